@@ -1,0 +1,27 @@
+"""layertie_lab: an interactive research toolkit for dynamic layer tying."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .core.config import RunConfig
+from .core.errors import LayertieError
+from .core.ties import TieMap
+
+if TYPE_CHECKING:
+    from .engine.session import Session
+    from .engine.worker import Worker
+    from .records.reader import load_run
+
+__version__ = "0.1.0"
+__all__ = ["LayertieError", "RunConfig", "Session", "TieMap", "Worker", "load_run"]
+
+# torch and polars take a second to import; `layertie --help` and a config need neither.
+_LAZY = {"Session": "engine.session", "Worker": "engine.worker", "load_run": "records.reader"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Tie maps, proposals, decisions, events, settings, keys, errors. Standard library only."""

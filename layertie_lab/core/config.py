@@ -1,0 +1,248 @@
+"""A run's settings: frozen dataclasses, validated once, saved with the run.
+
+The sentence under each field is its documentation everywhere: in the command line's `--help` and in the explorer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from . import checks, serialize
+
+Policy = Literal[
+    "lab", "paper", "official-code", "random", "independent", "all-tied", "sequence", "cycle", "cycle-reverse",
+    "sandwich", "middle-cycle", "repeat", "human",
+]  # fmt: skip
+Algorithm = Literal["lab", "paper", "official-code"]
+Scale = Literal["tiny", "laptop", "workstation", "paper"]
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """What the model reads."""
+
+    corpus: str = "pydoc"
+    """A built-in corpus (pydoc, stdlib), a short name (wikitext-2, wikitext-103, lambada, one-billion-words), a path to
+    a UTF-8 file or folder, or a Hugging Face data set as hf:NAME, hf:NAME:CONFIG or hf:NAME:CONFIG:COLUMN."""
+    tokenizer: str = "characters"
+    """characters, bytes, bpe (trained on the corpus), or a pretrained Hugging Face tokenizer as hf:NAME."""
+    vocabulary_size: int = 512
+    """Number of tokens of a trained bpe tokenizer."""
+    limit_bytes: int = 20_000_000
+    """Most text to read, in bytes of UTF-8; what comes after is left out, and the run says so."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The transformer's shape."""
+
+    layers: int = 12
+    """Number of layers."""
+    width: int = 64
+    """Width of the residual stream, in features."""
+    heads: int = 4
+    """Attention heads per layer; must divide the width."""
+    context: int = 64
+    """Sequence length, in tokens."""
+    positions: Literal["learned", "rotary"] = "learned"
+    """How positions enter: a learned embedding (GPT-2) or rotary embeddings in attention."""
+    bias: bool = True
+    """Biases in the linear layers and norms, as in GPT-2."""
+    tie_head: bool = True
+    """Whether the output head is the token embedding, as in GPT-2."""
+    dropout: float = 0.0
+    """Dropout probability, 0 to below 1."""
+    mlp_ratio: int = 4
+    """Hidden width of the MLP as a multiple of the width."""
+
+
+@dataclass(frozen=True)
+class TieConfig:
+    """What a tie means."""
+
+    gradient: Literal["shared", "owner"] = "shared"
+    """shared: the gradient of a shared weight sums over all layers that use it. owner: only the owner's own position
+    counts, and none is computed for copies (the official code's copies are frozen; PAPER departure 1)."""
+    on_untie: Literal["clone", "alias"] = "clone"
+    """What a layer gets when it becomes independent. clone: its own copy of the weights it used. alias: the same
+    storage unfrozen, as the official code does (departures 2 and 3)."""
+    chain: Literal["follow", "snapshot"] = "follow"
+    """When a layer's source is itself re-tied. follow: the layer goes along. snapshot: it stays on the block it got
+    (departure 5)."""
+    start: Literal["tied", "frozen-random"] = "tied"
+    """tied: all layers use layer 0's block. frozen-random: the map says so, but each layer holds its own random
+    weights, frozen until first visited (departure 4)."""
+    moments: Literal["clone", "reset", "keep"] = "clone"
+    """Adam's moments of a layer that becomes independent: cloned from its old owner, reset to zero, or (with alias
+    only) kept for every layer throughout, as the official code does (departure 10)."""
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """Who answers, and how it learns."""
+
+    policy: Policy = "lab"
+    """The policy that proposes an answer for each layer."""
+    blocks: int = 0
+    """Distinct blocks for the patterns that take a number (cycle, sequence, ...); 0 = a third of the layers."""
+    epsilon_start: float = 1.0
+    """Probability of a random answer at the start, 0 to 1."""
+    epsilon_floor: float = 0.02
+    """Probability of a random answer at the end, 0 to 1."""
+    epsilon_decay: float = 0.95
+    """Factor on epsilon per episode, for the Q-learners of the paper and the official code."""
+    discount: float = 0.0
+    """Discount of future rewards, 0 to below 1."""
+    q_learning_rate: float = 1e-3
+    """Learning rate of the Q-network."""
+    q_weight_decay: float = 0.01
+    """Weight decay of the Q-network."""
+    hidden: int = 128
+    """Hidden units of the Q-network."""
+    bootstrap: Literal["same-layer", "next-layer"] = "next-layer"
+    """Whose values the Q-learner's target looks at in the next state: the layer just answered (official code) or the
+    layer asked next."""
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """What the agent is told."""
+
+    kind: Literal["negative-perplexity", "improvement", "improvement-over-trend"] = "improvement-over-trend"
+    """negative-perplexity (the paper); improvement: loss before minus loss after the decision's steps;
+    improvement-over-trend: the same minus what the run's own recent trend would have given anyway."""
+    split: Literal["train", "reward", "validation", "test"] = "reward"
+    """Which text the reward may see. train: one fresh training batch; reward: a part set aside for it."""
+    windows: int = 16
+    """Sequences evaluated for a reward on a split other than train."""
+    clip: float = 0.0
+    """Clip the reward to [-clip, clip]; 0 = never. The official code clips at 10 (departure 6)."""
+    price: float = 0.0
+    """Price, in reward units, of training the untied model's full number of parameters."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the transformer is trained."""
+
+    steps_per_decision: int = 4
+    """Optimizer steps after each decision (k in the paper)."""
+    batch_size: int = 16
+    """Sequences per batch."""
+    accumulate: int = 1
+    """Batches whose gradients are summed for one optimizer step."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of AdamW."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate after the warm-up."""
+    warmup_steps: int = 0
+    """Steps over which the learning rate rises linearly from 0."""
+    final_rate: float = 0.1
+    """Where cosine ends, as a share of the peak rate."""
+    weight_decay: float = 0.01
+    """AdamW's decoupled weight decay, on every parameter."""
+    beta1: float = 0.9
+    """AdamW's decay of the first moment."""
+    beta2: float = 0.999
+    """AdamW's decay of the second moment."""
+    gradient_clip: float = 1.0
+    """Largest norm of all gradients together; 0 = no clipping."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the forward pass: auto = bf16 autocast on CUDA, fp32 elsewhere."""
+    compile: bool = False
+    """torch.compile each block (no recompilation on a re-tie)."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+    threads: int = 0
+    """CPU threads of torch; 0 = leave torch's choice. Results are reproducible at equal threads."""
+    evaluate_every: int = 10
+    """Decisions between evaluations on the validation split; 0 = only at the end."""
+    evaluation_windows: int = 64
+    """Sequences per evaluation (all, where the split has fewer)."""
+    selection_split: Literal["validation", "test"] = "validation"
+    """Which split the best model is chosen on; the official code uses test (departure 11)."""
+
+
+@dataclass(frozen=True)
+class RecordsConfig:
+    """What is written, and how often. Nothing here changes a number of the run."""
+
+    checkpoint_seconds: float = 10.0
+    """Most seconds of training that a killed run has to repeat when it is resumed (its decisions are never lost)."""
+    sample_every: int = 20
+    """Decisions between text samples; 0 = only on demand."""
+    sample_tokens: int = 120
+    """Length of a text sample, in tokens."""
+    probe_sequences: int = 8
+    """Validation sequences in the probe set that similarity and attribution look at."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides a run. Same config, seed and thread count: same log and weights (CPU).
+
+    Raises:
+        ConfigError: A value out of range, or a combination that cannot be run; the message names the remedy.
+    """
+
+    algorithm: Algorithm = "lab"
+    """Which column of the presets table the settings came from (a label; every setting can be changed)."""
+    scale: Scale = "laptop"
+    """Which size the settings came from (a label; every setting can be changed)."""
+    seed: int = 0
+    """Seed of all random draws."""
+    replicate: int = 0
+    """Which of several otherwise equal runs this is."""
+    decisions: int = 200
+    """Budget of decisions; schedules follow it."""
+    text: TextConfig = field(default_factory=TextConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    ties: TieConfig = field(default_factory=TieConfig)
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    records: RecordsConfig = field(default_factory=RecordsConfig)
+
+    def __post_init__(self) -> None:
+        checks.check(self)
+
+    @classmethod
+    def preset(cls, scale: Scale = "laptop", *, algorithm: Algorithm = "lab", **changes: Any) -> RunConfig:
+        """A scale crossed with an algorithm, with any settings replaced.
+
+        Args:
+            scale: tiny (tests), laptop, workstation or paper.
+            algorithm: lab, paper or official-code.
+            **changes: Settings by their own name, wherever they live (`corpus="stdlib"`, `layers=6`, `seed=1`);
+                `q_learning_rate` where a bare name would be ambiguous.
+        """
+        from .presets import preset
+
+        return preset(scale, algorithm).replace(**changes)
+
+    def replace(self, **changes: Any) -> RunConfig:
+        """A copy with settings replaced by name, as in `preset`.
+
+        Raises:
+            ConfigError: No such setting, an ambiguous name, or a bad value.
+        """
+        return serialize.replace(self, changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As nested plain values, for JSON."""
+        return serialize.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunConfig:
+        """Back from `to_dict`. Settings that are absent take their defaults.
+
+        Raises:
+            ConfigError: An unknown setting or a value of the wrong type.
+        """
+        return serialize.from_dict(cls, values)
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits that name this config (all settings except `records`)."""
+        return serialize.digest(self)

@@ -1,0 +1,158 @@
+"""Events as rows of tidy tables: the one place that says which columns a run has, with units.
+
+Both the stored frames (`records`) and the live charts get their rows here, so that they cannot differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from .events import Came, Decided, Evaluated, Event, Opened, Sampled, Stepped
+from .ties import TieMap
+
+COLUMNS: dict[str, dict[str, tuple[type, str]]] = {
+    "steps": {
+        "step": (int, "optimizer steps done, counted from 1"),
+        "decision": (int, "the decision the step belongs to, counted from 1"),
+        "loss": (float, "training loss of the batch before the update, nats per token"),
+        "perplexity": (float, "exp(loss)"),
+        "learning_rate": (float, "learning rate of the step"),
+        "gradient_norm": (float, "norm of all gradients before clipping"),
+    },
+    "decisions": {
+        "decision": (int, "counted from 1"),
+        "step": (int, "optimizer steps done when the outcome was measured"),
+        "episode": (int, "pass over layers 1 .. L-1, counted from 1"),
+        "layer": (int, "the layer asked about"),
+        "present": (int, "its source before"),
+        "proposed": (int, "what the agent proposed"),
+        "choice": (int, "what was committed"),
+        "by": (str, "who answered: agent, human, replay"),
+        "overridden": (bool, "whether the answer differs from the proposal"),
+        "explored": (bool, "whether the proposal was a random draw"),
+        "epsilon": (float, "probability of a random draw; null where the policy has none"),
+        "q_choice": (float, "the agent's value of the committed answer; null where it has none"),
+        "reward": (float, "what the agent was told"),
+        "reward_loss": (float, "loss behind the reward, nats per token"),
+        "train_loss": (float, "mean training loss over the decision's steps, nats per token"),
+        "owners": (int, "independent layers after the decision"),
+        "blocks": (int, "distinct blocks after it, counted by storage"),
+        "trainable_parameters": (int, "parameters that receive gradients, counted once per storage"),
+        "claimed_parameters": (int, "what the official code's count would print"),
+        "trainable_share": (float, "trainable_parameters / parameters of the untied model"),
+    },
+    "q_values": {
+        "decision": (int, "counted from 1"),
+        "layer": (int, "the layer asked about"),
+        "answer": (int, "a legal answer"),
+        "q_value": (float, "the agent's value of it, in units of (discounted) reward"),
+        "proposed": (bool, "whether it is the agent's proposal"),
+        "chosen": (bool, "whether it was committed"),
+    },
+    "evaluations": {
+        "step": (int, "optimizer steps done"),
+        "decision": (int, "decisions begun"),
+        "split": (str, "train, reward, validation or test"),
+        "loss": (float, "nats per token"),
+        "standard_error": (float, "of the loss, over windows"),
+        "perplexity": (float, "exp(loss)"),
+        "bits_per_byte": (float, "loss / ln 2 / (UTF-8 bytes per token)"),
+        "windows": (int, "sequences evaluated"),
+    },
+    "ties": {
+        "decision": (int, "the map after this decision; 0 = the start"),
+        "layer": (int, "0 .. L-1"),
+        "source": (int, "the layer's source in the tie map"),
+        "owner": (int, "the independent layer at the end of the chain"),
+        "block": (int, "first layer that truly has the same storage"),
+    },
+    "memory": {
+        "decision": (int, "after this decision"),
+        "step": (int, "optimizer steps done"),
+        "component": (str, "parameters, gradients, optimizer or activations"),
+        "bytes": (int, "bytes"),
+    },
+    "samples": {
+        "step": (int, "optimizer steps done"),
+        "decision": (int, "decisions begun"),
+        "prompt": (str, "what the model was given"),
+        "text": (str, "what it added"),
+    },
+}
+"""Table -> column -> (type, meaning with unit)."""
+
+
+def _exp(loss: float) -> float:
+    # A perplexity beyond this is "the model is lost"; exp would overflow and JSON has no infinity.
+    return math.exp(min(loss, 80.0))
+
+
+class Tabulator:
+    """Turns a run's events, in order, into rows of `COLUMNS`.
+
+    It holds only what a later row needs: the answer under way and the constants of the opening event.
+    """
+
+    def __init__(self) -> None:
+        self._decided: dict[int, Decided] = {}
+        self._bytes_per_token = 1.0
+        self._untied = 1
+
+    def rows(self, event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(table, row) pairs that an event adds."""
+        if isinstance(event, Stepped):
+            yield "steps", {
+                "step": event.step, "decision": event.decision, "loss": event.loss, "perplexity": _exp(event.loss),
+                "learning_rate": event.learning_rate, "gradient_norm": event.gradient_norm,
+            }  # fmt: skip
+        elif isinstance(event, Decided):
+            self._decided[event.decision] = event
+            for answer, value in zip(event.legal, event.q_values or (), strict=False):
+                yield "q_values", {
+                    "decision": event.decision, "layer": event.layer, "answer": answer, "q_value": value,
+                    "proposed": answer == event.proposed, "chosen": answer == event.choice,
+                }  # fmt: skip
+        elif isinstance(event, Came):
+            yield from self._outcome(event)
+        elif isinstance(event, Evaluated):
+            yield "evaluations", {
+                "step": event.step, "decision": event.decision, "split": event.split, "loss": event.loss,
+                "standard_error": event.standard_error, "perplexity": _exp(event.loss),
+                "bits_per_byte": event.loss / math.log(2) / self._bytes_per_token, "windows": event.windows,
+            }  # fmt: skip
+        elif isinstance(event, Sampled):
+            yield "samples", {
+                "step": event.step, "decision": event.decision, "prompt": event.prompt, "text": event.text,
+            }  # fmt: skip
+        elif isinstance(event, Opened):
+            self._bytes_per_token, self._untied = event.bytes_per_token, event.untied_parameters
+            yield from _ties(0, event.ties, event.blocks)
+
+    def _outcome(self, event: Came) -> Iterator[tuple[str, dict[str, Any]]]:
+        decided = self._decided.pop(event.decision)
+        values = dict(zip(decided.legal, decided.q_values or (), strict=False))
+        yield "decisions", {
+            "decision": event.decision, "step": event.step, "episode": decided.episode, "layer": decided.layer,
+            "present": decided.present, "proposed": decided.proposed, "choice": decided.choice, "by": decided.by,
+            "overridden": decided.choice != decided.proposed, "explored": decided.explored,
+            "epsilon": decided.epsilon, "q_choice": values.get(decided.choice), "reward": event.reward,
+            "reward_loss": event.reward_loss, "train_loss": event.train_loss, "owners": event.owners,
+            "blocks": len(set(event.blocks)), "trainable_parameters": event.trainable_parameters,
+            "claimed_parameters": event.claimed_parameters,
+            "trainable_share": event.trainable_parameters / self._untied,
+        }  # fmt: skip
+        yield from _ties(event.decision, event.ties, event.blocks)
+        for component, size in event.memory.items():
+            yield "memory", {
+                "decision": event.decision, "step": event.step, "component": component, "bytes": size,
+            }  # fmt: skip
+
+
+def _ties(decision: int, ties: list[int], blocks: list[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    owners = TieMap(tuple(ties)).owners
+    for layer, source in enumerate(ties):
+        yield "ties", {
+            "decision": decision, "layer": layer, "source": source, "owner": owners[layer], "block": blocks[layer],
+        }  # fmt: skip
