@@ -1,0 +1,75 @@
+"""Settings: presets, replacement by name, the round trip through JSON, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import pytest
+
+from layertie_lab import RunConfig
+from layertie_lab.core.errors import ConfigError
+from layertie_lab.core.presets import ALGORITHMS, SCALES
+from layertie_lab.core.serialize import changed, settings_of
+
+
+@pytest.mark.parametrize(("scale", "algorithm"), list(product(SCALES, ALGORITHMS)))
+def test_presets_round_trip_through_json(scale: str, algorithm: str) -> None:
+    config = RunConfig.preset(scale, algorithm=algorithm)  # type: ignore[arg-type]
+    assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert (config.scale, config.algorithm) == (scale, algorithm)
+
+
+def test_every_setting_has_one_name_and_a_sentence() -> None:
+    settings = settings_of(RunConfig)
+    names = [setting.name for setting in settings]
+    assert len(names) == len(set(names))
+    assert all(setting.help.endswith(".") for setting in settings)
+
+
+def test_settings_are_replaced_by_their_own_name() -> None:
+    config = RunConfig.preset("tiny", seed=3, layers=6, corpus="stdlib")
+    assert (config.seed, config.model.layers, config.text.corpus) == (3, 6, "stdlib")
+    assert changed(config, RunConfig.preset("tiny")) == {"seed": 3, "model.layers": 6, "text.corpus": "stdlib"}
+
+
+def test_the_hash_names_what_decides_the_numbers() -> None:
+    config = RunConfig.preset("tiny")
+    assert config.hash == RunConfig.preset("tiny", checkpoint_seconds=99.0).hash
+    assert config.hash != RunConfig.preset("tiny", seed=1).hash
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"heads": 5}, "divides the width"),
+        ({"layers": 1}, "at least 2 layers"),
+        ({"corpus": 3}, "to be text"),
+        ({"width": 8.5}, "a whole number"),
+        ({"nonsense": 1}, "a setting's name"),
+        ({"dropout": 1.0}, "below 1"),
+        ({"learning_rate": 0.0}, "above 0"),
+        ({"device": "gpu"}, "a device out of"),
+        ({"on_untie": "alias", "moments": "keep"}, "snapshot"),
+        ({"moments": "keep"}, "on_untie"),
+        ({"gradient": "both"}, "one of shared, owner"),
+        ({"split": "test"}, "does not see the test split"),
+        ({"selection_split": "test"}, "chosen on validation"),
+        ({"blocks": 99}, "at most"),
+        ({"positions": "rotary", "width": 6, "heads": 2}, "even head size"),
+        ({"vocabulary_size": 10}, "at least 256"),
+        ({"decisions": 0}, "at least 1"),
+    ],
+)
+def test_bad_settings_are_refused_in_a_sentence(changes: dict, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        RunConfig.preset("laptop", **changes)
+    assert "Expected" in str(caught.value)
+    assert "but" in str(caught.value)
+
+
+def test_unknown_scale_and_algorithm() -> None:
+    with pytest.raises(ConfigError, match="a scale out of"):
+        RunConfig.preset("huge")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="an algorithm out of"):
+        RunConfig.preset("tiny", algorithm="magic")  # type: ignore[arg-type]
