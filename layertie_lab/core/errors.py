@@ -49,6 +49,10 @@ class AnalysisError(LayertieError):
     """A question about a model or run that has no sound answer as asked."""
 
 
+class AgentError(LayertieError):
+    """A policy, a reward or an environment that got or gave something it cannot work with."""
+
+
 class DivergedError(LayertieError):
     """The loss is no longer a finite number. The session is still savable."""
 

@@ -1,0 +1,214 @@
+"""What a policy sees, what it answers and what it is told: the surface between agents and sessions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from ..core.decisions import Proposal
+from ..core.errors import AgentError
+from ..core.keys import RunKey
+from ..core.ties import TieMap
+
+Saved = tuple[dict[str, Tensor], dict[str, Any]]
+"""A policy's or reward's state: tensors, and values that JSON can hold."""
+
+
+@dataclass(frozen=True)
+class AgentState:
+    """What a policy sees before it answers.
+
+    Args:
+        ties: The tie map as it stands (under the official code's bookkeeping: as claimed).
+        layer: The layer asked about, 1 .. L-1.
+        decision: Which decision of the run this is, counted from 1.
+        episode: Which pass over layers 1 .. L-1, counted from 1.
+        budget: Decisions the run is planned for; schedules follow it.
+        blocks: The true sharing (`Outcome.blocks`); None = the same as `ties.flattened()`.
+        trainable_share: Trainable parameters as a share of the untied model's, 0 to 1.
+        lookahead: Loss on the probe set, nats per token, if the layer were answered so and trained for one decision;
+            None where the run cannot look ahead. Only look-ahead policies call it.
+    """
+
+    ties: TieMap
+    layer: int
+    decision: int
+    episode: int
+    budget: int
+    blocks: TieMap | None = None
+    trainable_share: float = 1.0
+    lookahead: Callable[[int], float] | None = None
+
+    @property
+    def legal(self) -> tuple[int, ...]:
+        """The legal answers, ascending."""
+        return self.ties.legal(self.layer)
+
+    @property
+    def present(self) -> int:
+        """The layer's source as it stands; answering it changes nothing."""
+        return self.ties[self.layer]
+
+    def proposal(
+        self,
+        choice: int,
+        *,
+        q_values: Sequence[float] | None = None,
+        explored: bool = False,
+        epsilon: float | None = None,
+    ) -> Proposal:
+        """A checked proposal for this state.
+
+        Args:
+            choice: The answer.
+            q_values: One value per legal answer, in order; None where the policy has none.
+            explored: Whether `choice` is a random draw.
+            epsilon: Probability of such a draw; None where the policy has none.
+
+        Raises:
+            AgentError: An answer that is not legal, or values that are not finite or not one per legal answer.
+        """
+        answer = legal_answer(choice, self)
+        if q_values is not None:
+            q_values = tuple(float(value) for value in q_values)
+            if len(q_values) != len(self.legal) or not all(map(math.isfinite, q_values)):
+                raise AgentError(
+                    f"Expected {len(self.legal)} finite values, one per legal answer for layer {self.layer}, "
+                    f"but got {q_values}.",
+                    "The policy may have diverged: lower q_learning_rate, or choose another policy.",
+                )
+        return Proposal(
+            decision=self.decision,
+            episode=self.episode,
+            layer=self.layer,
+            legal=self.legal,
+            choice=answer,
+            q_values=q_values,
+            explored=bool(explored),
+            epsilon=None if epsilon is None else float(epsilon),
+            present=self.present,
+        )
+
+
+@dataclass(frozen=True)
+class Transition:
+    """What a policy is told about a decision.
+
+    Args:
+        state: What was asked.
+        choice: What was committed, which may differ from what the policy proposed.
+        reward: What came of it (`rewards`).
+        next_state: The state of the decision that follows.
+        by: Who answered: "agent", "human", "replay" or a policy's own name. A policy learns from every answer alike.
+    """
+
+    state: AgentState
+    choice: int
+    reward: float
+    next_state: AgentState
+    by: str = "agent"
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Something that answers for layers.
+
+    A policy draws only from `key.random(decision, "agent")` when it proposes and `key.random(decision, "learn")` when
+    it learns, so that it has no random state of its own and a resumed or forked run goes on as it would have.
+    """
+
+    name: str
+
+    def propose(self, state: AgentState, key: RunKey) -> Proposal:
+        """An answer for `state.layer`. Pure: the same policy state, `state` and key give the same proposal."""
+        ...
+
+    def greedy(self, state: AgentState) -> int:
+        """The answer that looks best now, without exploration. Pure."""
+        ...
+
+    def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
+        """Learn from a decision; returns what there is to report of the update (for example `td_error`)."""
+        ...
+
+    def state(self) -> Saved:
+        """Everything that a later `load` needs to go on exactly."""
+        ...
+
+    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Take over what `state` gave."""
+        ...
+
+
+class StatelessPolicy:
+    """Base of policies that learn nothing and keep nothing."""
+
+    name = "stateless"
+
+    def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
+        """Nothing to learn; the reward is checked all the same."""
+        check_reward(transition)
+        return {}
+
+    def state(self) -> Saved:
+        """Nothing to keep."""
+        return {}, {}
+
+    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Nothing to take over."""
+        if tensors:
+            raise AgentError(
+                f"Expected the empty state of policy {self.name!r}, but got {', '.join(sorted(tensors))}.",
+                "The checkpoint was saved with another policy: resume with that one.",
+            )
+
+
+def legal_answer(choice: object, state: AgentState) -> int:
+    """`choice` as a plain int, if it is a legal answer.
+
+    Raises:
+        AgentError: It is not a whole number, or not legal for the layer.
+    """
+    try:
+        answer = int(choice)  # type: ignore[call-overload]
+        whole = answer == choice
+    except (TypeError, ValueError, OverflowError):
+        answer, whole = -1, False
+    if not whole or isinstance(choice, bool) or not 0 <= answer <= state.layer:
+        raise AgentError(
+            f"Expected an answer from 0 to {state.layer} for layer {state.layer}, but got {choice!r}.",
+            "A policy must keep to the legal answers (the action mask).",
+        )
+    return answer
+
+
+def check_reward(transition: Transition) -> float:
+    """The reward, if it is a finite number.
+
+    Raises:
+        AgentError: It is not.
+    """
+    reward = transition.reward
+    if not math.isfinite(reward):
+        raise AgentError(
+            f"Expected a finite reward for decision {transition.state.decision}, but got {reward}.",
+            "The training loss may have diverged: lower the learning rate, or clip the reward.",
+        )
+    return float(reward)
+
+
+def check_layers(layers: int, state: AgentState) -> None:
+    """Refuse a state of another depth than the policy was made for.
+
+    Raises:
+        AgentError: The depths differ.
+    """
+    if len(state.ties) != layers:
+        raise AgentError(
+            f"Expected a tie map of {layers} layers, for which the policy was made, but got {len(state.ties)}.",
+            "Make the policy with the run's own config.",
+        )

@@ -1,0 +1,17 @@
+"""Which layer is asked about at which decision."""
+
+from __future__ import annotations
+
+
+def next_layer(decision: int, layers: int) -> tuple[int, int]:
+    """The pass and the layer of a decision: layers 1 .. L-1 in order, over and over (Hay & Wolf, section 3).
+
+    Args:
+        decision: Counted from 1.
+        layers: Depth of the model, at least 2. Layer 0 is always independent and is never asked about.
+
+    Returns:
+        (episode, layer): the pass, counted from 1, and the layer.
+    """
+    passes, offset = divmod(decision - 1, layers - 1)
+    return passes + 1, offset + 1
