@@ -1,0 +1,1 @@
+"""Run directories: settings, event log, checkpoints, and how to read them back while they grow."""

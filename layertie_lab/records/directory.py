@@ -1,0 +1,205 @@
+"""The run directory: where everything lies, which version wrote it, and who may write it now."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..core.config import RunConfig
+from ..core.errors import LayertieError, RecordError
+from .disk import write_atomically, writing
+from .lock import WriterLock, is_held
+
+FORMAT = 1
+"""Number of the layout below; raised when an older version could no longer read a run."""
+
+
+class RunDirectory:
+    """A folder that holds one run.
+
+    Layout: `config.json` (format number and settings), `events.jsonl` (facts, append-only), `telemetry.jsonl` (times
+    and machine), `checkpoints/NAME.safetensors`, `writer.lock`.
+
+    Make one with `RunDirectory.create` or `RunDirectory.open`.
+
+    Args:
+        path: The folder.
+        config: Its settings.
+    """
+
+    def __init__(self, path: Path, config: RunConfig) -> None:
+        self.path = path
+        self.config = config
+        self._lock: WriterLock | None = None
+
+    @classmethod
+    def create(cls, path: str | Path, config: RunConfig) -> RunDirectory:
+        """A new run folder, with its settings written and its lock held.
+
+        Args:
+            path: A folder that does not exist or is empty (hidden files do not count). Parents are made.
+            config: The run's settings.
+
+        Raises:
+            RecordError: The folder already holds a run or something else.
+            StorageError: It cannot be written.
+        """
+        path = Path(path)
+        _refuse_unless_empty(path)
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        directory = cls(path, config)
+        directory.lock()
+        try:
+            _refuse_unless_empty(path)  # again, now that nobody else can be creating here
+            directory.replace_config(config)
+            with writing(directory.checkpoints):
+                directory.checkpoints.mkdir(exist_ok=True)
+        except BaseException:
+            directory.unlock()
+            raise
+        return directory
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunDirectory:
+        """An existing run folder, to read it or (after `lock`) to go on writing it.
+
+        Raises:
+            RecordError: No such folder, not a run, damaged settings, or written by a newer version.
+        """
+        path = Path(path)
+        return cls(path, _read_config(path))
+
+    @property
+    def config_file(self) -> Path:
+        """Format number and settings."""
+        return self.path / "config.json"
+
+    @property
+    def events(self) -> Path:
+        """The event log: one line of JSON per event."""
+        return self.path / "events.jsonl"
+
+    @property
+    def telemetry(self) -> Path:
+        """Times, memory and process facts: one line of JSON each."""
+        return self.path / "telemetry.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def lock_file(self) -> Path:
+        """What the one writer holds a lock on."""
+        return self.path / "writer.lock"
+
+    @property
+    def locked(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._lock is not None and self._lock.held
+
+    def lock(self) -> None:
+        """Become the run's one writer, until `unlock` or the end of the process, however it ends.
+
+        Does nothing when this object holds the lock already.
+
+        Raises:
+            RecordError: Another writer holds it; the message names its process.
+            StorageError: The folder cannot be written.
+        """
+        if not self.locked:
+            self._lock = WriterLock(self.lock_file)
+
+    def unlock(self) -> None:
+        """Let others write."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    @property
+    def running(self) -> bool:
+        """Whether anyone (this object too) is writing the run now."""
+        return is_held(self.lock_file)
+
+    def replace_config(self, config: RunConfig) -> None:
+        """Write other settings (a larger budget of decisions, say) in one step.
+
+        Raises:
+            StorageError: They cannot be written; the old ones stay.
+        """
+        values = {"format": FORMAT, "config": config.to_dict()}
+        write_atomically(self.config_file, json.dumps(values, indent=2).encode() + b"\n")
+        self.config = config
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder looks like a run (it has a config.json)."""
+    return (path / "config.json").is_file()
+
+
+def _refuse_unless_empty(path: Path) -> None:
+    if is_run(path):
+        raise RecordError(
+            f"Expected a new or empty folder for the run, but {path} already holds a run.",
+            "Resume that run, or choose another folder.",
+        )
+    if path.exists() and not path.is_dir():
+        raise RecordError(f"Expected a folder for the run, but {path} is a file.", "Choose another folder.")
+    try:
+        others = [entry.name for entry in path.iterdir()] if path.is_dir() else []
+    except PermissionError:
+        raise RecordError(
+            f"Expected a folder that can be read, but permission is denied for {path}.", "Choose another folder."
+        ) from None
+    others = sorted(name for name in others if not name.startswith(".") and name not in ("writer.lock", "checkpoints"))
+    if others:
+        raise RecordError(
+            f"Expected a new or empty folder for the run, but {path} holds {others[0]}"
+            f"{f' and {len(others) - 1} more' if len(others) > 1 else ''}.",
+            "Choose another folder.",
+        )
+
+
+def _read_config(path: Path) -> RunConfig:
+    file = path / "config.json"
+    try:
+        text = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        if not path.exists():
+            raise RecordError(
+                f"Expected a run folder, but {path} does not exist.", "List the runs with `layertie runs`."
+            ) from None
+        raise RecordError(
+            f"Expected a run folder, but {path} has no config.json.",
+            "Name the folder that was given when the run was started; `layertie runs` lists runs.",
+        ) from None
+    except OSError as error:
+        raise RecordError(
+            f"Expected to read {file}, but the system says: {error.strerror}.", "Make the file readable."
+        ) from error
+    try:
+        values: Any = json.loads(text)
+        number = values["format"]
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise TypeError(f"format is {number!r}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordError(
+            f"Expected a run's settings in {file}, but the file is damaged ({error}).",
+            "Restore it from a copy, or write the run's settings into it again; log and checkpoints are not affected.",
+        ) from None
+    if number > FORMAT:
+        raise RecordError(
+            f"Expected a run of format {FORMAT} or older, but {path} has format {number}.",
+            "It was written by a newer version: update layertie_lab.",
+        )
+    try:
+        return RunConfig.from_dict(values["config"])
+    except KeyError:
+        raise RecordError(
+            f'Expected settings under "config" in {file}, but there are none.', "Restore the file from a copy."
+        ) from None
+    except LayertieError as error:
+        raise RecordError(f"Expected settings that can be run in {file}. {error.message}", error.remedy) from None
