@@ -1,0 +1,1 @@
+"""Pictures: polars frames or live rows in, Altair charts out."""

@@ -1,0 +1,52 @@
+"""One text per chart that explains every symbol in it, in plain words."""
+
+from __future__ import annotations
+
+_ZOOM = "Drag to pan, Ctrl + wheel to zoom, double-click to see all."
+_OVERRIDE = "a yellow diamond is an override (a decision answered otherwise than the agent proposed)"
+
+CAPTIONS: dict[str, str] = {
+    "loss": (
+        "Grey line: training loss of each step's batch, before the update. Green points: validation loss, with bars of"
+        " one standard error over its windows. Dashed line: the loss of guessing from token frequencies alone, without"
+        f" context. Each tick at the bottom is a decision; {_OVERRIDE}. {_ZOOM}"
+    ),
+    "perplexity": (
+        "The loss as perplexity (its exponential: among how many equally likely tokens the model is left guessing), on"
+        " a logarithmic axis. Grey line: each training step. Green points: validation, with bars of one standard error."
+        f" Dashed line: token frequencies alone. Each tick at the bottom is a decision; {_OVERRIDE}. {_ZOOM}"
+    ),
+    "reward": (
+        "One mark per decision: what the agent was told after its steps. Blue dot: its proposal was carried out; hollow"
+        f" grey ring: that proposal was a random draw; {_OVERRIDE}. Thick line: mean of the last 20 decisions."
+        f" Dashed line: zero. {_ZOOM}"
+    ),
+    "epsilon": (
+        "The probability that the agent's proposal is a random draw instead of what looks best to it; one dot per"
+        f" decision. {_ZOOM}"
+    ),
+    "parameters": (
+        "Parameters that receive gradients, in percent of the same model with nothing tied. Solid blue: each storage"
+        " counted once. Dashed orange: what the official code's count would print; it counts shared storage more than"
+        f" once. {_ZOOM}"
+    ),
+    "blocks": (
+        "Solid blue: blocks of parameters that are truly distinct in memory. Dashed orange: layers that the tie map"
+        f" calls independent. They part where the official code's bookkeeping merges storages. {_ZOOM}"
+    ),
+    "memory": (
+        "Training memory by component, stacked: parameters, gradients, the optimizer's moments, and activations saved"
+        f" for the backward pass (predicted from shapes), in millions of bytes, per decision. {_ZOOM}"
+    ),
+    "history": (
+        "One row per layer, one column per decision. The colour tells whose parameters the layer uses: small squares"
+        " at the left show each layer's own colour, so a layer in its own colour is independent. The column left of 0"
+        f" is the start; {_OVERRIDE}. {_ZOOM}"
+    ),
+    "q_values": (
+        "The agent's value of each legal answer for the layer asked about, in units of reward; a bar has the colour of"
+        " the layer it names. Ring: proposed by the agent. Dot inside: committed. Yellow diamond: committed against the"
+        " proposal. Shows the decision under the pointer, or else the latest."
+    ),
+}
+"""Chart name -> how to read it."""

@@ -1,0 +1,317 @@
+"""Panels over a run whose x axis is the decision or the step: loss, reward, epsilon, parameters, blocks, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import altair as alt
+
+from . import palette
+from .parts import (
+    MAIN,
+    REFERENCE_DATA,
+    Panel,
+    Rows,
+    assemble,
+    current,
+    empty_note,
+    hover_rule,
+    legend,
+    names,
+    readout,
+    table,
+)
+
+REWARD_TITLES = {
+    "negative-perplexity": "reward (minus perplexity)",
+    "improvement": "reward (nats per token)",
+    "improvement-over-trend": "reward (nats per token, above trend)",
+}
+"""Y title for each `RewardConfig.kind`."""
+
+_WHO = "'decision ' + datum.decision + ' · step ' + datum.step"
+_ANSWER = "(datum.{0} == datum.layer ? 'on its own' : 'tie to ' + datum.{0})"
+_DECISION_TIPS = [
+    alt.Tooltip("decision:Q", title="decision"),
+    alt.Tooltip("layer:Q", title="layer asked about"),
+    alt.Tooltip("said:N", title="proposed by the agent"),
+    alt.Tooltip("done:N", title="committed"),
+    alt.Tooltip("by:N", title="answered by"),
+]
+
+
+def _in_words(base: alt.Chart) -> alt.Chart:
+    return base.transform_calculate(said=_ANSWER.format("proposed"), done=_ANSWER.format("choice"))
+
+
+def override_marks(panel: Panel, y: alt.Y | alt.YValue | object, *, legend_label: bool = True) -> alt.Chart:
+    """A yellow diamond with a dark edge at each decision that a person or replay answered otherwise than proposed."""
+    shape_legend = (
+        legend(symbolFillColor=palette.OVERRIDE, symbolStrokeColor=palette.OVERRIDE_EDGE, symbolStrokeWidth=1.5)
+        if legend_label
+        else None
+    )
+    return (
+        _in_words(table("decisions").transform_filter("datum.overridden"))
+        .transform_calculate(at=panel.at(by="decision"), mark="'override'")
+        .mark_point(
+            filled=True, size=110, opacity=1, fill=palette.OVERRIDE, stroke=palette.OVERRIDE_EDGE, strokeWidth=1.5,
+            clip=False,
+        )
+        .encode(
+            x=panel.axis(),
+            y=y,
+            shape=alt.Shape(
+                "mark:N", scale=alt.Scale(domain=["override"], range=["diamond"]), legend=shape_legend
+            ),
+            tooltip=_DECISION_TIPS,
+        )
+    )  # fmt: skip
+
+
+def loss(
+    panel: Panel,
+    rows: Rows | None = None,
+    *,
+    y: Literal["loss", "perplexity"] = "loss",
+    splits: Sequence[str] = ("validation",),
+) -> alt.LayerChart:
+    """Training loss of every step and evaluations with one standard error, as nats per token or as perplexity.
+
+    Args:
+        panel: The layout.
+        rows: Rows of steps, evaluations, decisions and `reference` to begin with.
+        y: "perplexity" shows exp of the same numbers on a logarithmic axis.
+        splits: Which splits' evaluations to show.
+    """
+    log = y == "perplexity"
+    axis = alt.Y(
+        "y:Q",
+        title="perplexity (log scale)" if log else "loss (nats per token)",
+        scale=alt.Scale(type="log", nice=True) if log else alt.Scale(zero=False, nice=True),
+        axis=alt.Axis(format="~g") if log else alt.Axis(),
+    )
+
+    def shown(expression: str) -> str:
+        return f"exp(min(80, {expression}))" if log else expression
+
+    series = ["training, each step", *(f"{split} ± 1 s.e." for split in splits)]
+    scale = names(series, [palette.TRAIN, *(palette.SPLIT_COLOURS[split] for split in splits)])
+    colour = {"scale": scale, "legend": legend(symbolType="circle", symbolStrokeWidth=0, symbolOpacity=1)}
+    train = (
+        table("steps")
+        .transform_calculate(at=panel.at(by="step"), y=shown("datum.loss"), series=f"'{series[0]}'")
+        .mark_line(strokeWidth=1.2, clip=True)
+        .encode(x=panel.axis(), y=axis, color=alt.Color("series:N", **colour))
+        .properties(name=MAIN)
+    )
+    layers: list[alt.Chart] = [train]
+    for split, label in zip(splits, series[1:], strict=True):
+        points = (
+            table("evaluations")
+            .transform_filter(f"datum.split == '{split}'")
+            .transform_calculate(
+                at=panel.at(by="step"),
+                y=shown("datum.loss"),
+                low=shown("datum.loss - datum.standard_error"),
+                high=shown("datum.loss + datum.standard_error"),
+                series=f"'{label}'",
+            )
+        )
+        tips = [
+            alt.Tooltip("step:Q", title="step"),
+            alt.Tooltip("loss:Q", title=f"{split} loss (nats per token)", format=".4f"),
+            alt.Tooltip("standard_error:Q", title="standard error", format=".4f"),
+            alt.Tooltip("perplexity:Q", title="perplexity", format=".4~g"),
+            alt.Tooltip("bits_per_byte:Q", title="bits per byte", format=".3f"),
+        ]
+        of = alt.Color("series:N", **colour)
+        layers += [
+            points.mark_rule(strokeWidth=2, clip=True).encode(x=panel.axis(), y=alt.Y("low:Q"), y2="high:Q", color=of),
+            points.mark_line(strokeWidth=2, clip=True).encode(x=panel.axis(), y=axis, color=of),
+            points.mark_point(filled=True, size=45, opacity=1, clip=True).encode(
+                x=panel.axis(), y=axis, color=of, tooltip=tips
+            ),
+        ]
+    floor = table(REFERENCE_DATA).transform_filter("datum.name == 'unigram'").transform_calculate(y=shown("datum.loss"))
+    label = "'token frequencies alone: ' + format(datum.y, '.3~g')"
+    layers += [
+        floor.mark_rule(style="reference", clip=True).encode(y=axis),
+        floor.transform_calculate(label=label)
+        .mark_text(style="reference-label", dy=-3)
+        .encode(x=alt.value(alt.ExprRef(expr="width")), y=axis, text="label:N"),
+        table("decisions")
+        .transform_calculate(at=panel.at(by="decision"))
+        .mark_rule(style="tick", clip=True)
+        .encode(x=panel.axis(), y=alt.value("height"), y2=alt.value(alt.ExprRef(expr="height - 6"))),
+        override_marks(panel, alt.value(alt.ExprRef(expr="height - 3"))),
+        hover_rule(panel),
+        readout(
+            current(table("decisions")),
+            f"{_WHO} + ' · training {'perplexity' if log else 'loss'} ' + format({shown('datum.train_loss')}, '.4~g')",
+        ),
+        *empty_note(("steps", "evaluations"), "No step has been taken yet."),
+    ]
+    tables = ("steps", "evaluations", "decisions", REFERENCE_DATA)
+    return assemble(layers, panel, tables, rows, description=f"Training and evaluation {y} over the run.")
+
+
+def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -> alt.LayerChart:
+    """What the agent was told after each decision, and the mean of the last 20.
+
+    Args:
+        panel: The layout.
+        rows: Rows of decisions to begin with.
+        kind: The run's `RewardConfig.kind`, for the unit on the y axis.
+    """
+    axis = alt.Y("reward:Q", title=REWARD_TITLES.get(kind or "", "reward (as told to the agent)"))
+    kinds = ["as proposed", "as proposed, a random draw", "override"]
+    key = legend()
+    base = _in_words(table("decisions")).transform_calculate(
+        at=panel.at(by="decision"),
+        kind=f"datum.overridden ? '{kinds[2]}' : datum.explored ? '{kinds[1]}' : '{kinds[0]}'",
+    )
+    points = base.mark_point(opacity=1, clip=True, strokeWidth=1.5).encode(
+        x=panel.axis(),
+        y=axis,
+        fill=alt.Fill("kind:N", scale=names(kinds, [palette.AGENT, "transparent", palette.OVERRIDE]), legend=key),
+        stroke=alt.Stroke(
+            "kind:N", scale=names(kinds, [palette.AGENT, palette.EXPLORED, palette.OVERRIDE_EDGE]), legend=key
+        ),
+        shape=alt.Shape("kind:N", scale=names(kinds, ["circle", "circle", "diamond"]), legend=key),
+        size=alt.Size("kind:N", scale=alt.Scale(domain=kinds, range=[28, 28, 110]), legend=None),
+        tooltip=[*_DECISION_TIPS, alt.Tooltip("reward:Q", title="reward", format=".4~g")],
+    )
+    trend = (
+        base.transform_window(mean="mean(reward)", frame=[-19, 0], sort=[alt.SortField("decision")])
+        .mark_line(style="trend", clip=True)
+        .encode(x=panel.axis(), y=alt.Y("mean:Q"))
+    )
+    layers = [
+        alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="reference").encode(y=alt.Y("zero:Q")),
+        points.properties(name=MAIN),
+        trend,
+        hover_rule(panel),
+        readout(
+            current(_in_words(table("decisions"))),
+            "'decision ' + datum.decision + ' · layer ' + datum.layer + ': ' + datum.done"
+            " + ' · reward ' + format(datum.reward, '.3~g')",
+        ),
+        *empty_note(("decisions",), "No decision has come to its reward yet."),
+    ]
+    return assemble(layers, panel, ("decisions",), rows, description="Reward of each decision.")
+
+
+def epsilon(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
+    """The probability of a random answer at each decision."""
+    line = (
+        table("decisions")
+        .transform_filter("isValid(datum.epsilon)")
+        .transform_calculate(at=panel.at(by="decision"))
+        .mark_line(
+            strokeWidth=2.5, color=palette.AGENT, interpolate="step-before", clip=True,
+            point=alt.OverlayMarkDef(size=14),
+        )
+        .encode(
+            x=panel.axis(),
+            y=alt.Y("epsilon:Q", title="epsilon (0 to 1)", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=3)),
+        )
+        .properties(name=MAIN)
+    )  # fmt: skip
+    known = "isValid(datum.epsilon) ? format(datum.epsilon, '.3~f') : 'none (this policy draws nothing at random)'"
+    layers = [
+        line,
+        hover_rule(panel),
+        readout(current(table("decisions")), f"'decision ' + datum.decision + ' · epsilon ' + ({known})"),
+        *empty_note(("decisions",), "No decision yet."),
+    ]
+    return assemble(layers, panel, ("decisions",), rows, description="Probability of a random answer.")
+
+
+def _counts(panel: Panel, base: alt.Chart, labels: tuple[str, str], y: alt.Y, claimed: str) -> list[alt.Chart]:
+    """A solid line of what is true and a dashed one over it of what is claimed, with a legend."""
+    scale = names(labels, [palette.TRUE_COUNT, palette.CLAIMED_COUNT])
+    colour = alt.Color("series:N", scale=scale, legend=legend(columns=2))
+    style = {"interpolate": "step-before", "clip": True}
+    return [
+        base.transform_calculate(series=f"'{labels[0]}'")
+        .mark_line(strokeWidth=3, point=alt.OverlayMarkDef(size=14), **style)
+        .encode(x=panel.axis(), y=y, color=colour)
+        .properties(name=MAIN),
+        base.transform_calculate(series=f"'{labels[1]}'")
+        .mark_line(strokeWidth=2, strokeDash=[6, 4], **style)
+        .encode(x=panel.axis(), y=alt.Y(f"{claimed}:Q"), color=colour),
+    ]
+
+
+def parameters(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
+    """Trainable parameters in percent of the untied model's: once per storage, and as the official code counts."""
+    base = table("decisions").transform_calculate(
+        at=panel.at(by="decision"),
+        true_percent="100 * datum.trainable_share",
+        claimed_percent="100 * datum.claimed_parameters * datum.trainable_share / datum.trainable_parameters",
+    )
+    labels = ("trainable, each storage once", "as the official code counts")
+    axis = alt.Y("true_percent:Q", title="share of untied (%)", scale=alt.Scale(domain=[0, 100]))
+    text = (
+        f"{_WHO} + ' · ' + format(datum.trainable_parameters, ',') + ' trainable ('"
+        " + format(datum.trainable_share, '.1%') + ')'"
+    )
+    layers = [
+        *_counts(panel, base, labels, axis, "claimed_percent"),
+        hover_rule(panel),
+        readout(current(table("decisions")), text),
+        *empty_note(("decisions",), "No decision yet."),
+    ]
+    return assemble(layers, panel, ("decisions",), rows, description="Trainable parameters over the run.")
+
+
+def blocks(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
+    """Independent layers by the tie map, and blocks that are truly distinct in memory."""
+    base = table("decisions").transform_calculate(at=panel.at(by="decision"))
+    labels = ("distinct blocks in memory", "independent by the tie map")
+    axis = alt.Y("blocks:Q", title="layers (count)", scale=alt.Scale(zero=True), axis=alt.Axis(tickMinStep=1))
+    text = "'decision ' + datum.decision + ' · ' + datum.owners + ' independent · ' + datum.blocks + ' distinct'"
+    layers = [
+        *_counts(panel, base, labels, axis, "owners"),
+        hover_rule(panel),
+        readout(current(table("decisions")), text),
+        *empty_note(("decisions",), "No decision yet."),
+    ]
+    return assemble(layers, panel, ("decisions",), rows, description="Independent layers and distinct blocks.")
+
+
+def memory(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
+    """Memory by component after each decision, stacked, in MB (a million bytes)."""
+    components = list(palette.MEMORY_COLOURS)
+    base = table("memory").transform_calculate(mb="datum.bytes / 1e6", order=f"indexof({components}, datum.component)")
+    area = (
+        base.transform_stack(
+            stack="mb", groupby=["decision"], sort=[alt.SortField("order")], as_=["bottom", "top"]
+        )
+        .transform_window(before="lag(decision)", groupby=["component"], sort=[alt.SortField("decision")])
+        # Each value holds over its whole decision: two corners per row make steps that a single decision shows too.
+        .transform_calculate(ends="[isValid(datum.before) ? datum.before : datum.decision - 1, datum.decision]")
+        .transform_flatten(["ends"])
+        .transform_calculate(at=f"datum.ends * {panel.unit}")
+        .mark_area(clip=True, opacity=0.9)
+        .encode(
+            x=panel.axis(),
+            y=alt.Y("bottom:Q", title="memory (MB)", scale=alt.Scale(zero=True)),
+            y2="top:Q",
+            color=alt.Color(
+                "component:N", scale=names(components, list(palette.MEMORY_COLOURS.values())),
+                legend=legend(columns=4, symbolType="square", symbolOpacity=1),
+            ),
+        )
+        .properties(name=MAIN)
+    )  # fmt: skip
+    total = current(base).transform_aggregate(total="sum(mb)", groupby=["decision", "step"])
+    layers = [
+        area,
+        hover_rule(panel),
+        readout(total, f"{_WHO} + ' · ' + format(datum.total, ',.4~g') + ' MB in all'"),
+        *empty_note(("memory",), "No decision yet, so no memory to account for."),
+    ]
+    return assemble(layers, panel, ("memory",), rows, description="Memory by component over the run.")

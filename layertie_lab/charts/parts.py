@@ -1,0 +1,183 @@
+"""What all panels over a run share: the x axis, zoom, the hover rule and readout, and the words for "nothing yet".
+
+A panel is one layered chart that reads *named* data sets, called as the tables in `layertie_lab.core.tables`. For a
+live panel they start empty and rows are appended by name; for a finished run the same spec is filled with rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import altair as alt
+
+from .theme import vega_config
+
+XAxis = Literal["decision", "step"]
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+
+HOVER_DATA = "hover_row"
+"""Data set with at most one row, {"step": ..., "decision": ...}: the place that all panels of a group point at."""
+REFERENCE_DATA = "reference"
+"""Data set with constants of the run: {"name": "unigram", "loss": nats per token}."""
+ZOOM = "zoom"
+"""Name of the zoom parameter. The Vega signal `ZOOM_SIGNAL` holds the x domain, and can be set to link panels."""
+ZOOM_SIGNAL = "zoom_at"
+MAIN = "main"
+"""Name of the layer that zoom is attached to."""
+
+# A plain wheel must keep scrolling the page that the chart is in.
+_ZOOM_EVENT = "wheel![event.ctrlKey || event.metaKey || event.altKey]"
+_HOVERED = f"(length(data('{HOVER_DATA}')) > 0 ? data('{HOVER_DATA}')[0].decision : 1e15)"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """How a chart over a run is laid out.
+
+    Args:
+        x: What runs along the x axis. On "decision", step s stands at s / steps_per_decision, so that both axes show
+            the same picture and panels line up.
+        steps_per_decision: Optimizer steps per decision of the run.
+        height: Height of the plot itself, in pixels, without axes and legend.
+        width: Width of the whole chart in pixels, or "container" to fill the element it is put in.
+        dark: Whether the page is dark.
+    """
+
+    x: XAxis = "decision"
+    steps_per_decision: int = 4
+    height: int = 200
+    width: int | Literal["container"] = "container"
+    dark: bool = False
+
+    def at(self, *, by: Literal["decision", "step"]) -> str:
+        """Vega expression of a row's place on the x axis, for a table that counts by decision or by step."""
+        if by == self.x:
+            return f"datum.{by}"
+        return (
+            f"datum.step / {self.steps_per_decision}" if by == "step" else f"datum.decision * {self.steps_per_decision}"
+        )
+
+    @property
+    def unit(self) -> int:
+        """Length of one decision on the x axis."""
+        return 1 if self.x == "decision" else self.steps_per_decision
+
+    def axis(self) -> alt.X:
+        """The x encoding; every row of a panel has its place under "at"."""
+        steps = "1 step" if self.steps_per_decision == 1 else f"{self.steps_per_decision} steps"
+        name = "decision" if self.x == "decision" else "optimizer step"
+        return alt.X(
+            "at:Q",
+            title=f"{name} (1 decision = {steps})",
+            scale=alt.Scale(nice=False, zero=False),
+            axis=alt.Axis(tickMinStep=1, format="~s"),
+        )
+
+
+def table(name: str) -> alt.Chart:
+    """A chart on a named data set."""
+    return alt.Chart(alt.NamedData(name=name))
+
+
+def value(expression: str) -> Any:
+    """A constant encoding in pixels that follows the plot's size (`width`, `height`)."""
+    return alt.value(alt.ExprRef(expr=expression))
+
+
+def names(labels: Sequence[str], colours: Sequence[str]) -> alt.Scale:
+    """A fixed scale from labels to colours, so that a label has its colour before any row has come."""
+    return alt.Scale(domain=list(labels), range=list(colours))
+
+
+def legend(columns: int = 3, **changes: Any) -> alt.Legend:
+    """A legend above the plot that breaks into one column where the chart is narrow."""
+    return alt.Legend(title=None, columns=alt.ExprRef(expr=f"width < 400 ? 1 : {columns}"), **changes)
+
+
+def current(base: alt.Chart) -> alt.Chart:
+    """Only the rows of the decision under the pointer, or else of the last one (the latest at or before it)."""
+    return (
+        base.transform_filter(f"datum.decision <= {_HOVERED}")
+        .transform_joinaggregate(last="max(decision)")
+        .transform_filter("datum.decision == datum.last")
+    )
+
+
+def readout(base: alt.Chart, text: str) -> alt.Chart:
+    """One line of text above the plot, from the rows that are left in `base` (one row).
+
+    Args:
+        base: Data and transforms.
+        text: A Vega expression.
+    """
+    return (
+        base.transform_calculate(readout=text)
+        .mark_text(style="readout")
+        .encode(x=alt.value(0), y=alt.value(-5), text="readout:N")
+    )
+
+
+def hover_rule(panel: Panel) -> alt.Chart:
+    """The vertical line at the place that the group of panels points at."""
+    return (
+        table(HOVER_DATA)
+        .transform_calculate(at=panel.at(by=panel.x))
+        .mark_rule(style="hover", clip=True)
+        .encode(x=panel.axis())
+    )
+
+
+def empty_note(tables: Iterable[str], words: str, when: str | None = None) -> list[alt.Chart]:
+    """Words in the middle of a plot without rows, and an invisible line that keeps the readout's place above it."""
+    condition = when or " && ".join(f"length(data('{name}')) == 0" for name in tables)
+    one = alt.InlineData(values=[{"row": 0}])
+    note = (
+        alt.Chart(one)
+        .transform_filter(condition)
+        .mark_text(style="note")
+        .encode(x=value("width / 2"), y=value("height / 2"), text=alt.value(words))
+    )
+    spacer = (
+        alt.Chart(one)
+        .mark_text(style="readout", opacity=0)
+        .encode(x=alt.value(0), y=alt.value(-5), text=alt.value("|"))
+    )
+    return [note, spacer]
+
+
+def assemble(
+    layers: Sequence[alt.Chart],
+    panel: Panel,
+    tables: Sequence[str],
+    rows: Rows | None = None,
+    *,
+    zoom: bool = True,
+    description: str,
+) -> alt.LayerChart:
+    """The layered chart: data sets by name, zoom along x, the theme.
+
+    Args:
+        layers: From back to front; one of them is named `MAIN` where `zoom` is true.
+        panel: The layout.
+        tables: Names of the data sets that the layers read.
+        rows: Rows to begin with, by data set.
+        zoom: Whether the x axis can be dragged and zoomed.
+        description: For screen readers.
+    """
+    extra: dict[str, Any] = {}
+    if zoom:
+        selection = alt.IntervalSelectionConfig(type="interval", encodings=["x"], zoom=_ZOOM_EVENT)
+        extra["params"] = [alt.TopLevelSelectionParameter(name=ZOOM, select=selection, bind="scales", views=[MAIN])]
+    begin = {name: list((rows or {}).get(name, ())) for name in (*tables, HOVER_DATA)}
+    return alt.LayerChart(
+        layer=list(layers),
+        width=panel.width,
+        height=panel.height,
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        datasets=begin,
+        config=vega_config(panel.dark),
+        description=description,
+        **extra,
+    )

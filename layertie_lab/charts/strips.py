@@ -1,0 +1,163 @@
+"""Panels that show layers: the history of the tie map, and the agent's values of the answers at hand."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import altair as alt
+
+from . import palette
+from .panels import override_marks
+from .parts import (
+    HOVER_DATA,
+    MAIN,
+    Panel,
+    Rows,
+    assemble,
+    current,
+    empty_note,
+    hover_rule,
+    legend,
+    names,
+    readout,
+    table,
+)
+
+
+def owner_scale() -> alt.Scale:
+    """Owner layer -> its colour, whatever layers the data holds."""
+    return names(list(range(len(palette.OWNER_COLOURS))), palette.OWNER_COLOURS)  # type: ignore[arg-type]
+
+
+def owner_index(field: str) -> str:
+    """Vega expression of a layer's place in the palette."""
+    return f"datum.{field} % {len(palette.OWNER_COLOURS)}"
+
+
+def history(panel: Panel, rows: Rows | None = None, *, by: Literal["owner", "block"] = "owner") -> alt.LayerChart:
+    """The tie map over the run: one row per layer, coloured by the layer whose parameters it uses.
+
+    A row of `ties` may be left out where it repeats the layer's previous row: each colour runs on to the layer's next
+    row, and the last one to the latest decision in `ties` or `decisions`.
+
+    Args:
+        panel: The layout.
+        rows: Rows of ties and decisions to begin with.
+        by: "owner" colours by the tie map, "block" by what is truly one storage (they differ under the official code's
+            bookkeeping).
+    """
+    start = f"(datum.decision - 1) * {panel.unit}"
+    layer_axis = alt.Y(
+        "layer:O", title="layer (0 = first)", sort="descending", axis=alt.Axis(offset=14, domain=False, ticks=False),
+        scale=alt.Scale(paddingInner=0.04, paddingOuter=0),
+    )  # fmt: skip
+    base = table("ties")
+    cells = (
+        base.transform_joinaggregate(latest="max(decision)")
+        .transform_window(old=f"lag({by})", groupby=["layer"], sort=[alt.SortField("decision")])
+        .transform_filter(f"!isValid(datum.old) || datum.old != datum.{by}")
+        .transform_window(until="lead(decision)", groupby=["layer"], sort=[alt.SortField("decision")])
+        .transform_calculate(
+            at=start,
+            end=f"(isValid(datum.until) ? datum.until - 1 : datum.latest) * {panel.unit}",
+            colour=owner_index(by),
+        )
+        .mark_rect(clip=True)
+        .encode(
+            x=panel.axis(),
+            x2="end:Q",
+            y=layer_axis,
+            color=alt.Color("colour:N", scale=owner_scale(), legend=None),
+            tooltip=[
+                alt.Tooltip("layer:O", title="layer"),
+                alt.Tooltip("owner:O", title="its owner by the map"),
+                alt.Tooltip("block:O", title="first layer with the same storage"),
+                alt.Tooltip("decision:Q", title="since decision"),
+            ],
+        )
+    )
+    key = (
+        base.transform_aggregate(groupby=["layer"], rows="count()")
+        .transform_calculate(colour=owner_index("layer"))
+        .mark_rect()
+        .encode(
+            x=alt.value(-12),
+            x2=alt.value(-4),
+            y=layer_axis,
+            color=alt.Color("colour:N", scale=owner_scale(), legend=None),
+        )
+    )
+    text = (
+        "'decision ' + datum.decision + ' · layer ' + datum.layer + ': '"
+        " + (datum.choice == datum.layer ? 'on its own' : 'tie to ' + datum.choice)"
+        " + (datum.overridden ? ' (override)' : '')"
+    )
+    layers = [
+        cells.properties(name=MAIN),
+        key,
+        override_marks(panel, alt.Y("layer:O", sort="descending")),
+        hover_rule(panel),
+        readout(current(table("decisions")), text),
+        *empty_note(("ties",), "The tie map appears here when the run opens."),
+    ]
+    return assemble(layers, panel, ("ties", "decisions"), rows, description="Owner of each layer over the run.")
+
+
+def q_values(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
+    """The agent's value of each legal answer at one decision: the one under the pointer, or else the latest.
+
+    Rows of the same decision and answer may come twice (proposed, later also committed); they count once.
+    """
+    base = (
+        current(table("q_values"))
+        .transform_aggregate(
+            groupby=["decision", "layer", "answer"],
+            q_value="max(q_value)",
+            proposed="max(proposed)",
+            chosen="max(chosen)",
+        )
+        .transform_calculate(
+            name="datum.answer == datum.layer ? 'train on its own' : 'tie to ' + datum.answer",
+            colour=owner_index("answer"),
+        )
+    )
+    answer_axis = alt.Y("name:N", title="answer", sort=alt.EncodingSortField("answer", op="min"))
+    value_axis = alt.X("q_value:Q", title="value (units of reward)", axis=alt.Axis(format="~g"))
+    bars = base.mark_bar(height=alt.RelativeBandSize(0.72)).encode(
+        x=value_axis,
+        y=answer_axis,
+        color=alt.Color("colour:N", scale=owner_scale(), legend=None),
+        tooltip=[alt.Tooltip("name:N", title="answer"), alt.Tooltip("q_value:Q", title="value", format=".5~g")],
+    )
+    kinds = ["proposed by the agent", "committed", "committed (override)"]
+    key = legend()
+    marked = base.transform_calculate(
+        marks=f"datum.proposed ? (datum.chosen ? ['{kinds[0]}', '{kinds[1]}'] : ['{kinds[0]}'])"
+        f" : datum.chosen ? ['{kinds[2]}'] : []"
+    ).transform_flatten(["marks"], as_=["mark"])
+    marks = marked.mark_point(opacity=1, strokeWidth=2).encode(
+        x=value_axis,
+        y=answer_axis,
+        shape=alt.Shape("mark:N", scale=names(kinds, ["circle", "circle", "diamond"]), legend=key),
+        fill=alt.Fill("mark:N", scale=names(kinds, ["transparent", palette.AGENT, palette.OVERRIDE]), legend=key),
+        stroke=alt.Stroke(
+            "mark:N", scale=names(kinds, [palette.AGENT, palette.AGENT, palette.OVERRIDE_EDGE]), legend=key
+        ),
+        size=alt.Size("mark:N", scale=alt.Scale(domain=kinds, range=[190, 50, 120]), legend=None),
+    )
+    hovered = (
+        table(HOVER_DATA)
+        .mark_text(style="reference-label", dy=-5)
+        .encode(x=alt.value(alt.ExprRef(expr="width")), y=alt.value(0), text=alt.value("decision under the pointer"))
+    )
+    layers = [
+        bars,
+        marks,
+        hovered,
+        readout(
+            base.transform_aggregate(groupby=["decision", "layer"], rows="count()"),
+            "'decision ' + datum.decision + ' · layer ' + datum.layer",
+        ),
+        *empty_note(("q_values",), "No values yet (some policies have none)."),
+    ]
+    return assemble(layers, panel, ("q_values",), rows, zoom=False, description="Value of each answer to the agent.")

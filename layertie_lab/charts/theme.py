@@ -1,0 +1,64 @@
+"""One look for all charts, light or dark: a Vega-Lite `config` as plain values.
+
+The specs name styles ("note", "hover", ...) instead of colours that depend on the page, so that a widget can change the
+theme of a spec by replacing its `config` and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .palette import OWNER_COLOURS
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+_LIGHT = {"ink": "#1d2321", "soft": "#56605b", "grid": "#e2e7e4", "halo": "#ffffff"}
+_DARK = {"ink": "#e9edea", "soft": "#aab3ae", "grid": "#343b38", "halo": "#181c1a"}
+
+STYLES = ("note", "readout", "hover", "reference", "reference-label", "tick", "trend", "label", "outline", "on-colour")
+"""Mark styles that the specs use and `vega_config` defines."""
+
+
+def vega_config(dark: bool = False) -> dict[str, Any]:
+    """The `config` of every chart.
+
+    Args:
+        dark: Whether the page behind the chart is dark. The chart's own background is transparent.
+    """
+    tone = _DARK if dark else _LIGHT
+    ink, soft = tone["ink"], tone["soft"]
+    return {
+        "background": "transparent",
+        "font": FONT,
+        "padding": {"left": 4, "right": 12, "top": 4, "bottom": 4},
+        "view": {"stroke": None, "fill": None},
+        "axis": {
+            "labelColor": ink, "labelFontSize": 13, "titleColor": ink, "titleFontSize": 14, "titleFontWeight": "normal",
+            "titlePadding": 8, "titleLimit": 0, "labelLimit": 0, "gridColor": tone["grid"], "domainColor": soft,
+            "tickColor": soft, "tickSize": 4, "labelOverlap": "greedy", "labelFlush": False,
+        },
+        "axisX": {"grid": False, "tickCount": 6},
+        "axisY": {"minExtent": 44, "tickCount": 5},
+        "legend": {
+            "labelColor": ink, "labelFontSize": 13, "labelLimit": 0, "titleColor": ink, "titleFontSize": 13,
+            "titleFontWeight": "normal", "titleLimit": 0, "orient": "top", "direction": "horizontal", "offset": 4,
+            "columnPadding": 14, "rowPadding": 4, "symbolSize": 90,
+        },
+        "title": {
+            "color": ink, "fontSize": 16, "fontWeight": "bold", "anchor": "start", "frame": "group", "offset": 10,
+            "subtitleColor": soft, "subtitleFontSize": 13, "limit": 0,
+        },
+        "range": {"category": OWNER_COLOURS},
+        "style": {
+            "note": {"fill": soft, "fontSize": 15, "align": "center", "baseline": "middle"},
+            "readout": {"fill": ink, "fontSize": 13, "fontWeight": "bold", "align": "left", "baseline": "bottom"},
+            "hover": {"stroke": ink, "strokeWidth": 1.5, "opacity": 0.8},
+            "reference": {"stroke": soft, "strokeWidth": 1.5, "strokeDash": [5, 4]},
+            "reference-label": {"fill": soft, "fontSize": 12, "align": "right", "baseline": "bottom"},
+            "tick": {"stroke": soft, "strokeWidth": 1, "opacity": 0.55},
+            "trend": {"stroke": ink, "strokeWidth": 2.5},
+            "label": {"fill": ink, "fontSize": 13, "baseline": "middle"},
+            "outline": {"stroke": ink, "strokeWidth": 2, "fill": None},
+            "on-colour": {"fill": "#ffffff", "fontSize": 13, "fontWeight": "bold", "align": "center"},
+        },
+    }  # fmt: skip
