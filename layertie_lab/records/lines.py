@@ -76,6 +76,11 @@ class LineFile:
         self._buffer.append(line)
         self._buffered += len(line)
 
+    def retract(self) -> None:
+        """Take back the last line, if it has not been written; harmless when nothing is buffered."""
+        if self._buffer:
+            self._buffered -= len(self._buffer.pop())
+
     def flush(self) -> None:
         """Hand the appended lines to the operating system.
 

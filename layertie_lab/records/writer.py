@@ -7,7 +7,7 @@ import math
 import time
 from typing import Any
 
-from ..core.errors import RecordError
+from ..core.errors import RecordError, StorageError
 from ..core.events import Event
 from .directory import RunDirectory
 from .lines import LineFile, Position
@@ -68,6 +68,21 @@ class EventWriter:
             self._events.append(line)
         else:
             self._held.append(line)
+
+    def write(self, event: Event) -> None:
+        """Append an event and flush; if the disk refuses, the event is as if it had never been given.
+
+        Raises:
+            StorageError: The disk refuses. Events appended before are kept for the next flush.
+            RecordError: As in `append` and `flush`.
+        """
+        self.flush()
+        self.append(event)
+        try:
+            self.flush()
+        except StorageError:
+            self._events.retract()
+            raise
 
     def telemetry(self, kind: str, **values: Any) -> dict[str, Any]:
         """Take a fact about times or the machine; `flush` writes it.
