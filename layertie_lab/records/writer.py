@@ -79,7 +79,7 @@ class EventWriter:
         self.flush()
         self.append(event)
         try:
-            self.flush()
+            self._events.flush()
         except StorageError:
             self._events.retract()
             raise
