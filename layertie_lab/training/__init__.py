@@ -1,0 +1,1 @@
+"""One optimizer step, what a re-tie does to the moments, and evaluation."""

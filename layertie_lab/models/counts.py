@@ -1,0 +1,115 @@
+"""Parameters, counted once per storage, and floating-point operations per token."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+
+from ..core.config import ModelConfig
+from ..core.ties import TieMap
+
+COMPONENTS = ("embedding", "positions", "attention", "mlp", "norm", "head")
+"""Where a GPT's parameters sit. With a tied head the output weights are part of `embedding`."""
+
+
+def count_parameters(model: nn.Module) -> dict[str, int]:
+    """Parameters by component (`COMPONENTS`), each storage once, trained or not."""
+    counts: dict[str, int] = dict.fromkeys(COMPONENTS, 0)
+    seen: set[int] = set()
+    for name, parameter in model.named_parameters():
+        if parameter.data_ptr() not in seen:
+            seen.add(parameter.data_ptr())
+            counts[_component(name)] += parameter.numel()
+    return counts
+
+
+def trainable_parameters(model: nn.Module) -> int:
+    """Parameters that receive a gradient from at least one position, each storage once."""
+    return sum({p.data_ptr(): p.numel() for p in model.parameters() if p.requires_grad}.values())
+
+
+def claimed_parameters(model: nn.Module) -> int:
+    """What a count by layer prints, as the official code's does.
+
+    Every layer that the map calls independent counts in full, also where it shares its storage with others.
+    """
+    stack = model.stack
+    inside = {id(p) for p in stack.parameters()}  # type: ignore[union-attr, operator]
+    return sum(p.numel() for p in model.parameters() if id(p) not in inside) + stack.claimed()  # type: ignore[union-attr, operator]
+
+
+def block_parameters(config: ModelConfig) -> dict[str, int]:
+    """Parameters of one block by component."""
+    d, m, b = config.width, config.mlp_ratio * config.width, int(config.bias)
+    return {
+        "attention": d * 3 * d + d * d + b * (3 * d + d),
+        "mlp": d * m + m * d + b * (m + d),
+        "norm": 2 * d + b * 2 * d,
+    }
+
+
+def outer_parameters(config: ModelConfig, vocabulary_size: int) -> dict[str, int]:
+    """Parameters outside the blocks, by component."""
+    d = config.width
+    return {
+        "embedding": vocabulary_size * d,
+        "positions": config.context * d if config.positions == "learned" else 0,
+        "norm": d + int(config.bias) * d,
+        "head": 0 if config.tie_head else vocabulary_size * d,
+    }
+
+
+def untied_parameters(config: ModelConfig, vocabulary_size: int) -> int:
+    """Parameters of the model with every layer independent."""
+    inside = config.layers * sum(block_parameters(config).values())
+    return inside + sum(outer_parameters(config, vocabulary_size).values())
+
+
+def flops_per_token(
+    config: ModelConfig,
+    vocabulary_size: int,
+    tie_map: TieMap | None = None,
+    gradient: Literal["shared", "owner"] = "shared",
+    *,
+    training: bool = True,
+) -> dict[str, int]:
+    """Floating-point operations per token by component, at full context.
+
+    Args:
+        config: The shape.
+        vocabulary_size: Number of tokens.
+        tie_map: Which layers are copies; matters with gradient="owner" only. None: every layer independent.
+        gradient: With "owner" no weight gradient is computed for copies.
+        training: Forward and backward, or the forward pass alone.
+
+    Returns:
+        "attention" and "mlp" (their matrices), "scores" (attention over the context, counted densely), "head". A
+        multiply-add is two operations; norms, biases and element-wise functions are left out. Backward costs one more
+        forward for the inputs' gradients and one more for the weights' (Kaplan et al. 2020, arXiv 2001.08361).
+    """
+    d, layers = config.width, config.layers
+    copies = 0
+    if tie_map is not None and gradient == "owner":
+        copies = sum(source != layer for layer, source in enumerate(tie_map))
+    per_matrix = (3 * layers - copies) if training else layers
+    whole = 3 if training else 1
+    return {
+        "attention": 2 * 4 * d * d * per_matrix,
+        "mlp": 2 * 2 * config.mlp_ratio * d * d * per_matrix,
+        "scores": 2 * 2 * config.context * d * layers * whole,
+        "head": 2 * vocabulary_size * d * whole,
+    }
+
+
+def _component(name: str) -> str:
+    for part, component in _PARTS:
+        if part in name:
+            return component
+    return "head"
+
+
+_PARTS = (
+    ("token_embedding", "embedding"), ("position_embedding", "positions"), ("norm", "norm"), ("attention", "attention"),
+    ("mlp", "mlp"),
+)  # fmt: skip

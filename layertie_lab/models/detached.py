@@ -1,0 +1,78 @@
+"""Layers that use shared Parameters without giving them a gradient (gradient="owner").
+
+A copy's forward runs on detached tensors over the owner's storage: its input still gets a gradient, the weights do
+not, and autograd neither saves nor computes what only a weight gradient needs. The swap sits in `forward` (by a subclass
+made for the block's class, as FSDP2 does) so that hooks, `torch.compile` and activation checkpointing all see it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Slots = tuple[tuple[nn.Module, str], ...]
+"""Where a block holds its Parameters: (module, name in it), in the order of `named_parameters`."""
+
+
+def slots_of(block: nn.Module) -> dict[str, tuple[nn.Module, str]]:
+    """The dotted name of every Parameter of a block -> (module that holds it, its name there)."""
+    found: dict[str, tuple[nn.Module, str]] = {}
+    for prefix, module in block.named_modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                found[f"{prefix}.{name}" if prefix else name] = (module, name)
+    return found
+
+
+class DetachedForward(nn.Module):
+    """Mixed into a block's class: `forward` on detached weights while `copies` is set and gradients are recorded.
+
+    Attributes:
+        copies: Whether the block is a copy in owner mode.
+        slots: Where its Parameters are.
+        casts: Tensors to use in place of some weights, by position in `slots` (one cast per owner under autocast).
+    """
+
+    copies: bool
+    slots: Slots
+    casts: dict[int, Tensor]
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.copies or not torch.is_grad_enabled():
+            return super().forward(*args, **kwargs)
+        owned = [module._parameters[name] for module, name in self.slots]
+        try:
+            for i, (module, name) in enumerate(self.slots):
+                weight = owned[i]
+                module._parameters[name] = self.casts.get(i, weight).detach()  # type: ignore[assignment, union-attr]
+            return super().forward(*args, **kwargs)
+        finally:
+            for (module, name), weight in zip(self.slots, owned, strict=True):
+                module._parameters[name] = weight
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # The subclass exists only at run time: name its base, and make it again on the other side.
+        return _rebuild, (type(self).__mro__[2],), self.__getstate__()
+
+
+@cache
+def _detaching(base: type[nn.Module]) -> type[nn.Module]:
+    return type(base.__name__, (DetachedForward, base), {"__module__": base.__module__, "__doc__": base.__doc__})
+
+
+def _rebuild(base: type[nn.Module]) -> nn.Module:
+    kind = _detaching(base)
+    return kind.__new__(kind)
+
+
+def make_detachable(block: nn.Module) -> None:
+    """Give a block the forward of `DetachedForward`, in place; its parameters, hooks and name stay."""
+    if isinstance(block, DetachedForward):
+        return
+    slots = tuple(slots_of(block).values())
+    block.__class__ = _detaching(type(block))
+    # Past nn.Module.__setattr__: these are bookkeeping, not submodules.
+    block.__dict__.update(copies=False, slots=slots, casts={})

@@ -1,0 +1,70 @@
+"""The loss on held-out windows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .device import autocast
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The loss on a set of windows.
+
+    Args:
+        loss: Mean over the windows' tokens, nats per token.
+        standard_error: Of that mean, over windows; 0 with a single one.
+        windows: Sequences evaluated.
+    """
+
+    loss: float
+    standard_error: float
+    windows: int
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss), at most exp(80)."""
+        return math.exp(min(self.loss, 80.0))
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    windows: Any,
+    batch_size: int,
+    device: torch.device | None = None,
+    precision: str = "fp32",
+) -> Evaluation:
+    """The loss on windows, without dropout; the model's mode is restored.
+
+    Args:
+        model: Tokens B x T -> logits B x T x V.
+        windows: Tokens, N x (T + 1), N at least 1; targets are the inputs one token on.
+        batch_size: Windows per forward pass.
+        device: The model's device; by default that of its parameters.
+        precision: auto, fp32 or bf16.
+    """
+    device = next(model.parameters()).device if device is None else device
+    tokens = torch.as_tensor(windows).long()
+    was_training = model.training
+    model.eval()
+    losses: list[torch.Tensor] = []
+    try:
+        for batch in tokens.split(batch_size):
+            batch = batch.to(device)
+            with autocast(device, precision):
+                logits_BTV = model(batch[:, :-1])
+            per_token = F.cross_entropy(logits_BTV.float().flatten(0, 1), batch[:, 1:].reshape(-1), reduction="none")
+            losses.append(per_token.view(len(batch), -1).mean(1))
+    finally:
+        model.train(was_training)
+    per_window = torch.cat(losses).double().cpu()
+    count = len(per_window)
+    error = float(per_window.std(correction=1)) / math.sqrt(count) if count > 1 else 0.0
+    return Evaluation(float(per_window.mean()), error, count)

@@ -1,0 +1,136 @@
+"""AdamW whose moments follow the tie map: exactly one state per owner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from ..core.config import TieConfig, TrainingConfig
+from ..core.errors import RecordError
+from ..models.stack import TieChange
+
+
+class Optimizer:
+    """AdamW over a model with a `stack` (a `LayerStack`).
+
+    Args:
+        model: A module whose `stack` attribute is the `LayerStack`; its other Parameters are trained too.
+        config: Betas and weight decay.
+        ties: `moments`: what a new owner's moments are.
+
+    One Parameter, one entry: a layer that becomes tied loses its moments, one that becomes independent gets a clone of
+    those of the weights it used (moments="clone") or none ("reset"). State is named by (owner layer, slot), never by
+    position.
+    """
+
+    def __init__(self, model: nn.Module, config: TrainingConfig, ties: TieConfig) -> None:
+        self.model = model
+        self.config = config
+        self.ties = ties
+        groups = self._named_groups()
+        self._names = [list(group) for group in groups]
+        fused = all(p.device.type in ("cpu", "cuda", "mps") for group in groups for p in group.values())
+        self.inner = torch.optim.AdamW(
+            [{"params": list(group.values())} for group in groups],
+            lr=config.learning_rate, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay, fused=fused,
+        )  # fmt: skip
+
+    def step(self, learning_rate: float) -> None:
+        """One AdamW step on the gradients that are there."""
+        for group in self.inner.param_groups:
+            group["lr"] = learning_rate
+        self.inner.step()
+
+    def zero_grad(self) -> None:
+        """Drop all gradients."""
+        self.inner.zero_grad(set_to_none=True)
+
+    def parameters(self) -> list[Parameter]:
+        """Every Parameter held, each once, in order."""
+        return [p for group in self.inner.param_groups for p in group["params"]]
+
+    def apply(self, change: TieChange) -> None:
+        """Follow a re-tie. Call it once after each, before the next step."""
+        state = self.inner.state
+        inherited: list[tuple[Parameter, dict[str, Any]]] = []
+        for parameter, source in change.added:
+            if source is not None and source in state and self.ties.moments == "clone":
+                inherited.append((parameter, {key: value.clone() for key, value in state[source].items()}))
+        for parameter in change.removed:
+            state.pop(parameter, None)
+        state.update(inherited)
+        self._regroup()
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """("parameter name/moment" -> tensor, JSON-able rest). The tensors are the live ones, not copies."""
+        tensors = {
+            f"{name}/{key}": value
+            for name, parameter in self._named()
+            if parameter in self.inner.state
+            for key, value in self.inner.state[parameter].items()
+        }
+        return tensors, {"fused": self.inner.defaults["fused"]}
+
+    def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """Back from `state`, after the model has been loaded.
+
+        Raises:
+            RecordError: Moments of parameters that the model does not train.
+        """
+        self._regroup()
+        known = dict(self._named())
+        self.inner.state.clear()
+        for full_name, value in tensors.items():
+            name, _, key = full_name.rpartition("/")
+            if name not in known:
+                raise RecordError(
+                    f"Expected moments of trained parameters, but got {full_name}.",
+                    "Load the model first, from the same checkpoint.",
+                )
+            parameter = known[name]
+            target = parameter.device if key != "step" or parameter.device.type != "cpu" else "cpu"
+            self.inner.state[parameter][key] = value.detach().clone().to(target)
+
+    def bytes(self) -> int:
+        """Bytes of all moments and step counters."""
+        return sum(v.numel() * v.element_size() for state in self.inner.state.values() for v in state.values())
+
+    def check_books(self) -> None:
+        """Compare what is trained with what the optimizer holds.
+
+        Raises:
+            AssertionError: A trained Parameter is missing, held twice, or a state belongs to no trained Parameter.
+        """
+        held = [id(p) for p in self.parameters()]
+        wanted = [id(p) for group in self._named_groups() for p in group.values()]
+        assert len(held) == len(set(held)), f"{len(held)} entries for {len(set(held))} parameters"
+        assert held == wanted, f"{len(held)} parameters held, {len(wanted)} to be trained, or in another order"
+        trainable = {id(p) for p in self.model.parameters() if p.requires_grad}
+        assert trainable <= set(held), f"{len(trainable - set(held))} of {len(trainable)} trainable parameters not held"
+        strangers = [p for p in self.inner.state if id(p) not in set(held)]
+        assert not strangers, f"moments of {len(strangers)} parameters that are not trained"
+
+    def _named_groups(self) -> list[dict[str, Parameter]]:
+        stack = self.model.stack
+        inside = {id(p) for p in stack.parameters()}  # type: ignore[union-attr, operator]
+        rest = {name: p for name, p in self.model.named_parameters() if id(p) not in inside}
+        first, *more = stack.trained()  # type: ignore[union-attr, operator]
+        return [rest | _prefixed(first), *map(_prefixed, more)]
+
+    def _named(self) -> list[tuple[str, Parameter]]:
+        groups = zip(self._names, self.inner.param_groups, strict=True)
+        return [pair for names, group in groups for pair in zip(names, group["params"], strict=True)]
+
+    def _regroup(self) -> None:
+        # In the model's order after every change, so that sums over parameters do not depend on the path to a map.
+        groups = self._named_groups()
+        self._names = [list(group) for group in groups]
+        for held, wanted in zip(self.inner.param_groups, groups, strict=True):
+            held["params"][:] = wanted.values()
+
+
+def _prefixed(group: dict[str, Parameter]) -> dict[str, Parameter]:
+    return {f"stack.{name}": p for name, p in group.items()}
