@@ -8,15 +8,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..core.errors import RecordError
 from . import sealing
 from .directory import RunDirectory
 from .disk import replace, storage_error, sync_directory, temporary_beside, writing
-
-if TYPE_CHECKING:  # tensors come and go as they are; reading runs needs no torch
-    from torch import Tensor
+from .sealing import Tensor
 
 ROLLING = 2
 """Rolling checkpoints kept: the latest, and the one before it in case the latest is damaged."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..core.config import RunConfig
 from ..core.errors import LayertieError, RecordError
@@ -13,6 +13,10 @@ from .lock import WriterLock, is_held
 
 FORMAT = 1
 """Number of the layout below; raised when an older version could no longer read a run."""
+
+Status = Literal["running", "finished", "stopped", "damaged"]
+"""running: a writer holds the lock now. finished: the last event says so. damaged: settings or log cannot be read.
+stopped: none of these; it can be resumed."""
 
 
 class RunDirectory:

@@ -1,0 +1,156 @@
+"""What runs there are, from the ends of their files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import RecordError
+from ..core.events import Came, Decided, Evaluated, Event, Finished, parse
+from .directory import RunDirectory, Status, is_run
+
+_BLOCK = 1 << 16
+_MOST = 1 << 20
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run at a glance.
+
+    Args:
+        name: Its folder's name.
+        path: Its folder.
+        status: running (a writer is at work), finished, stopped (can be resumed), or damaged (see `note`).
+        scale: As in its settings; "" where they cannot be read.
+        algorithm: As in its settings.
+        decisions: Decisions with an outcome.
+        budget: Decisions it is to take.
+        step: Optimizer steps done.
+        validation_loss: The last one, nats per token; None where there was none in the last MiB of the log.
+        modified: When its log last grew, seconds since 1970.
+        note: Why it counts as damaged, or "".
+    """
+
+    name: str
+    path: Path
+    status: Status
+    scale: str = ""
+    algorithm: str = ""
+    decisions: int = 0
+    budget: int = 0
+    step: int = 0
+    validation_loss: float | None = None
+    modified: float = 0.0
+    note: str = ""
+
+
+def list_runs(root: str | Path = "runs") -> list[RunSummary]:
+    """The runs directly inside a folder, the one that changed last first. Other folders and files are passed over.
+
+    Each costs a fixed amount, however long it is: its settings and the end of its log are read. Damage further up in a
+    log shows only in `load_run`.
+
+    Args:
+        root: The folder. A missing one holds no runs; a run's own folder gives that run.
+
+    Raises:
+        RecordError: `root` is a file or cannot be read.
+    """
+    root = Path(root)
+    if not root.exists():
+        return []
+    if is_run(root):
+        return [summarize(root)]
+    try:
+        with os.scandir(root) as entries:
+            folders = [Path(entry.path) for entry in entries if entry.is_dir()]
+    except OSError as error:
+        raise RecordError(
+            f"Expected a folder of runs, but {root} cannot be listed ({error.strerror}).", "Name another folder."
+        ) from error
+    return sorted((summarize(path) for path in folders if is_run(path)), key=lambda run: (-run.modified, run.name))
+
+
+def summarize(path: Path) -> RunSummary:
+    """One run at a glance. Damage is reported in the summary, not raised."""
+    name = path.resolve().name
+    try:
+        modified = max(file.stat().st_mtime for file in (path / "events.jsonl", path / "config.json") if file.exists())
+    except (OSError, ValueError):
+        modified = 0.0
+    try:
+        directory = RunDirectory.open(path)
+    except RecordError as error:
+        return RunSummary(name, path, "damaged", modified=modified, note=str(error))
+    config = directory.config
+    note = ""
+    try:
+        found = _Tail(directory.events)
+    except RecordError as error:
+        found, note = None, error.message
+    if note:
+        status: Status = "damaged"
+    elif directory.running:
+        status = "running"
+    else:
+        status = "finished" if found and isinstance(found.last, Finished) else "stopped"
+    return RunSummary(
+        name=name, path=path, status=status, scale=config.scale, algorithm=config.algorithm,
+        decisions=found.decisions if found else 0, budget=config.decisions, step=found.step if found else 0,
+        validation_loss=found.validation_loss if found else None, modified=modified, note=note,
+    )  # fmt: skip
+
+
+class _Tail:
+    """What the last events say, found by reading the log backwards until all is known."""
+
+    def __init__(self, path: Path) -> None:
+        self.last: Event | None = None
+        self.decisions = self.step = 0
+        self.validation_loss: float | None = None
+        counted = False
+        for line in _lines_from_end(path):
+            try:
+                event = parse(line)
+            except RecordError:
+                raise RecordError(f"A line near the end of {path} is damaged.", "load_run names the line.") from None
+            if self.last is None:
+                self.last, self.step = event, event.step
+            if not counted and isinstance(event, Came | Decided):
+                # A decision under way has no outcome yet; the one before it had.
+                self.decisions = event.decision if isinstance(event, Came) else event.decision - 1
+                counted = True
+            if isinstance(event, Evaluated) and event.split == "validation" and self.validation_loss is None:
+                self.validation_loss = event.loss
+            if counted and self.validation_loss is not None:
+                break
+
+
+def _lines_from_end(path: Path) -> Iterator[bytes]:
+    """A log's whole lines, last first, as far as `_MOST` bytes from the end."""
+    try:
+        file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by the with below
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read ({error.strerror}).", "Make the file readable.") from error
+    with file:
+        end = file.seek(0, os.SEEK_END)
+        stop = max(0, end - _MOST)
+        rest = b""
+        torn = True
+        while end > stop:
+            start = max(stop, end - _BLOCK)
+            file.seek(start)
+            block = file.read(end - start) + rest
+            end = start
+            lines = block.split(b"\n")
+            rest = lines[0]
+            if torn and len(lines) > 1:
+                lines.pop()  # what follows the last newline is a line under way
+                torn = False
+            yield from reversed(lines[1:])
+        if end == 0 and not torn:
+            yield rest
