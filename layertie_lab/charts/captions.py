@@ -22,7 +22,7 @@ CAPTIONS: dict[str, str] = {
         f" Dashed line: zero. {_ZOOM}"
     ),
     "epsilon": (
-        "The probability that the agent's proposal is a random draw instead of what looks best to it; one dot per"
+        "The probability that the agent's proposal is a random draw instead of what looks best to it, at each"
         f" decision. {_ZOOM}"
     ),
     "parameters": (

@@ -52,7 +52,7 @@ LIVE: dict[str, LivePanel] = {
     "loss": LivePanel(panels.loss, _LOSS, 240),
     "perplexity": LivePanel(partial(panels.loss, y="perplexity"), _LOSS, 240),
     "reward": LivePanel(panels.reward, ("decisions",), 180),
-    "epsilon": LivePanel(panels.epsilon, ("decisions",), 80),
+    "epsilon": LivePanel(panels.epsilon, ("decisions",), 96),
     "parameters": LivePanel(panels.parameters, ("decisions",), 180),
     "blocks": LivePanel(panels.blocks, ("decisions",), 160),
     "memory": LivePanel(panels.memory, ("memory",), 180),

@@ -33,6 +33,8 @@ TRAIN = "#8b8f98"
 """Training loss."""
 VALIDATION = "#0b8a72"
 """Validation loss."""
+TREND = "#9a6fc0"
+"""A running mean."""
 TEST = "#b4508c"
 """Test loss."""
 REWARD_SPLIT = "#a8742a"
@@ -58,6 +60,7 @@ SEMANTIC_COLOURS: dict[str, str] = {
     "tied": TIED,
     "train": TRAIN,
     "validation": VALIDATION,
+    "trend": TREND,
     "test": TEST,
     "reward": REWARD_SPLIT,
     "true_count": TRUE_COUNT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import altair as alt
 
@@ -15,7 +15,9 @@ from .parts import (
     Rows,
     assemble,
     current,
+    decision_row,
     empty_note,
+    held,
     hover_rule,
     legend,
     names,
@@ -23,10 +25,10 @@ from .parts import (
     table,
 )
 
-REWARD_TITLES = {
+REWARD_TITLES = {  # short: a title may not be longer than its axis
     "negative-perplexity": "reward (minus perplexity)",
-    "improvement": "reward (nats per token)",
-    "improvement-over-trend": "reward (nats per token, above trend)",
+    "improvement": "reward (nats/token)",
+    "improvement-over-trend": "reward (nats/token)",
 }
 """Y title for each `RewardConfig.kind`."""
 
@@ -45,29 +47,32 @@ def _in_words(base: alt.Chart) -> alt.Chart:
     return base.transform_calculate(said=_ANSWER.format("proposed"), done=_ANSWER.format("choice"))
 
 
-def override_marks(panel: Panel, y: alt.Y | alt.YValue | object, *, legend_label: bool = True) -> alt.Chart:
-    """A yellow diamond with a dark edge at each decision that a person or replay answered otherwise than proposed."""
-    shape_legend = (
-        legend(symbolFillColor=palette.OVERRIDE, symbolStrokeColor=palette.OVERRIDE_EDGE, symbolStrokeWidth=1.5)
-        if legend_label
-        else None
-    )
+def override_marks(panel: Panel, y: Any, *, shift: float = 0.0) -> alt.Chart:
+    """A yellow diamond with a dark edge at each decision that a person or replay answered otherwise than proposed.
+
+    Args:
+        panel: The layout.
+        y: The y encoding.
+        shift: Added to the place on the x axis.
+    """
+    key = legend()
+
+    def one(value: str) -> alt.Scale:
+        return names(["override"], [value])
+
     return (
         _in_words(table("decisions").transform_filter("datum.overridden"))
-        .transform_calculate(at=panel.at(by="decision"), mark="'override'")
-        .mark_point(
-            filled=True, size=110, opacity=1, fill=palette.OVERRIDE, stroke=palette.OVERRIDE_EDGE, strokeWidth=1.5,
-            clip=False,
-        )
+        .transform_calculate(at=f"{panel.at(by='decision')} + {shift}", mark="'override'")
+        .mark_point(size=110, opacity=1, strokeWidth=1.5, clip=True)
         .encode(
             x=panel.axis(),
             y=y,
-            shape=alt.Shape(
-                "mark:N", scale=alt.Scale(domain=["override"], range=["diamond"]), legend=shape_legend
-            ),
+            shape=alt.Shape("mark:N", scale=one("diamond"), legend=key),
+            fill=alt.Fill("mark:N", scale=one(palette.OVERRIDE), legend=key),
+            stroke=alt.Stroke("mark:N", scale=one(palette.OVERRIDE_EDGE), legend=key),
             tooltip=_DECISION_TIPS,
         )
-    )  # fmt: skip
+    )
 
 
 def loss(
@@ -89,8 +94,8 @@ def loss(
     axis = alt.Y(
         "y:Q",
         title="perplexity (log scale)" if log else "loss (nats per token)",
-        scale=alt.Scale(type="log", nice=True) if log else alt.Scale(zero=False, nice=True),
-        axis=alt.Axis(format="~g") if log else alt.Axis(),
+        scale=alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=True),
+        axis=alt.Axis(format="~g", gridOpacity=0.5) if log else alt.Axis(),
     )
 
     def shown(expression: str) -> str:
@@ -145,10 +150,10 @@ def loss(
         .transform_calculate(at=panel.at(by="decision"))
         .mark_rule(style="tick", clip=True)
         .encode(x=panel.axis(), y=alt.value("height"), y2=alt.value(alt.ExprRef(expr="height - 6"))),
-        override_marks(panel, alt.value(alt.ExprRef(expr="height - 3"))),
+        override_marks(panel, alt.value(alt.ExprRef(expr="height - 9"))),
         hover_rule(panel),
         readout(
-            current(table("decisions")),
+            decision_row(["train_loss"]),
             f"{_WHO} + ' · training {'perplexity' if log else 'loss'} ' + format({shown('datum.train_loss')}, '.4~g')",
         ),
         *empty_note(("steps", "evaluations"), "No step has been taken yet."),
@@ -165,9 +170,9 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
         rows: Rows of decisions to begin with.
         kind: The run's `RewardConfig.kind`, for the unit on the y axis.
     """
-    axis = alt.Y("reward:Q", title=REWARD_TITLES.get(kind or "", "reward (as told to the agent)"))
-    kinds = ["as proposed", "as proposed, a random draw", "override"]
-    key = legend()
+    axis = alt.Y("reward:Q", title=REWARD_TITLES.get(kind or "", "reward (agent's units)"))
+    kinds = ["as proposed", "random draw, as proposed", "override"]
+    key = legend(below=500)
     base = _in_words(table("decisions")).transform_calculate(
         at=panel.at(by="decision"),
         kind=f"datum.overridden ? '{kinds[2]}' : datum.explored ? '{kinds[1]}' : '{kinds[0]}'",
@@ -180,21 +185,27 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
             "kind:N", scale=names(kinds, [palette.AGENT, palette.EXPLORED, palette.OVERRIDE_EDGE]), legend=key
         ),
         shape=alt.Shape("kind:N", scale=names(kinds, ["circle", "circle", "diamond"]), legend=key),
-        size=alt.Size("kind:N", scale=alt.Scale(domain=kinds, range=[28, 28, 110]), legend=None),
+        size=alt.condition("datum.overridden", alt.value(110), alt.value(30)),
         tooltip=[*_DECISION_TIPS, alt.Tooltip("reward:Q", title="reward", format=".4~g")],
     )
     trend = (
         base.transform_window(mean="mean(reward)", frame=[-19, 0], sort=[alt.SortField("decision")])
-        .mark_line(style="trend", clip=True)
-        .encode(x=panel.axis(), y=alt.Y("mean:Q"))
+        .transform_calculate(series="'mean of the last 20'")
+        .mark_line(strokeWidth=3, clip=True)
+        .encode(
+            x=panel.axis(),
+            y=alt.Y("mean:Q"),
+            color=alt.Color("series:N", scale=names(["mean of the last 20"], [palette.TREND]), legend=legend()),
+        )
     )
+    zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).transform_filter("length(data('decisions')) > 0")
     layers = [
-        alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="reference").encode(y=alt.Y("zero:Q")),
+        zero.mark_rule(style="reference").encode(y=alt.Y("zero:Q")),
         points.properties(name=MAIN),
         trend,
         hover_rule(panel),
         readout(
-            current(_in_words(table("decisions"))),
+            _in_words(decision_row(["layer", "proposed", "choice", "reward"])),
             "'decision ' + datum.decision + ' · layer ' + datum.layer + ': ' + datum.done"
             " + ' · reward ' + format(datum.reward, '.3~g')",
         ),
@@ -205,25 +216,20 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
 
 def epsilon(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     """The probability of a random answer at each decision."""
-    line = (
-        table("decisions")
-        .transform_filter("isValid(datum.epsilon)")
-        .transform_calculate(at=panel.at(by="decision"))
-        .mark_line(
-            strokeWidth=2.5, color=palette.AGENT, interpolate="step-before", clip=True,
-            point=alt.OverlayMarkDef(size=14),
+    y = alt.Y("epsilon:Q", title="epsilon (0–1)", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=3))
+
+    def draw(base: alt.Chart) -> alt.Chart:
+        return base.mark_line(strokeWidth=2.5, color=palette.AGENT, interpolate="step-before", clip=True).encode(
+            x=panel.axis(), y=y
         )
-        .encode(
-            x=panel.axis(),
-            y=alt.Y("epsilon:Q", title="epsilon (0 to 1)", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=3)),
-        )
-        .properties(name=MAIN)
-    )  # fmt: skip
+
+    line, first = held(table("decisions").transform_filter("isValid(datum.epsilon)"), panel, draw)
     known = "isValid(datum.epsilon) ? format(datum.epsilon, '.3~f') : 'none (this policy draws nothing at random)'"
     layers = [
-        line,
+        line.properties(name=MAIN),
+        first,
         hover_rule(panel),
-        readout(current(table("decisions")), f"'decision ' + datum.decision + ' · epsilon ' + ({known})"),
+        readout(decision_row(["epsilon"]), f"'decision ' + datum.decision + ' · epsilon ' + ({known})"),
         *empty_note(("decisions",), "No decision yet."),
     ]
     return assemble(layers, panel, ("decisions",), rows, description="Probability of a random answer.")
@@ -232,23 +238,25 @@ def epsilon(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
 def _counts(panel: Panel, base: alt.Chart, labels: tuple[str, str], y: alt.Y, claimed: str) -> list[alt.Chart]:
     """A solid line of what is true and a dashed one over it of what is claimed, with a legend."""
     scale = names(labels, [palette.TRUE_COUNT, palette.CLAIMED_COUNT])
-    colour = alt.Color("series:N", scale=scale, legend=legend(columns=2))
-    style = {"interpolate": "step-before", "clip": True}
-    return [
-        base.transform_calculate(series=f"'{labels[0]}'")
-        .mark_line(strokeWidth=3, point=alt.OverlayMarkDef(size=14), **style)
-        .encode(x=panel.axis(), y=y, color=colour)
-        .properties(name=MAIN),
-        base.transform_calculate(series=f"'{labels[1]}'")
-        .mark_line(strokeWidth=2, strokeDash=[6, 4], **style)
-        .encode(x=panel.axis(), y=alt.Y(f"{claimed}:Q"), color=colour),
-    ]
+    key = legend(columns=2, symbolType="stroke", symbolSize=200)
+    colour = alt.Color("series:N", scale=scale, legend=key)
+    dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=list(labels), range=[[1, 0], [5, 3]]), legend=key)
+
+    def lines(label: str, y: alt.Y, width: float) -> list[alt.Chart]:
+        def draw(rows: alt.Chart) -> alt.Chart:
+            return rows.mark_line(strokeWidth=width, interpolate="step-before", clip=True).encode(
+                x=panel.axis(), y=y, color=colour, strokeDash=dash
+            )
+
+        return held(base.transform_calculate(series=f"'{label}'"), panel, draw)
+
+    solid, dashed = lines(labels[0], y, 3), lines(labels[1], alt.Y(f"{claimed}:Q"), 2.5)
+    return [solid[0].properties(name=MAIN), solid[1], *dashed]
 
 
 def parameters(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     """Trainable parameters in percent of the untied model's: once per storage, and as the official code counts."""
     base = table("decisions").transform_calculate(
-        at=panel.at(by="decision"),
         true_percent="100 * datum.trainable_share",
         claimed_percent="100 * datum.claimed_parameters * datum.trainable_share / datum.trainable_parameters",
     )
@@ -261,7 +269,7 @@ def parameters(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     layers = [
         *_counts(panel, base, labels, axis, "claimed_percent"),
         hover_rule(panel),
-        readout(current(table("decisions")), text),
+        readout(decision_row(["trainable_parameters", "trainable_share"]), text),
         *empty_note(("decisions",), "No decision yet."),
     ]
     return assemble(layers, panel, ("decisions",), rows, description="Trainable parameters over the run.")
@@ -269,14 +277,14 @@ def parameters(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
 
 def blocks(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     """Independent layers by the tie map, and blocks that are truly distinct in memory."""
-    base = table("decisions").transform_calculate(at=panel.at(by="decision"))
+    base = table("decisions")
     labels = ("distinct blocks in memory", "independent by the tie map")
     axis = alt.Y("blocks:Q", title="layers (count)", scale=alt.Scale(zero=True), axis=alt.Axis(tickMinStep=1))
     text = "'decision ' + datum.decision + ' · ' + datum.owners + ' independent · ' + datum.blocks + ' distinct'"
     layers = [
         *_counts(panel, base, labels, axis, "owners"),
         hover_rule(panel),
-        readout(current(table("decisions")), text),
+        readout(decision_row(["owners", "blocks"]), text),
         *empty_note(("decisions",), "No decision yet."),
     ]
     return assemble(layers, panel, ("decisions",), rows, description="Independent layers and distinct blocks.")
@@ -286,32 +294,27 @@ def memory(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     """Memory by component after each decision, stacked, in MB (a million bytes)."""
     components = list(palette.MEMORY_COLOURS)
     base = table("memory").transform_calculate(mb="datum.bytes / 1e6", order=f"indexof({components}, datum.component)")
-    area = (
-        base.transform_stack(
-            stack="mb", groupby=["decision"], sort=[alt.SortField("order")], as_=["bottom", "top"]
-        )
-        .transform_window(before="lag(decision)", groupby=["component"], sort=[alt.SortField("decision")])
-        # Each value holds over its whole decision: two corners per row make steps that a single decision shows too.
-        .transform_calculate(ends="[isValid(datum.before) ? datum.before : datum.decision - 1, datum.decision]")
-        .transform_flatten(["ends"])
-        .transform_calculate(at=f"datum.ends * {panel.unit}")
-        .mark_area(clip=True, opacity=0.9)
-        .encode(
+    stacked = base.transform_stack(
+        stack="mb", groupby=["decision"], sort=[alt.SortField("order")], as_=["bottom", "top"]
+    )
+    key = legend(columns=4, narrow=2, symbolType="square", symbolOpacity=1)
+    scale = names(components, list(palette.MEMORY_COLOURS.values()))
+
+    def draw(rows: alt.Chart) -> alt.Chart:
+        return rows.mark_area(clip=True, opacity=0.9, interpolate="step-before").encode(
             x=panel.axis(),
             y=alt.Y("bottom:Q", title="memory (MB)", scale=alt.Scale(zero=True)),
             y2="top:Q",
-            color=alt.Color(
-                "component:N", scale=names(components, list(palette.MEMORY_COLOURS.values())),
-                legend=legend(columns=4, symbolType="square", symbolOpacity=1),
-            ),
+            color=alt.Color("component:N", scale=scale, legend=key),
         )
-        .properties(name=MAIN)
-    )  # fmt: skip
-    total = current(base).transform_aggregate(total="sum(mb)", groupby=["decision", "step"])
+
+    area, first = held(stacked, panel, draw)
+    total = current("memory").transform_aggregate(total="sum(bytes)", groupby=["decision", "step"])
     layers = [
-        area,
+        area.properties(name=MAIN),
+        first,
         hover_rule(panel),
-        readout(total, f"{_WHO} + ' · ' + format(datum.total, ',.4~g') + ' MB in all'"),
+        readout(total, f"{_WHO} + ' · ' + format(datum.total / 1e6, ',.4~g') + ' MB in all'"),
         *empty_note(("memory",), "No decision yet, so no memory to account for."),
     ]
     return assemble(layers, panel, ("memory",), rows, description="Memory by component over the run.")

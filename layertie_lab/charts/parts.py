@@ -6,7 +6,7 @@ live panel they start empty and rows are appended by name; for a finished run th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,7 +71,8 @@ class Panel:
         return alt.X(
             "at:Q",
             title=f"{name} (1 decision = {steps})",
-            scale=alt.Scale(nice=False, zero=False),
+            # Room for the state before the first decision, in every panel so that they line up.
+            scale=alt.Scale(nice=False, zero=False, domainMin=-self.unit, padding=5),
             axis=alt.Axis(tickMinStep=1, format="~s"),
         )
 
@@ -91,18 +92,56 @@ def names(labels: Sequence[str], colours: Sequence[str]) -> alt.Scale:
     return alt.Scale(domain=list(labels), range=list(colours))
 
 
-def legend(columns: int = 3, **changes: Any) -> alt.Legend:
-    """A legend above the plot that breaks into one column where the chart is narrow."""
-    return alt.Legend(title=None, columns=alt.ExprRef(expr=f"width < 400 ? 1 : {columns}"), **changes)
+def legend(columns: int = 3, narrow: int = 1, below: int = 400, **changes: Any) -> alt.Legend:
+    """A legend above the plot, with fewer columns where the plot is narrower than `below` pixels."""
+    return alt.Legend(title=None, columns=alt.ExprRef(expr=f"width < {below} ? {narrow} : {columns}"), **changes)
 
 
-def current(base: alt.Chart) -> alt.Chart:
-    """Only the rows of the decision under the pointer, or else of the last one (the latest at or before it)."""
+def current(name: str) -> alt.Chart:
+    """The rows of a table that belong to the decision under the pointer, or else to the last one (the latest at or
+    before it)."""
     return (
-        base.transform_filter(f"datum.decision <= {_HOVERED}")
+        table(name)
+        .transform_filter(f"datum.decision <= {_HOVERED}")
         .transform_joinaggregate(last="max(decision)")
         .transform_filter("datum.decision == datum.last")
     )
+
+
+def decision_row(fields: Sequence[str]) -> alt.Chart:
+    """One row with fields of the decision under the pointer, or else of the last one; none before the first.
+
+    A look-up by key costs the same however long the run is, which filtering all decisions at each move would not.
+    """
+    decisions = "data('decisions')"
+    shown = f"length(data('{HOVER_DATA}')) > 0 ? data('{HOVER_DATA}')[0].decision : peek({decisions}).decision"
+    return (
+        alt.Chart(alt.InlineData(values=[{"row": 0}]))
+        .transform_filter(f"length({decisions}) > 0")
+        .transform_calculate(decision=shown)
+        .transform_lookup(
+            lookup="decision",
+            from_=alt.LookupData(data=alt.NamedData(name="decisions"), key="decision", fields=["step", *fields]),
+        )
+        .transform_filter("isValid(datum.step)")
+    )
+
+
+def held(base: alt.Chart, panel: Panel, draw: Callable[[alt.Chart], alt.Chart]) -> list[alt.Chart]:
+    """Layers for values that hold over their whole decision, of which the first alone would draw nothing as a line.
+
+    Args:
+        base: Rows with a decision each.
+        panel: The layout.
+        draw: Makes lines or areas with `interpolate="step-before"` of rows with "at".
+    """
+    corners = (
+        base.transform_filter("datum.decision == 1").transform_calculate(ends="[0, 1]").transform_flatten(["ends"])
+    )
+    return [
+        draw(base.transform_calculate(at=panel.at(by="decision"))),
+        draw(corners.transform_calculate(at=f"datum.ends * {panel.unit}")),
+    ]
 
 
 def readout(base: alt.Chart, text: str) -> alt.Chart:
@@ -114,8 +153,8 @@ def readout(base: alt.Chart, text: str) -> alt.Chart:
     """
     return (
         base.transform_calculate(readout=text)
-        .mark_text(style="readout")
-        .encode(x=alt.value(0), y=alt.value(-5), text="readout:N")
+        .mark_text(style="readout", clip=False, limit=alt.ExprRef(expr="width + 40"))
+        .encode(x=alt.value(-40), y=alt.value(-10), text="readout:N")
     )
 
 
@@ -136,13 +175,13 @@ def empty_note(tables: Iterable[str], words: str, when: str | None = None) -> li
     note = (
         alt.Chart(one)
         .transform_filter(condition)
-        .mark_text(style="note")
-        .encode(x=value("width / 2"), y=value("height / 2"), text=alt.value(words))
+        .mark_text(style="note", limit=alt.ExprRef(expr="width"))
+        .encode(x=value("width / 2"), y=value("0.3 * height"), text=alt.value(words))
     )
     spacer = (
         alt.Chart(one)
-        .mark_text(style="readout", opacity=0)
-        .encode(x=alt.value(0), y=alt.value(-5), text=alt.value("|"))
+        .mark_text(style="readout", opacity=0, clip=False)
+        .encode(x=alt.value(-40), y=alt.value(-10), text=alt.value("|"))
     )
     return [note, spacer]
 

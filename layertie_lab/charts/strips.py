@@ -15,6 +15,7 @@ from .parts import (
     Rows,
     assemble,
     current,
+    decision_row,
     empty_note,
     hover_rule,
     legend,
@@ -79,7 +80,7 @@ def history(panel: Panel, rows: Rows | None = None, *, by: Literal["owner", "blo
     key = (
         base.transform_aggregate(groupby=["layer"], rows="count()")
         .transform_calculate(colour=owner_index("layer"))
-        .mark_rect()
+        .mark_rect(clip=False)
         .encode(
             x=alt.value(-12),
             x2=alt.value(-4),
@@ -95,9 +96,13 @@ def history(panel: Panel, rows: Rows | None = None, *, by: Literal["owner", "blo
     layers = [
         cells.properties(name=MAIN),
         key,
-        override_marks(panel, alt.Y("layer:O", sort="descending")),
+        override_marks(panel, alt.Y("layer:O", sort="descending"), shift=-panel.unit / 2),
         hover_rule(panel),
-        readout(current(table("decisions")), text),
+        table(HOVER_DATA)
+        .transform_calculate(at=start, end=f"datum.decision * {panel.unit}")
+        .mark_rect(style="outline", clip=True)
+        .encode(x=panel.axis(), x2="end:Q", y=alt.value(0), y2=alt.value("height")),
+        readout(decision_row(["layer", "choice", "overridden"]), text),
         *empty_note(("ties",), "The tie map appears here when the run opens."),
     ]
     return assemble(layers, panel, ("ties", "decisions"), rows, description="Owner of each layer over the run.")
@@ -109,7 +114,7 @@ def q_values(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     Rows of the same decision and answer may come twice (proposed, later also committed); they count once.
     """
     base = (
-        current(table("q_values"))
+        current("q_values")
         .transform_aggregate(
             groupby=["decision", "layer", "answer"],
             q_value="max(q_value)",
@@ -131,33 +136,35 @@ def q_values(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     )
     kinds = ["proposed by the agent", "committed", "committed (override)"]
     key = legend()
-    marked = base.transform_calculate(
-        marks=f"datum.proposed ? (datum.chosen ? ['{kinds[0]}', '{kinds[1]}'] : ['{kinds[0]}'])"
-        f" : datum.chosen ? ['{kinds[2]}'] : []"
-    ).transform_flatten(["marks"], as_=["mark"])
-    marks = marked.mark_point(opacity=1, strokeWidth=2).encode(
-        x=value_axis,
-        y=answer_axis,
-        shape=alt.Shape("mark:N", scale=names(kinds, ["circle", "circle", "diamond"]), legend=key),
-        fill=alt.Fill("mark:N", scale=names(kinds, ["transparent", palette.AGENT, palette.OVERRIDE]), legend=key),
-        stroke=alt.Stroke(
-            "mark:N", scale=names(kinds, [palette.AGENT, palette.AGENT, palette.OVERRIDE_EDGE]), legend=key
-        ),
-        size=alt.Size("mark:N", scale=alt.Scale(domain=kinds, range=[190, 50, 120]), legend=None),
+    # Beside the bars and not on them, where a mark could have the colour of its bar.
+    marks = (
+        base.transform_calculate(
+            marks=f"datum.proposed ? (datum.chosen ? ['{kinds[0]}', '{kinds[1]}'] : ['{kinds[0]}'])"
+            f" : datum.chosen ? ['{kinds[2]}'] : []"
+        )
+        .transform_flatten(["marks"], as_=["mark"])
+        .mark_point(opacity=1, strokeWidth=2, clip=False)
+        .encode(
+            x=alt.value(alt.ExprRef(expr="width + 14")),
+            y=answer_axis,
+            shape=alt.Shape("mark:N", scale=names(kinds, ["circle", "circle", "diamond"]), legend=key),
+            fill=alt.Fill("mark:N", scale=names(kinds, ["transparent", palette.AGENT, palette.OVERRIDE]), legend=key),
+            stroke=alt.Stroke(
+                "mark:N", scale=names(kinds, [palette.AGENT, palette.AGENT, palette.OVERRIDE_EDGE]), legend=key
+            ),
+            size=alt.value(alt.ExprRef(f"datum.mark == '{kinds[0]}' ? 190 : datum.mark == '{kinds[1]}' ? 60 : 120")),
+        )
     )
-    hovered = (
-        table(HOVER_DATA)
-        .mark_text(style="reference-label", dy=-5)
-        .encode(x=alt.value(alt.ExprRef(expr="width")), y=alt.value(0), text=alt.value("decision under the pointer"))
+    text = (
+        "'decision ' + datum.decision + ' · layer ' + datum.layer"
+        f" + (length(data('{HOVER_DATA}')) > 0 ? ' (under the pointer)' : '')"
     )
     layers = [
         bars,
         marks,
-        hovered,
-        readout(
-            base.transform_aggregate(groupby=["decision", "layer"], rows="count()"),
-            "'decision ' + datum.decision + ' · layer ' + datum.layer",
-        ),
+        # Draws nothing; the data set has to be in the spec to be written to.
+        table(HOVER_DATA).mark_point(opacity=0, clip=True).encode(x=alt.value(0), y=alt.value(0)),
+        readout(base.transform_aggregate(groupby=["decision", "layer"], rows="count()"), text),
         *empty_note(("q_values",), "No values yet (some policies have none)."),
     ]
     return assemble(layers, panel, ("q_values",), rows, zoom=False, description="Value of each answer to the agent.")

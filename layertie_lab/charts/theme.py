@@ -15,7 +15,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 _LIGHT = {"ink": "#1d2321", "soft": "#56605b", "grid": "#e2e7e4", "halo": "#ffffff"}
 _DARK = {"ink": "#e9edea", "soft": "#aab3ae", "grid": "#343b38", "halo": "#181c1a"}
 
-STYLES = ("note", "readout", "hover", "reference", "reference-label", "tick", "trend", "label", "outline", "on-colour")
+STYLES = ("note", "readout", "hover", "reference", "reference-label", "tick", "label", "outline", "on-colour")
 """Mark styles that the specs use and `vega_config` defines."""
 
 
@@ -41,7 +41,7 @@ def vega_config(dark: bool = False) -> dict[str, Any]:
         "axisY": {"minExtent": 44, "tickCount": 5},
         "legend": {
             "labelColor": ink, "labelFontSize": 13, "labelLimit": 0, "titleColor": ink, "titleFontSize": 13,
-            "titleFontWeight": "normal", "titleLimit": 0, "orient": "top", "direction": "horizontal", "offset": 4,
+            "titleFontWeight": "normal", "titleLimit": 0, "orient": "top", "direction": "horizontal", "offset": 30,
             "columnPadding": 14, "rowPadding": 4, "symbolSize": 90,
         },
         "title": {
@@ -50,15 +50,14 @@ def vega_config(dark: bool = False) -> dict[str, Any]:
         },
         "range": {"category": OWNER_COLOURS},
         "style": {
-            "note": {"fill": soft, "fontSize": 15, "align": "center", "baseline": "middle"},
-            "readout": {"fill": ink, "fontSize": 13, "fontWeight": "bold", "align": "left", "baseline": "bottom"},
-            "hover": {"stroke": ink, "strokeWidth": 1.5, "opacity": 0.8},
-            "reference": {"stroke": soft, "strokeWidth": 1.5, "strokeDash": [5, 4]},
-            "reference-label": {"fill": soft, "fontSize": 12, "align": "right", "baseline": "bottom"},
-            "tick": {"stroke": soft, "strokeWidth": 1, "opacity": 0.55},
-            "trend": {"stroke": ink, "strokeWidth": 2.5},
-            "label": {"fill": ink, "fontSize": 13, "baseline": "middle"},
-            "outline": {"stroke": ink, "strokeWidth": 2, "fill": None},
-            "on-colour": {"fill": "#ffffff", "fontSize": 13, "fontWeight": "bold", "align": "center"},
+            "note": {"color": soft, "fontSize": 15, "align": "center", "baseline": "middle"},
+            "readout": {"color": ink, "fontSize": 13, "fontWeight": "bold", "align": "left", "baseline": "bottom"},
+            "hover": {"color": ink, "strokeWidth": 1.5, "opacity": 0.8},
+            "reference": {"color": soft, "strokeWidth": 1.5, "strokeDash": [5, 4]},
+            "reference-label": {"color": soft, "fontSize": 12, "align": "right", "baseline": "bottom"},
+            "tick": {"color": soft, "strokeWidth": 1, "opacity": 0.55},
+            "label": {"color": ink, "fontSize": 13, "baseline": "middle"},
+            "outline": {"color": ink, "strokeWidth": 2, "filled": False},
+            "on-colour": {"color": "#ffffff", "fontSize": 13, "fontWeight": "bold", "align": "center"},
         },
     }  # fmt: skip
