@@ -1,0 +1,1 @@
+"""What the toolkit costs against plain loops: ratios with their spread, measured interleaved in one run."""

@@ -1,0 +1,128 @@
+"""What can be typed. Every run setting is a flag of its own name, generated from the config's dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from ..core.config import RunConfig
+from ..core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a tied transformer while an agent decides which layers to tie."""
+
+    config: RunConfig
+    directory: Path | None = None
+    """Where the run is recorded; default runs/DATE-SCALE-ALGORITHM-SEED."""
+    json: bool = False
+    """Print the result as one JSON object on standard output; progress goes to standard error."""
+    quiet: bool = False
+    """No progress."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run that was stopped, from its last decision."""
+
+    run: tyro.conf.Positional[Path]
+    """The run directory."""
+    decisions: int | None = None
+    """How many decisions to make; default what is left of the budget."""
+    json: bool = False
+    """Print the result as one JSON object on standard output; progress goes to standard error."""
+    quiet: bool = False
+    """No progress."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """List the runs in a folder."""
+
+    root: tyro.conf.Positional[Path] = Path("runs")
+    """The folder."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """Show a run, live or finished: its tie map, losses and decisions."""
+
+    run: tyro.conf.Positional[Path]
+    """The run directory."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+    decisions: int = 10
+    """How many of the latest decisions to list."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a run's tables (steps, decisions, evaluations, ties, ...) as Parquet or CSV files."""
+
+    run: tyro.conf.Positional[Path]
+    """The run directory."""
+    directory: Path
+    """Where the files go."""
+    format: str = "parquet"
+    """parquet or csv."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure, in one run and interleaved, what the toolkit costs against plain loops, as ratios."""
+
+    json: bool = False
+    """Print one JSON object on standard output; progress goes to standard error."""
+    quick: bool = False
+    """Fewer repetitions: wider intervals in less time."""
+    device: str = "cpu"
+    """cpu, cuda or mps."""
+    only: str = ""
+    """Run only the rows whose name contains this text."""
+
+
+Command = Train | Resume | Runs | Show | Export | Bench
+
+
+def parse(argv: Sequence[str]) -> Command:
+    """The command that was typed.
+
+    Raises:
+        ConfigError: A value that is refused.
+        SystemExit: 2 after a usage message, 0 after `--help`.
+    """
+    base = RunConfig.preset(
+        _typed(argv, "--scale", "laptop"),  # type: ignore[arg-type]
+        algorithm=_typed(argv, "--algorithm", "lab"),  # type: ignore[arg-type]
+    )
+    default = Train(base)
+
+    def named(command: type, name: str, **more: Any) -> Any:
+        return Annotated[command, tyro.conf.subcommand(name, prefix_name=False, **more)]
+
+    commands = (
+        named(Train, "train", default=default) | named(Resume, "resume") | named(Runs, "runs") | named(Show, "show")
+        | named(Export, "export") | named(Bench, "bench")
+    )  # fmt: skip
+    return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,))
+
+
+def _typed(argv: Sequence[str], flag: str, default: str) -> str:
+    # The preset decides the defaults that `--help` shows and that other flags change, so it must be known first.
+    for position, word in enumerate(argv):
+        if word == flag:
+            if position + 1 == len(argv):
+                raise ConfigError(f"Expected a value after {flag}, but got nothing.", f"Write {flag} {default}.")
+            return argv[position + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return default

@@ -1,0 +1,156 @@
+"""`layertie runs`, `show` and `export`: what lies on disk, live or finished. No torch is loaded."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..core.ties import TieMap
+from . import arguments
+from .display import size_text, sparkline, tie_map_text
+
+
+def runs(command: arguments.Runs, console: Console) -> dict[str, Any]:
+    """List the runs in a folder, latest first."""
+    from ..records.runs import list_runs
+
+    found = list_runs(command.root)
+    if not command.json:
+        if not found:
+            console.print(f"No runs in {command.root}. Start one with: layertie train", soft_wrap=True)
+        else:
+            table = Table("run", "state", "scale", "algorithm", "decisions", "validation loss", "changed", box=None)
+            for run in found:
+                loss = "" if run.validation_loss is None else f"{run.validation_loss:.4f}"
+                changed = datetime.fromtimestamp(run.modified).strftime("%Y-%m-%d %H:%M")
+                decisions = f"{run.decisions} of {run.budget}"
+                table.add_row(run.name, run.status, run.scale, run.algorithm, decisions, loss, changed)
+            console.print(table)
+    return {"runs": [run.to_dict() for run in found]}
+
+
+def show(command: arguments.Show, console: Console) -> dict[str, Any]:
+    """A run's state as text, and as plain values."""
+    from ..records.reader import load_run
+
+    run = load_run(command.run)
+    result = describe(run, command.decisions)
+    if not command.json:
+        for line in _lines(run, result):
+            console.print(line, soft_wrap=True)
+        if result["latest_decisions"]:
+            console.print(_decisions(result["latest_decisions"]))
+    return result
+
+
+def describe(run: Any, latest: int) -> dict[str, Any]:
+    """What `show --json` prints.
+
+    Args:
+        run: A loaded run.
+        latest: How many of its latest decisions to list.
+    """
+    config, opened = run.config, run.opened
+    decisions, steps, evaluations = run.decisions, run.steps, run.evaluations
+    validation = evaluations.filter(evaluations["split"] == "validation")
+    maps = run.ties
+    last = maps.filter(maps["decision"] == maps["decision"].max()) if maps.height else maps
+    memory = run.memory.filter(run.memory["decision"] == decisions.height)
+    return {
+        "directory": str(run.path),
+        "status": run.status,
+        "scale": config.scale,
+        "algorithm": config.algorithm,
+        "seed": config.seed,
+        "config_hash": config.hash,
+        "corpus": None if opened is None else opened.corpus,
+        "decisions": decisions.height,
+        "budget": config.decisions,
+        "steps": steps["step"].max() if steps.height else 0,
+        "ties": last["source"].to_list(),
+        "owners": None if not last.height else last["owner"].n_unique(),
+        "blocks": None if not last.height else last["block"].n_unique(),
+        "trainable_parameters": decisions["trainable_parameters"][-1] if decisions.height else None,
+        "claimed_parameters": decisions["claimed_parameters"][-1] if decisions.height else None,
+        "untied_parameters": None if opened is None else opened.untied_parameters,
+        "unigram_entropy": None if opened is None else opened.unigram_entropy,
+        "validation_loss": validation["loss"][-1] if validation.height else None,
+        "best_validation_loss": validation["loss"].min() if validation.height else None,
+        "perplexity": math.exp(min(80.0, validation["loss"][-1])) if validation.height else None,
+        "bits_per_byte": validation["bits_per_byte"][-1] if validation.height else None,
+        "overrides": int(decisions["overridden"].sum()) if decisions.height else 0,
+        "memory_bytes": dict(memory["component", "bytes"].rows()),
+        "latest_decisions": decisions.tail(latest).to_dicts(),
+    }  # fmt: skip
+
+
+def _lines(run: Any, facts: dict[str, Any]) -> list[Text]:
+    lines = [
+        Text(f"{facts['directory']}  ({facts['status']})", style="bold"),
+        Text(
+            f"{facts['scale']} scale, {facts['algorithm']} algorithm, seed {facts['seed']}; {facts['decisions']} of "
+            f"{facts['budget']} decisions, {facts['steps']} steps; {facts['overrides']} overrides"
+        ),
+    ]
+    if facts["corpus"]:
+        lines.append(Text(facts["corpus"]))
+    if facts["ties"]:
+        ties = TieMap(tuple(facts["ties"]))
+        ruler = "".join(f"{layer:^4}" for layer in range(len(ties)))
+        lines += [
+            Text(f"layer  {ruler}"),
+            Text("owner  ").append_text(tie_map_text(ties)),
+            Text("(filled: independent; otherwise the number of the layer whose parameters it uses)", style="dim"),
+        ]
+    losses = run.steps["loss"].to_list()
+    if losses:
+        lines.append(Text(f"train loss       {sparkline(losses)}  {losses[0]:.3f} to {losses[-1]:.3f} nats/token"))
+    if facts["validation_loss"] is not None:
+        lines.append(
+            Text(
+                f"validation loss  {facts['validation_loss']:.4f} nats/token, best "
+                f"{facts['best_validation_loss']:.4f}, without context {facts['unigram_entropy']:.4f}; "
+                f"{facts['bits_per_byte']:.3f} bits per byte"
+            )
+        )
+    if facts["trainable_parameters"]:
+        share = facts["trainable_parameters"] / facts["untied_parameters"]
+        lines.append(
+            Text(
+                f"trainable        {facts['trainable_parameters']:,} parameters, {share:.1%} of the untied model's "
+                f"{facts['untied_parameters']:,} (the official code would print {facts['claimed_parameters']:,})"
+            )
+        )
+    if facts["memory_bytes"]:
+        parts = ", ".join(f"{name} {size_text(size)}" for name, size in facts["memory_bytes"].items())
+        lines.append(Text(f"memory           {parts} (predicted for a training step)"))
+    return lines
+
+
+def _decisions(rows: list[dict[str, Any]]) -> Table:
+    table = Table("decision", "layer", "answer", "by", "proposed", "reward", "train loss", "independent", box=None)
+    for row in rows:
+        answer = "on its own" if row["choice"] == row["layer"] else f"tie to {row['choice']}"
+        proposed = "on its own" if row["proposed"] == row["layer"] else f"tie to {row['proposed']}"
+        who = f"{row['by']} (override)" if row["overridden"] else row["by"]
+        table.add_row(
+            str(row["decision"]), str(row["layer"]), answer, who, proposed, f"{row['reward']:.4f}",
+            f"{row['train_loss']:.4f}", str(row["owners"]),
+        )  # fmt: skip
+    return table
+
+
+def export(command: arguments.Export, console: Console) -> dict[str, Any]:
+    """Write a run's tables to files."""
+    from ..records.reader import load_run
+
+    paths = load_run(command.run).export(command.directory, format=command.format)
+    if not command.json:
+        for path in paths:
+            console.print(str(path), soft_wrap=True)
+    return {"files": [str(path) for path in paths]}

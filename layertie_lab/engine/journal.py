@@ -1,0 +1,181 @@
+"""What a session writes: its events, its checkpoints, and what they cost; or nothing, where it is not recorded."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..core.config import RunConfig
+from ..core.errors import LayertieError
+from ..core.events import Event
+from ..records.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from ..records.directory import RunDirectory
+from ..records.writer import EventWriter
+from ..training.device import describe_device
+from . import state
+
+if TYPE_CHECKING:  # a session owns its journal
+    from .session import Session
+
+
+class Journal:
+    """The writing side of one session. Make one with `create`, `open` or `unrecorded`."""
+
+    def __init__(self, directory: RunDirectory | None, writer: EventWriter | None) -> None:
+        self._directory, self._writer = directory, writer
+        self._saved = time.monotonic()
+
+    @classmethod
+    def create(cls, path: str | Path, config: RunConfig) -> Journal:
+        """For a new run.
+
+        Raises:
+            RecordError: The folder is not empty.
+            StorageError: It cannot be written.
+        """
+        directory = RunDirectory.create(path, config)
+        return cls(directory, EventWriter(directory))
+
+    @classmethod
+    def open(cls, path: str | Path) -> Journal:
+        """To go on with a run.
+
+        Raises:
+            RecordError: No run there, a newer or damaged one, or one that is being written now.
+            StorageError: It cannot be written.
+        """
+        directory = RunDirectory.open(path)
+        return cls(directory, EventWriter(directory))
+
+    @classmethod
+    def unrecorded(cls) -> Journal:
+        """Writes nothing."""
+        return cls(None, None)
+
+    @property
+    def path(self) -> Path | None:
+        """The run directory."""
+        return None if self._directory is None else self._directory.path
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings in the run directory."""
+        assert self._directory is not None, "only a recorded run has settings on disk"
+        return self._directory.config
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to write to."""
+        return self._writer is not None
+
+    @property
+    def rewound(self) -> bool:
+        """Whether the session is repeating what the log already holds."""
+        return self._writer is not None and self._writer.rewound
+
+    def append(self, event: Event) -> None:
+        """Take an event; on disk at the next `flush`."""
+        if self._writer is not None:
+            self._writer.append(event)
+
+    def write_now(self, event: Event) -> None:
+        """Put an event on disk.
+
+        Raises:
+            StorageError: It cannot be written; the log is as if it had never been given.
+        """
+        if self._writer is not None:
+            self._writer.write(event)
+
+    def flush(self) -> None:
+        """Put all that was appended on disk (it survives a kill of the process).
+
+        Raises:
+            StorageError: It cannot be written; it is kept and tried again at the next flush.
+        """
+        if self._writer is not None:
+            self._writer.flush()
+
+    def process(self, session: Session, *, resumed: bool = False) -> None:
+        """Note which process, versions and device run the session from here."""
+        self._note(
+            session, "process", resumed=resumed, pid=os.getpid(), python=platform.python_version(),
+            torch=torch.__version__, system=platform.platform(), device=describe_device(session.parts.device),
+            threads=torch.get_num_threads(), step=session.step, decision=session.decision,
+        )  # fmt: skip
+
+    def timing(self, session: Session) -> None:
+        """Note what the last decision cost."""
+        self._note(
+            session, "timing", decision=session.decision, step=session.step, **session.meter.lap(),
+            **session.meter.memory(),
+        )  # fmt: skip
+
+    def checkpoint_due(self, seconds: float) -> bool:
+        """Whether the last checkpoint is at least so many seconds old."""
+        return self.is_open and time.monotonic() - self._saved >= seconds
+
+    def checkpoint(self, session: Session, name: str | None) -> Path | None:
+        """Write the session's state.
+
+        Raises:
+            StorageError: It cannot be written; the earlier checkpoints are intact.
+        """
+        if self._writer is None or self._directory is None:
+            if name is None or self._directory is None:
+                return None
+            raise LayertieError("Expected an open session to save, but it is closed.", "Resume the run first.")
+        self._writer.sync()
+        tensors, meta = state.capture(session)
+        meta["offset"], meta["lines"] = self._writer.position
+        # While the log is being repeated its end on disk is elsewhere, so such a checkpoint is no place to resume.
+        path = save_checkpoint(self._directory, name, tensors, meta, resumable=not self.rewound)
+        if name is None:
+            self._saved = time.monotonic()
+        self._note(
+            session, "checkpoint", decision=session.decision, step=session.step, file=path.name, offset=meta["offset"]
+        )
+        return path
+
+    def latest(self) -> Checkpoint:
+        """The newest checkpoint that is whole and lies within the log.
+
+        Raises:
+            RecordError: There is none.
+        """
+        assert self._directory is not None, "only a recorded run has checkpoints"
+        assert self._writer is not None, "only a recorded run has a log"
+        end = self._writer.position.offset
+        return load_checkpoint(self._directory, accept=lambda meta: meta["offset"] <= end)
+
+    def rewind(self, offset: int) -> list[Event]:
+        """Hold back what is appended from now on; the events that the log has after `offset`."""
+        assert self._writer is not None, "only a recorded run has a log"
+        return self._writer.rewind(offset)
+
+    def settle(self) -> None:
+        """End a rewind: the log's tail is now what was appended since (unchanged where it is equal)."""
+        assert self._writer is not None, "only a recorded run has a log"
+        self._writer.settle()
+
+    def close(self) -> None:
+        """Write what is left and let other processes write the run.
+
+        Raises:
+            StorageError: Something could not be written.
+        """
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close("closed")
+
+    def _note(self, session: Session, kind: str, **values: Any) -> None:
+        entry: dict[str, Any] = {"kind": kind, "time": time.time(), **values}
+        if self._writer is not None:
+            entry = self._writer.telemetry(kind, **values)
+            self._writer.flush()
+        session.tell(entry)

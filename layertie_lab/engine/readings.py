@@ -1,0 +1,93 @@
+"""What can be read off the model between two steps without changing it: losses, rewards' losses, text, memory."""
+
+from __future__ import annotations
+
+import torch
+
+from ..agent.rewards import Measurement
+from ..core.errors import ConfigError
+from ..models.counts import trainable_parameters
+from ..models.memory import model_memory
+from ..text.batches import random_batch, windows
+from ..training.device import uses_bf16
+from ..training.evaluation import Evaluation, evaluate
+from .meter import Meter
+from .parts import Parts
+
+PROMPT_TOKENS = 16
+TEMPERATURE = 0.8
+
+
+class Readings:
+    """Evaluations on fixed windows, the reward's measurement, text samples and predicted memory of one run."""
+
+    def __init__(self, parts: Parts, meter: Meter) -> None:
+        self._parts, self._meter = parts, meter
+        self._fixed: dict[tuple[str, int], torch.Tensor] = {}
+        self._memory: tuple[object, dict[str, int]] = (None, {})
+
+    def windows(self, split: str, count: int) -> torch.Tensor:
+        """[<= count, context + 1] tokens spread evenly over a split; the same at each call.
+
+        Raises:
+            ConfigError: No such split.
+        """
+        if split not in self._parts.data.splits:
+            raise ConfigError(
+                f"Expected a split out of {', '.join(self._parts.data.splits)}, but got {split!r}.", "Use validation."
+            )
+        if (split, count) not in self._fixed:
+            context = self._parts.config.model.context
+            self._fixed[split, count] = windows(self._parts.data.splits[split], context, count)
+        return self._fixed[split, count]
+
+    def evaluate(self, split: str, count: int) -> Evaluation:
+        """The loss on `count` windows of a split, in evaluation mode."""
+        return self._loss(self.windows(split, count))
+
+    def measure(self, step: int, decision: int) -> Measurement:
+        """What the reward sees: a fresh training batch (split "train"), or fixed windows of another split."""
+        parts, reward = self._parts, self._parts.config.reward
+        if reward.split == "train":
+            tokens = random_batch(
+                parts.data.splits["train"], parts.config.model.context, parts.config.training.batch_size,
+                parts.key.at(decision, "reward"),
+            )  # fmt: skip
+        else:
+            tokens = self.windows(reward.split, reward.windows)
+        return Measurement(
+            self._loss(tokens).loss, step, decision, trainable_parameters(parts.model), parts.untied_parameters
+        )
+
+    def sample(self, step: int, tokens: int, seed: int | None = None) -> tuple[str, str]:
+        """(prompt, continuation): the start of the validation text, continued by the model at temperature 0.8.
+
+        The draws depend on the run's key and the step alone, unless a seed is given.
+        """
+        parts = self._parts
+        prompt = torch.as_tensor(parts.data.splits["validation"][:PROMPT_TOKENS].astype("int64"))[None]
+        generator = torch.Generator().manual_seed(parts.key.at(step, "sample") if seed is None else seed)
+        with self._meter.evaluating():
+            written = parts.model.generate(
+                prompt.to(parts.device), tokens, generator=generator, temperature=TEMPERATURE
+            )  # [1, prompt + tokens]
+        ids = written[0].tolist()
+        decode = parts.data.tokenizer.decode
+        return decode(ids[:PROMPT_TOKENS]), decode(ids[PROMPT_TOKENS:])
+
+    def memory(self) -> dict[str, int]:
+        """Bytes by component, predicted from shapes for a training step with the present ties."""
+        stack = self._parts.model.stack
+        standing = (stack.ties, stack.blocks, stack.frozen)
+        if self._memory[0] != standing:
+            training = self._parts.config.training
+            bf16 = uses_bf16(self._parts.device, training.precision)
+            self._memory = (standing, model_memory(self._parts.model, training.batch_size, bf16=bf16))
+        return self._memory[1]
+
+    def _loss(self, tokens: torch.Tensor) -> Evaluation:
+        training = self._parts.config.training
+        with self._meter.evaluating():
+            return evaluate(
+                self._parts.model, tokens, training.batch_size, self._parts.device, training.precision
+            )  # fmt: skip

@@ -1,0 +1,385 @@
+"""A run, one decision at a time: propose, commit, train, measure, learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..agent.protocol import AgentState, Transition
+from ..agent.schedule import next_layer
+from ..core.config import RunConfig
+from ..core.decisions import Decision, Outcome, Proposal
+from ..core.errors import LayertieError, TieError
+from ..core.events import Came, Decided, Event, Stepped
+from ..core.keys import RunKey
+from ..core.ties import TieMap
+from ..models.counts import claimed_parameters, trainable_parameters
+from ..models.gpt import GPT
+from ..text.dataset import TokenData
+from ..training.evaluation import Evaluation
+from ..training.loop import StepResult
+from . import state
+from .agenda import Agenda
+from .journal import Journal
+from .meter import Meter
+from .parts import Parts, build
+from .readings import Readings
+from .summary import opened, summarize
+
+Subscriber = Callable[[Any], None]
+
+
+class Session:
+    """One run. Everything that happens to it happens through these methods, in the caller's thread.
+
+    Args:
+        config: The run's settings.
+        directory: Where the run is recorded; None records nothing.
+        data: Tokens to train on; prepared from `config.text` if None.
+
+    Raises:
+        LayertieError: Text that cannot be read, a directory that holds a run already, a device that is absent.
+
+    A session is always between two optimizer steps, so that it can be saved, forked or inspected at any time:
+    `phase` is "propose" (an answer is awaited) or "training" (`pending_steps` steps of a decision are left).
+    Source of the loop: Hay & Wolf (ICLR 2024), algorithm 1.
+    """
+
+    def __init__(
+        self, config: RunConfig, directory: str | Path | None = None, *, data: TokenData | None = None
+    ) -> None:
+        journal = Journal.unrecorded() if directory is None else Journal.create(directory, config)
+        try:
+            self._start(build(config, data), journal)
+            self.emit(opened(self))
+            self.parts.reward.start(self._readings.measure(self.step, self.decision))
+            self._agenda.begin(self)
+            journal.flush()
+            journal.process(self)
+            self.save()
+        except BaseException:
+            journal.close()
+            raise
+
+    def _start(self, parts: Parts, journal: Journal) -> None:
+        self.parts = parts
+        self.meter = Meter(parts.device)
+        self.step = 0
+        self.decision = 0
+        self._agenda = Agenda()
+        self.journal = journal
+        self._readings = Readings(parts, self.meter)
+        self._subscribers: list[Subscriber] = []
+        self._proposal: Proposal | None = None
+        self._pending: Decision | None = None
+        self._asked: AgentState | None = None
+        self._losses: list[float] = []
+
+    # -- where the run stands -----------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's settings."""
+        return self.parts.config
+
+    @property
+    def key(self) -> RunKey:
+        """The key of all its random draws."""
+        return self.parts.key
+
+    @property
+    def model(self) -> GPT:
+        """The model, as it is now."""
+        return self.parts.model
+
+    @property
+    def data(self) -> TokenData:
+        """The text it trains on."""
+        return self.parts.data
+
+    @property
+    def ties(self) -> TieMap:
+        """The tie map: the agent's state."""
+        return self.parts.model.stack.ties
+
+    @property
+    def blocks(self) -> TieMap:
+        """The true sharing: for each layer the first layer with the same storage."""
+        return self.parts.model.stack.blocks
+
+    @property
+    def best(self) -> dict[str, float]:
+        """Lowest scheduled loss so far, by split, nats per token."""
+        return self._agenda.best
+
+    @property
+    def directory(self) -> Path | None:
+        """The run directory, or None where nothing is recorded."""
+        return self.journal.path
+
+    @property
+    def phase(self) -> str:
+        """What comes next: "propose" (an answer is awaited) or "training" (a decision is under way)."""
+        return "propose" if self._pending is None else "training"
+
+    @property
+    def pending_steps(self) -> int:
+        """Optimizer steps left of the decision under way."""
+        return 0 if self._pending is None else self.config.training.steps_per_decision - len(self._losses)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget of decisions is spent (a person may still go on)."""
+        return self._pending is None and self.decision >= self.config.decisions
+
+    # -- the loop -----------------------------------------------------------------------------------------------
+
+    def propose(self) -> Proposal:
+        """The agent's answer for the next layer. Asking again gives the same proposal.
+
+        Raises:
+            LayertieError: A decision is under way, or the policy has answered illegally.
+        """
+        if self._pending is not None:
+            raise LayertieError(
+                f"Expected to propose between two decisions, but decision {self.decision} is under way.",
+                "Finish it first: call run(), or advance() and finish().",
+            )
+        if self._proposal is None:
+            self._asked = self._agent_state(self.decision + 1)
+            proposal = self.parts.policy.propose(self._asked, self.key)
+            if proposal.choice not in proposal.legal:
+                raise TieError(
+                    f"Expected an answer out of {list(proposal.legal)} for layer {proposal.layer}, but the policy "
+                    f"{self.parts.policy.name} proposed {proposal.choice}.",
+                    "The policy must honour the legal answers of its state.",
+                )
+            self._proposal = proposal
+        return self._proposal
+
+    def begin(self, choice: int, by: str = "human") -> Decision:
+        """Commit an answer for the proposed layer and put it into force; its steps are then pending.
+
+        Raises:
+            TieError: Not a legal answer; nothing has changed.
+            StorageError: The answer cannot be recorded; nothing has changed.
+        """
+        proposal = self.propose()
+        self.ties.answer(proposal.layer, choice)
+        decision = Decision(proposal, choice, by, self.step)
+        event = Decided.of(decision)
+        # On disk before anything moves, so that an answer is never lost and never half in force.
+        self.journal.write_now(event)
+        self.parts.optimizer.apply(self.model.stack.retie(proposal.layer, choice))
+        self.decision, self._pending, self._proposal, self._losses = proposal.decision, decision, None, []
+        self.tell(event)
+        return decision
+
+    def advance(self) -> StepResult:
+        """One optimizer step of the decision under way.
+
+        Raises:
+            DivergedError: The loss is not finite; no update was made.
+            DeviceMemoryError: The device ran out of memory; no update was made.
+        """
+        if not self.pending_steps:
+            raise LayertieError("Expected a decision with steps left, but none is under way.", "Call begin() first.")
+        grouped = self.config.training.accumulate
+        with self.meter.training():
+            batches = [self.parts.batches.batch(self.step * grouped + part) for part in range(grouped)]
+            result = self.parts.trainer.step(torch.stack(batches) if grouped > 1 else batches[0], self.step)
+        self.step += 1
+        self._losses.append(result.loss)
+        self.emit(Stepped(self.step, self.decision, result.loss, result.learning_rate, result.gradient_norm))
+        return result
+
+    def finish(self) -> Outcome:
+        """Measure the reward of the decision under way and let the agent learn from it."""
+        if self._pending is None or self.pending_steps:
+            raise LayertieError(
+                f"Expected a decision whose steps are done, but {self.pending_steps or 'no'} steps are left.",
+                "Call begin(), then advance() until pending_steps is 0.",
+            )
+        decision, asked = self._pending, self._asked
+        assert asked is not None, "a decision under way was proposed from a state"
+        measured = self._readings.measure(self.step, self.decision)
+        reward = self.parts.reward.value(measured)
+        following = self._agent_state(self.decision + 1)
+        learning = self.parts.policy.learn(Transition(asked, decision.choice, reward, following, decision.by), self.key)
+        outcome = Outcome(
+            decision=decision, ties=self.ties, blocks=self.blocks, reward=reward, reward_loss=measured.loss,
+            train_loss=sum(self._losses) / len(self._losses), trainable_parameters=measured.trainable_parameters,
+            claimed_parameters=claimed_parameters(self.model), learning=learning,
+        )  # fmt: skip
+        self._pending, self._losses = None, []
+        self.emit(Came.of(outcome, self.step, self._readings.memory()))
+        self._agenda.after_decision(self)
+        return outcome
+
+    def commit(self, choice: int, by: str = "human") -> Outcome:
+        """Answer for the proposed layer, train its steps, measure and learn.
+
+        A decision under way is completed first.
+
+        Args:
+            choice: A legal answer; the layer's own number means *train on its own*.
+            by: Who answers, as the log will say.
+
+        Raises:
+            TieError: Not a legal answer; nothing has changed.
+        """
+        if self._pending is not None:
+            self.complete()
+        self.begin(choice, by)
+        return self.complete()
+
+    def complete(self) -> Outcome:
+        """Finish the decision under way."""
+        while self.pending_steps:
+            self.advance()
+        return self.finish()
+
+    def run(self, decisions: int | None = None, should_stop: Callable[[], bool] | None = None) -> list[Outcome]:
+        """Let the agent answer.
+
+        Args:
+            decisions: How many decisions to complete; default what is left of the budget.
+            should_stop: Asked before every optimizer step; True ends the call there, and the next call goes on.
+
+        Returns:
+            The outcomes of the decisions that were completed.
+        """
+        left = self.config.decisions - self.decision + (self._pending is not None)
+        goal = left if decisions is None else decisions
+        outcomes: list[Outcome] = []
+        while len(outcomes) < goal and not (should_stop is not None and should_stop()):
+            if self._pending is None:
+                self.begin(self.propose().choice, by="agent")
+            elif self.pending_steps:
+                self.advance()
+            else:
+                outcomes.append(self.finish())
+        return outcomes
+
+    # -- looking at it ------------------------------------------------------------------------------------------
+
+    def evaluate(self, split: str = "validation", count: int | None = None) -> Evaluation:
+        """The loss on a split now. Not logged, since asking is no part of the run.
+
+        Args:
+            split: train, reward, validation or test.
+            count: Sequences; default `training.evaluation_windows`.
+        """
+        return self._readings.evaluate(split, count or self.config.training.evaluation_windows)
+
+    def sample(self, tokens: int | None = None, *, seed: int | None = None) -> tuple[str, str]:
+        """(prompt, continuation) by the model as it is now; the same at the same step unless a seed is given."""
+        return self._readings.sample(self.step, tokens or self.config.records.sample_tokens, seed)
+
+    def probe_tokens(self) -> torch.Tensor:
+        """The probe set: [sequences, context + 1] tokens of the validation split, the same throughout the run."""
+        return self._readings.windows("validation", self.config.records.probe_sequences)
+
+    def memory(self) -> dict[str, int]:
+        """Bytes by component that a training step needs with the present ties, predicted from shapes."""
+        return dict(self._readings.memory())
+
+    def summary(self) -> dict[str, Any]:
+        """What the run has come to, as plain values (see `layertie train --json`)."""
+        return summarize(self)
+
+    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+        """Call `callback` with every event and telemetry entry from now on; the result ends it."""
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
+
+    # -- keeping it ---------------------------------------------------------------------------------------------
+
+    def save(self, name: str | None = None) -> Path | None:
+        """Write a checkpoint, so that a resumed run starts here; None where nothing is recorded.
+
+        Args:
+            name: Kept under this name; without one it is one of the two latest.
+
+        Raises:
+            StorageError: The disk is full or cannot be written; the session is unchanged.
+        """
+        return self.journal.checkpoint(self, name)
+
+    @classmethod
+    def resume(cls, directory: str | Path, *, data: TokenData | None = None) -> Session:
+        """The run in a directory, as it was after the last answer that reached the log.
+
+        What was trained since the last checkpoint is done again with the answers that the log holds; on one machine
+        at one thread count that gives the same numbers, bit for bit.
+
+        Raises:
+            RecordError: No run there, or a damaged or newer one.
+        """
+        journal = Journal.open(directory)
+        try:
+            session = cls.__new__(cls)
+            session._start(build(journal.config, data), journal)
+            state.restore(session)
+            journal.process(session, resumed=True)
+            session.save()
+        except BaseException:
+            journal.close()
+            raise
+        return session
+
+    def fork(self) -> Session:
+        """An unrecorded session with the same weights, moments, agent and position, which goes on alone."""
+        twin = type(self).__new__(type(self))
+        twin._start(self.parts.fork(), Journal.unrecorded())
+        twin.position(self.step, self.decision, self.best, *self.under_way)
+        return twin
+
+    @property
+    def under_way(self) -> tuple[Decision | None, AgentState | None, list[float]]:
+        """The decision under way, what the agent was asked, and the losses of its steps so far."""
+        return self._pending, self._asked, list(self._losses)
+
+    def position(
+        self, step: int, decision: int, best: dict[str, float], pending: Decision | None, asked: AgentState | None,
+        losses: list[float],
+    ) -> None:  # fmt: skip
+        """Say where in its run a session stands whose parts were put there (a fork or a restored state)."""
+        self.step, self.decision, self._agenda = step, decision, Agenda(best)
+        self._pending, self._asked, self._losses = pending, asked, list(losses)
+
+    def close(self, *, save: bool = True) -> None:
+        """Save and release the run directory. The session can be looked at afterwards, not run on."""
+        try:
+            if save and self.journal.is_open:
+                self.save()
+        finally:
+            self.journal.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _agent_state(self, decision: int) -> AgentState:
+        episode, layer = next_layer(decision, self.config.model.layers)
+        return AgentState(
+            ties=self.ties, layer=layer, decision=decision, episode=episode, budget=self.config.decisions,
+            blocks=self.blocks, trainable_share=trainable_parameters(self.model) / self.parts.untied_parameters,
+        )  # fmt: skip
+
+    def emit(self, event: Event) -> None:
+        """Log an event and pass it on."""
+        self.journal.append(event)
+        self.tell(event)
+
+    def tell(self, entry: Any) -> None:
+        """Pass an event or a telemetry entry on to the subscribers."""
+        for callback in tuple(self._subscribers):
+            callback(entry)
