@@ -13,7 +13,7 @@ from ..agent.schedule import next_layer
 from ..core.config import RunConfig
 from ..core.decisions import Decision, Outcome, Proposal
 from ..core.errors import LayertieError, TieError
-from ..core.events import Came, Decided, Event, Stepped
+from ..core.events import Came, Decided, Event, Opened, Stepped
 from ..core.keys import RunKey
 from ..core.ties import TieMap
 from ..models.counts import claimed_parameters, trainable_parameters
@@ -290,6 +290,10 @@ class Session:
     def summary(self) -> dict[str, Any]:
         """What the run has come to, as plain values (see `layertie train --json`)."""
         return summarize(self)
+
+    def opening(self) -> Opened:
+        """The opening event of a run that begins where this one is, for a watcher that was not there at the start."""
+        return opened(self)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Call `callback` with every event and telemetry entry from now on; the result ends it."""
