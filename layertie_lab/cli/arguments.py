@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -70,7 +70,7 @@ class Export:
     """The run directory."""
     directory: Path
     """Where the files go."""
-    format: str = "parquet"
+    format: Literal["parquet", "csv"] = "parquet"
     """parquet or csv."""
     json: bool = False
     """Print one JSON object on standard output."""

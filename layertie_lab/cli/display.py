@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from ..charts.palette import owner_color
+from ..charts.palette import owner_colour
 from ..core.events import Came, Evaluated, Stepped
 from ..core.ties import TieMap
 
@@ -26,7 +26,7 @@ def tie_map_text(ties: TieMap, layer: int | None = None) -> Text:
     """Layers in a row, each showing its owner in the owner's colour; the layer at hand is underlined."""
     text = Text()
     for position, owner in enumerate(ties.owners):
-        style = f"bold white on {owner_color(owner)}" if owner == position else f"bold {owner_color(owner)}"
+        style = f"bold white on {owner_colour(owner)}" if owner == position else f"bold {owner_colour(owner)}"
         text.append(f"{owner:^4}", style=f"{style} underline" if position == layer else style)
     return text
 

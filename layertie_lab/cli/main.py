@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if result is not None and command.json:
             print(json.dumps(result, allow_nan=False), flush=True)
     except LayertieError as error:
-        progress.print(f"[bold red]layertie:[/] {_escaped(error)}")
+        progress.print(f"[bold red]layertie:[/] {_escaped(error)}", soft_wrap=True)
         return error.exit_code
     except KeyboardInterrupt:
         progress.print("Interrupted.")

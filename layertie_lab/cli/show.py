@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -31,7 +32,7 @@ def runs(command: arguments.Runs, console: Console) -> dict[str, Any]:
                 decisions = f"{run.decisions} of {run.budget}"
                 table.add_row(run.name, run.status, run.scale, run.algorithm, decisions, loss, changed)
             console.print(table)
-    return {"runs": [run.to_dict() for run in found]}
+    return {"runs": [asdict(run) | {"path": str(run.path)} for run in found]}
 
 
 def show(command: arguments.Show, console: Console) -> dict[str, Any]:
