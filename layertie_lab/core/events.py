@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 from .decisions import Decision, Outcome
 from .errors import RecordError
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
 
 @dataclass(frozen=True)
 class Event:
@@ -33,7 +35,8 @@ class Event:
         Raises:
             ValueError: A number that is not finite (JSON has none).
         """
-        return json.dumps({"event": self.event} | asdict(self), separators=(",", ":"), allow_nan=False)
+        # Not asdict: it copies every list, and this runs at each optimizer step.
+        return _ENCODER.encode({"event": self.event} | self.__dict__)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, with the kind under "event"."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,8 @@ def save_checkpoint(
     temporary = temporary_beside(path)
     try:
         sealing.write(temporary, tensors, header)
+        # safetensors makes files that only their owner may read; a run's files should all be alike.
+        shutil.copymode(directory.config_file, temporary)
         replace(temporary, path)
         sync_directory(folder)
     except OSError as error:
@@ -167,6 +170,8 @@ def load_checkpoint(
             try:
                 found_one = _read(info)
             except RecordError as error:
+                if not info.path.exists():  # pushed out by the writer meanwhile, so there is a later one
+                    return load_checkpoint(directory, accept=accept)
                 skipped.append(error.message)
             else:
                 return Checkpoint(found_one.info, found_one.tensors, tuple(skipped))
@@ -184,30 +189,37 @@ def list_checkpoints(directory: RunDirectory) -> list[CheckpointInfo]:
 
 
 def _info(path: Path) -> CheckpointInfo | None:
-    name = path.name[: -len(_SUFFIX)]
-    number = re.fullmatch(r"rolling-(\d+)", name)
     try:
-        stat = path.stat()
+        status = path.stat()
     except FileNotFoundError:  # pushed out by the writer between the listing and here
         return None
     try:
-        header = sealing.read_header(path)
+        return _described(path, sealing.read_header(path), status)
+    except (RecordError, OSError):
+        number = re.fullmatch(r"rolling-(\d+)", path.stem)
         return CheckpointInfo(
-            name=name, path=path, sequence=int(header["sequence"]), rolling=json.loads(header["rolling"]),
-            resumable=json.loads(header["resumable"]), meta=json.loads(header["meta"]), bytes=stat.st_size,
-            modified=stat.st_mtime,
+            name=path.stem, path=path, sequence=int(number[1]) if number else 0, rolling=number is not None,
+            resumable=False, meta={}, bytes=status.st_size, modified=status.st_mtime,
+            damage=sealing.damaged(path).message,
         )  # fmt: skip
-    except (RecordError, OSError, KeyError, ValueError):
+
+
+def _described(path: Path, header: Mapping[str, str], status: os.stat_result) -> CheckpointInfo:
+    try:
         return CheckpointInfo(
-            name=name, path=path, sequence=int(number[1]) if number else 0, rolling=number is not None,
-            resumable=False, meta={}, bytes=stat.st_size, modified=stat.st_mtime, damage=sealing.damaged(path).message,
+            name=path.stem, path=path, sequence=int(header["sequence"]), rolling=json.loads(header["rolling"]),
+            resumable=json.loads(header["resumable"]), meta=json.loads(header["meta"]), bytes=status.st_size,
+            modified=status.st_mtime,
         )  # fmt: skip
+    except (KeyError, ValueError, TypeError):
+        raise sealing.damaged(path) from None
 
 
 def _read(info: CheckpointInfo) -> Checkpoint:
     if info.damage:
         raise sealing.damaged(info.path)
-    return Checkpoint(info, sealing.read(info.path))
+    header, tensors = sealing.read(info.path)
+    return Checkpoint(_described(info.path, header, info.path.stat()), tensors)
 
 
 def _to_json(meta: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,8 +51,8 @@ class RunDirectory:
             StorageError: It cannot be written.
         """
         path = Path(path)
-        _refuse_unless_empty(path)
         with writing(path):
+            _refuse_unless_empty(path)
             path.mkdir(parents=True, exist_ok=True)
         directory = cls(path, config)
         directory.lock()
@@ -141,7 +142,7 @@ class RunDirectory:
 
 def is_run(path: Path) -> bool:
     """Whether a folder looks like a run (it has a config.json)."""
-    return (path / "config.json").is_file()
+    return os.path.isfile(path / "config.json")  # unlike Path.is_file, it answers False where permission is denied
 
 
 def _refuse_unless_empty(path: Path) -> None:
@@ -152,13 +153,9 @@ def _refuse_unless_empty(path: Path) -> None:
         )
     if path.exists() and not path.is_dir():
         raise RecordError(f"Expected a folder for the run, but {path} is a file.", "Choose another folder.")
-    try:
-        others = [entry.name for entry in path.iterdir()] if path.is_dir() else []
-    except PermissionError:
-        raise RecordError(
-            f"Expected a folder that can be read, but permission is denied for {path}.", "Choose another folder."
-        ) from None
-    others = sorted(name for name in others if not name.startswith(".") and name not in ("writer.lock", "checkpoints"))
+    ours = ("writer.lock", "checkpoints")  # what an attempt that failed here may have left
+    names = os.listdir(path) if path.exists() else []
+    others = sorted(name for name in names if not name.startswith(".") and name not in ours)
     if others:
         raise RecordError(
             f"Expected a new or empty folder for the run, but {path} holds {others[0]}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..core.errors import StorageError
 
+_NO_LOCKS = ("its file system has no file locks", "Choose a folder on a local disk")
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space"),
     errno.EDQUOT: ("the disk quota is used up", "Free some space"),
@@ -19,6 +20,9 @@ _REASONS = {
     errno.EROFS: ("the disk is read-only", "Choose a folder on a disk that can be written"),
     errno.EACCES: ("permission is denied", "Choose a folder that you may write"),
     errno.EPERM: ("permission is denied", "Choose a folder that you may write"),
+    errno.ENOLCK: _NO_LOCKS,
+    errno.ENOTSUP: _NO_LOCKS,
+    errno.ENOSYS: _NO_LOCKS,
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "Choose another folder"),
 }
 

@@ -14,19 +14,24 @@ TELEMETRY: dict[str, dict[str, tuple[type, str]]] = {
     "timings": {
         "decision": (int, "the decision, counted from 1"),
         "step": (int, "optimizer steps done after it"),
-        "seconds": (float, "seconds from its answer to its outcome, on the wall clock"),
+        "seconds": (float, "wall-clock seconds since the decision before it"),
         "training_seconds": (float, "of these, seconds inside optimizer steps"),
+        "evaluation_seconds": (float, "of these, seconds inside evaluations"),
         "resident_bytes": (int, "resident memory of the training process, bytes"),
-        "device_peak_bytes": (int, "largest memory allocated on the device so far, bytes; null on a CPU"),
+        "device_peak_bytes": (int, "largest memory the CUDA allocator held so far, bytes; 0 elsewhere"),
         "time": (float, "when it was recorded, seconds since 1970-01-01 UTC"),
     },
     "process": {
         "time": (float, "when the process took the run up, seconds since 1970-01-01 UTC"),
+        "step": (int, "optimizer steps done then"),
+        "decision": (int, "decisions begun then"),
+        "resumed": (bool, "whether it went on with an earlier process's run"),
         "pid": (int, "its process number"),
         "device": (str, "what it trains on"),
         "threads": (int, "CPU threads of torch"),
-        "resumed": (bool, "whether it resumed an earlier process's run"),
-        "versions": (str, "versions of Python and the libraries, as JSON"),
+        "python": (str, "version of Python"),
+        "torch": (str, "version of torch"),
+        "system": (str, "operating system and machine"),
     },
 }
 """Tables made from `telemetry.jsonl` (times and machine), as `core.tables.COLUMNS` are from `events.jsonl`."""

@@ -10,7 +10,7 @@ import weakref
 from pathlib import Path
 from typing import IO
 
-from ..core.errors import RecordError
+from ..core.errors import RecordError, StorageError
 from .disk import writing
 
 if os.name == "nt":
@@ -57,7 +57,7 @@ class WriterLock:
             self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 - held open as long as the lock
         # A reader that asks whether the run is written holds the lock for microseconds: wait for it.
         until = time.monotonic() + 0.5
-        while not _try(self._file, exclusive=True):
+        while not self._acquired(path):
             if time.monotonic() > until:
                 self._file.close()
                 raise RecordError(
@@ -72,6 +72,14 @@ class WriterLock:
                 self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
         except BaseException:
             self.release()
+            raise
+
+    def _acquired(self, path: Path) -> bool:
+        try:
+            with writing(path):
+                return _try(self._file, exclusive=True)
+        except StorageError:
+            self._file.close()
             raise
 
     @property

@@ -19,6 +19,7 @@ from .frames import TELEMETRY, GrowingFrame, documentation
 from .recovery import damaged_line
 
 _PART = 1 << 24
+_TELEMETRY_TABLE = {"timing": "timings", "process": "process"}
 
 
 class Run:
@@ -136,11 +137,8 @@ class Run:
             except (ValueError, KeyError, TypeError):
                 self._telemetry_damage.append(f"Line {number} of {self.directory.telemetry} is damaged and left out.")
                 continue
-            if kind == "timing":
-                self._telemetry_tables["timings"].append(entry)
-            elif kind == "process":
-                versions = json.dumps(entry.get("versions"))
-                self._telemetry_tables["process"].append({**entry, "versions": versions})
+            if kind in _TELEMETRY_TABLE:
+                self._telemetry_tables[_TELEMETRY_TABLE[kind]].append(entry)
 
     def table(self, name: str) -> pl.DataFrame:
         """A frame by its table's name.

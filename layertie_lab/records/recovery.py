@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.errors import RecordError
 from ..core.events import Event, parse
 from .directory import RunDirectory
-from .disk import replace, sync_directory, temporary_beside, writing
+from .disk import replace, sync_directory, temporary_beside, write_atomically, writing
 from .lines import intact
 
 _BLOCK = 1 << 20
@@ -31,7 +31,7 @@ def read_tail(directory: RunDirectory, offset: int) -> list[Event]:
         try:
             events.append(parse(line))
         except RecordError:
-            before = _count_lines(directory.events, offset)
+            before = _bytes_before(directory.events, offset).count(b"\n")
             raise damaged_line(directory.events, before + number + 1) from None
     return events
 
@@ -86,16 +86,28 @@ def replace_tail_bytes(path: Path, offset: int, new: bytes) -> bool:
     return True
 
 
-def repair(directory: RunDirectory) -> Path | None:
-    """Cut a damaged log before its first damaged line, keeping the whole old file beside it.
+def repair(path: str | Path) -> Path | None:
+    """Cut a run's damaged log before its first damaged line, keeping the whole old file beside it.
+
+    Args:
+        path: The run's folder.
 
     Returns:
         The copy of the damaged log (`events.jsonl.damaged-N`), or None where no line was damaged.
 
     Raises:
+        RecordError: Not a run, or someone is writing it.
         StorageError: It cannot be written; the old log is intact.
     """
-    path = directory.events
+    directory = RunDirectory.open(path)
+    directory.lock()
+    try:
+        return _repair(directory.events)
+    finally:
+        directory.unlock()
+
+
+def _repair(path: Path) -> Path | None:
     offset = 0
     data = _tail_bytes(path, 0)
     for line in data.splitlines(keepends=True):
@@ -109,10 +121,31 @@ def repair(directory: RunDirectory) -> Path | None:
     number = 1
     while (copy := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
-    with writing(copy):
-        os.link(path, copy) if hasattr(os, "link") else copy.write_bytes(data)
+    try:
+        os.link(path, copy)
+    except OSError:  # a file system without links
+        write_atomically(copy, path.read_bytes())
     replace_tail_bytes(path, offset, b"")
     return copy
+
+
+def copy_log(source: RunDirectory, offset: int, target: RunDirectory) -> None:
+    """Begin a new run's log with what another run's log held at a checkpoint, so that a branch tells its whole story.
+
+    Args:
+        source: The run that is branched off; it may be running.
+        offset: Its log's position at the branch, in bytes.
+        target: The new run, before its writer is opened.
+
+    Raises:
+        RecordError: The source's log is shorter, or `target` has events already.
+        StorageError: It cannot be written.
+    """
+    if intact(target.events).offset:
+        raise RecordError(
+            f"Expected a new run to copy a log to, but {target.path} has events already.", "Choose a new folder."
+        )
+    write_atomically(target.events, _bytes_before(source.events, offset))
 
 
 def damaged_line(path: Path, number: int) -> RecordError:
@@ -124,7 +157,16 @@ def damaged_line(path: Path, number: int) -> RecordError:
     )
 
 
+def _bytes_before(path: Path, offset: int) -> bytes:
+    _tail_bytes(path, offset)  # refuses an offset that is no place between two lines
+    if offset == 0:
+        return b""
+    with open(path, "rb") as file:
+        return file.read(offset)
+
+
 def _tail_bytes(path: Path, offset: int) -> bytes:
+    """The whole lines after `offset`."""
     end = intact(path).offset
     if offset > end:
         raise RecordError(
@@ -142,8 +184,3 @@ def _tail_bytes(path: Path, offset: int) -> bytes:
                     "Resume from an earlier checkpoint.",
                 )
         return file.read(end - offset)
-
-
-def _count_lines(path: Path, offset: int) -> int:
-    with open(path, "rb") as file:
-        return file.read(offset).count(b"\n")

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from ..core.errors import RecordError
 
@@ -48,35 +48,36 @@ def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) 
             "Save each storage once, under one name.",
         ) from None
     with open(path, "r+b") as file:
-        size = int.from_bytes(file.read(8), "little")
-        place = 8 + _digest_place(file.read(size), path)
-        digest = _digest(path, place)
+        place = 8 + _digest_place(_raw_header(file, path), path)
         file.seek(place)
-        file.write(digest)
+        file.write(_digest(path, place))
         file.flush()
         os.fsync(file.fileno())
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The tensors, on the CPU, each with its own memory, after checking the digest.
+def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """The text values and the tensors (on the CPU, each with its own memory), after checking the digest.
 
     Raises:
         RecordError: The file is damaged or gone.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
-        with open(path, "rb") as file:
-            raw = _raw_header(file.read(8), file, path)
-        place = 8 + _digest_place(raw, path)
-        if raw[place - 8 : place + 56] != _digest(path, place):
-            raise damaged(path)
-        with safe_open(path, framework="pt") as file:
-            # A tensor as it comes lies at any address inside the file's mapping. A copy is aligned, so that kernels
-            # give the same bits as before, and does not keep the file open.
-            return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
+        for _ in range(10):
+            before = _identity(path)
+            try:
+                found = _read(path)
+            except (RecordError, SafetensorError):
+                found = None
+            # Between the reads a writer may have put a new file in its place; then look again.
+            if _identity(path) == before:
+                if found is None:
+                    break
+                return found
+    except OSError as error:
         raise damaged(path) from error
+    raise damaged(path)
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -87,7 +88,31 @@ def read_header(path: Path) -> dict[str, str]:
         FileNotFoundError: No such file.
     """
     with open(path, "rb") as file:
-        raw = _raw_header(file.read(8), file, path)
+        return _values(_raw_header(file, path), path)
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    status = os.stat(path)
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
+    """As `read`; None where the digest does not fit."""
+    from safetensors import safe_open
+
+    with open(path, "rb") as file:
+        raw = _raw_header(file, path)
+    place = _digest_place(raw, path)
+    if raw[place : place + len(_BLANK)] != _digest(path, 8 + place):
+        return None
+    with safe_open(path, framework="pt") as file:
+        # A tensor as it comes lies at any address inside the file's mapping. A copy is aligned, so that kernels give
+        # the same bits as before, and does not keep the file open.
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a dict
+    return _values(raw, path), tensors
+
+
+def _values(raw: bytes, path: Path) -> dict[str, str]:
     try:
         values = json.loads(raw)["__metadata__"]
     except (ValueError, KeyError, TypeError):
@@ -105,7 +130,8 @@ def damaged(path: Path) -> RecordError:
     )
 
 
-def _raw_header(length: bytes, file: Any, path: Path) -> bytes:
+def _raw_header(file: BinaryIO, path: Path) -> bytes:
+    length = file.read(8)
     size = int.from_bytes(length, "little")
     if len(length) < 8 or size > _LARGEST_HEADER or len(raw := file.read(size)) < size:
         raise damaged(path)

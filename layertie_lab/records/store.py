@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -40,7 +41,7 @@ class Store:
     def __init__(self, root: str | Path | None = None) -> None:
         self.root = Path(root) if root is not None else default_root()
         self.notes: list[str] = []
-        self._fallback: tempfile.TemporaryDirectory[str] | None = None
+        self._fallback: Path | None = None
 
     def load(self, key: str) -> Entry | None:
         """(arrays as read-only memory maps, meta), or None where there is no whole entry."""
@@ -74,8 +75,10 @@ class Store:
             first = storage_error(self.root, error)
         try:
             if self._fallback is None:
-                self._fallback = tempfile.TemporaryDirectory(prefix="layertie-cache-", ignore_cleanup_errors=True)
-            entry = self._publish(Path(self._fallback.name), key, arrays, meta)
+                self._fallback = Path(tempfile.mkdtemp(prefix="layertie-cache-"))
+                # At exit and no earlier: arrays handed out may live longer than this object.
+                atexit.register(shutil.rmtree, self._fallback, ignore_errors=True)
+            entry = self._publish(self._fallback, key, arrays, meta)
         except OSError as error:
             second = storage_error(Path(tempfile.gettempdir()), error)
             size = sum(array.nbytes for array in arrays.values())
@@ -84,13 +87,13 @@ class Store:
                 "Free some space, or set LAYERTIE_CACHE to a folder that can be written.",
             ) from error
         self.notes.append(
-            f"{first.message} Prepared text is kept in {self._fallback.name} until this process ends. "
+            f"{first.message} Prepared text is kept in {self._fallback} until this process ends. "
             "Set LAYERTIE_CACHE to a folder that can be written to keep it."
         )
         return entry
 
     def _roots(self) -> list[Path]:
-        return [self.root, *([Path(self._fallback.name)] if self._fallback else [])]
+        return [self.root, *([self._fallback] if self._fallback else [])]
 
     def _publish(self, root: Path, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Entry:
         folder = root / _folder_name(key)

@@ -153,8 +153,8 @@ class EventWriter:
         if self._rewound is None:
             return False
         self._check()
-        self._events.close()
         try:
+            self._events.close()
             replaced = replace_tail_bytes(self.directory.events, self._rewound.offset, b"".join(self._held))
         finally:
             self._events = LineFile(self.directory.events)
