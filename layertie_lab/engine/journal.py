@@ -103,7 +103,7 @@ class Journal:
 
     def process(self, session: Session, *, resumed: bool = False) -> None:
         """Note which process, versions and device run the session from here."""
-        self._note(
+        self.note(
             session, "process", resumed=resumed, pid=os.getpid(), python=platform.python_version(),
             torch=torch.__version__, system=platform.platform(), device=describe_device(session.parts.device),
             threads=torch.get_num_threads(), step=session.step, decision=session.decision,
@@ -111,7 +111,7 @@ class Journal:
 
     def timing(self, session: Session) -> None:
         """Note what the last decision cost."""
-        self._note(
+        self.note(
             session, "timing", decision=session.decision, step=session.step, **session.meter.lap(),
             **session.meter.memory(),
         )  # fmt: skip
@@ -137,7 +137,7 @@ class Journal:
         path = save_checkpoint(self._directory, name, tensors, meta, resumable=not self.rewound)
         if name is None:
             self._saved = time.monotonic()
-        self._note(
+        self.note(
             session, "checkpoint", decision=session.decision, step=session.step, file=path.name, offset=meta["offset"]
         )
         return path
@@ -173,7 +173,12 @@ class Journal:
         if writer is not None:
             writer.close("closed")
 
-    def _note(self, session: Session, kind: str, **values: Any) -> None:
+    def note(self, session: Session, kind: str, **values: Any) -> None:
+        """Write a telemetry entry and pass it on to the session's subscribers.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
         entry: dict[str, Any] = {"kind": kind, "time": time.time(), **values}
         if self._writer is not None:
             entry = self._writer.telemetry(kind, **values)

@@ -295,6 +295,14 @@ class Session:
         """The opening event of a run that begins where this one is, for a watcher that was not there at the start."""
         return opened(self)
 
+    def note(self, kind: str, **values: Any) -> None:
+        """Write a fact about the process, not the run (see `EventWriter.telemetry`), and pass it on.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        self.journal.note(self, kind, **values)
+
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Call `callback` with every event and telemetry entry from now on; the result ends it."""
         self._subscribers.append(callback)
