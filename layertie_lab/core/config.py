@@ -24,7 +24,8 @@ class TextConfig:
 
     corpus: str = "pydoc"
     """A built-in corpus (pydoc, stdlib), a short name (wikitext-2, wikitext-103, lambada, one-billion-words), a path to
-    a UTF-8 file or folder, or a Hugging Face data set as hf:NAME, hf:NAME:CONFIG or hf:NAME:CONFIG:COLUMN."""
+    a UTF-8 file or folder, or a Hugging Face data set as hf:NAME, hf:NAME:CONFIG, hf:NAME:CONFIG:COLUMN or
+    hf:NAME:CONFIG:COLUMN:SPLIT."""
     tokenizer: str = "characters"
     """characters, bytes, bpe (trained on the corpus), or a pretrained Hugging Face tokenizer as hf:NAME."""
     vocabulary_size: int = 512

@@ -1,0 +1,1 @@
+"""Corpora, tokenizers, and batches that are a pure function of the step."""
