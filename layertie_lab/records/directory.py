@@ -15,6 +15,8 @@ from .lock import WriterLock, is_held
 FORMAT = 1
 """Number of the layout below; raised when an older version could no longer read a run."""
 
+_RESTORE = "Restore the file from a copy."
+
 Status = Literal["running", "finished", "stopped", "damaged"]
 """running: a writer holds the lock now. finished: the last event says so. damaged: settings or log cannot be read.
 stopped: none of these; it can be resumed."""
@@ -199,8 +201,7 @@ def _read_config(path: Path) -> RunConfig:
     try:
         return RunConfig.from_dict(values["config"])
     except KeyError:
-        raise RecordError(
-            f'Expected settings under "config" in {file}, but there are none.', "Restore the file from a copy."
-        ) from None
+        raise RecordError(f'Expected settings under "config" in {file}, but there are none.', _RESTORE) from None
     except LayertieError as error:
-        raise RecordError(f"Expected settings that can be run in {file}. {error.message}", error.remedy) from None
+        remedy = error.remedy or _RESTORE
+        raise RecordError(f"Expected settings that can be run in {file}. {error.message}", remedy) from None

@@ -33,8 +33,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) 
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     try:
+        plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
         save_file(plain, path, metadata={**header, "digest": _BLANK})
     except SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))

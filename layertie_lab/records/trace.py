@@ -7,7 +7,7 @@ import time
 import traceback
 from pathlib import Path
 
-from .disk import write_atomically
+from .disk import write_atomically, writing
 
 
 def write_trace(run: Path, error: BaseException) -> Path | None:
@@ -26,7 +26,8 @@ def write_trace(run: Path, error: BaseException) -> Path | None:
     if not run.is_dir():
         return None
     folder = run / "traces"
-    folder.mkdir(exist_ok=True)
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
     file = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{time.monotonic_ns() % 1_000_000:06d}.txt"
     write_atomically(file, "".join(traceback.format_exception(error)).encode())
     return file
