@@ -14,7 +14,7 @@ from typing import Any
 from ..core.errors import RecordError
 from . import sealing
 from .directory import RunDirectory
-from .disk import replace, storage_error, sync_directory, temporary_beside, writing
+from .disk import discard, replace, storage_error, sync_directory, temporary_beside, writing
 from .sealing import Tensor
 
 ROLLING = 2
@@ -101,7 +101,8 @@ def save_checkpoint(
         Its file.
 
     Raises:
-        RecordError: A bad name, tensors that share memory, or meta that is not JSON.
+        RecordError: A bad name, tensors that share memory, meta that is not JSON, or `directory` does not hold the
+            run's lock.
         StorageError: It cannot be written; the earlier checkpoints are intact.
     """
     if name is not None and (not _NAME.fullmatch(name) or name.startswith("rolling-")):
@@ -109,6 +110,7 @@ def save_checkpoint(
             f"Expected a checkpoint name of letters, digits, dots, hyphens and underscores, but got {name!r}.",
             'Use a name like "best"; names that begin with "rolling-" are taken.',
         )
+    directory.check_locked()
     folder = directory.checkpoints
     with writing(folder):
         folder.mkdir(exist_ok=True)
@@ -132,7 +134,7 @@ def save_checkpoint(
     except OSError as error:
         raise storage_error(path, error, "then save again; the log and the earlier checkpoints are safe") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
     if name is None:
         _push_out(known)
     return path
@@ -237,16 +239,11 @@ def _push_out(known: list[CheckpointInfo]) -> None:
     rolling = [info for info in known if info.rolling]
     kept = [info.sequence for info in rolling if not info.damage][1 - ROLLING :]
     for info in [info for info in rolling if kept and info.sequence < kept[0]]:
-        try:
-            info.path.unlink(missing_ok=True)
-        except PermissionError:
-            if os.name != "nt":
-                raise
-            # Windows keeps a file that someone reads; the next save removes it.
+        discard(info.path)  # where a reader keeps Windows from removing it, the next save does
 
 
 def _clear_leftovers(folder: Path) -> None:
     """Remove unfinished files of writers that were killed; the lock says that none is at work."""
     for path in folder.glob(".*"):
         if path.name.startswith(".tmp") or path.name.endswith(".tmp"):
-            path.unlink(missing_ok=True)
+            discard(path)

@@ -120,6 +120,18 @@ class RunDirectory:
         if not self.locked:
             self._lock = WriterLock(self.lock_file)
 
+    def check_locked(self) -> None:
+        """Refuse to go on unless this object holds the lock.
+
+        Raises:
+            RecordError: It does not.
+        """
+        if not self.locked:
+            raise RecordError(
+                f"Expected to be the writer of {self.path}, but the lock is not held.",
+                "The writer is closed or belongs to another process: resume the run to go on writing.",
+            )
+
     def unlock(self) -> None:
         """Let others write."""
         if self._lock is not None:

@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..core.errors import StorageError
@@ -80,6 +80,12 @@ def replace(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
+def discard(path: Path) -> None:
+    """Remove a file of no more use. Where that cannot be done it stays, hidden, for the next writer to clear."""
+    with suppress(OSError):  # a read-only disk refuses even where there is no file
+        path.unlink()
+
+
 def write_atomically(path: Path, *pieces: bytes) -> None:
     """Write a file in one step: readers see the old content or the new, also after a crash.
 
@@ -96,4 +102,4 @@ def write_atomically(path: Path, *pieces: bytes) -> None:
             replace(temporary, path)
             sync_directory(path.parent)
         finally:
-            temporary.unlink(missing_ok=True)
+            discard(temporary)

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.errors import RecordError
 from ..core.events import Event, parse
 from .directory import RunDirectory
-from .disk import replace, sync_directory, temporary_beside, write_atomically, writing
+from .disk import discard, replace, sync_directory, temporary_beside, write_atomically, writing
 from .lines import intact
 
 _BLOCK = 1 << 20
@@ -82,7 +82,7 @@ def replace_tail_bytes(path: Path, offset: int, new: bytes) -> bool:
             replace(temporary, path)
             sync_directory(path.parent)
         finally:
-            temporary.unlink(missing_ok=True)
+            discard(temporary)
     return True
 
 

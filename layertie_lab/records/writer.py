@@ -105,7 +105,7 @@ class EventWriter:
             StorageError: The disk refuses; nothing is lost, and the next flush tries again.
             RecordError: This process no longer holds the run's lock (it was forked off, or the writer is closed).
         """
-        self._check()
+        self.directory.check_locked()
         self._events.flush()
         self._telemetry.flush()
 
@@ -115,7 +115,7 @@ class EventWriter:
         Raises:
             StorageError, RecordError: As in `flush`.
         """
-        self._check()
+        self.directory.check_locked()
         self._events.sync()
         self._telemetry.flush()
 
@@ -152,7 +152,7 @@ class EventWriter:
         """
         if self._rewound is None:
             return False
-        self._check()
+        self.directory.check_locked()
         try:
             self._events.close()
             replaced = replace_tail_bytes(self.directory.events, self._rewound.offset, b"".join(self._held))
@@ -180,13 +180,6 @@ class EventWriter:
         finally:
             self._telemetry.abandon()
             self.directory.unlock()
-
-    def _check(self) -> None:
-        if not self.directory.locked:
-            raise RecordError(
-                f"Expected to be the writer of {self.directory.path}, but the lock is not held.",
-                "The writer is closed or belongs to another process: resume the run to go on writing.",
-            )
 
 
 def _finite(value: Any) -> bool:

@@ -185,6 +185,25 @@ def test_a_refusing_disk_leaves_the_earlier_ones(
     assert load_checkpoint(directory).meta == {"step": 3}
 
 
+def test_a_disk_that_becomes_read_only(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "replace", refuse)
+        patch.setattr(Path, "unlink", refuse)  # refused even for a file that does not exist
+        with pytest.raises(StorageError, match="the disk is read-only"):
+            save_checkpoint(directory, None, {"a": torch.ones(2)}, {"step": 1})
+    assert list_checkpoints(directory) == []
+    save_checkpoint(directory, None, {"a": torch.ones(2)}, {"step": 2})
+    assert [path.name for path in directory.checkpoints.iterdir()] == ["rolling-000001.safetensors"]
+
+
+def test_only_the_writer_saves(directory: RunDirectory) -> None:
+    with pytest.raises(RecordError, match="Expected to be the writer of .* resume the run"):
+        save_checkpoint(RunDirectory.open(directory.path), None, {}, {})
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs file size limits")
 def test_a_real_limit_on_the_file_size(directory: RunDirectory) -> None:
     import resource
