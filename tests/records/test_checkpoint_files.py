@@ -200,7 +200,7 @@ def test_a_disk_that_becomes_read_only(directory: RunDirectory, monkeypatch: pyt
 
 
 def test_only_the_writer_saves(directory: RunDirectory) -> None:
-    with pytest.raises(RecordError, match="Expected to be the writer of .* resume the run"):
+    with pytest.raises(RecordError, match=r"Expected to be the writer of .* resume the run"):
         save_checkpoint(RunDirectory.open(directory.path), None, {}, {})
 
 
