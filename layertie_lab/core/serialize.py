@@ -161,11 +161,15 @@ def to_dict(config: Any) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
+# Compiling the annotations is most of the cost of reading a config; a list of runs reads hundreds.
+_hints = cache(get_type_hints)
+
+
 def from_dict(cls: type, values: dict[str, Any], group: str = "") -> Any:
     """Back from `to_dict`, checked."""
     if not isinstance(values, dict):
         raise ConfigError(f"Expected {group or 'a config'} to be a JSON object, but got {values!r}.")
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     settings = {s.name: s for s in settings_of(cls, group) if s.group == group}
     arguments: dict[str, Any] = {}
     for name, value in values.items():
