@@ -21,7 +21,7 @@ from ..core.errors import LayertieError, StorageError, WorkerError
 from ..records.directory import RunDirectory
 from ..records.recovery import read_tail
 from ..records.trace import write_trace
-from .driver import Driver
+from .commands import Commands
 from .outbox import Outbox
 from .protocol import Heartbeat, Hello, Request, loads, read_frame
 
@@ -52,7 +52,7 @@ class Child:
         self._outbox = Outbox(outbound)
         self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._status = ""
-        self._driver: Driver | None = None
+        self._commands: Commands | None = None
         self._parent = os.getppid()
         self._orphaned: float | None = None
         self._saving = False
@@ -73,13 +73,13 @@ class Child:
             self._outbox.refuse(0, told)
             self._outbox.close()
             return told.exit_code
-        self._driver = Driver(session, self._outbox, self._trace, throttle=self._hello.throttle)
+        commands = self._commands = Commands(session, self._outbox, self._trace, throttle=self._hello.throttle)
         self._say(
-            self._driver.status, ready=True, config=session.config, resumed=self._hello.resume, pid=os.getpid(),
-            position=(session.decision, session.step),
+            commands.driver.status, ready=True, config=session.config, resumed=self._hello.resume, pid=os.getpid(),
+            decision=session.decision, step=session.step,
         )  # fmt: skip
-        self._serve(self._driver)
-        return self._end(self._driver)
+        self._serve(commands)
+        return self._end(commands)
 
     def stop(self, *_: object) -> None:
         """Save and exit at the next step's end (SIGTERM), kept or not."""
@@ -106,52 +106,51 @@ class Child:
         session.subscribe(self._outbox.tell)
         return session
 
-    def _serve(self, driver: Driver) -> None:
+    def _serve(self, commands: Commands) -> None:
+        driver = commands.driver
         wait: float | None = None
-        while driver.closing is None:
+        while commands.closing is None:
             if wait != 0.0 or not self._inbox.empty():
-                self._take(driver, wait)
+                self._take(commands, wait)
             alone = self._orphaned is not None and self._inbox.empty()
             if alone and not (self._keep and driver.running):
                 return
             self._say("kept" if alone else driver.status)
-            wait = driver.work()
+            wait = commands.work()
             self._say("kept" if alone else driver.status)
 
-    def _take(self, driver: Driver, wait: float | None) -> None:
+    def _take(self, commands: Commands, wait: float | None) -> None:
         try:
             request = self._inbox.get(timeout=wait)
         except queue.Empty:
             return
-        if request is None:
-            if self._keep and driver.running:
-                self._go_on_alone(driver)
-        elif request.command == "set_keep":
-            driver.note("keep", keep=self._keep)
-            self._outbox.reply(request.number, None)
-        else:
-            driver.handle(request)
+        if request is not None:
+            commands.handle(request)
+        elif self._keep and commands.driver.running:
+            self._go_on_alone(commands)
 
-    def _go_on_alone(self, driver: Driver) -> None:
-        driver.throttle = 0.0
+    def _go_on_alone(self, commands: Commands) -> None:
+        commands.driver.throttle = 0.0
+        commands.note("keep", keep=True, alone=True)
         # The terminal or pipe behind it may be gone, and a warning must not end the run.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
+        os.close(null)
 
-    def _end(self, driver: Driver) -> int:
+    def _end(self, commands: Commands) -> int:
         self._saving = True
         self._say("saving")
         status = 0
         try:
-            driver.close()
+            commands.close()
         except Exception as error:
             told = error if isinstance(error, LayertieError) else self._trace("Closing the run", error)[0]
-            self._outbox.refuse(driver.closing or 0, told)
+            self._outbox.refuse(commands.closing or 0, told)
             status = told.exit_code
         else:
-            if driver.closing is not None:
-                self._outbox.reply(driver.closing, None)
+            if commands.closing is not None:
+                self._outbox.reply(commands.closing, None)
         self._say("closed")
         self._outbox.close()
         return status
@@ -206,13 +205,13 @@ class Child:
                 self._beat(process)
 
     def _beat(self, process: psutil.Process) -> None:
-        driver = self._driver
+        commands = self._commands
         self._outbox.beat(
             Heartbeat(
                 status=self._status,
-                decision=driver.session.decision if driver else 0,
-                step=driver.session.step if driver else 0,
-                step_seconds=driver.step_seconds if driver else None,
+                decision=commands.session.decision if commands else 0,
+                step=commands.session.step if commands else 0,
+                step_seconds=commands.driver.step_seconds if commands else None,
                 resident_bytes=process.memory_info().rss,
                 dropped=self._outbox.dropped,
                 time=time.time(),

@@ -114,7 +114,7 @@ class Outbox:
         with self._changed:
             self._changed.wait_for(lambda: self._entries or self._heartbeat or self._closed)
             self._changed.wait_for(lambda: self._urgent, timeout=INTERVAL)
-            if self._closed and not self._entries:
+            if not self._entries and self._heartbeat is None:
                 return None
             if self.dropped > self._told_dropped:
                 self._told_dropped = self.dropped

@@ -96,6 +96,8 @@ class Double:
         outcome = Outcome(self._pending, self.ties, self.blocks, 0.0, 1.0, 1.0, 10, 10)
         self._pending = None
         self._tell(Came.of(outcome, self.step, {}))
+        if self.behaviour == "flood":
+            (self.path / "reached").write_text(str(self.decision))
         return outcome
 
     def evaluate(self, split: str = "validation", count: int | None = None) -> str:
