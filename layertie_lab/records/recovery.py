@@ -152,8 +152,8 @@ def damaged_line(path: Path, number: int) -> RecordError:
     """The error that names a damaged line."""
     return RecordError(
         f"Expected an event in line {number} of {path}, but the line is damaged; those before it are intact.",
-        'load_run(path, damaged="keep") reads the intact ones; records.recovery.repair cuts the log there and keeps a '
-        "copy, after which the run can be resumed.",
+        'load_run(path, damaged="keep") reads those; layertie_lab.records.recovery.repair(path) keeps a copy and cuts '
+        "the log there, so that the run can be resumed.",
     )
 
 

@@ -21,7 +21,7 @@ from layertie_lab.records.writer import EventWriter
 EVENTS = story(4, finished=True)
 LOG = lines(EVENTS)
 ENDS = [len(lines(EVENTS[:count])) for count in range(len(EVENTS) + 1)]
-SHARED_FOLDER = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED_FOLDER = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -120,6 +120,32 @@ def test_a_full_disk_loses_nothing_and_leaves_the_log_valid(
     assert writer.position == end
 
 
+class _Interrupted(_Disk):
+    """A file whose write comes back by Ctrl-C: some bytes are written, and nobody is told how many."""
+
+    def write(self, data) -> int:
+        if self.room:
+            self.file.write(data[: self.room])
+            self.room = 0
+            raise KeyboardInterrupt
+        return self.file.write(data)
+
+
+@pytest.mark.parametrize("room", [1, 100, 433, 1 << 20])
+def test_ctrl_c_during_a_write_neither_loses_nor_repeats(
+    directory: RunDirectory, writer: EventWriter, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    monkeypatch.setattr(writer._events, "_file", _Interrupted(writer._events._file, room))
+    for event in story(3):
+        writer.append(event)
+    with pytest.raises(KeyboardInterrupt):
+        writer.flush()
+    assert directory.events.read_bytes() == lines(read(directory))
+    writer.flush()
+    assert read(directory) == story(3)
+    assert writer.position == (len(lines(story(3))), len(story(3)))
+
+
 def test_an_event_written_at_once_is_there_or_was_never_given(
     directory: RunDirectory, writer: EventWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

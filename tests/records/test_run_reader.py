@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -206,3 +208,13 @@ def test_export_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def _full(path: Path, *_: bytes) -> None:
     raise StorageError(f"Expected to write {path}, but the disk is full.", "Free some space.")
+
+
+@pytest.mark.parametrize(
+    ("modules", "without"),
+    [("directory writer checkpoints recovery store cursor runs", "torch polars"), ("reader export frames", "torch")],
+)
+def test_what_is_not_imported(modules: str, without: str) -> None:
+    names = ", ".join(f"layertie_lab.records.{name}" for name in modules.split())
+    code = f"import sys, {names}; sys.exit(bool(set(sys.modules) & set({without.split()!r})))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
