@@ -111,7 +111,8 @@ def hugging_face_step(shape: Shape, tokens: np.ndarray, device: torch.device) ->
         n_head=shape.heads, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, use_cache=False,
         bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
-    model = GPT2LMHeadModel(config).to(device)
+    # transformers wraps `to` in a decorator that hides its types.
+    model: nn.Module = nn.Module.to(GPT2LMHeadModel(config), device)
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     # With labels the model shifts them itself, so it is given the whole window.
