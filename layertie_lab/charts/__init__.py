@@ -1,1 +1,54 @@
-"""Pictures: polars frames or live rows in, Altair charts out."""
+"""Pictures: polars frames or live rows in, Altair charts out.
+
+`from layertie_lab import charts; charts.loss_chart(run.steps, run.evaluations, run.decisions)`
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .captions import CAPTIONS
+    from .layers import attribution_bars, similarity_heatmap
+    from .live import LIVE, live_chart, live_spec
+    from .maps import tie_map
+    from .page import to_html
+    from .static import (
+        blocks_chart,
+        epsilon_chart,
+        loss_chart,
+        memory_chart,
+        parameters_chart,
+        q_value_chart,
+        reward_chart,
+        tie_history,
+    )
+    from .theme import vega_config
+
+__all__ = [
+    "CAPTIONS", "LIVE", "attribution_bars", "blocks_chart", "epsilon_chart", "live_chart", "live_spec", "loss_chart",
+    "memory_chart", "parameters_chart", "q_value_chart", "reward_chart", "similarity_heatmap", "tie_history", "tie_map",
+    "to_html", "vega_config",
+]  # fmt: skip
+
+# The command line takes colours from `charts.palette` and should not wait for Altair.
+_HOMES = {
+    "captions": ["CAPTIONS"],
+    "layers": ["attribution_bars", "similarity_heatmap"],
+    "live": ["LIVE", "live_chart", "live_spec"],
+    "maps": ["tie_map"],
+    "page": ["to_html"],
+    "static": [
+        "blocks_chart", "epsilon_chart", "loss_chart", "memory_chart", "parameters_chart", "q_value_chart",
+        "reward_chart", "tie_history",
+    ],
+    "theme": ["vega_config"],
+}  # fmt: skip
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 _ZOOM = "Drag to pan, Ctrl + wheel to zoom, double-click to see all."
+_ZOOM_BOTH = "Drag to pan, Ctrl + wheel to zoom along, Alt + wheel to zoom upright, double-click to see all."
 _OVERRIDE = "a yellow diamond is an override (a decision answered otherwise than the agent proposed)"
 
 CAPTIONS: dict[str, str] = {
     "loss": (
         "Grey line: training loss of each step's batch, before the update. Green points: validation loss, with bars of"
         " one standard error over its windows. Dashed line: the loss of guessing from token frequencies alone, without"
-        f" context. Each tick at the bottom is a decision; {_OVERRIDE}. {_ZOOM}"
+        f" context. Each tick at the bottom is a decision; {_OVERRIDE}. {_ZOOM_BOTH}"
     ),
     "perplexity": (
         "The loss as perplexity (its exponential: among how many equally likely tokens the model is left guessing), on"
         " a logarithmic axis. Grey line: each training step. Green points: validation, with bars of one standard error."
-        f" Dashed line: token frequencies alone. Each tick at the bottom is a decision; {_OVERRIDE}. {_ZOOM}"
+        f" Dashed line: token frequencies alone. Each tick at the bottom is a decision; {_OVERRIDE}. {_ZOOM_BOTH}"
     ),
     "reward": (
         "One mark per decision: what the agent was told after its steps. Blue dot: its proposal was carried out; hollow"
         f" grey ring: that proposal was a random draw; {_OVERRIDE}. Thick line: mean of the last 20 decisions."
-        f" Dashed line: zero. {_ZOOM}"
+        f" Dashed line: zero. {_ZOOM_BOTH}"
     ),
     "epsilon": (
         "The probability that the agent's proposal is a random draw instead of what looks best to it, at each"
@@ -47,6 +48,21 @@ CAPTIONS: dict[str, str] = {
         "The agent's value of each legal answer for the layer asked about, in units of reward; a bar has the colour of"
         " the layer it names. Ring: proposed by the agent. Dot inside: committed. Yellow diamond: committed against the"
         " proposal. Shows the decision under the pointer, or else the latest."
+    ),
+    "tie_map": (
+        "Each block is a layer, in the colour of the layer whose parameters it uses; an arc leads from a tied layer to"
+        " that owner, and a layer in its own colour without one is independent. A thin strip below, where there is one,"
+        " shows by colour what is truly one storage: it appears where that differs from the map."
+    ),
+    "similarity": (
+        "How alike each pair of layers is: the shade (and number) in row a, column b. Outlined pairs are tied to each"
+        " other (use the same parameters), in their owner's colour; the small squares along the axes show each layer's"
+        " owner. A white cross: not above what unrelated layers reach one time in twenty."
+    ),
+    "attribution": (
+        "How much each layer contributes by the method named on the axis. A bar has the colour of the layer's owner;"
+        " an arrow above names the owner of a tied layer; the upright line is the interval. Attribution is to the"
+        " layer's position, so tied layers differ."
     ),
 }
 """Chart name -> how to read it."""

@@ -159,7 +159,7 @@ def loss(
         *empty_note(("steps", "evaluations"), "No step has been taken yet."),
     ]
     tables = ("steps", "evaluations", "decisions", REFERENCE_DATA)
-    return assemble(layers, panel, tables, rows, description=f"Training and evaluation {y} over the run.")
+    return assemble(layers, panel, tables, rows, zoom_y=True, description=f"Training and evaluation {y} over the run.")
 
 
 def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -> alt.LayerChart:
@@ -189,7 +189,9 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
         tooltip=[*_DECISION_TIPS, alt.Tooltip("reward:Q", title="reward", format=".4~g")],
     )
     trend = (
-        base.transform_window(mean="mean(reward)", frame=[-19, 0], sort=[alt.SortField("decision")])
+        base.transform_window(rolling="mean(reward)", frame=[-19, 0], sort=[alt.SortField("decision")])
+        # A frame that was thinned brings the mean of all decisions along.
+        .transform_calculate(mean="isValid(datum.mean_reward) ? datum.mean_reward : datum.rolling")
         .transform_calculate(series="'mean of the last 20'")
         .mark_line(strokeWidth=3, clip=True)
         .encode(
@@ -211,7 +213,7 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
         ),
         *empty_note(("decisions",), "No decision has come to its reward yet."),
     ]
-    return assemble(layers, panel, ("decisions",), rows, description="Reward of each decision.")
+    return assemble(layers, panel, ("decisions",), rows, zoom_y=True, description="Reward of each decision.")
 
 
 def epsilon(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:

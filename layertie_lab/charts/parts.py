@@ -28,7 +28,8 @@ MAIN = "main"
 """Name of the layer that zoom is attached to."""
 
 # A plain wheel must keep scrolling the page that the chart is in.
-_ZOOM_EVENT = "wheel![event.ctrlKey || event.metaKey || event.altKey]"
+_ZOOM_EVENT = "wheel![event.ctrlKey || event.metaKey]"
+_ZOOM_Y_EVENT = "wheel![event.altKey]"
 _HOVERED = f"(length(data('{HOVER_DATA}')) > 0 ? data('{HOVER_DATA}')[0].decision : 1e15)"
 
 
@@ -186,6 +187,16 @@ def empty_note(tables: Iterable[str], words: str, when: str | None = None) -> li
     return [note, spacer]
 
 
+def words_only(words: str, *, height: int, width: int | Literal["container"], dark: bool) -> alt.LayerChart:
+    """A chart that says why there is nothing to show."""
+    note = (
+        alt.Chart(alt.InlineData(values=[{"row": 0}]))
+        .mark_text(style="note", limit=alt.ExprRef(expr="width"))
+        .encode(x=value("width / 2"), y=value("height / 2"), text=alt.value(words))
+    )
+    return alt.LayerChart(layer=[note], height=height, width=width, config=vega_config(dark), description=words)
+
+
 def assemble(
     layers: Sequence[alt.Chart],
     panel: Panel,
@@ -193,6 +204,7 @@ def assemble(
     rows: Rows | None = None,
     *,
     zoom: bool = True,
+    zoom_y: bool = False,
     description: str,
 ) -> alt.LayerChart:
     """The layered chart: data sets by name, zoom along x, the theme.
@@ -203,12 +215,12 @@ def assemble(
         tables: Names of the data sets that the layers read.
         rows: Rows to begin with, by data set.
         zoom: Whether the x axis can be dragged and zoomed.
+        zoom_y: Whether the y axis can too; a parameter of its own, so that linked panels share x alone.
         description: For screen readers.
     """
     extra: dict[str, Any] = {}
     if zoom:
-        selection = alt.IntervalSelectionConfig(type="interval", encodings=["x"], zoom=_ZOOM_EVENT)
-        extra["params"] = [alt.TopLevelSelectionParameter(name=ZOOM, select=selection, bind="scales", views=[MAIN])]
+        extra["params"] = [_bound(ZOOM, "x", _ZOOM_EVENT), *([_bound("zoom_y", "y", _ZOOM_Y_EVENT)] if zoom_y else [])]
     begin = {name: list((rows or {}).get(name, ())) for name in (*tables, HOVER_DATA)}
     return alt.LayerChart(
         layer=list(layers),
@@ -220,3 +232,9 @@ def assemble(
         description=description,
         **extra,
     )
+
+
+def _bound(name: str, channel: Literal["x", "y"], event: str) -> alt.TopLevelSelectionParameter:
+    """An axis that can be dragged and zoomed."""
+    selection = alt.IntervalSelectionConfig(type="interval", encodings=[channel], zoom=event)
+    return alt.TopLevelSelectionParameter(name=name, select=selection, bind="scales", views=[MAIN])

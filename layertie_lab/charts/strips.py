@@ -48,6 +48,7 @@ def history(panel: Panel, rows: Rows | None = None, *, by: Literal["owner", "blo
             bookkeeping).
     """
     start = f"(datum.decision - 1) * {panel.unit}"
+    answered = "(length(data('decisions')) > 0 ? peek(data('decisions')).decision : 0)"
     layer_axis = alt.Y(
         "layer:O", title="layer (0 = first)", sort="descending", axis=alt.Axis(offset=14, domain=False, ticks=False),
         scale=alt.Scale(paddingInner=0.04, paddingOuter=0),
@@ -60,7 +61,7 @@ def history(panel: Panel, rows: Rows | None = None, *, by: Literal["owner", "blo
         .transform_window(until="lead(decision)", groupby=["layer"], sort=[alt.SortField("decision")])
         .transform_calculate(
             at=start,
-            end=f"(isValid(datum.until) ? datum.until - 1 : datum.latest) * {panel.unit}",
+            end=f"(isValid(datum.until) ? datum.until - 1 : max(datum.latest, {answered})) * {panel.unit}",
             colour=owner_index(by),
         )
         .mark_rect(clip=True)

@@ -15,7 +15,9 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 _LIGHT = {"ink": "#1d2321", "soft": "#56605b", "grid": "#e2e7e4", "halo": "#ffffff"}
 _DARK = {"ink": "#e9edea", "soft": "#aab3ae", "grid": "#343b38", "halo": "#181c1a"}
 
-STYLES = ("note", "readout", "hover", "reference", "reference-label", "tick", "label", "outline", "on-colour")
+STYLES = (
+    "note", "readout", "hover", "reference", "reference-label", "tick", "label", "outline", "interval", "on-colour",
+)  # fmt: skip
 """Mark styles that the specs use and `vega_config` defines."""
 
 
@@ -58,6 +60,7 @@ def vega_config(dark: bool = False) -> dict[str, Any]:
             "tick": {"color": soft, "strokeWidth": 1, "opacity": 0.55},
             "label": {"color": ink, "fontSize": 13, "baseline": "middle"},
             "outline": {"color": ink, "strokeWidth": 2, "filled": False},
+            "interval": {"color": ink, "strokeWidth": 2},
             "on-colour": {"color": "#ffffff", "fontSize": 13, "fontWeight": "bold", "align": "center"},
         },
     }  # fmt: skip
