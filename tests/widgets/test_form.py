@@ -1,0 +1,139 @@
+"""Settings as a form and as a link."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from layertie_lab.core.config import RunConfig
+from layertie_lab.core.errors import ConfigError
+from layertie_lab.core.serialize import settings_of
+from layertie_lab.widgets.form import (
+    MAIN,
+    Draft,
+    change,
+    config_of,
+    draft_of,
+    fields,
+    from_query,
+    problems,
+    query_names,
+    to_query,
+)
+
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "seed": st.integers(0, 10**6),
+        "decisions": st.integers(1, 10**5),
+        "layers": st.integers(2, 48),
+        "dropout": st.floats(0, 0.9),
+        "corpus": st.sampled_from(["stdlib", "wikitext-2", "/some/file.txt", "hf:a:b"]),
+        "compile": st.booleans(),
+        "positions": st.sampled_from(["learned", "rotary"]),
+        "learning_rate": st.floats(1e-8, 1.0),
+    },
+)
+SCALES = st.sampled_from(["tiny", "laptop", "workstation", "paper"])
+ALGORITHMS = st.sampled_from(["lab", "paper", "official-code"])
+
+
+@given(SCALES, ALGORITHMS, CHANGES)
+def test_a_link_reproduces_every_setting(scale, algorithm, changes) -> None:
+    config = RunConfig.preset(scale, algorithm=algorithm, **changes)
+    query = to_query(draft_of(config))
+    assert all(isinstance(text, str) for text in query.values())
+    draft, sentences = from_query(query)
+    assert config_of(draft) == config
+    assert not sentences
+
+
+def test_a_link_names_only_what_differs() -> None:
+    assert to_query(Draft()) == {"scale": "laptop", "algorithm": "lab"}
+    changed = change(change(Draft(), "seed", "7"), "model.bias", "false")
+    assert to_query(changed) == {"scale": "laptop", "algorithm": "lab", "seed": "7", "bias": "false"}
+
+
+def test_a_link_in_any_order_and_with_strangers() -> None:
+    draft, sentences = from_query({"heads": "2", "run": "abc", "scale": "tiny", "seed": ["1", "2"], "utm": "x"})
+    assert config_of(draft) == RunConfig.preset("tiny", heads=2, seed=2)
+    assert not sentences
+
+
+def test_a_link_with_an_unknown_scale_says_so_and_keeps_the_rest() -> None:
+    draft, sentences = from_query({"scale": "huge", "seed": "3"})
+    assert config_of(draft) == RunConfig.preset("laptop", seed=3)
+    assert len(sentences) == 1
+    assert "'huge'" in sentences[0]
+
+
+def test_query_names_are_distinct() -> None:
+    names = query_names()
+    assert len(names) == len(set(names)) == len(settings_of(RunConfig))
+
+
+def test_another_scale_keeps_what_was_changed_by_hand() -> None:
+    draft = change(change(Draft(), "seed", "5"), "scale", "tiny")
+    assert config_of(draft) == RunConfig.preset("tiny", seed=5)
+
+
+def test_back_at_the_preset_nothing_is_changed() -> None:
+    draft = change(change(Draft(), "decisions", "12"), "decisions", " 200 ")
+    assert not draft.changes
+    # 30 is what tiny has anyway.
+    assert not change(change(Draft(), "scale", "tiny"), "decisions", 30).changes
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("model.heads", "5", "divides the width 64"),
+        ("seed", "-1", "0 or more"),
+        ("decisions", "many", "a whole number"),
+        ("training.learning_rate", "", "a number"),
+        ("model.dropout", "1.5", "below 1"),
+        ("decisions", "1.5", "a whole number"),
+    ],
+)
+def test_a_bad_value_is_told_at_its_field(path: str, value: str, words: str) -> None:
+    draft = change(Draft(), path, value)
+    with pytest.raises(ConfigError):
+        config_of(draft)
+    assert list(problems(draft)) == [path]
+    assert words in problems(draft)[path]
+    shown = next(entry for entry in fields(draft) if entry["path"] == path)
+    assert shown["value"].strip() == value.strip()
+
+
+def test_a_bad_combination_is_told_at_the_latest_change() -> None:
+    draft = change(change(Draft(), "model.width", "66"), "model.heads", "4")
+    assert list(problems(draft)) == ["model.width"]
+    draft = change(change(Draft(), "model.heads", "3"), "model.width", "128")
+    assert list(problems(draft)) == ["model.heads"]
+    draft = change(change(Draft(), "ties.on_untie", "alias"), "ties.moments", "keep")
+    assert list(problems(draft)) == [""]
+    assert not problems(change(draft, "ties.chain", "snapshot"))
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'colour'"):
+        change(Draft(), "colour", "red")
+
+
+def test_fields_cover_every_setting_with_its_help() -> None:
+    made = fields(Draft())
+    assert [entry["path"] for entry in made[: len(MAIN)]] == list(MAIN)
+    assert {entry["path"] for entry in made} == {setting.path for setting in settings_of(RunConfig)}
+    assert all(entry["help"] and entry["label"] for entry in made)
+    scale = made[0]
+    assert scale["choices"] == ["tiny", "laptop", "workstation", "paper"]
+    bias = next(entry for entry in made if entry["path"] == "model.bias")
+    assert bias["kind"] == "flag"
+    assert bias["value"] is True
+
+
+def test_a_field_knows_its_preset_value() -> None:
+    draft = change(change(Draft(), "scale", "tiny"), "decisions", "8")
+    shown = next(entry for entry in fields(draft) if entry["path"] == "decisions")
+    assert (shown["value"], shown["preset"], shown["changed"]) == ("8", "30", True)
