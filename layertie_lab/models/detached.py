@@ -1,12 +1,14 @@
 """Layers that use shared Parameters without giving them a gradient (gradient="owner").
 
 A copy's forward runs on detached tensors over the owner's storage: its input still gets a gradient, the weights do
-not, and autograd neither saves nor computes what only a weight gradient needs. The swap sits in `forward` (by a subclass
-made for the block's class, as FSDP2 does) so that hooks, `torch.compile` and activation checkpointing all see it.
+not, and autograd neither saves nor computes what only a weight gradient needs. The swap sits in `forward` (by a
+subclass made for the block's class, as FSDP2 does) so that hooks, `torch.compile` and activation checkpointing see it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -33,7 +35,7 @@ class DetachedForward(nn.Module):
     Attributes:
         copies: Whether the block is a copy in owner mode.
         slots: Where its Parameters are.
-        casts: Tensors to use in place of some weights, by position in `slots` (one cast per owner under autocast).
+        casts: What to use in place of some weights, by position in `slots` (see `one_cast_per_owner`).
     """
 
     copies: bool
@@ -41,13 +43,13 @@ class DetachedForward(nn.Module):
     casts: dict[int, Tensor]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        if not self.copies or not torch.is_grad_enabled():
+        if not (self.copies or self.casts) or not torch.is_grad_enabled():
             return super().forward(*args, **kwargs)
         owned = [module._parameters[name] for module, name in self.slots]
         try:
             for i, (module, name) in enumerate(self.slots):
-                weight = owned[i]
-                module._parameters[name] = self.casts.get(i, weight).detach()  # type: ignore[assignment, union-attr]
+                weight = self.casts.get(i, owned[i])
+                module._parameters[name] = weight.detach() if self.copies else weight  # type: ignore[assignment, union-attr]
             return super().forward(*args, **kwargs)
         finally:
             for (module, name), weight in zip(self.slots, owned, strict=True):
@@ -76,3 +78,34 @@ def make_detachable(block: nn.Module) -> None:
     block.__class__ = _detaching(type(block))
     # Past nn.Module.__setattr__: these are bookkeeping, not submodules.
     block.__dict__.update(copies=False, slots=slots, casts={})
+
+
+@contextmanager
+def one_cast_per_owner(blocks: list[DetachedForward], firsts: tuple[int, ...]) -> Iterator[None]:
+    """Under autocast, cast the matrices that owner and copies share once, for one forward pass over the blocks.
+
+    Autocast keeps the cast of a Parameter that wants a gradient; a detached weight would be cast, and its cast saved
+    for backward, at every copy.
+
+    Args:
+        blocks: The blocks of a stack.
+        firsts: For each block the first one with the same Parameters.
+    """
+    kind = blocks[0].slots[0][0]._parameters[blocks[0].slots[0][1]].device.type  # type: ignore[union-attr]
+    copies = [layer for layer, block in enumerate(blocks) if block.copies]
+    if not copies or not torch.is_grad_enabled() or not torch.is_autocast_enabled(kind):
+        yield
+        return
+    dtype = torch.get_autocast_dtype(kind)
+    used = {*copies, *(firsts[layer] for layer in copies)}
+    try:
+        for layer in sorted(used):
+            owner = blocks[firsts[layer]]
+            if not owner.casts:
+                weights = [module._parameters[name] for module, name in owner.slots]
+                owner.casts = {i: w.to(dtype) for i, w in enumerate(weights) if w is not None and w.dim() > 1}
+            blocks[layer].casts = owner.casts
+        yield
+    finally:
+        for layer in used:
+            blocks[layer].casts = {}

@@ -35,8 +35,7 @@ class Attention(nn.Module):
 
     def forward(self, x_BTD: Tensor, rotation: Rotation | None = None) -> Tensor:
         B, T, D = x_BTD.shape
-        qkv = self.qkv(x_BTD).view(B, T, 3, self.heads, D // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each B H T K
+        q, k, v = (part.view(B, T, self.heads, -1).transpose(1, 2) for part in self.qkv(x_BTD).split(D, -1))  # B H T K
         if rotation is not None:
             q, k = rotate(q, rotation), rotate(k, rotation)
         dropout = self.dropout if self.training else 0.0

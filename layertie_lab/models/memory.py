@@ -1,12 +1,18 @@
 """Bytes of a training step, predicted from shapes.
 
-Activations are what autograd saves for the backward pass of one batch. Per block, with n = B x T positions, d width, h
-heads, m the MLP's hidden width and a bytes per element of the matrices' arithmetic:
+Activations are what autograd saves for the backward pass of one batch. With B sequences of T tokens, n = B T, d width,
+h heads, m the MLP's hidden width, V tokens and a bytes per element of the matrices' arithmetic (4, or 2 under bf16
+autocast), a block saves
 
-    8 n d + 16 n          inputs, means and deviations of two norms, in fp32
+    8 n d + 16 n          inputs, means and deviations of its two norms, in fp32
     4 a n d + 4 n h       query, key, value and output of attention, and its log-sum-exp
+    2 a n d               rotary positions only: query and key once more, turned
     a n m                 what the GELU reads
     2 a n d + a n m       inputs of qkv, up and down: needed for a weight gradient only, so not saved at a copy
+
+and each distinct cast of a block's matrices to bf16 two bytes per weight. Dropout adds masks. On a CPU it also makes
+attention materialise its scores: 12 B h T^2 + 12 n d in place of the second line, and the projection's input (a n d)
+joins the last line.
 """
 
 from __future__ import annotations
@@ -19,9 +25,16 @@ from .counts import block_parameters, outer_parameters
 
 
 def activation_bytes(
-    config: ModelConfig, vocabulary_size: int, frozen: tuple[bool, ...], batch_size: int, *, bf16: bool = False
+    config: ModelConfig,
+    vocabulary_size: int,
+    frozen: tuple[bool, ...],
+    batch_size: int,
+    *,
+    bf16: bool = False,
+    casts: int = 0,
+    device: str = "cpu",
 ) -> int:
-    """Bytes that autograd saves in one forward pass at full context.
+    """Bytes that autograd saves in one forward pass at full context (formula above).
 
     Args:
         config: The shape.
@@ -29,12 +42,29 @@ def activation_bytes(
         frozen: For each layer, whether no weight gradient is computed there.
         batch_size: Sequences per forward pass.
         bf16: Whether matrices run in bf16 autocast.
+        casts: Distinct bf16 casts of a block's matrices; used with bf16 only.
+        device: cpu, cuda or mps; matters with dropout.
     """
     n, d, m = batch_size * config.context, config.width, config.mlp_ratio * config.width
     a = 2 if bf16 else 4
-    always = 8 * n * d + 16 * n + 4 * a * n * d + 4 * n * config.heads + a * n * m
+    always = 8 * n * d + 16 * n + a * n * m
     for_weights = 2 * a * n * d + a * n * m
-    outside = 4 * n * d + 8 * n + a * n * d + 4 * n * vocabulary_size
+    materialised = config.dropout > 0 and device == "cpu"
+    if materialised:
+        always += 12 * n * config.heads * config.context + 12 * n * d
+        for_weights += a * n * d
+    else:
+        always += 4 * a * n * d + 4 * n * config.heads
+        always += 2 * a * n * d if config.positions == "rotary" else 0
+    # A mask is kept as floats on the CPU and as booleans elsewhere: two per block, one after the embedding.
+    mask, first_mask = ((a, 4) if device == "cpu" else (1, 1)) if config.dropout > 0 else (0, 0)
+    always += 2 * mask * n * d
+    outside = 4 * n * d + 8 * n + a * n * d + 4 * n * vocabulary_size + first_mask * n * d
+    outside += 8 * batch_size * (config.context + 1) + 8 * n + 4  # tokens, targets, their number
+    if config.positions == "rotary":
+        outside += 2 * 4 * config.context * (d // config.heads)
+    if bf16:
+        outside += 2 * casts * (4 * d * d + 2 * d * m) + 2 * d * vocabulary_size
     return len(frozen) * always + frozen.count(False) * for_weights + outside
 
 
@@ -46,8 +76,18 @@ def predict_memory(
     batch_size: int = 16,
     *,
     bf16: bool = False,
+    device: str = "cpu",
 ) -> dict[str, int]:
     """Bytes of a training step by component, for a map whose every chain ends at its owner (on_untie="clone").
+
+    Args:
+        config: The shape.
+        vocabulary_size: Number of tokens.
+        ties: The map.
+        gradient: shared or owner.
+        batch_size: Sequences per forward pass.
+        bf16: Whether matrices run in bf16 autocast.
+        device: cpu, cuda or mps.
 
     Returns:
         parameters, gradients, optimizer (AdamW's two moments) and activations, in bytes. Weights are fp32.
@@ -55,12 +95,8 @@ def predict_memory(
     owners = len(ties.independent_layers)
     count = owners * sum(block_parameters(config).values()) + sum(outer_parameters(config, vocabulary_size).values())
     frozen = tuple(gradient == "owner" and source != layer for layer, source in enumerate(ties))
-    return {
-        "parameters": 4 * count,
-        "gradients": 4 * count,
-        "optimizer": 8 * count,
-        "activations": activation_bytes(config, vocabulary_size, frozen, batch_size, bf16=bf16),
-    }
+    saved = activation_bytes(config, vocabulary_size, frozen, batch_size, bf16=bf16, casts=owners, device=device)
+    return {"parameters": 4 * count, "gradients": 4 * count, "optimizer": 8 * count, "activations": saved}
 
 
 def model_memory(model: nn.Module, batch_size: int, *, bf16: bool = False) -> dict[str, int]:
@@ -74,9 +110,13 @@ def model_memory(model: nn.Module, batch_size: int, *, bf16: bool = False) -> di
     held = [p for p in model.parameters() if id(p) not in inside]
     held += [p for group in stack.trained() for p in group.values()]  # type: ignore[union-attr, operator]
     storages = {p.data_ptr(): p.numel() * p.element_size() for p in model.parameters()}
+    saved = activation_bytes(
+        model.config, model.vocabulary_size, stack.frozen, batch_size, bf16=bf16,  # type: ignore[union-attr, arg-type]
+        casts=len(set(stack.sharing.objects)), device=held[0].device.type,  # type: ignore[union-attr]
+    )  # fmt: skip
     return {
         "parameters": sum(storages.values()),
         "gradients": sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad),
         "optimizer": 2 * sum(p.numel() * p.element_size() for p in held),
-        "activations": activation_bytes(model.config, model.vocabulary_size, stack.frozen, batch_size, bf16=bf16),  # type: ignore[union-attr, arg-type]
+        "activations": saved,
     }

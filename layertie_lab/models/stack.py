@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..core.config import TieConfig
 from ..core.errors import RecordError, TieError
 from ..core.ties import TieMap, sharing_of
 from . import sharing as rules
-from .detached import DetachedForward, make_detachable, slots_of
+from .detached import DetachedForward, make_detachable, one_cast_per_owner, slots_of
 from .sharing import Move, Sharing
 
 
@@ -68,8 +69,10 @@ class LayerStack(nn.Module):
         self._force(Move(rules.start(ties, config), rules.start(ties, config).blocks.sources))
 
     def forward(self, x: Tensor, *args: Any) -> Tensor:
-        for block in self.layers:
-            x = block(x, *args)
+        # Inside compiled blocks a cast is fused and not saved; making it outside would only add guards.
+        with nullcontext() if self.compiled else one_cast_per_owner(list(self.layers), self.sharing.objects.sources):  # type: ignore[arg-type]
+            for block in self.layers:
+                x = block(x, *args)
         return x
 
     # What is in force
