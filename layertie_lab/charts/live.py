@@ -5,7 +5,8 @@ A widget makes each view once and appends rows to the named data sets (`view.cha
 - `LIVE[name].tables` are the data sets that a panel reads; rows are exactly the rows of `core.tables`.
 - `reference` takes one row {"name": "unigram", "loss": ...} (from the opening event's `unigram_entropy`).
 - `hover_row` takes at most one row {"step": s, "decision": d}: every panel draws a rule there and reads out decision d
-  (or the latest at or before it); emptied, the readout shows the latest decision.
+  (or the latest before it that has rows); emptied, the readout shows the latest decision. d may be a fraction,
+  s / steps_per_decision: a step within a decision.
 - The Vega signal `zoom_at` is the x domain (null = all); set it in all panels to link their zoom.
 - Rows may be thinned: whole decisions may be left out of `decisions` and `memory`, steps of `steps`; from `ties` any
   row that repeats the layer's previous one.

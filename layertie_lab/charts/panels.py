@@ -15,7 +15,6 @@ from .parts import (
     Rows,
     assemble,
     current,
-    decision_row,
     empty_note,
     held,
     hover_rule,
@@ -55,7 +54,7 @@ def override_marks(panel: Panel, y: Any, *, shift: float = 0.0) -> alt.Chart:
         y: The y encoding.
         shift: Added to the place on the x axis.
     """
-    key = legend()
+    key = legend(panel)
 
     def one(value: str) -> alt.Scale:
         return names(["override"], [value])
@@ -103,7 +102,7 @@ def loss(
 
     series = ["training, each step", *(f"{split} ± 1 s.e." for split in splits)]
     scale = names(series, [palette.TRAIN, *(palette.SPLIT_COLOURS[split] for split in splits)])
-    colour = {"scale": scale, "legend": legend(symbolType="circle", symbolStrokeWidth=0, symbolOpacity=1)}
+    colour = {"scale": scale, "legend": legend(panel, symbolType="circle", symbolStrokeWidth=0, symbolOpacity=1)}
     train = (
         table("steps")
         .transform_calculate(at=panel.at(by="step"), y=shown("datum.loss"), series=f"'{series[0]}'")
@@ -153,7 +152,7 @@ def loss(
         override_marks(panel, alt.value(alt.ExprRef(expr="height - 9"))),
         hover_rule(panel),
         readout(
-            decision_row(["train_loss"]),
+            current("decisions"),
             f"{_WHO} + ' · training {'perplexity' if log else 'loss'} ' + format({shown('datum.train_loss')}, '.4~g')",
         ),
         *empty_note(("steps", "evaluations"), "No step has been taken yet."),
@@ -171,8 +170,8 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
         kind: The run's `RewardConfig.kind`, for the unit on the y axis.
     """
     axis = alt.Y("reward:Q", title=REWARD_TITLES.get(kind or "", "reward (agent's units)"))
-    kinds = ["as proposed", "random draw, as proposed", "override"]
-    key = legend(below=500)
+    kinds = ["as proposed", "random draw", "override"]
+    key = legend(panel, below=575)
     base = _in_words(table("decisions")).transform_calculate(
         at=panel.at(by="decision"),
         kind=f"datum.overridden ? '{kinds[2]}' : datum.explored ? '{kinds[1]}' : '{kinds[0]}'",
@@ -192,12 +191,12 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
         base.transform_window(rolling="mean(reward)", frame=[-19, 0], sort=[alt.SortField("decision")])
         # A frame that was thinned brings the mean of all decisions along.
         .transform_calculate(mean="isValid(datum.mean_reward) ? datum.mean_reward : datum.rolling")
-        .transform_calculate(series="'mean of the last 20'")
+        .transform_calculate(series="'mean of last 20'")
         .mark_line(strokeWidth=3, clip=True)
         .encode(
             x=panel.axis(),
             y=alt.Y("mean:Q"),
-            color=alt.Color("series:N", scale=names(["mean of the last 20"], [palette.TREND]), legend=legend()),
+            color=alt.Color("series:N", scale=names(["mean of last 20"], [palette.TREND]), legend=legend(panel)),
         )
     )
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).transform_filter("length(data('decisions')) > 0")
@@ -207,7 +206,7 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
         trend,
         hover_rule(panel),
         readout(
-            _in_words(decision_row(["layer", "proposed", "choice", "reward"])),
+            _in_words(current("decisions")),
             "'decision ' + datum.decision + ' · layer ' + datum.layer + ': ' + datum.done"
             " + ' · reward ' + format(datum.reward, '.3~g')",
         ),
@@ -231,7 +230,7 @@ def epsilon(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
         line.properties(name=MAIN),
         first,
         hover_rule(panel),
-        readout(decision_row(["epsilon"]), f"'decision ' + datum.decision + ' · epsilon ' + ({known})"),
+        readout(current("decisions"), f"'decision ' + datum.decision + ' · epsilon ' + ({known})"),
         *empty_note(("decisions",), "No decision yet."),
     ]
     return assemble(layers, panel, ("decisions",), rows, description="Probability of a random answer.")
@@ -240,7 +239,7 @@ def epsilon(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
 def _counts(panel: Panel, base: alt.Chart, labels: tuple[str, str], y: alt.Y, claimed: str) -> list[alt.Chart]:
     """A solid line of what is true and a dashed one over it of what is claimed, with a legend."""
     scale = names(labels, [palette.TRUE_COUNT, palette.CLAIMED_COUNT])
-    key = legend(columns=2, symbolType="stroke", symbolSize=200)
+    key = legend(panel, columns=2, symbolType="stroke", symbolSize=200)
     colour = alt.Color("series:N", scale=scale, legend=key)
     dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=list(labels), range=[[1, 0], [5, 3]]), legend=key)
 
@@ -271,7 +270,7 @@ def parameters(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     layers = [
         *_counts(panel, base, labels, axis, "claimed_percent"),
         hover_rule(panel),
-        readout(decision_row(["trainable_parameters", "trainable_share"]), text),
+        readout(current("decisions"), text),
         *empty_note(("decisions",), "No decision yet."),
     ]
     return assemble(layers, panel, ("decisions",), rows, description="Trainable parameters over the run.")
@@ -286,7 +285,7 @@ def blocks(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     layers = [
         *_counts(panel, base, labels, axis, "owners"),
         hover_rule(panel),
-        readout(decision_row(["owners", "blocks"]), text),
+        readout(current("decisions"), text),
         *empty_note(("decisions",), "No decision yet."),
     ]
     return assemble(layers, panel, ("decisions",), rows, description="Independent layers and distinct blocks.")
@@ -299,7 +298,7 @@ def memory(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     stacked = base.transform_stack(
         stack="mb", groupby=["decision"], sort=[alt.SortField("order")], as_=["bottom", "top"]
     )
-    key = legend(columns=4, narrow=2, symbolType="square", symbolOpacity=1)
+    key = legend(panel, columns=4, narrow=2, symbolType="square", symbolOpacity=1)
     scale = names(components, list(palette.MEMORY_COLOURS.values()))
 
     def draw(rows: alt.Chart) -> alt.Chart:

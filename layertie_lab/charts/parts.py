@@ -30,7 +30,7 @@ MAIN = "main"
 # A plain wheel must keep scrolling the page that the chart is in.
 _ZOOM_EVENT = "wheel![event.ctrlKey || event.metaKey]"
 _ZOOM_Y_EVENT = "wheel![event.altKey]"
-_HOVERED = f"(length(data('{HOVER_DATA}')) > 0 ? data('{HOVER_DATA}')[0].decision : 1e15)"
+_HOVERED = f"(length(data('{HOVER_DATA}')) > 0 ? ceil(data('{HOVER_DATA}')[0].decision) : 1e15)"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,10 @@ class Panel:
             title=f"{name} (1 decision = {steps})",
             # Room for the state before the first decision, in every panel so that they line up.
             scale=alt.Scale(nice=False, zero=False, domainMin=-self.unit, padding=5),
-            axis=alt.Axis(tickMinStep=1, format="~s"),
+            # Nothing happens at half a decision or before the start.
+            axis=alt.Axis(
+                tickMinStep=1, format="~s", labelExpr="datum.value < 0 || datum.value % 1 ? '' : datum.label"
+            ),
         )
 
 
@@ -93,38 +96,27 @@ def names(labels: Sequence[str], colours: Sequence[str]) -> alt.Scale:
     return alt.Scale(domain=list(labels), range=list(colours))
 
 
-def legend(columns: int = 3, narrow: int = 1, below: int = 400, **changes: Any) -> alt.Legend:
-    """A legend above the plot, with fewer columns where the plot is narrower than `below` pixels."""
-    return alt.Legend(title=None, columns=alt.ExprRef(expr=f"width < {below} ? {narrow} : {columns}"), **changes)
+def legend(panel: Panel, columns: int = 3, narrow: int = 1, below: int = 475, **changes: Any) -> alt.Legend:
+    """A legend above the plot, with fewer columns where the chart is narrower than `below` pixels."""
+    if isinstance(panel.width, int):
+        return alt.Legend(title=None, columns=narrow if panel.width < below else columns, **changes)
+    # Of the container, not of the plot: that shrinks to fit while the legend is laid out, and a legend that grew a row
+    # in between would be cut off. `width` is in it to have it looked at again after a resize.
+    room = "(containerSize()[0] > 0 ? max(containerSize()[0], 0 * width) : width)"
+    return alt.Legend(title=None, columns=alt.ExprRef(expr=f"{room} < {below} ? {narrow} : {columns}"), **changes)
 
 
 def current(name: str) -> alt.Chart:
-    """The rows of a table that belong to the decision under the pointer, or else to the last one (the latest at or
-    before it)."""
+    """The rows of a table that belong to the decision under the pointer, or else to the last one.
+
+    Where the decision has no rows (thinned out, or still under way), it is the latest one before it. A step in the
+    middle of a decision belongs to that decision.
+    """
     return (
         table(name)
         .transform_filter(f"datum.decision <= {_HOVERED}")
         .transform_joinaggregate(last="max(decision)")
         .transform_filter("datum.decision == datum.last")
-    )
-
-
-def decision_row(fields: Sequence[str]) -> alt.Chart:
-    """One row with fields of the decision under the pointer, or else of the last one; none before the first.
-
-    A look-up by key costs the same however long the run is, which filtering all decisions at each move would not.
-    """
-    decisions = "data('decisions')"
-    shown = f"length(data('{HOVER_DATA}')) > 0 ? data('{HOVER_DATA}')[0].decision : peek({decisions}).decision"
-    return (
-        alt.Chart(alt.InlineData(values=[{"row": 0}]))
-        .transform_filter(f"length({decisions}) > 0")
-        .transform_calculate(decision=shown)
-        .transform_lookup(
-            lookup="decision",
-            from_=alt.LookupData(data=alt.NamedData(name="decisions"), key="decision", fields=["step", *fields]),
-        )
-        .transform_filter("isValid(datum.step)")
     )
 
 

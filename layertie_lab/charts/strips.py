@@ -15,7 +15,6 @@ from .parts import (
     Rows,
     assemble,
     current,
-    decision_row,
     empty_note,
     hover_rule,
     legend,
@@ -100,10 +99,12 @@ def history(panel: Panel, rows: Rows | None = None, *, by: Literal["owner", "blo
         override_marks(panel, alt.Y("layer:O", sort="descending"), shift=-panel.unit / 2),
         hover_rule(panel),
         table(HOVER_DATA)
-        .transform_calculate(at=start, end=f"datum.decision * {panel.unit}")
+        .transform_calculate(
+            at=f"(ceil(datum.decision) - 1) * {panel.unit}", end=f"ceil(datum.decision) * {panel.unit}"
+        )
         .mark_rect(style="outline", clip=True)
         .encode(x=panel.axis(), x2="end:Q", y=alt.value(0), y2=alt.value("height")),
-        readout(decision_row(["layer", "choice", "overridden"]), text),
+        readout(current("decisions"), text),
         *empty_note(("ties",), "The tie map appears here when the run opens."),
     ]
     return assemble(layers, panel, ("ties", "decisions"), rows, description="Owner of each layer over the run.")
@@ -136,7 +137,7 @@ def q_values(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
         tooltip=[alt.Tooltip("name:N", title="answer"), alt.Tooltip("q_value:Q", title="value", format=".5~g")],
     )
     kinds = ["proposed by the agent", "committed", "committed (override)"]
-    key = legend()
+    key = legend(panel)
     # Beside the bars and not on them, where a mark could have the colour of its bar.
     marks = (
         base.transform_calculate(

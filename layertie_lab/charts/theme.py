@@ -33,7 +33,8 @@ def vega_config(dark: bool = False) -> dict[str, Any]:
         "background": "transparent",
         "font": FONT,
         "padding": {"left": 4, "right": 12, "top": 4, "bottom": 4},
-        "view": {"stroke": None, "fill": None},
+        # Vega finds a pointer over an empty part of a plot only where the plot has a fill, be it transparent.
+        "view": {"stroke": None, "fill": "transparent"},
         "axis": {
             "labelColor": ink, "labelFontSize": 13, "titleColor": ink, "titleFontSize": 14, "titleFontWeight": "normal",
             "titlePadding": 8, "titleLimit": 0, "labelLimit": 0, "gridColor": tone["grid"], "domainColor": soft,

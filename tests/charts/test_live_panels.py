@@ -64,8 +64,8 @@ def test_a_panel_reads_only_columns_that_its_tables_have(name: str):
     made = set(re.findall(r'"as": "(\w+)"', json.dumps(spec["layer"])))
     made |= {made for layer in spec["layer"] for t in layer.get("transform", []) for made in _made(t)}
     known = {column for table in LIVE[name].tables for column in COLUMNS.get(table, ["name", "loss"])}
-    # A mean taken before thinning, which only a static chart brings.
-    assert read - made - known <= {"mean_reward"}
+    # A mean taken before thinning, which only a static chart brings; value and label of an axis's ticks.
+    assert read - made - known <= {"mean_reward", "value", "label"}
 
 
 def _made(transform: dict[str, Any]) -> list[str]:
@@ -107,6 +107,30 @@ def test_a_row_in_hover_row_draws_a_rule_and_a_readout(name: str, x: str, at: st
     assert "decision 30 ·" in picture(filled)
     filled["datasets"][HOVER_DATA] = [{"step": 28, "decision": 7}]
     assert "decision 7 ·" in picture(filled)
+
+
+@pytest.mark.parametrize("name", ["loss", "history", "memory"])
+def test_a_step_within_a_decision_reads_out_that_decision(name: str, run_rows: dict[str, Any]):
+    pointed = run_rows | {HOVER_DATA: [{"step": 26, "decision": 6.5}]}
+    assert "decision 7 ·" in picture(with_rows(name, pointed))
+    # Thinned out: the latest before it.
+    tables = {t: [row for row in rows if row.get("decision") != 7] for t, rows in run_rows.items()}
+    assert "decision 6 ·" in picture(with_rows(name, tables | {HOVER_DATA: pointed[HOVER_DATA]}))
+
+
+def test_an_empty_part_of_a_plot_feels_the_pointer():
+    # Vega gives no pointer events where nothing is drawn; a transparent fill counts as drawn.
+    for dark in (False, True):
+        assert vega_config(dark)["view"]["fill"] == "transparent"
+
+
+def test_the_axis_has_no_labels_before_the_start_or_within_a_decision(run_rows: dict[str, Any]):
+    first = {table: [row for row in rows if row.get("decision", 0) <= 1] for table, rows in run_rows.items()}
+    drawn = picture(with_rows("reward", first, x="decision"))
+    ticks = re.search(r"axis-label.*?</g>", drawn, re.DOTALL)
+    assert ticks
+    assert "0.5<" not in ticks[0]
+    assert "−1<" not in ticks[0]
 
 
 def test_q_values_are_those_of_the_decision_under_the_pointer(run_rows: dict[str, Any]):

@@ -44,10 +44,8 @@ def owner_colours_in(svg: str) -> set[str]:
 @pytest.mark.parametrize("name", RUN)
 def test_a_static_chart_is_the_live_panel_with_rows(name: str, run_frames: Frames):
     options = {"kind": "improvement"} if name == "reward" else {}
-    live, static = live_spec(name, **options), RUN[name](run_frames).to_dict()
-    assert {k: v for k, v in static.items() if k not in ("datasets", "width")} == {
-        k: v for k, v in live.items() if k not in ("datasets", "width", "usermeta")
-    }
+    live, static = live_spec(name, **options), RUN[name](run_frames, width="container").to_dict()
+    assert static | {"datasets": live["datasets"], "usermeta": live["usermeta"]} == live
     assert any(static["datasets"][table] for table in live["datasets"] if table in run_frames)
 
 
