@@ -1,0 +1,191 @@
+"""Looking into a model without leaving a trace: layers, what goes in and out of them, the state put back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.hooks import RemovableHandle
+
+from ..core.errors import AnalysisError
+from ..core.ties import TieMap
+
+Tick = Callable[[float], None]
+"""Called with the share done, 0 to 1; raises to cancel."""
+
+
+def layers_of(model: nn.Module) -> list[nn.Module]:
+    """The layers of a model's stack, one module per position.
+
+    Raises:
+        AnalysisError: A module stands at two positions, so that its hooks could not tell them apart.
+    """
+    layers = list(model.stack.layers)  # type: ignore[union-attr]
+    if len({id(layer) for layer in layers}) != len(layers):
+        raise AnalysisError(
+            f"Expected a module of its own at each of the {len(layers)} positions, but one stands at several.",
+            "Tie layers by sharing Parameters, not by using one module twice.",
+        )
+    return layers
+
+
+def ties_of(model: nn.Module) -> TieMap:
+    """The tie map in force."""
+    return model.stack.ties  # type: ignore[union-attr, return-value]
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's parameters live."""
+    return next(model.parameters()).device
+
+
+def blocks_of(model: nn.Module) -> TieMap:
+    """The true sharing: for each layer the first one on the same storage."""
+    return model.stack.blocks  # type: ignore[union-attr, return-value]
+
+
+def check_tokens(model: nn.Module, tokens: Tensor, *, targets: bool = False, least: int = 1) -> None:
+    """Refuse probe tokens that the model or the analysis cannot take.
+
+    Args:
+        tokens: [sequences, time] integers.
+        targets: Whether the last token of each sequence is only predicted, not read.
+        least: Fewest tokens to read per sequence.
+
+    Raises:
+        AnalysisError: Not two dimensions, not whole numbers, none, too short, too long, or not in the vocabulary.
+    """
+    if tokens.ndim != 2 or tokens.is_floating_point() or tokens.numel() == 0:
+        raise AnalysisError(
+            f"Expected probe tokens as whole numbers [sequences, time], but got {tokens.dtype} of shape "
+            f"{list(tokens.shape)}.",
+            "Encode the probe text first; an empty one has nothing to look at.",
+        )
+    context: int = model.config.context  # type: ignore[union-attr, assignment]
+    if not least <= tokens.shape[1] - targets <= context:
+        raise AnalysisError(
+            f"Expected probe sequences of {least + targets} to {context + targets} tokens, but got {tokens.shape[1]}.",
+            "Cut or lengthen the probe text.",
+        )
+    vocabulary: int = model.vocabulary_size  # type: ignore[assignment]
+    if not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
+        raise AnalysisError(
+            f"Expected probe tokens from 0 to {vocabulary - 1}, but got {int(tokens.min())} to {int(tokens.max())}.",
+            "Encode the probe text with the model's own tokenizer.",
+        )
+
+
+@contextmanager
+def undisturbed(model: nn.Module, *, training: bool = False) -> Iterator[None]:
+    """Look at a model in evaluation (or training) mode, and put everything back afterwards, whatever happens inside.
+
+    Put back: each module's own training flag, and the state of torch's global random generators (CPU and the model's
+    device). Compiled blocks run eagerly inside, since hooks on their submodules would silently not fire.
+
+    Args:
+        training: Whether to look at the model as it trains (dropout on).
+    """
+    flags = [(module, module.training) for module in model.modules()]
+    with ExitStack() as stack:
+        # Nothing is compiled where dynamo was never imported, and importing it costs a second.
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(_generators_restored(device_of(model)))
+        try:
+            model.train(training)
+            yield
+        finally:
+            for module, flag in flags:
+                module.training = flag
+
+
+@contextmanager
+def _generators_restored(device: torch.device) -> Iterator[None]:
+    cpu = torch.get_rng_state()
+    backend: Any = {"cuda": torch.cuda, "mps": torch.mps}.get(device.type)
+    arguments = (device,) if device.type == "cuda" else ()
+    state = None if backend is None else backend.get_rng_state(*arguments)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(cpu)
+        if backend is not None:
+            backend.set_rng_state(state, *arguments)
+
+
+@contextmanager
+def hooked(handles: list[RemovableHandle]) -> Iterator[None]:
+    """Remove hooks on the way out."""
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@dataclass
+class Passage:
+    """What went into a layer and what came out, in one forward pass.
+
+    Args:
+        arguments: The positional arguments; the first is the residual stream before the layer, [batch, time, width].
+        keywords: The keyword arguments.
+        output: The residual stream after the layer.
+    """
+
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any] = field(repr=False)
+    output: Tensor
+
+    @property
+    def before(self) -> Tensor:
+        """[batch, time, width] residual stream before the layer."""
+        return self.arguments[0]
+
+    @property
+    def update(self) -> Tensor:
+        """[batch, time, width] what the layer adds to the residual stream."""
+        return self.output - self.before
+
+
+@torch.no_grad()
+def passages(model: nn.Module, tokens: Tensor) -> list[Passage]:
+    """One forward pass, seen from each layer. Call it inside `undisturbed`.
+
+    Args:
+        tokens: [batch, time].
+
+    Returns:
+        One passage per position, in order.
+    """
+    layers = layers_of(model)
+    seen: dict[int, Passage] = {}
+
+    def hook(layer: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any], output: Tensor) -> None:
+        seen[id(layer)] = Passage(arguments, keywords, output)
+
+    with hooked([layer.register_forward_hook(hook, with_kwargs=True) for layer in layers]):
+        through_layers(model, model.embed(tokens.to(device_of(model))))  # type: ignore[operator]
+    return [seen[id(layer)] for layer in layers]
+
+
+def through_layers(model: nn.Module, x: Tensor) -> Tensor:
+    """[batch, time, width] residual stream after the last layer, from that before the first."""
+    return model.stack(x, *model.block_arguments(x.shape[1]))  # type: ignore[operator]
+
+
+def sequence_losses(model: nn.Module, x: Tensor, targets: Tensor) -> Tensor:
+    """[batch] mean negative log-likelihood of the true next tokens, nats per token, from the residual stream's start.
+
+    Args:
+        x: [batch, time, width] what the first layer reads.
+        targets: [batch, time] next tokens.
+    """
+    logits = model.head(through_layers(model, x)).float()  # type: ignore[operator]
+    return cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets).mean(1)

@@ -1,0 +1,169 @@
+"""Live charts: several panels in one widget, each view made once, rows appended by message."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..charts.live import HOVER_DATA
+from ..charts.theme import vega_config
+from .assets import VEGA, module, style
+from .pacer import Pacer
+from .row_store import RowStore, names_of_data, wanted_columns
+from .thinning import Row
+
+ROWS_IN_BROWSER = 4_000
+"""Rows of a reset, over all tables."""
+APPENDED_ROWS = 2_000
+"""Rows appended before the next reset."""
+FLUSH_SECONDS = 0.1
+"""Least time between two messages with rows."""
+
+
+class LiveChart(anywidget.AnyWidget):
+    """Panels of Vega-Lite charts over a run, fed with rows of `layertie_lab.core.tables`.
+
+    Args:
+        panels: Title -> Vega-Lite spec (or Altair chart) that reads named data sets (`layertie_lab.charts.live`).
+        captions: Title -> one line on how to read the panel; default what the spec has under usermeta.caption.
+        columns: Most columns of the grid, 1 to 3; a narrow page gets fewer.
+        x: What the x axis of the specs counts, "decision" or "step".
+        steps_per_decision: Optimizer steps per decision of the run, which relates the two.
+
+    Rows travel as messages, not as traits: no cell is run again, and nothing is drawn from scratch. A view that appears
+    (also after a reload) asks for the rows so far and gets them thinned, extremes kept. All methods are thread-safe.
+    """
+
+    _esm = module("shared.js", VEGA, "live_chart.js")
+    _css = style("shared.css", "live_chart.css")
+
+    panels = traitlets.List(traitlets.Dict()).tag(sync=True)
+    columns = traitlets.Int(3, min=1, max=3).tag(sync=True)
+    themes = traitlets.Dict().tag(sync=True)
+    x = traitlets.Enum(("decision", "step"), "decision").tag(sync=True)
+    steps_per_decision = traitlets.Int(4, min=1).tag(sync=True)
+
+    def __init__(
+        self,
+        panels: Mapping[str, Any],
+        *,
+        captions: Mapping[str, str] | None = None,
+        columns: int = 3,
+        x: str = "decision",
+        steps_per_decision: int = 4,
+    ) -> None:
+        specs = {title: _as_spec(spec) for title, spec in panels.items()}
+        self._lock = threading.RLock()
+        self._store = RowStore(_wanted(specs))
+        self._pending: dict[str, list[Row]] = {}
+        self._appended = 0
+        self._shown = False
+        self._pacer = Pacer(self, "flush", FLUSH_SECONDS)
+        super().__init__(
+            panels=[_panel(title, spec, captions or {}) for title, spec in specs.items()],
+            columns=columns,
+            themes={"light": vega_config(dark=False), "dark": vega_config(dark=True)},
+            x=x,
+            steps_per_decision=steps_per_decision,
+        )
+        for spec in specs.values():
+            self._keep(_rows_in(spec))
+        self.on_msg(self._receive)
+
+    def push(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+        """Append rows, by table. Sent at once or with the next flush, at most ten per second."""
+        with self._lock:
+            for table, fresh in self._keep(rows).items():
+                self._pending.setdefault(table, []).extend(fresh)
+            if not self._pending:
+                return
+        self._pacer.request()
+
+    def reset(self, rows: Mapping[str, Iterable[Mapping[str, Any]]] | None = None) -> None:
+        """Forget all rows, and begin again with the given ones."""
+        with self._lock:
+            self._store.clear()
+            self._keep(rows or {})
+            self._send_all()
+
+    def set_panels(
+        self,
+        panels: Mapping[str, Any],
+        *,
+        captions: Mapping[str, str] | None = None,
+        x: str | None = None,
+        steps_per_decision: int | None = None,
+    ) -> None:
+        """Show other panels, for example over the other x axis; the rows so far stay.
+
+        Columns that only the new panels read are empty for rows from before, so choose panels of the same kind.
+        """
+        specs = {title: _as_spec(spec) for title, spec in panels.items()}
+        with self._lock:
+            wanted = {table: set(names) for table, names in self._store.wanted.items()}
+            for table, names in _wanted(specs).items():
+                wanted.setdefault(table, set()).update(names)
+            self._store.want(wanted)
+            with self.hold_sync():
+                self.x = x or self.x
+                self.steps_per_decision = steps_per_decision or self.steps_per_decision
+                self.panels = [_panel(title, spec, captions or {}) for title, spec in specs.items()]
+            self._send_all()
+
+    def flush(self) -> None:
+        """Send what is waiting. Nothing is sent before a view has asked for its rows."""
+        with self._lock:
+            pending, self._pending = self._pending, {}
+            if not self._shown or not pending:
+                return
+            self._appended += sum(map(len, pending.values()))
+            if self._appended > APPENDED_ROWS:
+                self._send_all()
+            else:
+                tables = {table: self._store.columns(table, rows) for table, rows in pending.items()}
+                self.send({"kind": "append", "tables": tables})
+
+    def _keep(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, list[Row]]:
+        fresh = {table: self._store.add(table, some) for table, some in rows.items()}
+        return {table: some for table, some in fresh.items() if some}
+
+    def _send_all(self) -> None:
+        self._pending, self._appended = {}, 0
+        if self._shown:
+            self.send({"kind": "reset", "tables": self._store.thinned(ROWS_IN_BROWSER)})
+
+    def _receive(self, widget: object, message: Any, buffers: object) -> None:
+        if isinstance(message, dict) and message.get("kind") == "ready":
+            with self._lock:
+                self._shown = True
+                self._send_all()
+
+
+def _as_spec(chart: Any) -> dict[str, Any]:
+    return dict(chart) if isinstance(chart, Mapping) else chart.to_dict()
+
+
+def _wanted(specs: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    wanted: dict[str, set[str]] = {}
+    for spec in specs.values():
+        for table, names in wanted_columns(spec).items():
+            wanted.setdefault(table, set()).update(names)
+    return wanted
+
+
+def _rows_in(spec: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """Rows that a spec brings along."""
+    return {name: spec.get("datasets", {}).get(name, []) for name in names_of_data(spec) if name != HOVER_DATA}
+
+
+def _panel(title: str, spec: dict[str, Any], captions: Mapping[str, str]) -> dict[str, Any]:
+    """What the browser needs of a panel. The theme's config is set there, and rows come by message."""
+    names = names_of_data(spec)
+    bare = {key: value for key, value in spec.items() if key not in ("config", "usermeta", "$schema")}
+    bare["datasets"] = spec.get("datasets", {}) | {name: [] for name in names}
+    caption = captions.get(title) or spec.get("usermeta", {}).get("caption", "")
+    return {"title": title, "caption": caption, "spec": bare, "tables": [name for name in names if name != HOVER_DATA]}

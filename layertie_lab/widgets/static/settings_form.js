@@ -1,0 +1,181 @@
+// The set-up form. A change leaves as a message when a field is left or Enter is pressed, and comes back checked.
+
+const OTHER = "\u0000other";
+const GROUPS = {
+  run: "Run", text: "Text", model: "Model", ties: "Ties", agent: "Agent", reward: "Reward", training: "Training",
+  records: "Records",
+};
+const ONE_PRESS_MS = 1000;
+const HINT = "Point at a setting, or tab to it, to read what it does.";
+
+class SettingsForm {
+  constructor(model, root) {
+    this.model = model;
+    this.root = root;
+    this.count = 0;
+    this.rows = new Map(); // path -> row
+    this.main = html("div", { class: "ll-fields" });
+    this.start = html("button", { type: "submit", class: "ll-main ll-start" }, "Start");
+    this.note = html("p", { class: "ll-note", role: "status" });
+    this.summary = html("summary", {});
+    this.help = html("p", { class: "ll-help" }, HINT);
+    this.groups = html("div", { class: "ll-groups" });
+    this.reset = html("button", { type: "button", class: "ll-reset" }, "Back to the preset");
+    this.reset.addEventListener("click", () => this.send("reset"));
+    const head = html("div", { class: "ll-fold-head" }, this.help, this.reset);
+    this.fold = html("details", { class: "ll-fold" }, this.summary, head, this.groups);
+    this.form = html("form", { novalidate: "" }, this.main, this.note, this.fold);
+    this.form.addEventListener("submit", (event) => this.submit(event));
+    root.append(this.form);
+    this.repaint = oncePerFrame(() => this.paint());
+    this.build();
+    this.paint();
+  }
+
+  get = (name) => this.model.get(name);
+
+  send(kind, values = {}) {
+    const id = `${++this.count}`;
+    this.model.send({ kind, id, sent: now(), ...values });
+    return id;
+  }
+
+  submit(event) {
+    event.preventDefault();
+    if (this.start.getAttribute("aria-disabled") === "true") return;
+    // What is being typed counts: its change event comes with Enter only after this one.
+    const typing = this.rows.get(this.form.getRootNode().activeElement?.dataset?.path);
+    if (typing) this.tell(typing);
+    set(this.start, { "aria-disabled": "true", "data-pressed": "" });
+    setTimeout(() => this.paintStart(), ONE_PRESS_MS);
+    this.root.dataset.started = this.send("start");
+  }
+
+  /** The value of a field leaves, if it is news. */
+  tell(row) {
+    const value = row.kind === "flag" ? row.input.checked : row.other && !row.other.hidden ? row.other.value : row.input.value;
+    if (value === OTHER || value === row.told) return;
+    row.told = value;
+    this.send("change", { path: row.path, value });
+  }
+
+  // -- making ------------------------------------------------------------------------------------------------------
+
+  build() {
+    const groups = new Map();
+    for (const field of this.get("fields")) {
+      const row = this.row(field);
+      this.rows.set(field.path, row);
+      if (field.main) this.main.append(row.element);
+      else {
+        if (!groups.has(field.group)) {
+          const group = html("fieldset", {}, html("legend", {}, GROUPS[field.group] ?? field.group));
+          groups.set(field.group, group);
+          this.groups.append(group);
+        }
+        groups.get(field.group).append(row.element);
+      }
+    }
+    this.main.append(html("div", { class: "ll-go" }, this.start));
+  }
+
+  row(field) {
+    const { path, kind } = field;
+    const suggestions = this.get("suggestions")[path];
+    const row = { path, kind, help: field.help };
+    if (kind === "choice" || suggestions) {
+      const offers = suggestions ?? field.choices.map((choice) => [choice, ""]);
+      row.input = html("select", {}, ...offers.map(([value, words]) => option(value, words)));
+      if (suggestions) row.input.append(html("option", { value: OTHER }, "another: a path, or hf:NAME"));
+    } else if (kind === "flag") row.input = html("input", { type: "checkbox" });
+    else row.input = html("input", { type: "text", inputmode: kind === "text" ? "text" : "decimal", size: 8 });
+    set(row.input, { "data-path": path, autocomplete: "off", spellcheck: "false" });
+    row.input.addEventListener("change", () => this.chosen(row));
+    const inputs = [row.input];
+    if (suggestions) {
+      row.other = html("input", { type: "text", hidden: "", "data-path": path, spellcheck: "false", autocomplete: "off" });
+      set(row.other, { "aria-label": `${field.label}: a path, or hf:NAME`, placeholder: "path, or hf:NAME" });
+      row.other.addEventListener("change", () => this.tell(row));
+      inputs.push(row.other);
+    }
+    row.wrong = html("span", { class: "ll-wrong", role: "alert" });
+    row.label = html("span", { class: "ll-label" }, field.label);
+    const tag = html("label", {}, row.label, ...inputs);
+    row.element = html("div", { class: "ll-field", "data-kind": suggestions ? "offer" : kind, title: field.main ? field.help : null }, tag, row.wrong);
+    const explain = () => say(this.help, `${field.label}: ${row.help} Preset: ${row.preset}.`);
+    if (!field.main) {
+      row.element.addEventListener("pointerenter", explain);
+      row.element.addEventListener("focusin", explain);
+    }
+    return row;
+  }
+
+  chosen(row) {
+    if (row.other) {
+      row.other.hidden = row.input.value !== OTHER;
+      if (!row.other.hidden) return row.other.focus();
+    }
+    this.tell(row);
+  }
+
+  // -- showing -----------------------------------------------------------------------------------------------------
+
+  paint() {
+    const [problems, active] = [this.get("problems"), this.form.getRootNode().activeElement];
+    let changed = 0;
+    for (const field of this.get("fields")) {
+      const row = this.rows.get(field.path);
+      row.preset = field.preset;
+      const busy = active && active.dataset?.path === field.path && String(row.told ?? field.value) !== String(field.value);
+      if (!busy) this.fill(row, field.value);
+      if (field.changed && !field.main) changed += 1;
+      const wrong = problems[field.path] ?? "";
+      say(row.wrong, wrong);
+      set(row.element, { "data-changed": field.changed && !field.main ? "" : null, "data-wrong": wrong ? "" : null });
+      set(row.input, { "aria-invalid": wrong ? "true" : null });
+    }
+    const wrong = Object.keys(problems).filter((path) => path && !this.get("fields").find((f) => f.path === path)?.main);
+    say(this.summary, `All settings${changed ? ` (${changed} changed)` : ""}`);
+    if (wrong.length) this.fold.open = true;
+    set(this.reset, { style: this.get("fields").some((field) => field.changed) ? null : "visibility: hidden" });
+    const note = this.get("note") || problems[""] || "";
+    say(this.note, note);
+    set(this.note, { "data-alarm": (this.get("note") && this.get("alarm")) || problems[""] ? "" : null });
+    this.paintStart();
+  }
+
+  paintStart() {
+    const wrong = Object.keys(this.get("problems")).length > 0;
+    const reason = wrong ? "Correct what is marked first" : null;
+    set(this.start, { "aria-disabled": wrong ? "true" : "false", title: reason, "data-pressed": null });
+  }
+
+  fill(row, value) {
+    row.told = row.kind === "flag" ? value : String(value);
+    if (row.kind === "flag") row.input.checked = value;
+    else if (row.other) {
+      const offered = [...row.input.options].some((each) => each.value === value);
+      row.input.value = offered ? value : OTHER;
+      row.other.hidden = offered;
+      if (!offered) row.other.value = value;
+    } else if (row.input.value !== String(value)) row.input.value = value;
+  }
+}
+
+function option(value, words) {
+  return html("option", { value }, words ? `${value}: ${words}` : value);
+}
+
+function render({ model, el }) {
+  const root = html("div", { class: "ll ll-setup" });
+  el.append(root);
+  const form = new SettingsForm(model, root);
+  const stopTheme = followTheme(root);
+  const stop = observe(model, ["fields", "problems", "note", "alarm"], form.repaint);
+  return () => {
+    stop();
+    stopTheme();
+  };
+}
+
+export default { render };

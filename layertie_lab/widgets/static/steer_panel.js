@@ -1,0 +1,284 @@
+// Run controls and the decision at hand. Every press leaves as a message with its time, and is shown at once.
+
+const STATUS = {
+  empty: "No run yet.",
+  preparing: "Preparing the text and the model.",
+  running: "Running: the agent answers.",
+  paused: "Paused: an answer is awaited.",
+  finished: "Finished: the budget of decisions is spent.",
+  failed: "Failed: the run has stopped.",
+  lost: "Lost: the training process is gone.",
+};
+const CAN_STEP = ["paused", "finished"];
+const CAN_RUN = ["running", "paused", "finished"];
+const PATIENCE_MS = 2500;
+
+class SteerPanel {
+  constructor(model, root) {
+    this.model = model;
+    this.root = root;
+    this.name = Math.random().toString(36).slice(2, 8);
+    this.count = 0;
+    this.sent = new Map(); // message id -> {time, kind, button, timer}
+    this.wanted = null; // "running" or "paused" from a press until the status says so
+    this.answers = [];
+    this.focused = 0;
+    this.step = this.button("Step", () => this.send("step", {}, this.step));
+    this.toggle = this.button("Run", () => this.flip());
+    this.toggle.classList.add("ll-main", "ll-toggle");
+    this.number = html("input", { type: "number", min: 1, max: 100000, step: 1, value: 20 });
+    this.number.setAttribute("aria-label", "Decisions to run");
+    this.number.addEventListener("keydown", (event) => event.key === "Enter" && this.runSome());
+    this.some = this.button("Run", () => this.runSome());
+    const count = html("span", { class: "ll-count" }, this.some, this.number, "decisions");
+    this.save = this.button("Save", () => this.send("save", {}, this.save));
+    this.controls = html("div", { class: "ll-controls" }, this.step, this.toggle, count, this.save);
+    this.status = html("p", { class: "ll-status", role: "status" });
+    this.rates = html("p", { class: "ll-rates" });
+    this.error = html("p", { class: "ll-error", role: "alert" });
+    this.title = html("strong", {});
+    this.opinion = html("span", { class: "ll-opinion" });
+    this.list = html("div", { class: "ll-answers", role: "group", "aria-label": "Answers for the layer at hand" });
+    this.list.addEventListener("keydown", (event) => this.press(event));
+    this.key = html("p", { class: "ll-key" });
+    this.keep = html("input", { type: "checkbox" });
+    this.keep.addEventListener("change", () => this.send("keep", { keep: this.keep.checked }));
+    this.keepLine = html("label", { class: "ll-keep" }, this.keep, "Keep running when I close this page");
+    const hand = html("div", { class: "ll-hand", "aria-live": "off" }, this.title, this.opinion);
+    const lines = html("div", { class: "ll-lines" }, this.status, this.rates);
+    root.append(this.controls, lines, this.error, hand, this.list, this.key, this.keepLine);
+    this.repaint = oncePerFrame(() => this.paint());
+    this.paint();
+  }
+
+  get = (name) => this.model.get(name);
+
+  button(words, act) {
+    const button = html("button", { type: "button" }, words);
+    button.addEventListener("click", () => {
+      if (button.getAttribute("aria-disabled") !== "true") act();
+    });
+    return button;
+  }
+
+  // -- what leaves -------------------------------------------------------------------------------------------------
+
+  send(kind, values = {}, button = null) {
+    const id = `${this.name}-${++this.count}`;
+    const entry = { time: performance.now(), kind, button };
+    entry.timer = setTimeout(() => this.late(id), PATIENCE_MS);
+    this.sent.set(id, entry);
+    if (button) button.setAttribute("data-pressed", "");
+    this.model.send({ kind, id, sent: now(), ...values });
+    this.root.dataset.sent = id;
+    this.paint();
+  }
+
+  flip() {
+    const running = this.shownStatus() === "running";
+    this.wanted = running ? "paused" : "running";
+    this.send(running ? "pause" : "run", {}, this.toggle);
+  }
+
+  runSome() {
+    const decisions = Math.round(Number(this.number.value));
+    if (this.some.getAttribute("aria-disabled") === "true" || !(decisions >= 1)) return;
+    this.wanted = "running";
+    this.send("run_n", { decisions }, this.some);
+  }
+
+  answer(source, button) {
+    const layer = this.get("layer");
+    if (this.get("can_answer") && layer !== null) this.send("answer", { layer, source }, button);
+  }
+
+  // -- what comes back ---------------------------------------------------------------------------------------------
+
+  receive(message) {
+    const entry = this.sent.get(message.id);
+    if (!entry) return;
+    const spent = (performance.now() - entry.time).toFixed(1);
+    if (message.kind === "ack") {
+      clearTimeout(entry.timer);
+      entry.button?.removeAttribute("data-pressed");
+      this.waiting = false;
+      if (!message.good) this.wanted = null;
+      Object.assign(this.root.dataset, { ackMs: spent, ackKind: entry.kind });
+    } else if (message.kind === "acted") {
+      Object.assign(this.root.dataset, { actedMs: spent, actedKind: entry.kind });
+      this.sent.delete(message.id);
+    }
+    this.repaint();
+  }
+
+  late(id) {
+    const entry = this.sent.get(id);
+    entry?.button?.removeAttribute("data-pressed");
+    this.waiting = true;
+    this.wanted = null;
+    this.paint();
+  }
+
+  // -- what is shown -----------------------------------------------------------------------------------------------
+
+  shownStatus() {
+    const status = this.get("status");
+    if (status === this.wanted || !CAN_RUN.includes(status)) this.wanted = null;
+    return this.wanted ?? status;
+  }
+
+  paint() {
+    const status = this.shownStatus();
+    this.root.dataset.status = status;
+    const words = this.waiting ? "Waiting for the notebook to answer; it may be busy." : this.get("status_text");
+    say(this.status, words || STATUS[status] || status);
+    say(this.rates, this.ratesInWords(status));
+    say(this.error, this.get("error"));
+    say(this.toggle, status === "running" ? "Pause" : "Run");
+    allow(this.step, CAN_STEP.includes(status), "Pause the run to take single decisions");
+    allow(this.toggle, CAN_RUN.includes(status));
+    allow(this.some, CAN_STEP.includes(status), "Pause the run first");
+    allow(this.save, CAN_RUN.includes(status) && this.get("can_save"));
+    set(this.keepLine, { style: this.get("can_keep") ? null : "display: none" });
+    this.keep.checked = this.get("keep");
+    this.paintHand();
+    this.paintAnswers();
+  }
+
+  ratesInWords(status) {
+    const [decisions, steps] = [this.get("decisions_per_second"), this.get("steps_per_second")];
+    if (status !== "running" || !decisions) return `${this.get("decision")} decisions, ${this.get("step")} steps so far`;
+    const [done, taken] = [decisions, steps].map((rate) => rate.toFixed(1));
+    return `${this.get("decision")} decisions so far, ${done} decisions and ${taken} steps per second`;
+  }
+
+  paintHand() {
+    const layer = this.get("layer");
+    if (layer === null) {
+      say(this.title, "No layer is at hand.");
+      say(this.opinion, "");
+      return;
+    }
+    say(this.title, `Layer ${layer}, decision ${this.get("asked")}, pass ${this.get("episode")}`);
+    const proposed = this.get("proposed");
+    const would = this.get("can_answer") ? "The agent would" : "The agent chose to";
+    const what = proposed === layer ? "train it on its own" : `tie it to layer ${proposed}`;
+    say(this.opinion, proposed === null ? "" : `${would} ${what}${this.whyInWords()}.`);
+  }
+
+  whyInWords() {
+    const epsilon = this.get("epsilon");
+    const chance = epsilon === null ? "" : ` (chance of a random draw, epsilon: ${epsilon.toFixed(2)})`;
+    if (this.get("explored")) return `, drawn at random${chance}`;
+    return this.get("q_values").length ? `, the highest value${chance}` : chance;
+  }
+
+  paintAnswers() {
+    const [layer, legal, values] = [this.get("layer"), this.get("legal"), this.get("q_values")];
+    while (this.answers.length < legal.length) this.answers.push(this.makeAnswer(this.answers.length));
+    const shown = this.answers.slice(0, legal.length);
+    if (this.list.children.length !== shown.length) this.list.replaceChildren(...shown.map((answer) => answer.button));
+    set(this.list, { "data-none": legal.length ? null : "The answers for a layer appear here." });
+    const known = values.length === legal.length && legal.length > 0;
+    const [low, high] = known ? [Math.min(...values), Math.max(...values)] : [0, 1];
+    this.focused = Math.min(this.focused, Math.max(0, legal.length - 1));
+    shown.forEach((answer, at) => {
+      const source = legal[at];
+      const [proposed, present] = [source === this.get("proposed"), source === this.get("present")];
+      const share = known ? Math.max(0.03, high > low ? (values[at] - low) / (high - low) : 1) : 0;
+      const words = source === layer ? "on its own" : `tie to ${source}`;
+      answer.source = source;
+      say(answer.words, words);
+      say(answer.tags, [proposed && "agent", present && "now"].filter(Boolean).join(", "));
+      say(answer.worth, known ? inWords(values[at]) : "");
+      set(answer.bar, { width: `${(100 * share).toFixed(1)}%`, fill: this.colour(source) });
+      set(answer.button, {
+        "data-proposed": proposed ? "" : null,
+        "data-source": source,
+        tabindex: at === this.focused ? 0 : -1,
+        "aria-label": [
+          source === layer ? `Train layer ${layer} on its own` : `Tie layer ${layer} to layer ${source}`,
+          known && `value ${inWords(values[at])}`,
+          proposed && "the agent's answer",
+          present && "as it is now",
+        ].filter(Boolean).join(", "),
+      });
+      allow(answer.button, this.get("can_answer"), "Pause the run to answer yourself");
+    });
+    const bars = known ? " Number and bar: the agent's value of the answer (Q value)." : "";
+    say(this.key, `Press an answer to give it instead of the agent. agent: its answer; now: the present tie.${bars}`);
+    if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
+  }
+
+  /** Bring the agent's answer into view, without moving the page; not while a person is in the list. */
+  scrollToProposed(shown) {
+    this.scrolledFor = this.get("asked");
+    const answer = shown.find((answer) => answer.source === this.get("proposed"));
+    if (!answer || this.list.contains(this.list.getRootNode().activeElement)) return;
+    const top = answer.button.offsetTop - this.list.offsetTop;
+    this.list.scrollTop = Math.max(0, top - (this.list.clientHeight - answer.button.offsetHeight) / 2);
+  }
+
+  makeAnswer(at) {
+    const words = html("span", {});
+    const tags = html("span", { class: "ll-tags" });
+    const worth = html("span", { class: "ll-worth" });
+    const bar = svg("rect", { height: "100%", rx: 3 });
+    const track = svg("rect", { class: "ll-track", width: "100%", height: "100%", rx: 3 });
+    const button = html("button", { type: "button", class: "ll-answer" }, words, tags, worth);
+    button.append(svg("svg", { "aria-hidden": "true" }, track, bar));
+    const answer = { button, words, tags, worth, bar };
+    button.addEventListener("focus", () => (this.focused = at));
+    button.addEventListener("click", () => {
+      if (button.getAttribute("aria-disabled") !== "true") this.answer(answer.source, button);
+    });
+    return answer;
+  }
+
+  colour(owner) {
+    const palette = this.get("palette");
+    return palette[owner % palette.length];
+  }
+
+  press(event) {
+    const last = this.list.children.length - 1;
+    const moves = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -last, End: last };
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    this.focused = Math.max(0, Math.min(last, this.focused + moves[event.key]));
+    this.paintAnswers();
+    this.answers[this.focused].button.focus();
+  }
+}
+
+function allow(button, allowed, reason = null) {
+  set(button, { "aria-disabled": allowed ? "false" : "true", title: allowed ? null : reason });
+}
+
+function render({ model, el }) {
+  const root = html("div", { class: "ll ll-steer" });
+  root.style.setProperty("--ll-agent", model.get("semantic").agent);
+  el.append(root);
+  const panel = new SteerPanel(model, root);
+  const stopTheme = followTheme(root);
+  const names = [
+    "status", "status_text", "error", "decision", "step", "asked", "episode", "layer", "legal", "q_values", "present",
+    "proposed", "explored", "epsilon", "can_answer", "can_save", "can_keep", "keep", "decisions_per_second",
+    "steps_per_second", "palette",
+  ];
+  const stop = observe(model, names, panel.repaint);
+  const receive = (message) => panel.receive(message);
+  // A hidden page is still there; only pagehide is a farewell, and a reload says hello again.
+  const leave = () => model.send({ kind: "farewell", sent: now() });
+  model.on("msg:custom", receive);
+  window.addEventListener("pagehide", leave);
+  model.send({ kind: "ready", sent: now() });
+  return () => {
+    stop();
+    stopTheme();
+    model.off("msg:custom", receive);
+    window.removeEventListener("pagehide", leave);
+  };
+}
+
+export default { render };

@@ -1,0 +1,152 @@
+"""The tie map as a picture that can be answered in, with its history."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..charts.palette import SEMANTIC_COLOURS, owner_colours
+from ..core.ties import TieMap
+from .assets import module, style
+from .history import History
+from .listeners import Listeners
+
+LAYERS_WITH_A_COLOUR = 48
+
+
+class TieMapView(anywidget.AnyWidget):
+    """Layers in a row, one colour per owner, an arc from each tied layer to its source; below, decision by layer.
+
+    While `can_answer` is true, a click (or Enter) on a legal block answers for the layer at hand: an earlier layer to
+    tie it to, or the layer itself to train it on its own. The answer leaves as a message (see `on_answer`).
+
+    Attributes:
+        sources: `TieMap.sources`; empty before a run.
+        blocks: For each layer the first one with the same storage; shown where it differs from the map.
+        legal: Legal answers for the layer at hand.
+        layer: The layer at hand, or None.
+        proposed: What the agent would answer, or None.
+        can_answer: Whether an answer is awaited.
+        message: A sentence above the picture in place of the usual one; "" for the usual one.
+        overrides: Layers whose present source is a person's override.
+        with_history: Whether the history is shown below the map.
+        budget: The run's budget of decisions, which the history leaves room for; 0 if unknown.
+        palette: Colour of each owner layer.
+        semantic: Meaning -> colour (`layertie_lab.charts.palette.SEMANTIC_COLOURS`).
+    """
+
+    _esm = module("shared.js", "tie_history.js", "tie_map.js")
+    _css = style("shared.css", "tie_map.css")
+
+    sources = traitlets.List(traitlets.Int()).tag(sync=True)
+    blocks = traitlets.List(traitlets.Int()).tag(sync=True)
+    legal = traitlets.List(traitlets.Int()).tag(sync=True)
+    layer = traitlets.Int(None, allow_none=True).tag(sync=True)
+    proposed = traitlets.Int(None, allow_none=True).tag(sync=True)
+    can_answer = traitlets.Bool(False).tag(sync=True)
+    message = traitlets.Unicode("").tag(sync=True)
+    overrides = traitlets.List(traitlets.Int()).tag(sync=True)
+    with_history = traitlets.Bool(True).tag(sync=True)
+    budget = traitlets.Int(0).tag(sync=True)
+    palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
+    semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
+
+    def __init__(self, ties: TieMap | Sequence[int] | None = None, **state: Any) -> None:
+        self._lock = threading.RLock()
+        self._history = History()
+        self._answers = Listeners()
+        self._shown = False
+        super().__init__(**state)
+        if ties is not None:
+            self.begin(ties)
+        self.on_msg(self._receive)
+
+    def begin(self, ties: TieMap | Sequence[int], blocks: Sequence[int] | None = None) -> None:
+        """Show a map and start its history over.
+
+        Raises:
+            TieError: Not a tie map.
+        """
+        ties = ties if isinstance(ties, TieMap) else TieMap(tuple(ties))
+        with self._lock:
+            self._history.begin(ties.owners, blocks or ties.owners)
+            self.show(
+                sources=list(ties), blocks=list(blocks or ties.owners), overrides=[], layer=None, proposed=None,
+                legal=[], can_answer=False,
+            )  # fmt: skip
+            self._tell(self._history.whole())
+
+    def record(
+        self, decision: int, ties: TieMap, blocks: Sequence[int], *, layer: int | None = None, override: bool = False
+    ) -> None:
+        """Add the map after a decision to the history; `show_news` sends it.
+
+        Args:
+            decision: Counted from 1.
+            ties: The map after it.
+            blocks: The true sharing after it.
+            layer: The layer asked about.
+            override: Whether a person answered otherwise than the agent proposed.
+        """
+        with self._lock:
+            self._history.record(decision, ties.owners, blocks, layer if override else None)
+
+    def show_news(self) -> None:
+        """Send what was recorded since the last time."""
+        with self._lock:
+            self._tell(self._history.news())
+
+    def show(self, **state: Any) -> None:
+        """Set several attributes at once, in one message."""
+        with self._lock, self.hold_sync():
+            for name, value in state.items():
+                setattr(self, name, value)
+
+    def show_rows(self, ties: Iterable[Mapping[str, Any]], decisions: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Show a run from rows of the tables `ties` and `decisions` (see `layertie_lab.core.tables`)."""
+        maps: dict[int, dict[int, tuple[int, int]]] = {}
+        for row in ties:
+            maps.setdefault(row["decision"], {})[row["layer"]] = (row["source"], row["block"])
+        asked = {row["decision"]: row for row in decisions}
+        overrides: set[int] = set()
+        after, blocks = None, []
+        with self._lock:
+            for number, decision in enumerate(sorted(maps)):
+                layers = [maps[decision][layer] for layer in sorted(maps[decision])]
+                after, blocks = TieMap(tuple(source for source, _ in layers)), [block for _, block in layers]
+                row = asked.get(decision)
+                if number == 0:
+                    self.begin(after, blocks)
+                elif row is None:
+                    self.record(decision, after, blocks)
+                else:
+                    (overrides.add if row["overridden"] else overrides.discard)(row["layer"])
+                    self.record(decision, after, blocks, layer=row["layer"], override=row["overridden"])
+            self.show(
+                sources=list(after or ()),
+                blocks=blocks,
+                overrides=sorted(overrides),
+                message="" if maps else "This run has no tie map.",
+            )
+            self._tell(self._history.whole())
+
+    def on_answer(self, callback: Callable[[int, int], Any]) -> Callable[[], None]:
+        """Call `callback(layer, source)` with each answer; the result ends it. A bound method is held weakly."""
+        return self._answers.add(callback)
+
+    def _tell(self, message: dict[str, Any] | None) -> None:
+        if self._shown and message is not None:
+            self.send(message)
+
+    def _receive(self, widget: object, message: Any, buffers: object) -> None:
+        kind = message.get("kind") if isinstance(message, dict) else None
+        if kind == "ready":
+            with self._lock:
+                self._shown = True
+                self._tell(self._history.whole())
+        elif kind == "answer":
+            self._answers.call(message["layer"], message["source"])

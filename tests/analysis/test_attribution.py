@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from layertie_lab.analysis.attribution import METHODS, SCHEMA, layer_attribution, loss_if_skipped
+from layertie_lab.analysis.statistics import mean_interval
+from layertie_lab.core.config import ModelConfig
+from layertie_lab.core.errors import AnalysisError
+from layertie_lab.models.gpt import GPT
+
+Maker = Callable[..., GPT]
+
+
+@pytest.fixture
+def few(probe: Tensor) -> Tensor:
+    return probe[:3]
+
+
+def losses(model: GPT, x: Tensor, targets: Tensor, layer: int | None = None, split: dict | None = None) -> Tensor:
+    """[sequences] mean losses; with `layer`, its input and update are recorded in `split`, or replaced from it."""
+    for position, block in enumerate(model.stack.layers):
+        out = block(x)
+        if position == layer and split is not None:
+            split.setdefault("before", x)
+            split.setdefault("update", out - x)
+            out = split["before"] + split["update"]
+        x = out
+    return cross_entropy(model.head(x).mT, targets, reduction="none").mean(1)
+
+
+def zero_baseline(model: GPT, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    x = model.embed(tokens).detach()
+    return x, model.position_embedding.weight.detach()[: tokens.shape[1]].expand_as(x)  # type: ignore[union-attr]
+
+
+def test_the_frame(make: Maker, few: Tensor) -> None:
+    model = make((0, 0, 2, 1))
+    frame = pl.concat([layer_attribution(model, few, steps=4), loss_if_skipped(model, few)])
+    assert dict(frame.schema) == SCHEMA
+    assert frame["method"].to_list() == [m for m in (*METHODS, "skipped") for _ in range(4)]
+    assert frame["owner"].to_list() == [0, 0, 2, 0] * 3
+    assert (frame["low"] <= frame["value"]).all()
+    assert (frame["value"] <= frame["high"]).all()
+    assert frame["sequences"].unique().to_list() == [3]
+    assert frame.filter(pl.col("method") != "skipped").null_count().sum_horizontal().item() == 0
+    assert frame["baseline"].unique().sort().to_list() == [None, "zero"]
+
+
+@pytest.mark.parametrize("gradient", ["shared", "owner"])
+@pytest.mark.parametrize("ties", [(0, 0, 0, 0), (0, 0, 2, 0)])
+def test_positions_of_a_tied_model_equal_those_of_an_untied_copy(
+    make: Maker, untie: Callable[[GPT], GPT], few: Tensor, ties: tuple[int, ...], gradient: str
+) -> None:
+    model = make(ties, gradient=gradient)
+    for analysis in (layer_attribution, loss_if_skipped):
+        tied, free = analysis(model, few), analysis(untie(model), few)
+        for column in ("value", "low", "high"):
+            np.testing.assert_allclose(tied[column], free[column], atol=1e-5)
+    paths = layer_attribution(model, few)
+    assert all(paths.filter(method=method)["value"].n_unique() == 4 for method in METHODS)
+
+
+def test_shares_sum_to_the_difference_of_the_loss(make: Maker, few: Tensor) -> None:
+    model = make()
+    x, start = zero_baseline(model, few[:, :-1])
+    with torch.no_grad():
+        total = (losses(model, x, few[:, 1:]) - losses(model, start, few[:, 1:])).mean().item()
+    errors = []
+    for steps in (8, 16, 32, 64):
+        frame = layer_attribution(model, few, steps=steps)
+        np.testing.assert_allclose(frame["total"], total, atol=1e-5)
+        errors.append([frame.filter(method=m)["completeness_error"].max() for m in METHODS])
+    conductance, gradients = np.transpose(errors)  # type: ignore[arg-type]
+    assert abs(total) > 1e-3
+    assert gradients[-1] < 1e-5
+    assert conductance[-1] < 1e-3
+    assert conductance[-1] < conductance[0] / 8  # second order: steps times 8, error far below an eighth
+
+
+@pytest.mark.parametrize("layer", [0, 2])
+def test_conductance_equals_its_definition(make: Maker, few: Tensor, layer: int) -> None:
+    """Sum over the path of the mean gradient at both ends of each interval times what the update moves over it."""
+    model, steps = make((0, 0, 2, 0)).eval(), 6
+    inputs, targets = few[:, :-1], few[:, 1:]
+    x, start = zero_baseline(model, inputs)
+    points = []
+    for share in torch.linspace(0, 1, steps + 1):
+        split: dict[str, Tensor] = {}
+        with torch.no_grad():
+            losses(model, start + share * (x - start), targets, layer, split)
+        leaf = {name: tensor.detach().requires_grad_() for name, tensor in split.items()}
+        found = losses(model, start + share * (x - start), targets, layer, leaf)
+        (gradient,) = torch.autograd.grad(found.sum(), leaf["update"])
+        points.append((leaf["update"].detach(), gradient))
+    value = sum(((g0 + g1) / 2 * (u1 - u0)).sum((1, 2)) for (u0, g0), (u1, g1) in itertools.pairwise(points))
+    expected = mean_interval(value.numpy())  # type: ignore[union-attr]
+    row = layer_attribution(model, few, ["conductance"], steps=steps).row(layer, named=True)
+    assert [row["value"], row["low"], row["high"]] == pytest.approx(
+        [float(expected.value), float(expected.low), float(expected.high)], abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("layer", [0, 2])
+def test_integrated_gradients_equal_their_definition(make: Maker, few: Tensor, layer: int) -> None:
+    model, steps = make((0, 0, 2, 0)).eval(), 10
+    inputs, targets = few[:, :-1], few[:, 1:]
+    ends: list[dict[str, Tensor]] = [{}, {}]
+    with torch.no_grad():
+        for point, end in zip(reversed(zero_baseline(model, inputs)), ends, strict=True):
+            losses(model, point, targets, layer, end)
+    first, last = ends
+    value = torch.zeros(len(few))
+    for node, weight in zip(*np.polynomial.legendre.leggauss(steps), strict=True):
+        leaf = {name: torch.lerp(first[name], last[name], (1 + node) / 2).requires_grad_() for name in first}
+        found = losses(model, model.embed(inputs).detach(), targets, layer, leaf)
+        (gradient,) = torch.autograd.grad(found.sum(), leaf["update"])
+        value += weight / 2 * (gradient * (last["update"] - first["update"])).sum((1, 2))
+    found = layer_attribution(model, few, ["integrated-gradients"], steps=steps)
+    assert found["value"][layer] == pytest.approx(value.mean().item(), abs=1e-5)
+
+
+def test_baselines_are_what_they_are_called(make: Maker, few: Tensor) -> None:
+    model = make()
+    inputs, targets = few[:, :-1], few[:, 1:]
+    x, zero = zero_baseline(model, inputs)
+    with torch.no_grad():
+        mean = zero + model.token_embedding.weight.mean(0)
+        expected = [(losses(model, x, targets) - losses(model, at, targets)).mean().item() for at in (zero, mean)]
+    found = [layer_attribution(model, few, ["integrated-gradients"], baseline=name) for name in ("zero", "mean")]
+    assert [frame["total"][0] for frame in found] == pytest.approx(expected, abs=1e-5)
+    assert [frame["baseline"][0] for frame in found] == ["zero", "mean"]
+
+
+def test_loss_if_skipped_equals_a_model_without_the_layer(make: Maker, probe: Tensor) -> None:
+    model = make((0, 0, 2, 0)).eval()
+    frame = loss_if_skipped(model, probe, batch_size=4)
+    inputs, targets = probe[:, :-1], probe[:, 1:]
+    with torch.no_grad():
+        whole = losses(model, model.embed(inputs), targets)
+        for layer, row in enumerate(frame.iter_rows(named=True)):
+            x = model.embed(inputs)
+            for position, block in enumerate(model.stack.layers):
+                x = x if position == layer else block(x)
+            rise = cross_entropy(model.head(x).mT, targets, reduction="none").mean(1) - whole
+            expected = mean_interval(rise.numpy())
+            assert [row["value"], row["low"], row["high"]] == pytest.approx(
+                [float(expected.value), float(expected.low), float(expected.high)], abs=1e-5
+            )
+    assert not any(layer._forward_hooks for layer in model.stack.layers)
+
+
+def test_rotary_positions_and_compiled_blocks(make: Maker, few: Tensor) -> None:
+    model = make(config=ModelConfig(layers=4, width=16, heads=2, context=16, positions="rotary"))
+    expected = layer_attribution(model, few, ["integrated-gradients"], baseline="mean")
+    for block in model.stack.layers:
+        block.compile(backend="eager")
+    with torch.no_grad():
+        model(few[:, :-1])
+    assert layer_attribution(model, few, ["integrated-gradients"], baseline="mean").equals(expected)
+    assert expected["completeness_error"].max() < 0.01  # type: ignore[operator]
+
+
+def test_progress_is_told_and_a_cancelled_call_leaves_no_trace(make: Maker, few: Tensor) -> None:
+    model = make()
+    ticks: list[float] = []
+    layer_attribution(model, few, steps=2, tick=ticks.append)
+    assert len(ticks) == 3 * 2 * 4
+    assert ticks == sorted(ticks)
+    assert ticks[-1] == 1.0
+
+    def cancel(done: float) -> None:
+        if done > 0.3:
+            raise KeyboardInterrupt
+
+    model.stack.layers[1].eval()
+    for analysis in (layer_attribution, loss_if_skipped):
+        with pytest.raises(KeyboardInterrupt):
+            analysis(model, few, tick=cancel)
+        assert model.training
+        assert model.stack.layers[0].training
+        assert not model.stack.layers[1].training
+        assert not any(layer._forward_hooks for layer in model.stack.layers)
+
+
+def test_bad_input_is_refused(make: Maker, few: Tensor) -> None:
+    model = make()
+    for analysis in (layer_attribution, loss_if_skipped):
+        with pytest.raises(AnalysisError, match="2 independent units"):
+            analysis(model, few[:1])
+        with pytest.raises(AnalysisError, match="2 to 17 tokens, but got 1"):
+            analysis(model, few[:, :1])
+    with pytest.raises(AnalysisError, match="skipped"):
+        layer_attribution(model, few, ["skipped"])
+    with pytest.raises(AnalysisError, match="zero, mean"):
+        layer_attribution(model, few, baseline="pad")  # type: ignore[arg-type]
+    with pytest.raises(AnalysisError, match="2 points"):
+        layer_attribution(model, few, steps=1)
+    with torch.no_grad():
+        model.stack.layers[2].mlp.up.weight.fill_(torch.nan)
+    for analysis in (layer_attribution, loss_if_skipped):
+        with pytest.raises(AnalysisError, match="diverged"):
+            analysis(model, few)
+
+
+def test_captum_is_imported_when_it_is_needed() -> None:
+    code = "import sys, layertie_lab.analysis.live; assert 'captum' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,56 @@
+"""What ships to the browser: complete, small, and from nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
+from layertie_lab.widgets.assets import STATIC, VEGA
+
+FILES = sorted(path for path in STATIC.rglob("*") if path.suffix in (".js", ".css"))
+NAMESPACES = re.compile(r"https?://(www\.w3\.org/|vega\.github\.io/schema/)")
+WIDGETS = (LiveChart, SteerPanel, TieMapView)
+
+
+def test_there_are_files() -> None:
+    assert {"shared.js", "live_chart.js", "steer_panel.js", "tie_map.js", "vega.js"} <= {path.name for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_file_names_an_address_in_the_network(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}/[^\s\"'`)]*", text, re.IGNORECASE)
+    assert not [address for address in found if not NAMESPACES.match(address)]
+    assert "@import" not in text
+
+
+def test_the_bundle_is_the_one_that_was_built() -> None:
+    notes = (STATIC / "vega" / "BUILD.md").read_text(encoding="utf-8")
+    assert hashlib.sha256((STATIC / VEGA).read_bytes()).hexdigest() in notes
+    assert (STATIC / "vega" / "LICENSES.txt").read_text(encoding="utf-8").count("vega-lite") >= 1
+
+
+def test_hand_written_files_are_short_enough_to_read() -> None:
+    own = [path for path in FILES if path.name != "vega.js"]
+    assert all(len(path.read_text(encoding="utf-8").splitlines()) <= 400 for path in own)
+    assert sum(path.stat().st_size for path in own) < 80_000
+
+
+@pytest.mark.parametrize("widget", WIDGETS)
+def test_a_widget_is_one_module_with_one_way_in(widget: type) -> None:
+    code = str(widget._esm)  # type: ignore[attr-defined]
+    assert code.count("export default") == 1
+    assert code.rstrip().endswith("export default { render };")
+    assert not re.search(r"^\s*import ", code, re.MULTILINE)
+    assert ("vegaBundle=" in code) == (widget is LiveChart)
+    assert ".ll {" in str(widget._css)  # type: ignore[attr-defined]
+
+
+def test_no_element_is_looked_up_in_the_document() -> None:
+    for path in FILES:
+        if path.name != "vega.js":
+            assert "document.querySelector" not in path.read_text(encoding="utf-8")

@@ -1,0 +1,89 @@
+"""The steering panel's Python side: commands, acknowledgements, errors, and who is kept alive."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import pytest
+
+from layertie_lab.core.errors import TieError
+from layertie_lab.widgets import Command, SteerPanel
+from layertie_lab.widgets.listeners import Listeners
+
+
+@pytest.fixture
+def panel(monkeypatch: pytest.MonkeyPatch) -> SteerPanel:
+    panel = SteerPanel()
+    panel.messages = []  # type: ignore[attr-defined]
+    monkeypatch.setattr(panel, "send", lambda content, buffers=None: panel.messages.append(content))  # type: ignore[attr-defined]
+    return panel
+
+
+def test_a_press_is_a_command_and_is_acknowledged(panel: SteerPanel) -> None:
+    heard: list[Command] = []
+    panel.on_command(heard.append)
+    panel._receive(panel, {"kind": "run_n", "id": "a-1", "sent": 5.5, "decisions": 20}, None)
+    assert heard == [Command("run_n", "a-1", {"decisions": 20}, 5.5)]
+    assert panel.messages == [{"kind": "ack", "id": "a-1", "good": True}]  # type: ignore[attr-defined]
+    panel.acted(heard[0])
+    assert panel.messages[-1] == {"kind": "acted", "id": "a-1"}  # type: ignore[attr-defined]
+
+
+def test_an_error_stands_beside_the_controls_until_the_next_press(panel: SteerPanel) -> None:
+    def refuse(command: Command) -> None:
+        if command.kind == "answer":
+            raise TieError("Expected an answer from 0 to 3, but got 9.", "Choose one of them.")
+
+    panel.on_command(refuse)
+    panel._receive(panel, {"kind": "answer", "id": "a-1", "source": 9}, None)
+    assert panel.error == "Expected an answer from 0 to 3, but got 9. Choose one of them."
+    assert panel.messages == [{"kind": "ack", "id": "a-1", "good": False}]  # type: ignore[attr-defined]
+    panel._receive(panel, {"kind": "step", "id": "a-2"}, None)
+    assert panel.error == ""
+
+
+def test_a_farewell_needs_no_answer(panel: SteerPanel) -> None:
+    heard: list[Command] = []
+    panel.on_command(heard.append)
+    panel._receive(panel, {"kind": "farewell", "sent": 1.0}, None)
+    assert [command.kind for command in heard] == ["farewell"]
+    assert panel.messages == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("message", ["text", {"kind": "ready"}, {"kind": "unknown", "id": "x"}, {}])
+def test_what_is_no_command_is_not_heard(panel: SteerPanel, message: Any) -> None:
+    heard: list[Command] = []
+    panel.on_command(heard.append)
+    panel._receive(panel, message, None)
+    assert heard == []
+
+
+def test_state_changes_travel_together(panel: SteerPanel, monkeypatch: pytest.MonkeyPatch) -> None:
+    states: list[Any] = []
+    monkeypatch.setattr(panel, "send_state", lambda key=None: states.append(set(key or ())))
+    panel.show(status="paused", layer=3, legal=[0, 1, 2, 3], q_values=[0.1, 0.2, 0.3, 0.4], can_answer=True)
+    assert len(states) == 1
+    assert {"status", "layer", "legal", "q_values", "can_answer"} <= states[0]
+
+
+def test_listeners_hold_methods_weakly_and_functions_strongly() -> None:
+    heard: list[str] = []
+
+    class Owner:
+        def listen(self, word: str) -> None:
+            heard.append(word)
+
+    listeners, owner = Listeners(), Owner()
+    listeners.add(owner.listen)
+    stop = listeners.add(lambda word: heard.append(word.upper()))
+    assert listeners.call("one")
+    alive = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert alive() is None
+    listeners.call("two")
+    stop()
+    assert heard == ["one", "ONE", "TWO"]
+    assert not listeners.call("three")
