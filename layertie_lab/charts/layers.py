@@ -122,7 +122,7 @@ def attribution_bars(
     Args:
         attribution: Columns layer, value, method, owner; low and high (interval) where known.
         method: Which method's rows to show; may be left out where there is one.
-        title: Y title with the unit; None = the method's name.
+        title: Y title with the unit; None = the method's name, and the unit where there is a column unit.
         height: Height of the plot in pixels.
         width: Width of the chart in pixels, or "container".
         dark: Whether the page is dark.
@@ -137,13 +137,15 @@ def attribution_bars(
     bars = rows(frame.sort("layer"))
     x = alt.X("layer:O", title="layer (0 = first)", axis=alt.Axis(labelAngle=0, labelSeparation=6))
     base = alt.Chart(alt.InlineData(values=bars)).transform_calculate(colour=f"datum.owner % {len(OWNER_COLOURS)}")
-    value = alt.Y("value:Q", title=title or f"attribution ({method})")
+    unit = str(frame.get_column("unit")[0]) if "unit" in frame.columns else ""
+    # Two lines, and of the unit what stands before its explanation: a title may not be longer than its axis.
+    value = alt.Y("value:Q", title=title or [method, f"({unit.split(',')[0]})" if unit else "(attribution)"])
     room = f"width / {len(bars)}"
     interval = {"low", "high"} <= set(frame.columns)
     tips = [
         alt.Tooltip("layer:O", title="layer"),
         alt.Tooltip("owner:O", title="owner"),
-        alt.Tooltip("value:Q", title=title or method, format=".4~g"),
+        alt.Tooltip("value:Q", title=title or (f"{method} ({unit})" if unit else method), format=".4~g"),
         *(alt.Tooltip(f"{name}:Q", title=f"interval: {name}", format=".4~g") for name in ("low", "high") if interval),
     ]
     parts = [

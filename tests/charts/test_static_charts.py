@@ -169,6 +169,8 @@ def test_attribution_has_intervals_where_they_are_known(attribution: pl.DataFram
     assert "conductance (nats)" in drawn
     assert "→0" in drawn
     assert owner_colours_in(drawn) == {palette.owner_colour(0), palette.owner_colour(1)}
+    units = attribution.with_columns(unit=pl.lit("nats per token, of loss(text) - loss(baseline)"))
+    assert "(nats per token)<" in picture(charts.attribution_bars(units))
     bare = charts.attribution_bars(attribution.drop("low", "high"))
     assert len(bare.to_dict()["layer"]) == len(charts.attribution_bars(attribution).to_dict()["layer"]) - 1
 
