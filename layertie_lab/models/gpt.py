@@ -18,6 +18,7 @@ from ..core.errors import ConfigError
 from ..core.keys import RunKey
 from ..core.ties import TieMap
 from .aliasing import make_stack
+from .gelu import gelu
 
 Rotation = tuple[Tensor, Tensor]
 """cos_TK and sin_TK of the rotary angles."""
@@ -54,7 +55,7 @@ class MLP(nn.Module):
         self.down = nn.Linear(config.mlp_ratio * config.width, config.width, bias=config.bias)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        y = self.down(F.gelu(self.up(x_BTD), approximate="tanh"))
+        y = self.down(gelu(self.up(x_BTD)))
         return F.dropout(y, self.dropout) if self.dropout and self.training else y  # B T D
 
 
