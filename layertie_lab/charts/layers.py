@@ -155,7 +155,7 @@ def attribution_bars(
         alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="tick").encode(y=alt.Y("zero:Q")),
         base.transform_filter("datum.owner != datum.layer")
         .transform_calculate(to="'→' + datum.owner")
-        .mark_text(style="label", dy=-8, align="center", fontSize=alt.ExprRef(expr=f"{room} < 24 ? 0 : 13"))
+        .mark_text(style="label", dy=-8, align="center", fontSize=alt.ExprRef(expr=f"{room} < 18 ? 0 : 13"))
         .encode(x=x, y=alt.value(0), text="to:N"),
     ]
     if interval:
