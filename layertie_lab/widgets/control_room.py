@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import ipywidgets
 
 from ..charts.live import live_spec
+from ..core.errors import WorkerError
 from ..core.events import Event
 from .feed import Feed
 from .live_chart import LiveChart
@@ -42,6 +45,7 @@ class ControlRoom(ipywidgets.VBox):
         self.tie_map = TieMapView()
         self.chart = LiveChart(_panels(panels, steps, kind), columns=columns, steps_per_decision=steps)
         self._thread = SessionThread(source) if is_session else None
+        self._worker = weakref.ref(source)
         self.feed = Feed(
             self._thread or source,
             chart=self.chart,
@@ -51,6 +55,17 @@ class ControlRoom(ipywidgets.VBox):
             budget=0 if config is None else config.decisions,
         )
         super().__init__(children=[self.steer, self.tie_map, self.chart])
+
+    def submit(self, command: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do from code what the buttons do: `room.submit("run", 10).result()` (see `Worker.submit`).
+
+        Raises:
+            LayertieError: The room or the worker has been closed.
+        """
+        source = self._thread or self._worker()
+        if source is None:
+            raise WorkerError("Expected a run to take the command, but it has been closed.", "Open the run again.")
+        return source.submit(command, *args, **kwargs)
 
     def close(self) -> None:
         """End the connection and the widgets; a session's thread ends after the step under way."""

@@ -29,8 +29,8 @@ class SessionThread:
     Args:
         session: The session. While this lives, call the session's methods that change it only through here.
 
-    Commands for `submit`: propose, commit(choice, by, decision), run(decisions), step, pause(finish), save(name). A run
-    or step is answered when it begins; how it goes on is told to subscribers.
+    Commands for `submit`, as a Worker has them: propose, commit(choice, by, decision), run(decisions), step,
+    pause(finish), save(name). How things go on is told to subscribers.
     """
 
     def __init__(self, session: Any) -> None:
@@ -41,7 +41,7 @@ class SessionThread:
         # The thread holds the session but not this object, whose end ends the thread.
         self._finalizer = weakref.finalize(self, self._inbox.put, _END)
         self._thread = threading.Thread(
-            target=_serve, args=(session, self._inbox, self._board), name="layertie session", daemon=True
+            target=_Server(session, self._inbox, self._board).serve, name="layertie session", daemon=True
         )
         self._thread.start()
 
@@ -51,7 +51,7 @@ class SessionThread:
         return self._board.status
 
     def submit(self, command: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Give a command without waiting.
+        """Give a command without waiting. It is answered when it is done: a run with outcomes, fewer after a pause.
 
         Raises:
             LayertieError: The thread has been closed.
@@ -91,79 +91,113 @@ class _Board:
             self.tell({"kind": "status", "status": status})
 
 
-def _serve(session: Any, inbox: queue.SimpleQueue[Any], board: _Board) -> None:
-    left = 0
-    while True:
-        if left > 0 and inbox.empty():
-            left = _go_on(session, left, inbox, board)
-            continue
-        if left == 0:
-            board.say(_status(session))
-        request = inbox.get()
-        if request is _END:
-            break
+class _Server:
+    """What the thread does: one command, or one stretch of a run, at a time. Ends when told to; holds no handle."""
+
+    def __init__(self, session: Any, inbox: queue.SimpleQueue[Any], board: _Board) -> None:
+        self._session, self._inbox, self._board = session, inbox, board
+        self._run: _Request | None = None
+        self._left = 0
+        self._outcomes: list[Any] = []
+
+    def serve(self) -> None:
+        while True:
+            if self._run is not None and self._inbox.empty():
+                self._go_on()
+                continue
+            if self._run is None:
+                self._board.say(_status(self._session))
+            request = self._inbox.get()
+            if request is _END:
+                break
+            self._answer(request)
+            del request
+        self._end_run()
+        self._board.say("closed")
+
+    def _go_on(self) -> None:
+        """Let the agent answer until the run is done or a command comes."""
+        self._board.say("running")
         try:
-            value, left = _obey(session, request, left, board)
+            done = self._session.run(self._left, should_stop=lambda: not self._inbox.empty())
         except Exception as error:
-            # Whatever it is, the person who pressed is told, and the thread goes on to take the next command.
+            # The person is told, and the thread goes on to take the next command.
+            self._board.tell({"kind": "failed", "error": type(error).__name__, "sentence": str(error)})
+            self._end_run(error)
+            return
+        self._count(done)
+
+    def _count(self, outcomes: list[Any]) -> None:
+        if self._run is None:
+            return
+        self._outcomes += outcomes
+        self._left -= len(outcomes)
+        if self._left <= 0:
+            self._end_run()
+
+    def _end_run(self, error: Exception | None = None) -> None:
+        run, self._run = self._run, None
+        if run is None:
+            return
+        if error is not None:
+            run.answer.set_exception(error)
+        elif run.name == "run":
+            run.answer.set_result(self._outcomes)
+        elif self._outcomes:
+            run.answer.set_result(self._outcomes[0])
+        else:
+            run.answer.set_exception(LayertieError("The step was paused before its decision was done."))
+
+    def _answer(self, request: _Request) -> None:
+        if request.name in ("run", "step"):
+            self._end_run()
+            self._left = 1 if request.name == "step" else _goal(self._session, *request.args, **request.kwargs)
+            self._run, self._outcomes = request, []
+            if self._left <= 0:
+                self._end_run()
+            return
+        try:
+            value = self._obey(request.name, *request.args, **request.kwargs)
+        except Exception as error:
             request.answer.set_exception(error)
         else:
             request.answer.set_result(value)
-        del request
-    board.say("closed")
 
+    def _obey(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        session = self._session
+        if name == "propose":
+            return session.propose()
+        if name == "pause":
+            self._end_run()
+            return self._complete() if kwargs.get("finish") else None
+        if name == "commit":
+            return self._commit(*args, **kwargs)
+        if name == "save":
+            return session.save(*args, **kwargs)
+        raise LayertieError(f"Expected a command that a session in a thread knows, but got {name!r}.", "Use a Worker.")
 
-def _go_on(session: Any, left: int, inbox: queue.SimpleQueue[Any], board: _Board) -> int:
-    """Let the agent answer until it is done or a command comes. Returns the decisions still to make."""
-    board.say("running")
-    try:
-        return left - len(session.run(left, should_stop=lambda: not inbox.empty()))
-    except Exception as error:
-        board.tell({"kind": "failed", "error": type(error).__name__, "sentence": str(error)})
-        return 0
+    def _complete(self) -> None:
+        if self._session.phase == "training":
+            self._count(self._session.run(1))
 
-
-def _obey(session: Any, request: _Request, left: int, board: _Board) -> tuple[Any, int]:
-    """Carry out a command. Returns its answer and the decisions still to make."""
-    name, args, kwargs = request.name, request.args, request.kwargs
-    if name == "propose":
-        return session.propose(), left
-    if name == "run":
-        return None, _goal(session, *args, **kwargs)
-    if name == "step":
-        return None, 1
-    if name == "pause":
-        if kwargs.get("finish"):
-            _complete(session)
-        return None, 0
-    if name == "commit":
-        board.say("running")
-        return _commit(session, *args, **kwargs), max(0, left - 1)
-    if name == "save":
-        return session.save(*args, **kwargs), left
-    raise LayertieError(f"Expected a command that a session in a thread knows, but got {name!r}.", "Use a Worker.")
+    def _commit(self, choice: int, by: str = "human", decision: int | None = None) -> Any:
+        self._board.say("running")
+        self._complete()
+        open_decision = self._session.decision + 1
+        if decision is not None and decision != open_decision:
+            raise TieError(
+                f"Expected an answer for decision {open_decision}, but got one for decision {decision}.",
+                "Answer the layer that is at hand now.",
+            )
+        outcome = self._session.commit(choice, by=by)
+        self._count([outcome])
+        return outcome
 
 
 def _goal(session: Any, decisions: int | None = None) -> int:
     if decisions is not None:
         return decisions
     return max(0, session.config.decisions - session.decision + (session.phase == "training"))
-
-
-def _complete(session: Any) -> None:
-    if session.phase == "training":
-        session.run(1)
-
-
-def _commit(session: Any, choice: int, by: str = "human", decision: int | None = None) -> Any:
-    _complete(session)
-    open_decision = session.decision + 1
-    if decision is not None and decision != open_decision:
-        raise TieError(
-            f"Expected an answer for decision {open_decision}, but got one for decision {decision}.",
-            "Answer the layer that is at hand now.",
-        )
-    return session.commit(choice, by=by)
 
 
 def _status(session: Any) -> str:

@@ -271,6 +271,22 @@ def test_the_thread_refuses_in_the_sessions_words() -> None:
         thread.submit("step")
 
 
+def test_the_thread_answers_when_things_are_done() -> None:
+    session = PretendSession(layers=4, decisions=30, step_seconds=0.001)
+    thread = SessionThread(session)
+    assert [outcome.decision.proposal.decision for outcome in thread.submit("run", 4).result(5)] == [1, 2, 3, 4]
+    assert thread.submit("step").result(5).decision.proposal.decision == 5
+    run = thread.submit("run")
+    assert thread.submit("commit", 0, by="human").result(5).decision.by == "human"
+    thread.submit("pause", finish=True).result(5)
+    assert len(run.result(5)) == session.decision - 5
+    assert session.phase == "propose"
+    session.fails_at = session.step + 1
+    with pytest.raises(LayertieError, match="finite"):
+        thread.submit("run", 3).result(5)
+    thread.close()
+
+
 def test_the_control_room() -> None:
     session = PretendSession(layers=5)
     room = ControlRoom(session, panels=("loss", "q_values"))
@@ -279,8 +295,11 @@ def test_the_control_room() -> None:
     assert not room.steer.can_save
     press(room, "run_n", decisions=3)
     wait_for(lambda: room.steer.asked == 4)
+    assert len(room.submit("run", 2).result(5)) == 2
+    assert session.decision == 5
     room.close()
-    assert session.decision == 3
+    with pytest.raises(LayertieError, match="closed"):
+        room.submit("step")
     session.run(1)
 
 

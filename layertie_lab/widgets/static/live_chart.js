@@ -224,8 +224,11 @@ class LiveChart {
       this.stale = false;
       const start = performance.now();
       await Promise.all(this.panels.map((panel) => panel.update(this.store, this.hovered)));
-      this.root.dataset.drawMs = (performance.now() - start).toFixed(1);
+      const spent = performance.now() - start;
+      this.root.dataset.drawMs = spent.toFixed(1);
       this.root.dataset.draws = Number(this.root.dataset.draws ?? 0) + 1;
+      // Training may share this machine: drawing takes at most half of the browser's time.
+      await new Promise((resolve) => setTimeout(resolve, spent));
       await new Promise((resolve) => requestAnimationFrame(resolve));
     }
     this.busy = false;
