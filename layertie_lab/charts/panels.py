@@ -169,7 +169,11 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
         rows: Rows of decisions to begin with.
         kind: The run's `RewardConfig.kind`, for the unit on the y axis.
     """
-    axis = alt.Y("reward:Q", title=REWARD_TITLES.get(kind or "", "reward (agent's units)"))
+    axis = alt.Y(
+        "reward:Q",
+        title=REWARD_TITLES.get(kind or "", "reward (agent's units)"),
+        scale=alt.Scale(nice=False, padding=8),
+    )
     kinds = ["as proposed", "random draw", "override"]
     key = legend(panel, below=575)
     base = _in_words(table("decisions")).transform_calculate(
@@ -217,7 +221,9 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
 
 def epsilon(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     """The probability of a random answer at each decision."""
-    y = alt.Y("epsilon:Q", title="epsilon (0–1)", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=3))
+    y = alt.Y(
+        "epsilon:Q", title="epsilon (0–1)", scale=alt.Scale(domain=[0, 1.03], nice=False), axis=alt.Axis(tickCount=3)
+    )
 
     def draw(base: alt.Chart) -> alt.Chart:
         return base.mark_line(strokeWidth=2.5, color=palette.AGENT, interpolate="step-before", clip=True).encode(
@@ -262,7 +268,7 @@ def parameters(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
         claimed_percent="100 * datum.claimed_parameters * datum.trainable_share / datum.trainable_parameters",
     )
     labels = ("trainable, each storage once", "as the official code counts")
-    axis = alt.Y("true_percent:Q", title="share of untied (%)", scale=alt.Scale(domain=[0, 100]))
+    axis = alt.Y("true_percent:Q", title="share of untied (%)", scale=alt.Scale(domain=[0, 102], nice=False))
     text = (
         f"{_WHO} + ' · ' + format(datum.trainable_parameters, ',') + ' trainable ('"
         " + format(datum.trainable_share, '.1%') + ')'"
@@ -280,7 +286,12 @@ def blocks(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     """Independent layers by the tie map, and blocks that are truly distinct in memory."""
     base = table("decisions")
     labels = ("distinct blocks in memory", "independent by the tie map")
-    axis = alt.Y("blocks:Q", title="layers (count)", scale=alt.Scale(zero=True), axis=alt.Axis(tickMinStep=1))
+    axis = alt.Y(
+        "blocks:Q",
+        title="layers (count)",
+        scale=alt.Scale(zero=True, nice=False, padding=3),
+        axis=alt.Axis(tickMinStep=1),
+    )
     text = "'decision ' + datum.decision + ' · ' + datum.owners + ' independent · ' + datum.blocks + ' distinct'"
     layers = [
         *_counts(panel, base, labels, axis, "owners"),

@@ -102,8 +102,8 @@ def legend(panel: Panel, columns: int = 3, narrow: int = 1, below: int = 475, **
         return alt.Legend(title=None, columns=narrow if panel.width < below else columns, **changes)
     # Of the container, not of the plot: that shrinks to fit while the legend is laid out, and a legend that grew a row
     # in between would be cut off. `width` is in it to have it looked at again after a resize.
-    room = "(containerSize()[0] > 0 ? max(containerSize()[0], 0 * width) : width)"
-    return alt.Legend(title=None, columns=alt.ExprRef(expr=f"{room} < {below} ? {narrow} : {columns}"), **changes)
+    room = f"containerSize()[0] > 0 && max(containerSize()[0], 0 * width) < {below}"
+    return alt.Legend(title=None, columns=alt.ExprRef(expr=f"{room} ? {narrow} : {columns}"), **changes)
 
 
 def current(name: str) -> alt.Chart:
