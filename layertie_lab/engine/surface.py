@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,10 @@ from ..core.events import Opened
 if TYPE_CHECKING:  # these modules import torch, which the process that watches need not
     from ..training.evaluation import Evaluation
     from ..training.loop import StepResult
+
+
+_TURN = 0.1
+"""Seconds of one wait."""
 
 
 class WorkerTimeout(WorkerError, TimeoutError):
@@ -174,10 +178,8 @@ class Surface(ABC):
         self._check_may_wait(command)
         future = self.submit(command, *args, **kwargs)
         try:
-            return future.result(timeout)
-        except FutureTimeout:
-            if future.done():
-                raise
+            return wait_for(future, timeout)
+        except TimeoutError:
             raise WorkerTimeout(
                 f"Expected an answer to {command}() within {timeout:g} s, but none came.",
                 "The command is still under way: wait longer, or call kill().",
@@ -187,6 +189,25 @@ class Surface(ABC):
                 with contextlib.suppress(WorkerError):
                     self.submit("pause")
             raise
+
+
+def wait_for(future: Future[Any], timeout: float | None) -> Any:
+    """A future's result, waited for in short turns.
+
+    Ctrl-C does not wake the main thread from a long wait once polars is imported: its handler asks the system to go on
+    with what was interrupted.
+
+    Raises:
+        TimeoutError: Not in time.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _TURN if end is None else end - time.monotonic()
+        done, _ = wait([future], max(0.0, min(_TURN, left)))
+        if done:
+            return future.result()
+        if end is not None and left <= _TURN:
+            raise TimeoutError
 
 
 def arguments_of(command: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..core.errors import LayertieError, WorkerError
 from ..core.events import Event
 from .link import Link, describe_exit, prepare
 from .protocol import Answer, Batch, Heartbeat, Hello, Request, dumps, loads, unpack_error
-from .surface import Surface, WorkerTimeout, arguments_of
+from .surface import Surface, WorkerTimeout, arguments_of, wait_for
 
 Subscriber = Callable[[Any], None]
 _log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Worker(Surface):
         self._count = 0
         self._lock = threading.Lock()
         self._ready: Future[None] = Future()
-        self._ended = threading.Event()
+        self._ended: Future[None] = Future()
         self._failure: LayertieError | None = None
         hello = Hello(session, config, str(self.directory.absolute()), resume, keep, throttle, tuple(sys.path))
         self._link = Link.start(hello)
@@ -127,10 +127,8 @@ class Worker(Surface):
         """
         self._check_may_wait("wait_ready")
         try:
-            self._ready.result(timeout)
+            wait_for(self._ready, timeout)
         except TimeoutError:
-            if self._ready.done():
-                raise
             raise WorkerTimeout(
                 f"Expected the training process to be ready within {timeout:g} s, but it is {self.status}.",
                 "A large corpus takes time to prepare, once: wait longer.",
@@ -148,24 +146,26 @@ class Worker(Surface):
         if self._failure is None and self._ready.done():
             with contextlib.suppress(WorkerError):  # it has just ended, which is what is wanted
                 answer = self._send("close", {"save": save})
-        elif not self._ended.is_set():
+        elif not self._ended.done():
             self._link.hang_up()  # still preparing: there is nothing to save
-        if not self._ended.wait(timeout):
+        try:
+            wait_for(self._ended, timeout)
+        except TimeoutError:
             raise WorkerTimeout(
                 f"Expected the training process to end within {timeout:g} s, but it is {self.status}.",
                 "Wait longer, or call kill(); the log is intact in any case.",
-            )
+            ) from None
         error = None if answer is None else answer.exception(0)
         if error is not None and not isinstance(error, WorkerError):
             raise error
 
     def kill(self) -> None:
         """End the process at once. A resumed run loses at most the decision under way."""
-        if not self._ended.is_set():
+        if not self._ended.done():
             self.status = "killed"
             self._link.kill()
             if threading.current_thread() is not self._reader:
-                self._ended.wait()
+                wait_for(self._ended, None)
 
     def __enter__(self) -> Worker:
         return self
@@ -299,7 +299,7 @@ class Worker(Surface):
             self._set_status("lost", exit_status=status, sentence=str(self._failure))
         elif self.status == "killed":
             self._set_status("killed")
-        self._ended.set()
+        self._ended.set_result(None)
 
 
 def _listen(link: Link, owner: weakref.ref[Worker]) -> None:
