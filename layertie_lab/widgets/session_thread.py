@@ -168,8 +168,10 @@ class _Server:
         if name == "propose":
             return session.propose()
         if name == "pause":
+            if kwargs.get("finish"):
+                self._complete()
             self._end_run()
-            return self._complete() if kwargs.get("finish") else None
+            return None
         if name == "commit":
             return self._commit(*args, **kwargs)
         if name == "save":
