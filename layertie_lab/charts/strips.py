@@ -137,7 +137,7 @@ def q_values(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
         tooltip=[alt.Tooltip("name:N", title="answer"), alt.Tooltip("q_value:Q", title="value", format=".5~g")],
     )
     kinds = ["proposed by the agent", "committed", "committed (override)"]
-    key = legend(panel)
+    key = legend(panel, below=575)
     # Beside the bars and not on them, where a mark could have the colour of its bar.
     marks = (
         base.transform_calculate(
