@@ -150,6 +150,8 @@ class Commands:
         return self.session.summary()
 
     def _opening(self, number: int) -> Any:
+        # Who comes late reads the log for what was before, so all of it must be there.
+        self.session.journal.flush()
         return self.session.opening()
 
     def _snapshot(self, number: int) -> Any:

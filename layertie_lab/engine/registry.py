@@ -55,6 +55,11 @@ class Handle(Surface):
         """What `get` takes: the run directory's name."""
         return self.directory.name
 
+    @property
+    def status(self) -> str:
+        """What the worker is doing (`Worker.status`)."""
+        return self.worker.status
+
     def release(self, grace: float = GRACE) -> None:
         """Give the share back. Harmless when done already.
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import RecordError
 from ..core.events import Came, Decided, Evaluated, Event, Finished, parse
 from .directory import RunDirectory, Status, is_run
+from .disk import writing
 
 _BLOCK = 1 << 16
 _MOST = 1 << 20
@@ -44,6 +47,27 @@ class RunSummary:
     validation_loss: float | None = None
     modified: float = 0.0
     note: str = ""
+
+
+def new_folder(root: str | Path, stem: str) -> Path:
+    """An empty folder for a run, made under a name that nobody else has got, however many ask at a time.
+
+    Args:
+        root: The folder of runs; made when missing.
+        stem: The folder's name, with a number at its end where it is taken.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    root = Path(root)
+    with writing(root):
+        root.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            path = root / (stem if number == 1 else f"{stem}-{number}")
+            with suppress(FileExistsError):
+                path.mkdir()
+                return path
+    raise AssertionError("counting does not end")
 
 
 def list_runs(root: str | Path = "runs") -> list[RunSummary]:

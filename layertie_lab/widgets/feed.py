@@ -105,7 +105,9 @@ class Feed:
         urgent = False
         for entry in entries:
             if isinstance(entry, Event):
-                if _name(entry) in self._past:
+                # A resumed run says where it begins again; what was before it stays.
+                again = isinstance(entry, Opened) and self._state.ties is not None
+                if again or _name(entry) in self._past:
                     continue
                 self._take_event(entry, rows)
             else:

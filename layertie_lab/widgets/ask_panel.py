@@ -1,0 +1,75 @@
+"""Questions to a run that take a moment: buttons, a sentence on how far the answer is, and a text."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..core.errors import LayertieError
+from .assets import module, style
+from .listeners import Listeners
+
+
+class AskPanel(anywidget.AnyWidget):
+    """Buttons that ask something, and what comes of it. All methods are thread-safe.
+
+    Args:
+        questions: Name of a question -> words on its button.
+        repeats: Offer to ask again every so many decisions, under these words; "" offers nothing.
+        sentence: What is said at first.
+
+    Attributes:
+        sentence: What is going on, or came of it.
+        alarm: Whether the sentence is about something that went wrong.
+        share: How much is done, 0 to 1; None where nothing is under way, below 0 where nobody knows.
+        lead: A text that was given, shown before `text` in a softer colour.
+        text: A longer text, shown as it is; "" for none.
+        can_ask: Whether the buttons work.
+        every: Ask again after so many decisions; 0 = only on demand.
+    """
+
+    _esm = module("shared.js", "ask_panel.js")
+    _css = style("shared.css", "ask_panel.css")
+
+    questions = traitlets.Dict().tag(sync=True)
+    repeats = traitlets.Unicode("").tag(sync=True)
+    sentence = traitlets.Unicode("").tag(sync=True)
+    alarm = traitlets.Bool(False).tag(sync=True)
+    share = traitlets.Float(None, allow_none=True).tag(sync=True)
+    lead = traitlets.Unicode("").tag(sync=True)
+    text = traitlets.Unicode("").tag(sync=True)
+    can_ask = traitlets.Bool(False).tag(sync=True)
+    every = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, questions: Mapping[str, str], *, repeats: str = "", sentence: str = "") -> None:
+        self._lock = threading.RLock()
+        self._asks = Listeners()
+        super().__init__(questions=dict(questions), repeats=repeats, sentence=sentence)
+        self.on_msg(self._receive)
+
+    def show(self, **state: Any) -> None:
+        """Set several attributes at once, in one message."""
+        with self._lock, self.hold_sync():
+            for name, value in state.items():
+                setattr(self, name, value)
+
+    def on_ask(self, callback: Callable[[str], Any]) -> Callable[[], None]:
+        """Call `callback(name)` with each question; the result ends it. A bound method is held weakly.
+
+        A LayertieError that the callback raises is shown as the sentence.
+        """
+        return self._asks.add(callback)
+
+    def _receive(self, widget: object, message: Any, buffers: object) -> None:
+        kind = message.get("kind") if isinstance(message, dict) else None
+        if kind == "every":
+            self.every = int(message["every"])
+        elif kind == "ask":
+            try:
+                self._asks.call(message["name"])
+            except LayertieError as error:
+                self.show(sentence=str(error), alarm=True, share=None)

@@ -1,0 +1,104 @@
+"""The decisions as a live table: which layer, what was answered, by whom and why, and what came of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..charts.palette import SEMANTIC_COLOURS, owner_colours
+from ..core.errors import LayertieError
+from .assets import module, style
+from .pacer import Pacer
+from .row_store import short
+from .tie_map_view import LAYERS_WITH_A_COLOUR
+
+SHOWN = 500
+"""Newest decisions held and shown; a download has all."""
+FLUSH_SECONDS = 0.4
+"""Least time between two messages with rows."""
+
+_COLUMNS = (
+    "decision", "episode", "layer", "present", "proposed", "choice", "by", "overridden", "explored", "epsilon",
+    "q_choice", "reward", "train_loss", "owners", "trainable_share",
+)  # fmt: skip
+
+
+class DecisionTable(anywidget.AnyWidget):
+    """Rows of the table `decisions` (`layertie_lab.core.tables`), the newest on top, sortable by each column.
+
+    Rows travel as messages, so that sorting and scrolling survive. All methods are thread-safe.
+
+    Attributes:
+        problem: A sentence on why a download failed; "" if nothing is wrong.
+    """
+
+    _esm = module("shared.js", "decision_table.js")
+    _css = style("shared.css", "decision_table.css")
+
+    problem = traitlets.Unicode("").tag(sync=True)
+    palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
+    semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
+
+    def __init__(self, download: Callable[[str], tuple[str, bytes]] | None = None) -> None:
+        """`download("parquet" or "csv")` returns a file's name and content; it must not hold the table's owner."""
+        self._lock = threading.RLock()
+        self._download = download
+        self._rows: list[list[Any]] = []
+        self._pending: list[list[Any]] = []
+        self._count = 0
+        self._shown = False
+        self._pacer = Pacer(self, "flush", FLUSH_SECONDS)
+        super().__init__()
+        self.on_msg(self._receive)
+
+    def push(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+        """Append rows, by table; those of other tables are passed over."""
+        with self._lock:
+            fresh = self._take(rows)
+            self._pending += fresh
+        if fresh:
+            self._pacer.request()
+
+    def reset(self, rows: Mapping[str, Iterable[Mapping[str, Any]]] | None = None) -> None:
+        """Forget all rows, and begin again with the given ones."""
+        with self._lock:
+            self._rows, self._count = [], 0
+            self._take(rows or {})
+            self._send_all()
+
+    def flush(self) -> None:
+        """Send what is waiting. Nothing is sent before a view has asked for its rows."""
+        with self._lock:
+            pending, self._pending = self._pending, []
+            if self._shown and pending:
+                self.send({"kind": "append", "rows": pending[-SHOWN:], "count": self._count})
+
+    def _take(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[list[Any]]:
+        fresh = [[short(row.get(name)) for name in _COLUMNS] for row in rows.get("decisions", ())]
+        self._count += len(fresh)
+        self._rows = (self._rows + fresh)[-SHOWN:]
+        return fresh
+
+    def _send_all(self) -> None:
+        self._pending = []
+        if self._shown:
+            self.send({"kind": "reset", "columns": _COLUMNS, "rows": self._rows, "count": self._count})
+
+    def _receive(self, widget: object, message: Any, buffers: object) -> None:
+        kind = message.get("kind") if isinstance(message, dict) else None
+        if kind == "ready":
+            with self._lock:
+                self._shown = True
+                self._send_all()
+        elif kind == "download" and self._download is not None:
+            try:
+                name, content = self._download(message["format"])
+            except LayertieError as error:
+                self.problem = str(error)
+            else:
+                self.problem = ""
+                self.send({"kind": "file", "name": name}, buffers=[content])

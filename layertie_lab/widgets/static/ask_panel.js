@@ -1,0 +1,59 @@
+// Buttons that ask something which takes a moment, and what comes of it.
+
+const AGAIN = [0, 5, 10, 20, 50, 100];
+
+class AskPanel {
+  constructor(model, root) {
+    this.model = model;
+    this.root = root;
+    this.buttons = Object.entries(model.get("questions")).map(([name, words]) => {
+      const button = html("button", { type: "button", "data-ask": name }, words);
+      button.addEventListener("click", () => {
+        if (button.getAttribute("aria-disabled") !== "true") model.send({ kind: "ask", name, sent: now() });
+      });
+      return button;
+    });
+    this.every = html("select", {}, ...AGAIN.map((n) => html("option", { value: n }, n ? `every ${n} decisions` : "only when asked")));
+    this.every.addEventListener("change", () => model.send({ kind: "every", every: Number(this.every.value) }));
+    this.again = html("label", { class: "ll-again" }, model.get("repeats"), this.every);
+    this.bar = html("progress", { max: 1 });
+    this.sentence = html("p", { class: "ll-sentence", role: "status" });
+    const line = html("div", { class: "ll-line" }, ...this.buttons, this.again, this.bar, this.sentence);
+    this.lead = html("span", { class: "ll-lead" });
+    this.words = html("span", {});
+    this.text = html("pre", { tabindex: 0 }, this.lead, this.words);
+    root.append(line, this.text);
+    this.repaint = oncePerFrame(() => this.paint());
+    this.paint();
+  }
+
+  paint() {
+    const get = (name) => this.model.get(name);
+    const share = get("share");
+    const busy = share !== null && share !== undefined;
+    for (const button of this.buttons) set(button, { "aria-disabled": get("can_ask") && !busy ? "false" : "true" });
+    set(this.again, { style: get("repeats") ? null : "display: none" });
+    this.every.value = get("every");
+    set(this.bar, { style: busy ? null : "visibility: hidden", value: busy && share >= 0 ? share : null });
+    say(this.sentence, get("sentence"));
+    set(this.sentence, { "data-alarm": get("alarm") ? "" : null });
+    say(this.lead, get("lead"));
+    say(this.words, get("text"));
+    set(this.text, { style: get("text") ? null : "display: none" });
+    this.root.dataset.busy = busy;
+  }
+}
+
+function render({ model, el }) {
+  const root = html("div", { class: "ll ll-ask" });
+  el.append(root);
+  const panel = new AskPanel(model, root);
+  const stopTheme = followTheme(root);
+  const stop = observe(model, ["sentence", "alarm", "share", "lead", "text", "can_ask", "every"], panel.repaint);
+  return () => {
+    stop();
+    stopTheme();
+  };
+}
+
+export default { render };
