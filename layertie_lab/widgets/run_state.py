@@ -128,7 +128,7 @@ class RunState:
         if status in ("failed", "lost"):
             self.failure = sentence
         if STATUS.get(status) not in ("paused", "finished", "running") or status == "closed":
-            self.awaiting = False
+            self.awaiting, self._hand = False, dict(_NO_HAND)
         if status == "running":
             self.failure = ""
 

@@ -261,7 +261,7 @@ function nearest(values, wanted) {
 }
 
 function render({ model, el }) {
-  const root = html("div", { class: "ll ll-charts" });
+  const root = html("div", { class: "ll ll-charts", ...KEYS_STAY_HERE });
   el.append(root);
   let chart = null;
   const stopTheme = followTheme(root, () => chart.theme());

@@ -2,6 +2,9 @@
 
 const SVG_NAMES = "http://www.w3.org/2000/svg";
 
+/** Keeps JupyterLab's own shortcuts away from keys that are pressed inside a widget. */
+const KEYS_STAY_HERE = { "data-lm-suppress-shortcuts": "true" };
+
 /** An HTML element with attributes and children; a null attribute is left out. */
 function html(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);

@@ -189,7 +189,7 @@ class SteerPanel {
       const words = source === layer ? "on its own" : `tie to ${source}`;
       answer.source = source;
       say(answer.words, words);
-      say(answer.tags, [proposed && "agent", present && "now"].filter(Boolean).join(", "));
+      say(answer.tags, [proposed && "agent's answer", present && "now"].filter(Boolean).join(", "));
       say(answer.worth, known ? inWords(values[at]) : "");
       set(answer.bar, { width: `${(100 * share).toFixed(1)}%`, fill: this.colour(source) });
       set(answer.button, {
@@ -206,7 +206,7 @@ class SteerPanel {
       allow(answer.button, this.get("can_answer"), "Pause the run to answer yourself");
     });
     const bars = known ? " Number and bar: the agent's value of the answer (Q value)." : "";
-    say(this.key, `Press an answer to give it instead of the agent. agent: its answer; now: the present tie.${bars}`);
+    say(this.key, `Press an answer to give it in the agent's place. now: the present tie.${bars}`);
     if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
   }
 
@@ -225,8 +225,8 @@ class SteerPanel {
     const worth = html("span", { class: "ll-worth" });
     const bar = svg("rect", { height: "100%", rx: 3 });
     const track = svg("rect", { class: "ll-track", width: "100%", height: "100%", rx: 3 });
-    const button = html("button", { type: "button", class: "ll-answer" }, words, tags, worth);
-    button.append(svg("svg", { "aria-hidden": "true" }, track, bar));
+    const button = html("button", { type: "button", class: "ll-answer" }, words, worth);
+    button.append(svg("svg", { "aria-hidden": "true" }, track, bar), tags);
     const answer = { button, words, tags, worth, bar };
     button.addEventListener("focus", () => (this.focused = at));
     button.addEventListener("click", () => {
@@ -256,7 +256,7 @@ function allow(button, allowed, reason = null) {
 }
 
 function render({ model, el }) {
-  const root = html("div", { class: "ll ll-steer" });
+  const root = html("div", { class: "ll ll-steer", ...KEYS_STAY_HERE });
   root.style.setProperty("--ll-agent", model.get("semantic").agent);
   el.append(root);
   const panel = new SteerPanel(model, root);

@@ -1,7 +1,7 @@
 // The tie map as a picture: layers in a row, one colour per owner, an arc from each tied layer to its source.
 // A click on a block while a layer is at hand answers for it; nothing else leaves the widget.
 
-const MAP = { edge: 8, arcs: 84, block: 34, under: 34, pitch: 15, widest: 72 };
+const MAP = { edge: 8, arcs: 84, block: 34, under: 39, pitch: 15, widest: 72 };
 
 class TieMapPicture {
   constructor(model, root) {
@@ -269,7 +269,7 @@ function ownersOf(sources) {
 }
 
 function render({ model, el }) {
-  const root = html("div", { class: "ll ll-map" });
+  const root = html("div", { class: "ll ll-map", ...KEYS_STAY_HERE });
   const style = model.get("semantic");
   root.style.setProperty("--ll-agent", style.agent);
   root.style.setProperty("--ll-override", style.override);
