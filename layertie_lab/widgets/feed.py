@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ..core.errors import LayertieError
 from ..core.events import Came, Decided, Event, Opened
 from ..core.tables import COLUMNS, Tabulator
 from ..core.ties import TieMap
 from .inlet import Inlet
-from .live_chart import LiveChart
 from .pilot import Pilot
 from .run_state import RunState
 from .steer_panel import Command, SteerPanel
@@ -22,6 +21,13 @@ STATE_SECONDS = 0.25
 """Least time between two pictures of the layer at hand while a run goes on by itself: nobody reads faster."""
 
 Rows = dict[str, list[dict[str, Any]]]
+
+
+class RowTaker(Protocol):
+    """What shows rows: a `LiveChart`, or whatever hands them on to several."""
+
+    def push(self, rows: Mapping[str, Iterable[Mapping[str, Any]]], /) -> None: ...
+    def reset(self, rows: Mapping[str, Iterable[Mapping[str, Any]]], /) -> None: ...
 
 
 class Feed:
@@ -45,7 +51,7 @@ class Feed:
         self,
         source: Any,
         *,
-        chart: LiveChart | None = None,
+        chart: RowTaker | None = None,
         tie_map: TieMapView | None = None,
         steer: SteerPanel | None = None,
         past: Iterable[Event] = (),
@@ -78,7 +84,7 @@ class Feed:
     def show(
         run: Any,
         *,
-        chart: LiveChart | None = None,
+        chart: RowTaker | None = None,
         tie_map: TieMapView | None = None,
         steer: SteerPanel | None = None,
     ) -> None:

@@ -1,0 +1,361 @@
+"""One browser tab's desk: the widgets on the page, and the run that they show."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import listing
+import probes
+
+from layertie_lab.core.config import RunConfig
+from layertie_lab.core.errors import LayertieError, WorkerError
+from layertie_lab.core.events import Came, Event
+from layertie_lab.engine.registry import Handle, attach, get
+from layertie_lab.engine.worker import Worker
+from layertie_lab.records.cursor import EventCursor
+from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.follower import Follower
+from layertie_lab.records.reader import Run, load_run
+from layertie_lab.records.runs import new_folder
+from layertie_lab.text.corpora import builtin_corpora, source_of
+from layertie_lab.widgets.ask_panel import AskPanel
+from layertie_lab.widgets.decision_table import DecisionTable
+from layertie_lab.widgets.feed import Feed
+from layertie_lab.widgets.form import from_query, query_names, to_query
+from layertie_lab.widgets.live_chart import LiveChart
+from layertie_lab.widgets.run_menu import RunMenu
+from layertie_lab.widgets.settings_form import SettingsForm
+from layertie_lab.widgets.steer_panel import Command, SteerPanel
+from layertie_lab.widgets.tie_map_view import TieMapView
+
+FAREWELL_GRACE = 3.0
+"""Seconds that a run goes on after its page has said farewell, so that a reloaded page finds it."""
+MEMORY_SECONDS = 2.0
+"""Least time between two readings of the process's memory."""
+
+
+class Hold:
+    """What a desk holds of a run, apart from the desk, so that it can be let go when nobody has the desk any more."""
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self.source: Handle | Follower | None = None
+
+    @property
+    def is_still(self) -> bool:
+        """Whether there is a run that nobody trains any more, as far as is known here."""
+        if isinstance(self.source, Handle):
+            return not self.source.worker.alive
+        return self.path is not None and (self.source is None or self.source.status != "running")
+
+    def let_go(self, grace: float = 0.0) -> None:
+        """Give the worker back, which is then saved and ended after `grace` seconds (unless it is kept)."""
+        source, self.source = self.source, None
+        if isinstance(source, Handle):
+            source.release(grace)
+        elif source is not None:
+            source.close()
+
+
+class Tables:
+    """Hands the rows of one run to several widgets, until it is closed."""
+
+    def __init__(self, *takers: Any) -> None:
+        self._takers, self._lock, self._open = takers, threading.Lock(), True
+
+    def push(self, rows: Mapping[str, Iterable[Any]]) -> None:
+        with self._lock:
+            for taker in self._takers if self._open else ():
+                taker.push(rows)
+
+    def reset(self, rows: Mapping[str, Iterable[Any]] | None = None) -> None:
+        for taker in self._takers:
+            taker.reset(rows)
+
+    def close(self) -> None:
+        """From now on nothing of this run reaches the widgets."""
+        with self._lock:
+            self._open = False
+
+
+class Desk:
+    """The widgets of one tab and the run behind them.
+
+    Args:
+        root: The folder of runs.
+        query: The page's query parameters (`marimo.query_params()`): settings, and `run`.
+        examples: A folder of recorded runs to look at.
+
+    When nobody holds the desk any more its worker is saved and ended, unless it is kept. So nothing here gives a bound
+    method of the desk to a run; widgets hold theirs weakly.
+    """
+
+    def __init__(self, root: Path, query: Any, examples: Path) -> None:
+        self.root, self.examples, self._query = root, examples, query
+        self._hold, self._feed, self._tables = Hold(), None, Tables()
+        self._memory_due = 0.0
+        draft, sentences = from_query(query.to_dict())
+        self.form = SettingsForm(draft, suggestions={"text.corpus": builtin_corpora()}, note=" ".join(sentences))
+        self.menu = RunMenu(partial(listing.rows, root, examples))
+        self.steer, self.tie_map = SteerPanel(), TieMapView()
+        self.chart = LiveChart(listing.panels(RunConfig()))
+        self.table = DecisionTable(partial(_download, self._hold))
+        self.sample = AskPanel({"sample": "Write a text now"})
+        self.layers = AskPanel(
+            {"similarity": "Compare layers", "attribution": "Attribute the loss to layers"}, repeats="Compare again"
+        )
+        self.layers_chart = LiveChart({}, columns=2)
+        self.form.on_start(self.start)
+        self.form.on_change(self._link)
+        self.menu.on_open(self.open)
+        self.steer.on_command(self._press)
+        self.sample.on_ask(self._ask)
+        self.layers.on_ask(self._ask)
+        widgets = [value for value in vars(self).values() if hasattr(value, "comm")]
+        weakref.finalize(self, _end, self._hold, widgets).atexit = False
+        self._open_first(str(query.get("run") or ""))
+
+    # -- which run is shown ------------------------------------------------------------------------------------------
+
+    def start(self, config: RunConfig) -> None:
+        """Begin a new run and let it go.
+
+        Raises:
+            CorpusError: There is no such corpus.
+            StorageError: The folder of runs cannot be written.
+        """
+        source_of(config.text.corpus)
+        path = new_folder(self.root, listing.stem(config))
+        self._link()
+        self._take(path, config, lambda: Worker(config, path))
+        if config.agent.policy != "human":
+            self._submit("run")
+        self.form.say(f"Started {path.name}.")
+
+    def open(self, name: str) -> None:
+        """Show a run: joined if it goes on here, watched if it goes on elsewhere, read if it does not go on.
+
+        Raises:
+            RecordError: There is no such run, or it cannot be read.
+        """
+        path = self.root / name if (self.root / name).is_dir() else self.examples / name
+        if (handle := get(path)) is not None:
+            self._take(path, RunDirectory.open(path).config, lambda: handle.worker)
+            handle.release()
+        elif (directory := RunDirectory.open(path)).running:
+            self._watch(path, directory.config)
+        else:
+            self._read(load_run(path, damaged="keep"))
+        self.form.show(RunDirectory.open(path).config)
+        self.form.say("")
+        self._link()
+
+    def _open_first(self, name: str) -> None:
+        """The run that the link names, else the latest one, else an example."""
+        linked = any(parameter in self._query for parameter in query_names())
+        wanted = self.form.draft
+        for candidate in [name] if name else listing.names(self.root, self.examples):
+            try:
+                self.open(candidate)
+                break
+            except LayertieError as error:
+                self.menu.problem = str(error)
+        if linked and not name:
+            # A link with settings is to reproduce a run: they stay in the form, whatever is shown meanwhile.
+            self.form.show(wanted)
+            self._link()
+        if not isinstance(self._hold.source, Handle):
+            Worker.prepare()
+
+    def _take(self, path: Path, config: RunConfig, factory: Callable[[], Worker]) -> None:
+        """Show a run that a worker trains; there is one worker for it, however many tabs show it."""
+        self._leave()
+        handle = attach(path, factory)
+        # While a worker starts, or once it is gone, there is nothing that the log does not have.
+        with suppress(WorkerError):
+            if handle.status in ("ready", "running", "paused", "finished"):
+                handle.opening(timeout=2.0)
+        self._begin(path, config, handle, past=_Past(path))
+        self.steer.show(can_save=True, can_keep=True, keep=handle.worker.keep)
+        self._allow("")
+
+    def _watch(self, path: Path, config: RunConfig) -> None:
+        self._leave()
+        self._begin(path, config, Follower(path))
+        self.steer.show(can_save=False, can_keep=False)
+        self._allow("Another process trains this run; it can be watched here.")
+
+    def _begin(self, path: Path, config: RunConfig, source: Handle | Follower, past: Iterable[Event] = ()) -> None:
+        self._show(path, config)
+        heard = weakref.WeakMethod(self._heard)
+        source.subscribe(lambda entry: (method := heard()) and method(entry))
+        self._hold.source = source
+        self._tables.reset()
+        self._feed = Feed(
+            source, chart=self._tables, tie_map=self.tie_map, steer=self.steer, past=past, budget=config.decisions
+        )
+        self.menu.show(current=path.name, about=listing.about(config))
+
+    def _read(self, run: Run) -> None:
+        self._leave()
+        self._show(run.path, run.config)
+        self.tie_map.show(budget=run.config.decisions)
+        Feed.show(run, chart=self._tables, tie_map=self.tie_map, steer=self.steer)
+        if run.opened is not None:
+            self._tables.push({"reference": [{"name": "unigram", "loss": run.opened.unigram_entropy}]})
+        self.steer.show(**listing.state(run, self._is_example))
+        self.menu.show(current=run.name, about=listing.about(run.config, example=self._is_example))
+        self._allow("Step or run this run to ask it something." if not self._is_example else "This run is a recording.")
+        if run.samples.height:
+            last = run.samples.row(-1, named=True)
+            self.sample.show(lead=last["prompt"], text=last["text"], sentence=f"As of decision {last['decision']}.")
+
+    def _show(self, path: Path, config: RunConfig) -> None:
+        """Clear the page for another run."""
+        self._hold.path = path
+        self._tables = Tables(self.chart, self.table)
+        self.steer.show(error="", status="preparing", status_text="", layer=None, can_answer=False, keep=False)
+        steps = config.training.steps_per_decision
+        panels = listing.panels(config)
+        if steps != self.chart.steps_per_decision or listing.titles(panels) != listing.titles(self.chart.panels):
+            self.chart.set_panels(panels, steps_per_decision=steps)
+        self.layers_chart.set_panels({})
+        self.sample.show(text="", lead="", share=None, alarm=False)
+        self.layers.show(share=None, alarm=False)
+        if path.parent == self.root:
+            self._query.set("run", path.name)
+        else:
+            self._query.remove("run")
+
+    def _leave(self, grace: float = 0.0) -> None:
+        self._tables.close()
+        if self._feed is not None:
+            self._feed.close()
+            self._feed = None
+        self._hold.let_go(grace)
+
+    # -- what is pressed ---------------------------------------------------------------------------------------------
+
+    def _press(self, command: Command) -> None:
+        if command.kind == "farewell":
+            self._leave(FAREWELL_GRACE)
+        elif self._hold.is_still:
+            self._go_on(command)
+
+    def _go_on(self, command: Command) -> None:
+        """A press on a run that nobody trains resumes it."""
+        path = self._hold.path
+        assert path is not None, "there is a run to go on with"
+        names = {"step": ("step",), "run": ("run",), "run_n": ("run", command.values.get("decisions"))}
+        if command.kind not in names or self._is_example:
+            return
+        self._take(path, RunDirectory.open(path).config, lambda: Worker.resume(path))
+        self._submit(*names[command.kind])
+
+    def _ask(self, question: str) -> None:
+        source = self._hold.source
+        if not isinstance(source, Handle):
+            raise LayertieError("Expected a run that this page trains.", "Press Start, or Step on a stopped run.")
+        panel = self.sample if question == "sample" else self.layers
+        panel.show(share=-1.0, alarm=False, sentence=listing.WORKING[question])
+        if question == "sample":
+            future = source.submit("sample", seed=time.time_ns() % 2**31)
+        else:
+            future = source.submit("call", getattr(probes, question))
+        answer = weakref.WeakMethod(self._answer)
+        future.add_done_callback(lambda done: (method := answer()) and method(question, done))
+
+    def _answer(self, question: str, done: Any) -> None:
+        panel = self.sample if question == "sample" else self.layers
+        if (error := done.exception()) is not None:
+            panel.show(share=None, alarm=True, sentence=str(error))
+        elif question == "sample":
+            prompt, text = done.result()
+            panel.show(share=None, lead=prompt, text=text, sentence=f"As of decision {self.steer.decision}.")
+        else:
+            self.layers_chart.set_panels(listing.pictures(question, done.result(), self.layers_chart.panels))
+            panel.show(share=None, sentence=f"As of decision {self.steer.decision}.")
+
+    def _submit(self, command: str, *args: Any) -> None:
+        assert isinstance(self._hold.source, Handle), "only a worker takes commands"
+        # What goes wrong is told by the run's own status.
+        self._hold.source.submit(command, *args)
+
+    # -- what is heard -----------------------------------------------------------------------------------------------
+
+    def _heard(self, entry: Any) -> None:
+        """An entry of the run, in one of its threads."""
+        if isinstance(entry, Came):
+            every = self.layers.every
+            if every and entry.decision % every == 0 and self.layers.share is None:
+                with suppress(LayertieError):  # the run has just ended
+                    self._ask("similarity")
+        elif isinstance(entry, dict):
+            self._heard_telemetry(entry)
+
+    def _heard_telemetry(self, entry: Mapping[str, Any]) -> None:
+        kind = entry["kind"]
+        if kind == "timing" and time.monotonic() > self._memory_due and self._hold.path is not None:
+            self._memory_due = time.monotonic() + MEMORY_SECONDS
+            self.menu.about = listing.about(RunDirectory.open(self._hold.path).config, timing=entry)
+        elif kind == "progress" and self.layers.share is not None:
+            self.layers.share = entry["share"]
+        elif kind == "status" and entry["status"] == "failed":
+            self.form.say(entry.get("sentence", ""), alarm=True)
+
+    # -- small things ------------------------------------------------------------------------------------------------
+
+    @property
+    def _is_example(self) -> bool:
+        return self._hold.path is not None and self._hold.path.parent == self.examples
+
+    def _allow(self, reason: str) -> None:
+        for panel in (self.sample, self.layers):
+            panel.show(can_ask=not reason, sentence=reason)
+
+    def _link(self, _: Any = None) -> None:
+        """Put the form's settings into the page's address."""
+        wanted = to_query(self.form.draft)
+        for name in query_names():
+            if name in wanted and self._query.get(name) != wanted[name]:
+                self._query.set(name, wanted[name])
+            elif name not in wanted:
+                self._query.remove(name)
+
+
+class _Past:
+    """A run's log as far as it has come, read when it is iterated."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(EventCursor(self._path / "events.jsonl").read_new())
+
+
+def _download(hold: Hold, format: str) -> tuple[str, bytes]:
+    if hold.path is None:
+        raise LayertieError("Expected a run to download, but none is shown.", "Open a run first.")
+    return listing.decisions_file(hold.path, format)
+
+
+def _end(hold: Hold, widgets: list[Any]) -> None:
+    hold.let_go()
+    for widget in widgets:
+        # The host may have closed the connection already.
+        with suppress(RuntimeError, KeyError):
+            widget.close()
+
+
+def make_desk(query: Any) -> Desk:
+    """The desk of a tab; the folder of runs is ./runs, or what LAYERTIE_RUNS names."""
+    root = Path(os.environ.get("LAYERTIE_RUNS") or "runs").expanduser().absolute()
+    return Desk(root, query, Path(__file__).parents[1] / "data" / "examples")

@@ -1,0 +1,148 @@
+"""What the explorer says and draws: names, sentences, panels and files of runs, as plain functions."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from layertie_lab.core.config import RunConfig
+from layertie_lab.records.runs import RunSummary, list_runs
+
+WORKING = {
+    "sample": "The model is writing.",
+    "similarity": "Comparing the layers on the probe set; training waits meanwhile.",
+    "attribution": "Attributing the loss to the layers on the probe set; training waits meanwhile.",
+}
+
+
+def stem(config: RunConfig) -> str:
+    """The name of a new run's folder: the moment and the settings that matter."""
+    return f"{datetime.now():%Y%m%d-%H%M%S}-{config.scale}-{config.algorithm}-seed{config.seed}"
+
+
+def about(config: RunConfig, *, example: bool = False, timing: Mapping[str, Any] | None = None) -> str:
+    """A line on a run."""
+    model = config.model
+    words = [
+        "a recorded example" if example else "",
+        f"{config.scale} ({model.layers} layers x {model.width})",
+        config.algorithm if config.agent.policy == config.algorithm else f"{config.algorithm}, {config.agent.policy}",
+        config.text.corpus,
+        f"seed {config.seed}",
+    ]
+    if timing is not None:
+        peak = timing.get("device_peak_bytes") or 0
+        words.append(f"process {timing['resident_bytes'] / 1e6:.0f} MB")
+        words.append(f"device peak {peak / 1e6:.0f} MB" if peak else "")
+    return ", ".join(word for word in words if word)
+
+
+def names(root: Path, examples: Path) -> list[str]:
+    """Runs to show first, the latest on top, then examples."""
+    return [run.name for run in (*list_runs(root), *list_runs(examples))]
+
+
+def rows(root: Path, examples: Path) -> list[dict[str, str]]:
+    """The run menu's rows.
+
+    Raises:
+        RecordError: The folder of runs cannot be listed.
+    """
+    return [_row(run) for run in list_runs(root)] + [_row(run, "example") for run in list_runs(examples)]
+
+
+def _row(run: RunSummary, status: str = "") -> dict[str, str]:
+    return {
+        "name": run.name,
+        "status": status or run.status,
+        "what": f"{run.scale}, {run.algorithm}" if run.scale else "",
+        "reached": f"{run.decisions} of {run.budget}",
+        "loss": "" if run.validation_loss is None else f"{run.validation_loss:.3f}",
+        "when": f"{datetime.fromtimestamp(run.modified):%d %b %H:%M}",
+        "note": run.note,
+    }
+
+
+def state(run: Any, example: bool) -> dict[str, Any]:
+    """What the steering panel shows of a run that is not going on."""
+    done, budget = run.decisions.height, run.config.decisions
+    if run.damage:
+        return {"status": "empty", "status_text": "This run cannot be gone on with.", "error": run.damage}
+    if example:
+        return {"status": "empty", "status_text": "A recorded example. Press Start above to train one yourself."}
+    if run.opened is None:
+        return {
+            "status": "empty",
+            "status_text": "This run folder holds settings but no decision yet. Press Start to begin with them.",
+        }
+    if run.status == "finished":
+        words = f"Finished after {done} decisions. Step, or run some more, goes on with it."
+        return {"status": "finished", "status_text": words}
+    return {"status": "paused", "status_text": f"Stopped after {done} of {budget} decisions. Step or Run goes on."}
+
+
+def panels(config: RunConfig) -> dict[str, Any]:
+    """Title -> spec of the live panels."""
+    from layertie_lab.charts.live import live_spec
+
+    steps = config.training.steps_per_decision
+
+    def spec(name: str, height: int, **options: Any) -> dict[str, Any]:
+        return live_spec(name, steps_per_decision=steps, height=height, **options)
+
+    draws = config.agent.policy in _DRAWING
+    return {
+        "Loss": spec("loss", 160),
+        "Trainable parameters": spec("parameters", 160),
+        "Reward": spec("reward", 160, kind=config.reward.kind),
+        "Perplexity": spec("perplexity", 160),
+        "Memory": spec("memory", 160),
+        **({"Epsilon": spec("epsilon", 160)} if draws else {"Distinct blocks": spec("blocks", 160)}),
+    }
+
+
+def titles(panels: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[str]:
+    """The titles of panels, as given to a chart or as it holds them."""
+    return list(panels) if isinstance(panels, Mapping) else [panel["title"] for panel in panels]
+
+
+def pictures(question: str, rows: Iterable[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Panels with an answer's pictures; those that answer another question stay."""
+    import polars as pl
+
+    from layertie_lab.charts.layers import attribution_bars, similarity_heatmap
+
+    frame = pl.DataFrame(list(rows))
+    if question == "similarity":
+        return {title: similarity_heatmap(frame, method=method, size=360) for method, title in _SIMILARITY.items()}
+    methods: list[str] = frame.get_column("method").unique(maintain_order=True).to_list()
+    return {
+        _ATTRIBUTION.get(method, method): attribution_bars(frame, method=method, width="container", height=200)
+        for method in methods
+    }
+
+
+_DRAWING = ("paper", "official-code")
+"""Policies that draw an answer at random with a probability of their own, epsilon."""
+_SIMILARITY = {"cka": "What passes the layers", "updates": "What the layers add"}
+_ATTRIBUTION = {
+    "skipped": "Loss without the layer",
+    "integrated-gradients": "Share of the loss (integrated gradients)",
+}
+
+
+def decisions_file(path: Path, format: str) -> tuple[str, bytes]:
+    """A run's table of decisions as a file: its name and content.
+
+    Raises:
+        RecordError: The run cannot be read.
+    """
+    from layertie_lab.records.reader import load_run
+
+    frame = load_run(path, damaged="keep").decisions
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer) if format == "parquet" else frame.write_csv(buffer)
+    return f"{path.name}-decisions.{format}", buffer.getvalue()
