@@ -77,9 +77,9 @@ def _owners(given: list[int], owners: int, weight: float) -> Callable[[TieMap], 
         sources, ends = ties.sources, ties.owners
         count = len(ties.independent_layers)
         placed = sum(sources[layer] == layer for layer in given) / len(given)
-        runs = sum(
-            sources[layer] == layer or ends[layer] == ends[layer - 1] for layer in range(1, len(ties))
-        ) / (len(ties) - 1)
+        runs = sum(sources[layer] == layer or ends[layer] == ends[layer - 1] for layer in range(1, len(ties))) / (
+            len(ties) - 1
+        )
         return 1 - weight * ((count - owners) / owners) ** 2 - 0.3 * (1 - placed) - 0.3 * (1 - runs)
 
     return worth

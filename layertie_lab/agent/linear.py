@@ -1,4 +1,4 @@
-"""The lab agent: a linear Thompson sampler over features of whole maps, which plans a whole pass ahead."""
+"""The lab agent: a linear Thompson sampler over features of whole maps, which plans a pass ahead."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.linalg import cho_solve, cholesky, solve_triangular
 from torch import Tensor
 
 from ..core.config import AgentConfig
@@ -17,152 +16,172 @@ from ..core.keys import RunKey
 from ..core.ties import TieMap
 from .features import MapFeatures
 from .planner import Planner
+from .posterior import LinearPosterior
 from .protocol import AgentState, Saved, Transition, check_layers, check_reward
+from .schedule import exploration
+from .signal import Changes
+
+# Coefficients besides the map's: what a change costs, and what training gains by itself.
+_COSTS = 3
+_DRIFT = 2
 
 
 class LinearThompson:
-    def __init__(self, layers, config: AgentConfig, key: RunKey, *, level: bool = False, memory=None, name="lab",
-                 prior_strength=4.0, noise_floor=1e-3, ema=2.0, em=True, tau_half=0.5):
+    """Learns what a map is worth from the changes of reward that its answers bring.
+
+    Model: the change of worth that a decision brings is the change of the map's features times their weights, plus the
+    cost of a change (any; an owner's own weights given up; a new owner), plus what training gains anyway (constant and
+    fading parts), plus noise. So keeping the present tie brings only the trend. Rewards and features are summed with
+    weights that fade over `memory_passes` passes, which compares each map with the recent past rather than with the
+    last decision: noise of single measurements averages out and slow drifts cancel (the innovations form of an
+    ARIMA(0,1,1) process). All decisions count, whoever took them.
+
+    Acting: once per pass, a draw from the posterior (Thompson sampling; its spread shrinks over `explore_share` of the
+    budget) and the best whole map under it, which the pass then puts into force, layer by layer. Answers given by
+    somebody else on the way change what is best for the layers that follow.
+
+    Args:
+        layers: Depth L.
+        config: Exploration and memory.
+        key: Of the run.
+        level: Whether rewards say how good things are rather than what changed (negative perplexity).
+        name: Under which name it goes.
+    """
+
+    def __init__(
+        self, layers: int, config: AgentConfig, key: RunKey, *, level: bool = False, name: str = "lab"
+    ) -> None:
         self.name = name
         self.layers = layers
         self._config = config
-        self._level = level
-        self.features = f = MapFeatures(layers)
-        self.extra = 5
-        self.size = f.size + self.extra
-        self.groups = dict(f.groups)
-        self.groups["costs"] = slice(f.size, f.size + 3)
-        self.groups["drift"] = slice(f.size + 3, f.size + 5)
-        self.keep = 1 - 1 / ((memory or 1.0) * (layers - 1))
-        self.trace = np.zeros(self.size)
-        self.rtrace = 0.0
-        self.last_reward = None
-        self.rows = []; self.rewards = []
-        self.G = np.zeros((self.size, self.size)); self.b = np.zeros(self.size)
-        self.noise = None; self.meansq = 0.0; self.n = 0
-        self.base = {g: 1.0 for g in self.groups}
-        self.v = {"table": 1.0, "count": 10.0 * layers, "position": 1.0 * layers, "jumps": 1.0, "pooled": 1.0 * layers, "costs": 1.0, "drift": 1.0}
-        self.rel = dict(self.v)
-        self.prior_strength, self.noise_floor, self.ema, self.em, self.tau_half = prior_strength, noise_floor, ema, em, tau_half
-        self.chol = None
-        self.mean = np.zeros(self.size)
-        self.version = 0
-        self._fit()
-        self._sample(0, TieMap.all_tied(layers), key, 1)
+        self._changes = Changes(level=level, detrend=False)
+        self._features = features = MapFeatures(layers)
+        end = features.size + _COSTS
+        self._costs = slice(features.size, end)
+        groups = features.groups | {"costs": self._costs, "drift": slice(end, end + _DRIFT)}
+        # Relative to the mean square of rewards: the worth of the owners' number, their places and the pooled features
+        # spans the whole map, that of an answer one layer.
+        scales = {"table": 1.0, "count": 10.0 * layers, "position": layers, "jumps": 1.0, "pooled": layers}
+        passes = layers - 1
+        self._posterior = LinearPosterior(groups, scales | {"costs": 1.0, "drift": 1.0}, max(2.0 * passes, 20.0))
+        self._keep = max(0.0, 1 - 1 / (config.memory_passes * passes))
+        self._trace = np.zeros(self._posterior.size)
+        self._traced = 0.0
+        self._rows: list[np.ndarray] = []
+        self._observed: list[float] = []
+        self._weights = self._posterior.mean
+        self._plan = TieMap.all_tied(layers)
+        self._look_ahead(TieMap.all_tied(layers), config.epsilon_start, key.at(0, "learn"))
 
-    def _diag(self):
-        d = np.empty(self.size)
-        for g, s in self.groups.items():
-            d[s] = 1 / self.v[g]
-        return d
+    def propose(self, state: AgentState, key: RunKey) -> Proposal:
+        """The best answer under this pass's draw; values are the posterior's means, keeping the present tie being 0."""
+        check_layers(self.layers, state)
+        values = self._values(self._weights, state, self._plan)
+        means = self._values(self._posterior.mean, state, self._plan)
+        choice = _best(values, state.present)
+        return state.proposal(
+            choice, q_values=(means - means[state.present]).tolist(), explored=choice != _best(means, state.present)
+        )
 
-    def _fit(self):
-        A = self.G.copy()
-        A[np.diag_indices_from(A)] += self._diag()
-        self.chol = cholesky(A, lower=True, overwrite_a=True, check_finite=False)
-        self.mean = cho_solve((self.chol, True), self.b, check_finite=False)
+    def greedy(self, state: AgentState) -> int:
+        """The layer's answer in the best map that this pass can still reach, under the posterior's mean."""
+        check_layers(self.layers, state)
+        mean = self._posterior.mean
+        plan = self._planner(mean, state.ties).best(self._starts(state.ties, state.layer), first=state.layer)
+        return _best(self._values(mean, state, plan), state.present)
 
-    def _delta(self, seed):
-        z = np.random.default_rng(seed).standard_normal(self.size)
-        return solve_triangular(self.chol, z, lower=True, trans="T", check_finite=False)
+    def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
+        """Take in what a decision changed; at the end of a pass, update the posterior and plan the next pass."""
+        change = self._changes.of(check_reward(transition))
+        state, following = transition.state, transition.next_state
+        check_layers(self.layers, state)
+        row = self._row(state, following.ties)
+        error = change - float(row @ self._posterior.mean)
+        self._trace = row + self._keep * self._trace
+        self._traced = change + self._keep * self._traced
+        self._rows.append(self._trace)
+        self._observed.append(self._traced)
+        if following.episode != state.episode or len(self._rows) >= self.layers - 1:
+            seed = key.at(state.decision, "learn")
+            self._posterior.add(np.array(self._rows), np.array(self._observed), seed)
+            self._rows, self._observed = [], []
+            spread = exploration(following.decision, state.budget, self._config)
+            self._look_ahead(following.ties, spread, seed + 1)
+        return {"prediction_error": error, "noise": math.sqrt(self._posterior.noise)}
 
-    def _tau(self, decision, budget):
-        c = self._config
-        return c.epsilon_start + (c.epsilon_floor - c.epsilon_start) * min(1.0, decision / (self.tau_half * budget))
+    def _row(self, state: AgentState, after: TieMap) -> np.ndarray:
+        features, layer = self._features, state.layer
+        row = np.zeros(self._posterior.size)
+        before, now = state.ties[layer], after[layer]
+        if before != now:
+            row[: features.size] = features.vector(after) - features.vector(state.ties)
+            row[self._costs] = 1.0, before == layer, now == layer
+        row[-_DRIFT:] = 1 / self.layers, 1 / (1 + state.decision / self.layers)
+        return row
 
-    def _sample(self, decision, ties, key, budget):
-        delta = self._delta(key.at(decision, "learn"))
-        self.delta = delta
-        self.weights = self.mean + self._tau(decision, budget) * delta
-        starts = [ties, TieMap.all_tied(self.layers)]
-        self.plan = self.planner(self.weights, ties).best(starts)
+    def _look_ahead(self, ties: TieMap, spread: float, seed: int) -> None:
+        self._weights = self._posterior.mean + spread * self._posterior.draw(seed)
+        self._plan = self._planner(self._weights, ties).best(self._starts(ties, 1))
 
-    def planner(self, weights, ties):
-        f = self.features
-        return Planner(f, weights[: f.size], ties, weights[self.groups["costs"]])
+    def _values(self, weights: np.ndarray, state: AgentState, plan: TieMap) -> np.ndarray:
+        """Worth of each answer, the layers before as they are and the layers after as planned."""
+        layer = state.layer
+        planner = self._planner(weights, state.ties)
+        rest = plan.sources[layer + 1 :]
+        if plan.sources[:layer] != state.ties.sources[:layer]:
+            # Somebody else answered on the way: what was planned for the rest may no longer be best.
+            start = TieMap((*state.ties.sources[: layer + 1], *rest))
+            rest = planner.best([start], first=layer).sources[layer + 1 :]
+        return planner.answer_values(TieMap((*state.ties.sources[: layer + 1], *rest)), layer)
 
-    def _conditional(self, state):
-        s = state.layer
-        return TieMap((*state.ties.sources[: s + 1], *self.plan.sources[s + 1 :]))
+    def _starts(self, ties: TieMap, first: int) -> list[TieMap]:
+        head = ties.sources[:first]
+        return [ties, TieMap((*head, *self._plan.sources[first:])), TieMap((*head, *(0,) * (self.layers - first)))]
 
-    def propose(self, state, key):
-        ties = self._conditional(state)
-        v = self.planner(self.weights, state.ties).answer_values(ties, state.layer)
-        q = self.planner(self.mean, state.ties).answer_values(ties, state.layer)
-        q = q - q[state.present]
-        c = _first_best(v, state.present)
-        return state.proposal(c, q_values=q, explored=c != _first_best(q, state.present))
+    def _planner(self, weights: np.ndarray, ties: TieMap) -> Planner:
+        return Planner(self._features, weights[: self._features.size], ties, weights[self._costs])
 
-    def greedy(self, state):
-        plan = self.planner(self.mean, state.ties).best([state.ties, self.plan, TieMap.all_tied(self.layers)])
-        return plan[state.layer]
+    def state(self) -> Saved:
+        """The posterior, this pass's draw and plan, and the decisions of this pass so far."""
+        tensors, values = self._posterior.state()
+        size = self._posterior.size
+        tensors |= {
+            "weights": torch.from_numpy(self._weights.copy()),
+            "trace": torch.from_numpy(self._trace.copy()),
+            "rows": torch.from_numpy(np.array(self._rows).reshape(-1, size)),
+        }
+        values |= {
+            "policy": "linear",
+            "layers": self.layers,
+            "plan": list(self._plan),
+            "traced": self._traced,
+            "observed": list(self._observed),
+            "changes": self._changes.state(),
+        }
+        return tensors, values
 
-    def learn(self, t: Transition, key):
-        r = check_reward(t)
-        if self._level:
-            r, self.last_reward = (r - self.last_reward if self.last_reward is not None else 0.0), r
-        before, after = t.state.ties, t.next_state.ties
-        f = self.features
-        x = np.zeros(self.size)
-        x[: f.size] = f.vector(after) - f.vector(before)
-        layer = t.state.layer
-        old, new = before[layer], after[layer]
-        if old != new:
-            x[f.size] = 1
-            x[f.size + 1] = old == layer
-            x[f.size + 2] = new == layer
-        x[f.size + 3] = 1.0 / self.layers
-        x[f.size + 4] = 1.0 / (1 + t.state.decision / self.layers)
-        err = r - x @ self.mean
-        self.trace = x + self.keep * self.trace
-        self.rtrace = r + self.keep * self.rtrace
-        self.rows.append(self.trace); self.rewards.append(self.rtrace)
-        self.meansq += (r * r - self.meansq) / (self.n + 1)
-        self.n += 1
-        if t.next_state.episode != t.state.episode or len(self.rows) >= self.layers - 1:
-            self._refit()
-            self._sample(t.state.decision, after, key, t.state.budget)
-        return {"prediction_error": float(err)}
+    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Take over what `state` gave.
 
-    def _refit(self):
-        X, r = np.array(self.rows), np.array(self.rewards)
-        self.rows, self.rewards = [], []
-        if self.noise is None:
-            self.noise = max(self.meansq, 1e-12)
-            for g in self.v:
-                self.v[g] *= self.noise
-            self.base = dict(self.v)
-            self._fit()
-        else:
-            scale = self.meansq
-            e = r - X @ self.mean
-            H = solve_triangular(self.chol, X.T, lower=True, check_finite=False)
-            h = (H * H).sum(0)
-            s = self.noise
-            z = (e * s / (s + h)) ** 2 + s * h / (s + h)
-            rho = len(r) / max(self.ema * (self.layers - 1), 20)
-            rho = rho / (1 + rho)
-            self.noise = max((1 - rho) * s + rho * z.mean(), self.noise_floor**2 * self.meansq)
-        self.G += X.T @ X / self.noise
-        self.b += X.T @ r / self.noise
-        self._fit()
-        if self.em:
-            self._em()
-
-    def _em(self):
-        delta = np.random.default_rng(self.n).standard_normal(self.size)
-        delta = solve_triangular(self.chol, delta, lower=True, trans="T", check_finite=False)
-        for g, sl in self.groups.items():
-            d = sl.stop - sl.start
-            if d <= 5:
-                E = np.zeros((self.size, d)); E[sl, :] = np.eye(d)
-                tr = (solve_triangular(self.chol, E, lower=True, check_finite=False) ** 2).sum()
-            else:
-                tr = (delta[sl] ** 2).sum()
-            nu = self.prior_strength
-            self.v[g] = ((self.mean[sl] ** 2).sum() + tr + nu * self.rel[g] * self.meansq) / (d + nu)
+        Raises:
+            AgentError: Saved for another depth or by another policy.
+        """
+        if values.get("policy") != "linear" or values.get("layers") != self.layers:
+            raise AgentError(
+                f"Expected the state of a linear learner for {self.layers} layers, but got one of "
+                f"{values.get('policy')!r} for {values.get('layers')}.",
+                "The checkpoint belongs to another depth or another policy.",
+            )
+        self._posterior.load(tensors, values)
+        self._weights = tensors["weights"].numpy().copy()
+        self._trace = tensors["trace"].numpy().copy()
+        self._rows = [row.copy() for row in tensors["rows"].numpy()]
+        self._plan = TieMap(tuple(values["plan"]))
+        self._traced, self._observed = values["traced"], list(values["observed"])
+        self._changes.load(values["changes"])
 
 
-def _first_best(values, present):
+def _best(values: np.ndarray, present: int) -> int:
+    """The answer of highest value; the present one among equals."""
     best = int(np.argmax(values))
-    return present if values[present] >= values[best] - 1e-12 * max(1.0, abs(values[best])) else best
+    return present if values[present] >= values[best] - 1e-12 * max(1.0, abs(float(values[best]))) else best

@@ -11,9 +11,10 @@ from .features import MapFeatures
 class Planner:
     """Searches maps of highest worth: a weighted sum of `MapFeatures` plus what it costs to get there.
 
-    Worth of a map, up to a constant: sum of `answers[l, source of l]` + `curve` x (owners)^2 + sum of `jumps` over layers that
-    jump + `reach` x sum of owners' indices. Everything but the square of the owner count is a sum over layers, so the search
-    sweeps the layers for a given price of owning, and picks the number of owners for which price and square agree.
+    Worth of a map, up to a constant: sum of `answers[l, source of l]` + `curve` x (owners)^2 + sum of `jumps` over
+    layers that jump + `reach` x sum of owners' indices. Everything but the square of the owner count is a sum over
+    layers, so the search sweeps the layers for a given price of owning, and picks the number of owners for which price
+    and square agree.
 
     Args:
         features: The features that the weights belong to.
@@ -32,7 +33,9 @@ class Planner:
         hop, distance = weights[groups["pooled"]]
         own = (linear + tilt * features.place + bend * features.place**2) / layers
         table, starts = weights[groups["table"]], features.starts
-        self._answers = [np.zeros(1)] + [table[starts[layer] : starts[layer] + layer + 1].copy() for layer in range(1, layers)]
+        self._answers = [np.zeros(1)] + [
+            table[starts[layer] : starts[layer] + layer + 1].copy() for layer in range(1, layers)
+        ]
         for layer in range(1, layers):
             self._answers[layer][layer] += own[layer]
         if present is not None and costs is not None:
@@ -55,61 +58,77 @@ class Planner:
         own = np.array(sources) == np.arange(self._layers)
         answers = sum(float(self._answers[layer][source]) for layer, source in enumerate(sources))
         jumps = (owners[1:] != owners[:-1]) & ~own[1:]
-        return answers + self._curve * int(own.sum()) ** 2 + float(jumps @ self._jumps[1:]) + self._reach * float(owners.sum())
+        return (
+            answers
+            + self._curve * int(own.sum()) ** 2
+            + float(jumps @ self._jumps[1:])
+            + self._reach * float(owners.sum())
+        )
 
     def answer_values(self, ties: TieMap, layer: int) -> np.ndarray:
-        """Worth of each legal answer of one layer, the others staying as they are, up to a common constant. [layer + 1]"""
+        """Worth of each legal answer of one layer, the others staying as they are, up to a constant. [layer + 1]"""
         values = self._sweep_values(list(ties.sources), np.array(ties.owners), layer)
         others = len(ties.independent_layers) - (ties[layer] == layer)
         values[layer] += self._curve * (2 * others + 1)
         return values
 
-    def best(self, starts: list[TieMap], rounds: int = 6) -> TieMap:
-        """The best map found from the given starts (the first of equals)."""
+    def best(self, starts: list[TieMap], *, first: int = 1, rounds: int = 6) -> TieMap:
+        """The best map found from the given starts (the first of equals).
+
+        Args:
+            starts: Where to search from, at least one.
+            first: Layers before this one stay as they are in each start.
+            rounds: Most sweeps over the layers per start.
+        """
         found, worth = starts[0], -np.inf
         for start in starts:
-            for candidate in (start, self._search(start, rounds)):
+            for candidate in (start, self._search(start, first, rounds)):
                 value = self.worth(candidate)
                 if value > worth + 1e-12:
                     found, worth = candidate, value
         return found
 
-    def _search(self, start: TieMap, rounds: int) -> TieMap:
+    def _search(self, start: TieMap, first: int, rounds: int) -> TieMap:
         count = len(start.independent_layers)
         price = -self._curve * 2 * count
         best, worth = start, self.worth(start)
         sources = list(start.sources)
         for _ in range(rounds):
             before = list(sources)
-            gains = self._sweep(sources, price)
+            gains = self._sweep(sources, price, first)
             ties = TieMap(tuple(sources))
             value = self.worth(ties)
             if value > worth:
                 best, worth = ties, value
-            price = self._price(gains)
+            price = self._price(gains, sum(sources[layer] == layer for layer in range(first)))
             if sources == before:
                 break
         return best
 
-    def _price(self, gains: np.ndarray) -> float:
-        """What owning must gain at least, so that the number of owners is the best one for these gains."""
-        ordered = np.sort(gains[1:])[::-1]
+    def _price(self, gains: np.ndarray, fixed: int) -> float:
+        """What owning must gain at least, so that the number of owners is the best one for these gains.
+
+        Args:
+            gains: What owning gains at each layer that may still change.
+            fixed: Owners among the others.
+        """
+        ordered = np.sort(gains)[::-1]
         totals = np.concatenate([[0.0], np.cumsum(ordered)])
-        counts = np.arange(1, self._layers + 1)
+        counts = fixed + np.arange(len(totals))
         owners = int(np.argmax(totals + self._curve * counts**2))
         above = ordered[owners - 1] if owners else ordered[0] + 1.0
         below = ordered[owners] if owners < len(ordered) else ordered[-1] - 1.0
         return float(above + below) / 2
 
-    def _sweep(self, sources: list[int], price: float) -> np.ndarray:
-        """Give each layer in turn its best answer, in place; returns what owning gains at each layer, before the price."""
+    def _sweep(self, sources: list[int], price: float, first: int) -> np.ndarray:
+        """Give each layer from `first` on its best answer, in place; returns what owning gains, before the price."""
         owners = np.array(TieMap(tuple(sources)).owners)
-        gains = np.zeros(self._layers)
-        for layer in range(1, self._layers):
+        gains = np.zeros(self._layers - first)
+        for layer in range(first, self._layers):
             values = self._sweep_values(sources, owners, layer)
             tied = int(np.argmax(values[:layer]))
-            gains[layer] = values[layer] - values[tied]
-            chosen = layer if gains[layer] > price else tied
+            gains[layer - first] = values[layer] - values[tied]
+            chosen = layer if gains[layer - first] > price else tied
             if chosen != sources[layer]:
                 members = self._members(sources, layer)
                 sources[layer] = chosen

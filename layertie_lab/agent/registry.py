@@ -7,9 +7,9 @@ from ..core.keys import RunKey
 from ..core.patterns import PATTERNS, pattern
 from .chance import RandomPolicy
 from .fixed import FixedPolicy, HumanPolicy
+from .linear import LinearThompson
 from .protocol import Policy
 from .qlearning import QLearner
-from .thompson import GaussianThompson
 
 
 def make_policy(config: RunConfig) -> Policy:
@@ -23,5 +23,6 @@ def make_policy(config: RunConfig) -> Policy:
     if name == "random":
         return RandomPolicy()
     if name == "lab":
-        return GaussianThompson(layers, name)
+        level = config.reward.kind == "negative-perplexity"
+        return LinearThompson(layers, config.agent, key, level=level, name=name)
     return QLearner(layers, config.agent, key, name)

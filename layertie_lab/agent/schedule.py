@@ -1,6 +1,8 @@
-"""Which layer is asked about at which decision."""
+"""Which layer is asked about at which decision, and how much is explored there."""
 
 from __future__ import annotations
+
+from ..core.config import AgentConfig
 
 
 def next_layer(decision: int, layers: int) -> tuple[int, int]:
@@ -15,3 +17,9 @@ def next_layer(decision: int, layers: int) -> tuple[int, int]:
     """
     passes, offset = divmod(decision - 1, layers - 1)
     return passes + 1, offset + 1
+
+
+def exploration(decision: int, budget: int, config: AgentConfig) -> float:
+    """How much to explore: linear from `epsilon_start` to `epsilon_floor` over `explore_share` of the budget."""
+    done = min(1.0, (decision - 1) / (config.explore_share * budget))
+    return config.epsilon_start + (config.epsilon_floor - config.epsilon_start) * done

@@ -20,10 +20,11 @@ _AT_LEAST_ZERO = (
     "records.sample_every", "records.checkpoint_seconds",
 )  # fmt: skip
 _SHARES = (
-    "agent.epsilon_start", "agent.epsilon_floor", "agent.epsilon_decay", "training.final_rate",
+    "agent.epsilon_start", "agent.epsilon_floor", "agent.epsilon_decay", "agent.unshare_at", "reward.target_share",
+    "training.final_rate",
 )  # fmt: skip
 _BELOW_ONE = ("model.dropout", "agent.discount", "training.beta1", "training.beta2")
-_POSITIVE = ("training.learning_rate", "agent.q_learning_rate")
+_POSITIVE = ("training.learning_rate", "agent.q_learning_rate", "agent.explore_share", "agent.memory_passes")
 
 
 def _value(config: RunConfig, path: str) -> float:

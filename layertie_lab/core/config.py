@@ -12,7 +12,7 @@ from . import checks, serialize
 
 Policy = Literal[
     "lab", "paper", "official-code", "random", "independent", "all-tied", "sequence", "cycle", "cycle-reverse",
-    "sandwich", "middle-cycle", "repeat", "human",
+    "sandwich", "middle-cycle", "repeat", "human", "random-matched", "look-ahead", "share-then-unshare", "annealing",
 ]  # fmt: skip
 Algorithm = Literal["lab", "paper", "official-code"]
 Scale = Literal["tiny", "laptop", "workstation", "paper"]
@@ -86,11 +86,21 @@ class AgentConfig:
     policy: Policy = "lab"
     """The policy that proposes an answer for each layer."""
     blocks: int = 0
-    """Distinct blocks for the patterns that take a number (cycle, sequence, ...); 0 = a third of the layers."""
+    """Distinct blocks for the patterns that take a number (cycle, sequence, ...), and owners that random-matched aims
+    at; 0 = a third of the layers."""
+    learner: Literal["linear", "gaussian", "advantage"] = "linear"
+    """How the lab agent learns. linear: Thompson sampling over features of whole maps, planning a pass ahead. gaussian:
+    Thompson sampling per layer and source. advantage: Q-learning in which keeping the present tie is worth 0."""
     epsilon_start: float = 1.0
-    """Probability of a random answer at the start, 0 to 1."""
+    """Exploration at the start, 0 to 1: probability of a random answer; for the lab agent's samplers the share of their
+    uncertainty that they act on; for annealing the first temperature, in units of a typical reward."""
     epsilon_floor: float = 0.02
-    """Probability of a random answer at the end, 0 to 1."""
+    """Exploration at the end, 0 to 1."""
+    explore_share: float = 0.5
+    """Share of the budget of decisions over which exploration falls from start to floor (lab, annealing)."""
+    memory_passes: float = 1.0
+    """Passes over the layers that the lab agent's linear learner compares the present with: short forgets slow drifts
+    of the loss, long averages more noise away."""
     epsilon_decay: float = 0.95
     """Factor on epsilon per episode, for the Q-learners of the paper and the official code."""
     discount: float = 0.0
@@ -104,15 +114,18 @@ class AgentConfig:
     bootstrap: Literal["same-layer", "next-layer"] = "next-layer"
     """Whose values the Q-learner's target looks at in the next state: the layer just answered (official code) or the
     layer asked next."""
+    unshare_at: float = 0.25
+    """Share of the budget after which share-then-unshare makes every layer independent."""
 
 
 @dataclass(frozen=True)
 class RewardConfig:
     """What the agent is told."""
 
-    kind: Literal["negative-perplexity", "improvement", "improvement-over-trend"] = "improvement-over-trend"
-    """negative-perplexity (the paper); improvement: loss before minus loss after the decision's steps;
-    improvement-over-trend: the same minus what the run's own recent trend would have given anyway."""
+    kind: Literal["negative-perplexity", "improvement", "improvement-over-trend"] = "improvement"
+    """negative-perplexity (the paper); improvement: loss before minus loss after the decision's steps (the lab agent
+    estimates the trend along with its map); improvement-over-trend: the same minus what the run's own recent trend
+    would have given anyway."""
     split: Literal["train", "reward", "validation", "test"] = "reward"
     """Which text the reward may see. train: one fresh training batch; reward: a part set aside for it."""
     windows: int = 16
@@ -120,7 +133,11 @@ class RewardConfig:
     clip: float = 0.0
     """Clip the reward to [-clip, clip]; 0 = never. The official code clips at 10 (departure 6)."""
     price: float = 0.0
-    """Price, in reward units, of training the untied model's full number of parameters."""
+    """Price, in reward units, of the untied model's full number of parameters."""
+    price_of: Literal["trainable", "stored"] = "trainable"
+    """Which parameters the price is for: those that train, or those that take memory."""
+    target_share: float = 0.0
+    """Share of the untied model's parameters that may train before a growing price is charged; 0 = no target."""
 
 
 @dataclass(frozen=True)

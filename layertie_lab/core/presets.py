@@ -31,7 +31,7 @@ _Q_LEARNER: dict[str, Any] = dict(
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "lab": dict(
         gradient="shared", on_untie="clone", chain="follow", start="tied", moments="clone", policy="lab",
-        kind="improvement-over-trend", split="reward", clip=0.0,
+        kind="improvement", split="reward", clip=0.0,
     ),
     "paper": dict(
         gradient="owner", on_untie="clone", chain="follow", start="tied", moments="clone", policy="paper",

@@ -1,12 +1,15 @@
-import pytest
 from typing import get_args
-from layertie_lab.core.config import Policy as Names, RunConfig
-from layertie_lab.core.keys import RunKey
-from layertie_lab.core.ties import TieMap
+
+import pytest
+
 from layertie_lab.agent.protocol import AgentState, Transition
 from layertie_lab.agent.registry import make_policy
 from layertie_lab.agent.rewards import Measurement, make_reward
 from layertie_lab.agent.schedule import next_layer
+from layertie_lab.core.config import Policy as Names
+from layertie_lab.core.config import RunConfig
+from layertie_lab.core.keys import RunKey
+from layertie_lab.core.ties import TieMap
 
 
 @pytest.mark.parametrize("name", get_args(Names))
