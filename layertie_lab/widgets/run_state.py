@@ -58,6 +58,7 @@ class RunState:
         self.step = 0
         self.awaiting = False
         self._hand = dict(_NO_HAND)
+        self._overridden = False
         self._times: dict[str, deque[float]] = {"decisions": deque(), "steps": deque()}
 
     def take(self, entry: Event | Mapping[str, Any]) -> None:
@@ -112,13 +113,14 @@ class RunState:
         elif isinstance(event, Decided):
             self.failure, self.awaiting = "", False
             self._hand = _hand_of(event, asked=event.decision, proposed=event.proposed)
-            (self.overrides.add if event.choice != event.proposed else self.overrides.discard)(event.layer)
-            if self.ties is not None:
-                self.ties = self.ties.answer(event.layer, event.choice)
+            self._overridden = event.choice != event.proposed
         elif isinstance(event, Stepped):
             self._times["steps"].append(self._clock())
         elif isinstance(event, Came):
+            # Not before: until then nobody says what is truly shared, and the two would disagree on the screen.
             self.ties, self.blocks = TieMap(tuple(event.ties)), list(event.blocks)
+            if self._hand["asked"] == event.decision:
+                (self.overrides.add if self._overridden else self.overrides.discard)(self._hand["layer"])
             self._times["decisions"].append(self._clock())
         elif isinstance(event, Finished) and not self.status:
             self.status = "finished"

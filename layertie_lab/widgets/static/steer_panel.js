@@ -168,9 +168,9 @@ class SteerPanel {
 
   whyInWords() {
     const epsilon = this.get("epsilon");
-    const chance = epsilon === null ? "" : ` (chance of a random draw, epsilon: ${epsilon.toFixed(2)})`;
-    if (this.get("explored")) return `, drawn at random${chance}`;
-    return this.get("q_values").length ? `, the highest value${chance}` : chance;
+    const why = this.get("explored") ? "random draw" : this.get("q_values").length ? "highest value" : "";
+    const parts = [why, epsilon === null ? "" : `epsilon ${epsilon.toFixed(2)}`].filter(Boolean);
+    return parts.length ? ` (${parts.join("; ")})` : "";
   }
 
   paintAnswers() {
@@ -205,8 +205,9 @@ class SteerPanel {
       });
       allow(answer.button, this.get("can_answer"), "Pause the run to answer yourself");
     });
-    const bars = known ? " Number and bar: the agent's value of the answer (Q value)." : "";
-    say(this.key, `Press an answer to give it in the agent's place. now: the present tie.${bars}`);
+    const bars = known ? " Bar: the agent's value (Q value)." : "";
+    const chance = this.get("epsilon") === null ? "" : " epsilon: chance of a random draw.";
+    say(this.key, `Press an answer to give it in the agent's place. now: the present tie.${bars}${chance}`);
     if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
   }
 

@@ -1,7 +1,7 @@
 // The tie map as a picture: layers in a row, one colour per owner, an arc from each tied layer to its source.
 // A click on a block while a layer is at hand answers for it; nothing else leaves the widget.
 
-const MAP = { edge: 8, arcs: 84, block: 34, under: 39, pitch: 15, widest: 72 };
+const MAP = { edge: 8, arcs: 84, block: 34, under: 39, pitch: 12, widest: 72 };
 
 class TieMapPicture {
   constructor(model, root) {
@@ -14,7 +14,7 @@ class TieMapPicture {
     this.say = html("p", { class: "ll-say", "aria-live": "polite" });
     this.picture = svg("svg", { role: "group" });
     this.legend = html("ul", { class: "ll-legend" });
-    const scroll = html("div", { class: "ll-scroll" }, this.picture);
+    const scroll = (this.scroll = html("div", { class: "ll-scroll" }, this.picture));
     this.history = new TieHistory(model);
     root.append(this.say, scroll, this.legend, this.history.element);
     this.picture.addEventListener("keydown", (event) => this.press(event));
@@ -36,6 +36,8 @@ class TieMapPicture {
 
   /** Make the elements for the present number of layers. */
   build() {
+    this.differed = false;
+    this.followed = null;
     const layers = this.get("sources").length;
     this.blocks = [];
     this.arcs = [];
@@ -80,7 +82,7 @@ class TieMapPicture {
     const layers = this.blocks.length;
     const pitch = Math.max(MAP.pitch, Math.min(MAP.widest, (this.width - 2 * MAP.edge) / Math.max(1, layers)));
     this.pitch = pitch;
-    this.size = Math.max(10, Math.min(48, pitch * 0.78));
+    this.size = Math.max(9, Math.min(48, pitch * 0.78));
     const width = Math.max(this.width, pitch * layers + 2 * MAP.edge);
     this.left = MAP.edge + (width - 2 * MAP.edge - pitch * layers) / 2;
     const height = MAP.arcs + MAP.block + MAP.under;
@@ -148,7 +150,9 @@ class TieMapPicture {
     });
     this.paintHand(hand, legal);
     set(this.picture, { "aria-label": `Tie map of ${sources.length} layers. Use the arrow keys to move.` });
-    this.paintLegend(differs, overrides.size > 0, hand !== null, this.get("proposed") !== null);
+    // Stays once shown: under some bookkeeping the two agree and disagree by turns, and the page must not jump.
+    this.differed ||= differs;
+    this.paintLegend(this.differed, overrides.size > 0, hand !== null, this.get("proposed") !== null);
   }
 
   paintHand(hand, legal) {
@@ -171,8 +175,17 @@ class TieMapPicture {
       const width = Number(this.picture.getAttribute("width"));
       set(this.handText, { x: Math.max(half, Math.min(width - half, x)), y: y + 22 });
       say(this.handText, `layer ${hand} at hand`);
+      this.bringIntoView(hand);
     }
     say(this.say, this.sentence(hand, legal, shown));
+  }
+
+  /** Where the page is too narrow for the whole map, it follows the layer at hand. */
+  bringIntoView(hand) {
+    if (hand === this.followed) return;
+    this.followed = hand;
+    const hidden = this.scroll.scrollWidth - this.scroll.clientWidth;
+    if (hidden > 0) this.scroll.scrollLeft = this.centre(hand) - this.scroll.clientWidth / 2;
   }
 
   sentence(hand, legal, shown) {
