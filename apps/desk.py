@@ -16,7 +16,7 @@ import listing
 import probes
 
 from layertie_lab.core.config import RunConfig
-from layertie_lab.core.errors import LayertieError, WorkerError
+from layertie_lab.core.errors import CorpusError, LayertieError, WorkerError
 from layertie_lab.core.events import Came, Event
 from layertie_lab.engine.registry import Handle, attach, get
 from layertie_lab.engine.worker import Worker
@@ -102,6 +102,8 @@ class Desk:
         self.root, self.examples, self._query = root, examples, query
         self._hold, self._feed, self._tables = Hold(), None, Tables()
         self._memory_due = 0.0
+        self._look = listing.look(RunConfig())
+        self._pictures: dict[str, Any] = {}
         draft, sentences = from_query(query.to_dict())
         self.form = SettingsForm(draft, suggestions={"text.corpus": builtin_corpora()}, note=" ".join(sentences))
         self.menu = RunMenu(partial(listing.rows, root, examples))
@@ -112,7 +114,7 @@ class Desk:
         self.layers = AskPanel(
             {"similarity": "Compare layers", "attribution": "Attribute the loss to layers"}, repeats="Compare again"
         )
-        self.layers_chart = LiveChart({}, columns=2)
+        self.layers_chart = LiveChart({})
         self.form.on_start(self.start)
         self.form.on_change(self._link)
         self.menu.on_open(self.open)
@@ -129,10 +131,13 @@ class Desk:
         """Begin a new run and let it go.
 
         Raises:
-            CorpusError: There is no such corpus.
             StorageError: The folder of runs cannot be written.
         """
-        source_of(config.text.corpus)
+        try:
+            source_of(config.text.corpus)
+        except CorpusError as error:
+            self.form.blame("text.corpus", str(error))
+            return
         path = new_folder(self.root, listing.stem(config))
         self._link()
         self._take(path, config, lambda: Worker(config, path))
@@ -223,11 +228,12 @@ class Desk:
         self._hold.path = path
         self._tables = Tables(self.chart, self.table)
         self.steer.show(error="", status="preparing", status_text="", layer=None, can_answer=False, keep=False)
-        steps = config.training.steps_per_decision
-        panels = listing.panels(config)
-        if steps != self.chart.steps_per_decision or listing.titles(panels) != listing.titles(self.chart.panels):
-            self.chart.set_panels(panels, steps_per_decision=steps)
-        self.layers_chart.set_panels({})
+        if self._look != listing.look(config):
+            # A view that is made once is never made anew for the same panels.
+            self._look = listing.look(config)
+            self.chart.set_panels(listing.panels(config), steps_per_decision=config.training.steps_per_decision)
+        self._pictures = {}
+        self.layers_chart.set_panels(self._pictures)
         self.sample.show(text="", lead="", share=None, alarm=False)
         self.layers.show(share=None, alarm=False)
         if path.parent == self.root:
@@ -281,7 +287,8 @@ class Desk:
             prompt, text = done.result()
             panel.show(share=None, lead=prompt, text=text, sentence=f"As of decision {self.steer.decision}.")
         else:
-            self.layers_chart.set_panels(listing.pictures(question, done.result(), self.layers_chart.panels))
+            self._pictures = self._pictures | listing.pictures(question, done.result())
+            self.layers_chart.set_panels(self._pictures)
             panel.show(share=None, sentence=f"As of decision {self.steer.decision}.")
 
     def _submit(self, command: str, *args: Any) -> None:

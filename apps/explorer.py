@@ -27,6 +27,7 @@ def _(make_desk, mo):
 def _(desk, mo):
     _title = mo.Html('<h1 class="explorer-title">Layer tying explorer</h1>')
     _head = mo.hstack([_title, mo.ui.anywidget(desk.menu)], widths=[0, 1], align="center")
+    _head = mo.Html(f'<div class="explorer-head">{_head.text}</div>')
     mo.vstack([_head, mo.ui.anywidget(desk.form)], gap=0.4)
     return
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,11 @@ def state(run: Any, example: bool) -> dict[str, Any]:
     return {"status": "paused", "status_text": f"Stopped after {done} of {budget} decisions. Step or Run goes on."}
 
 
+def look(config: RunConfig) -> tuple[Any, ...]:
+    """What the live panels depend on: equal for two runs that can be drawn in the same panels."""
+    return config.training.steps_per_decision, config.reward.kind, config.agent.policy in _DRAWING
+
+
 def panels(config: RunConfig) -> dict[str, Any]:
     """Title -> spec of the live panels."""
     from layertie_lab.charts.live import live_spec
@@ -93,45 +98,50 @@ def panels(config: RunConfig) -> dict[str, Any]:
     def spec(name: str, height: int, **options: Any) -> dict[str, Any]:
         return live_spec(name, steps_per_decision=steps, height=height, **options)
 
-    draws = config.agent.policy in _DRAWING
     return {
         "Loss": spec("loss", 160),
         "Trainable parameters": spec("parameters", 160),
         "Reward": spec("reward", 160, kind=config.reward.kind),
         "Perplexity": spec("perplexity", 160),
         "Memory": spec("memory", 160),
-        **({"Epsilon": spec("epsilon", 160)} if draws else {"Distinct blocks": spec("blocks", 160)}),
+        **(
+            {"Epsilon": spec("epsilon", 160)}
+            if config.agent.policy in _DRAWING
+            else {"Distinct blocks": spec("blocks", 160)}
+        ),
     }
 
 
-def titles(panels: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[str]:
-    """The titles of panels, as given to a chart or as it holds them."""
-    return list(panels) if isinstance(panels, Mapping) else [panel["title"] for panel in panels]
-
-
-def pictures(question: str, rows: Iterable[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Panels with an answer's pictures; those that answer another question stay."""
+def pictures(question: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Title -> spec of the pictures that answer a question about the layers."""
     import polars as pl
 
+    from layertie_lab.charts.captions import CAPTIONS
     from layertie_lab.charts.layers import attribution_bars, similarity_heatmap
 
     frame = pl.DataFrame(list(rows))
-    if question == "similarity":
-        return {title: similarity_heatmap(frame, method=method, size=360) for method, title in _SIMILARITY.items()}
-    methods: list[str] = frame.get_column("method").unique(maintain_order=True).to_list()
-    return {
-        _ATTRIBUTION.get(method, method): attribution_bars(frame, method=method, width="container", height=200)
-        for method in methods
-    }
+    made: dict[str, Any] = {}
+    for method, (title, axis) in _PICTURES[question].items():
+        if question == "similarity":
+            spec = similarity_heatmap(frame, method=method, size=320).to_dict()
+            # The panel gives the width, and the shades' legend and axes have to fit in.
+            spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+        else:
+            spec = attribution_bars(frame, method=method, title=axis, width="container", height=220).to_dict()
+        made[title] = spec | {"usermeta": {"caption": CAPTIONS[question]}}
+    return made
 
 
 _DRAWING = ("paper", "official-code")
 """Policies that draw an answer at random with a probability of their own, epsilon."""
-_SIMILARITY = {"cka": "What passes the layers", "updates": "What the layers add"}
-_ATTRIBUTION = {
-    "skipped": "Loss without the layer",
-    "integrated-gradients": "Share of the loss (integrated gradients)",
+_PICTURES: dict[str, dict[str, tuple[str, str]]] = {
+    "similarity": {"cka": ("What passes the layers", ""), "updates": ("What the layers add", "")},
+    "attribution": {
+        "skipped": ("Loss without the layer", "rise of the loss (nats per token)"),
+        "conductance": ("Conductance of the layer", "change of the loss (nats per token)"),
+    },
 }
+"""Question -> method -> (title, y axis)."""
 
 
 def decisions_file(path: Path, format: str) -> tuple[str, bytes]:

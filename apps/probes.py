@@ -13,10 +13,10 @@ def similarity(session: Any) -> list[dict[str, Any]]:
 
 
 def attribution(session: Any) -> list[dict[str, Any]]:
-    """What the loss would be without each layer, and each layer's share of it, on the probe set."""
+    """How the loss rises without each layer, and what each carries of it (conductance), on the probe set."""
     from layertie_lab.analysis import live
 
-    return live.attribution(session, tick=_teller(session))
+    return live.attribution(session, methods=("skipped", "conductance"), tick=_teller(session))
 
 
 def _teller(session: Any) -> Any:

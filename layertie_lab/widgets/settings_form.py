@@ -75,6 +75,12 @@ class SettingsForm(anywidget.AnyWidget):
         with self._lock, self.hold_sync():
             self.note, self.alarm = note, alarm
 
+    def blame(self, path: str, sentence: str) -> None:
+        """Say below a setting what is wrong with it, until something is changed."""
+        with self._lock, self.hold_sync():
+            self.problems = {**self.problems, path: sentence}
+            self.note = ""
+
     def on_start(self, callback: Callable[[RunConfig], Any]) -> Callable[[], None]:
         """Call `callback(config)` when a run is to be started; the result ends it. A bound method is held weakly.
 
