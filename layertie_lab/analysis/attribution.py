@@ -1,4 +1,4 @@
-"""What each position of a tied stack does for the loss: by captum along a path from a baseline, and by skipping it.
+"""What each position of a tied stack does for the loss: along a path from a baseline, and by skipping it.
 
 A layer's output is the whole residual stream, so that attributions to it sum to the same number at every depth. Each
 layer is therefore split into what passes by it and what it adds (its *update*); the value is the update's share, and
@@ -70,9 +70,7 @@ def layer_attribution(
     Raises:
         AnalysisError: Fewer than two sequences, an unknown method or baseline, or a model that has diverged.
 
-    Source: Dhamdhere, Sundararajan & Yan (ICLR 2019), definition 1; Sundararajan, Taly & Yan (ICML 2017), equation 1;
-    in captum's implementation. captum's conductance takes gradients at the near end of each interval of the path; the
-    mean with the path walked backwards takes both ends, which makes its error second order in the step.
+    Source: Dhamdhere, Sundararajan & Yan (ICLR 2019), definition 1; Sundararajan, Taly & Yan (ICML 2017), equation 1.
     """
     _check(methods, baseline, steps)
     check_tokens(model, tokens, targets=True)
@@ -80,8 +78,8 @@ def layer_attribution(
     with undisturbed(model):
         found, totals = shares(model, tokens, [m for m in METHODS if m in methods], baseline, steps, tick)
     rows = []
-    for method, by_layer in found.items():
-        for layer, (passing, update) in enumerate(by_layer):
+    for method, parts in found.items():
+        for layer, (passing, update) in enumerate(parts.permute(1, 2, 0)):
             error = float((passing + update - totals).abs().mean())
             row = _row(method, layer, owners[layer], mean_interval(update.numpy(), level), _PATH_UNIT)
             rows.append(row | {"completeness_error": error, "baseline": baseline, "total": float(totals.mean())})

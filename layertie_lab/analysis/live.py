@@ -57,22 +57,22 @@ def similarity(
 
 def attribution(
     session: Inspectable,
-    methods: Sequence[str] = ("skipped", "integrated-gradients"),
+    methods: Sequence[str] = ("skipped", "conductance"),
     tick: Tick | None = None,
     **options: Any,
 ) -> list[Row]:
     """Rows of `analysis.attribution` on the probe set.
 
     Args:
-        methods: skipped (a few training steps long), integrated-gradients, conductance (each a training step or more
-            per layer and probe sequence).
+        methods: skipped, conductance (each as long as a few training steps), integrated-gradients (as long as half a
+            training step or more per layer and probe sequence).
 
     Raises:
         AnalysisError: Fewer than two probe sequences, or an unknown method.
     """
     paths = [method for method in dict.fromkeys(methods) if method != "skipped"]
     skipped = "skipped" in methods
-    share = 0.05 if paths and skipped else float(skipped)
+    share = 0.2 if paths and skipped else float(skipped)
     frames: list[pl.DataFrame] = []
     if skipped:
         tokens = session.probe_tokens()

@@ -165,7 +165,8 @@ def _alternatives(model: nn.Module, layers: int, batch_size: int, bf16: bool) ->
         {"map": name, "kind": "predicted", "component": component, "bytes": size}
         for name, ties in maps.items()
         for component, size in predict_memory(
-            model.config, model.vocabulary_size, ties, gradient, batch_size, bf16=bf16  # type: ignore[arg-type]
+            model.config, model.vocabulary_size, ties, gradient, batch_size, bf16=bf16,  # type: ignore[arg-type]
+            device=device_of(model).type,
         ).items()
     ]  # fmt: skip
 
