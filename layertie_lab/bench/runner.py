@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from typing import Any
 
 import torch
 
+from .. import __version__
 from ..core.config import RunConfig
 from ..records.store import Store
 from ..text.dataset import TokenData, prepare
@@ -61,7 +61,7 @@ def machine(device: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "layertie_lab": version("layertie_lab"),
+        "layertie_lab": __version__,
         "device": device,
     }
     if torch.device(device).type == "cuda":
