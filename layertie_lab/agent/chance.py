@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from ..core.decisions import Proposal
 from ..core.errors import AgentError
 from ..core.keys import RunKey
@@ -23,9 +25,15 @@ class RandomPolicy(StatelessPolicy):
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
         """A random draw."""
-        draw = key.random(state.decision, "agent")
+        return state.proposal(self._draw(state, key.random(state.decision, "agent")), explored=True, epsilon=1.0)
+
+    def greedy(self, state: AgentState) -> int:
+        """A random draw too, since no answer looks better than another; the same for the same state."""
+        return self._draw(state, random.Random(f"{state.decision}/{state.ties}"))
+
+    def _draw(self, state: AgentState, draw: random.Random) -> int:
         if self.owners is None:
-            return state.proposal(draw.randrange(state.layer + 1), explored=True, epsilon=1.0)
+            return draw.randrange(state.layer + 1)
         layers = len(state.ties)
         if not 1 <= self.owners <= layers:
             raise AgentError(
@@ -33,8 +41,4 @@ class RandomPolicy(StatelessPolicy):
                 "Choose a number of owners that the model can have.",
             )
         own = draw.random() < (self.owners - 1) / (layers - 1)
-        return state.proposal(state.layer if own else draw.randrange(state.layer), explored=True, epsilon=1.0)
-
-    def greedy(self, state: AgentState) -> int:
-        """No answer looks better than another: the present tie is kept."""
-        return state.present
+        return state.layer if own else draw.randrange(state.layer)

@@ -1,4 +1,4 @@
-"""Policies that know their answer beforehand: fixed maps, a person, a replayed list."""
+"""Policies that know their answer beforehand: fixed maps, a timetable, a person, a replayed list."""
 
 from __future__ import annotations
 
@@ -31,6 +31,27 @@ class FixedPolicy(StatelessPolicy):
         """The map's source for the layer."""
         check_layers(len(self.ties), state)
         return self.ties[state.layer]
+
+
+class ShareThenUnshare(StatelessPolicy):
+    """Everything tied to layer 0 at first, later every layer on its own (Yang et al. 2021, arXiv 2110.03848).
+
+    Args:
+        unshare_at: Share of the budget of decisions after which layers become independent, as they are asked.
+    """
+
+    name = "share-then-unshare"
+
+    def __init__(self, unshare_at: float) -> None:
+        self.unshare_at = unshare_at
+
+    def propose(self, state: AgentState, key: RunKey) -> Proposal:
+        """Layer 0 before the time, the layer itself after it."""
+        return state.proposal(self.greedy(state))
+
+    def greedy(self, state: AgentState) -> int:
+        """Layer 0 before the time, the layer itself after it."""
+        return state.layer if state.decision > self.unshare_at * state.budget else 0
 
 
 class HumanPolicy(StatelessPolicy):

@@ -11,13 +11,12 @@ from torch import Tensor
 
 from ..core.config import AgentConfig
 from ..core.decisions import Proposal
-from ..core.errors import AgentError
 from ..core.keys import RunKey
 from ..core.ties import TieMap
 from .features import MapFeatures
 from .planner import Planner
 from .posterior import LinearPosterior
-from .protocol import AgentState, Saved, Transition, check_layers, check_reward
+from .protocol import AgentState, Saved, Transition, check_layers, check_reward, check_saved
 from .schedule import exploration
 from .signal import Changes
 
@@ -166,12 +165,7 @@ class LinearThompson:
         Raises:
             AgentError: Saved for another depth or by another policy.
         """
-        if values.get("policy") != "linear" or values.get("layers") != self.layers:
-            raise AgentError(
-                f"Expected the state of a linear learner for {self.layers} layers, but got one of "
-                f"{values.get('policy')!r} for {values.get('layers')}.",
-                "The checkpoint belongs to another depth or another policy.",
-            )
+        check_saved("linear", self.layers, values)
         self._posterior.load(tensors, values)
         self._weights = tensors["weights"].numpy().copy()
         self._trace = tensors["trace"].numpy().copy()

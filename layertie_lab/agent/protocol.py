@@ -212,3 +212,17 @@ def check_layers(layers: int, state: AgentState) -> None:
             f"Expected a tie map of {layers} layers, for which the policy was made, but got {len(state.ties)}.",
             "Make the policy with the run's own config.",
         )
+
+
+def check_saved(policy: str, layers: int, values: dict[str, Any]) -> None:
+    """Refuse a saved state of another kind or depth.
+
+    Raises:
+        AgentError: They differ.
+    """
+    if values.get("policy") != policy or values.get("layers") != layers:
+        raise AgentError(
+            f"Expected the state of a {policy} policy for {layers} layers, but got one of {values.get('policy')!r} for "
+            f"{values.get('layers')}.",
+            "The checkpoint belongs to another depth, another agent.policy or another agent.learner.",
+        )
