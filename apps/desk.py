@@ -189,13 +189,13 @@ class Desk:
             if handle.status in ("ready", "running", "paused", "finished"):
                 handle.opening(timeout=2.0)
         self._begin(path, config, handle, past=_Past(path))
-        self.steer.show(can_save=True, can_keep=True, keep=handle.worker.keep)
+        self.steer.show(can_save=True, can_keep=True, can_resume=True, keep=handle.worker.keep)
         self._allow("")
 
     def _watch(self, path: Path, config: RunConfig) -> None:
         self._leave()
         self._begin(path, config, Follower(path))
-        self.steer.show(can_save=False, can_keep=False)
+        self.steer.show(can_save=False, can_keep=False, can_resume=False)
         self._allow("Another process trains this run; it can be watched here.")
 
     def _begin(self, path: Path, config: RunConfig, source: Handle | Follower, past: Iterable[Event] = ()) -> None:

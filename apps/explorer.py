@@ -1,3 +1,8 @@
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
+
 """The explorer: train a tied transformer, step the agent by hand or let it run, and watch it live.
 
 Open it with `marimo run apps/explorer.py`.
@@ -25,16 +30,15 @@ def _(make_desk, mo):
 
 @app.cell
 def _(desk, mo):
-    _title = mo.Html('<h1 class="explorer-title">Layer tying explorer</h1>')
-    _head = mo.hstack([_title, mo.ui.anywidget(desk.menu)], widths=[0, 1], align="center")
-    _head = mo.Html(f'<div class="explorer-head">{_head.text}</div>')
-    mo.vstack([_head, mo.ui.anywidget(desk.form)], gap=0.4)
+    _menu, _form = mo.ui.anywidget(desk.menu), mo.ui.anywidget(desk.form)
+    mo.Html(f'<div class="explorer-head"><h1>Layer tying explorer</h1>{_menu}</div>{_form}')
     return
 
 
 @app.cell
 def _(desk, mo):
-    mo.hstack([mo.ui.anywidget(desk.steer), mo.ui.anywidget(desk.tie_map)], widths=[1, 1.5], gap=1.5, wrap=True)
+    _steer, _tie_map = mo.ui.anywidget(desk.steer), mo.ui.anywidget(desk.tie_map)
+    mo.Html(f'<div class="explorer-pair"><div>{_steer}</div><div>{_tie_map}</div></div>')
     return
 
 

@@ -67,7 +67,22 @@ def _row(run: RunSummary, status: str = "") -> dict[str, str]:
 
 
 def state(run: Any, example: bool) -> dict[str, Any]:
-    """What the steering panel shows of a run that is not going on."""
+    """What the steering panel shows of a run that is not going on: how it stands, and its last decision."""
+    return {**_last_decision(run), **_standing(run, example)}
+
+
+def _last_decision(run: Any) -> dict[str, Any]:
+    if not run.decisions.height:
+        return {}
+    last = run.decisions.row(-1, named=True)
+    values = run.q_values.filter(run.q_values["decision"] == last["decision"]).sort("answer")["q_value"].to_list()
+    return {
+        "asked": last["decision"], "legal": list(range(last["layer"] + 1)), "q_values": values,
+        **{name: last[name] for name in ("episode", "layer", "present", "proposed", "explored", "epsilon")},
+    }  # fmt: skip
+
+
+def _standing(run: Any, example: bool) -> dict[str, Any]:
     done, budget = run.decisions.height, run.config.decisions
     if run.damage:
         return {"status": "empty", "status_text": "This run cannot be gone on with.", "error": run.damage}

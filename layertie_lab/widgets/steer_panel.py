@@ -61,6 +61,7 @@ class SteerPanel(anywidget.AnyWidget):
         can_answer: Whether an answer is awaited.
         can_save: Whether there is a run directory to save to.
         can_keep: Whether the run can outlive the page.
+        can_resume: Whether whoever listens goes on with a run whose process is gone, when Step or Run is pressed.
         keep: Whether it shall.
     """
 
@@ -88,6 +89,7 @@ class SteerPanel(anywidget.AnyWidget):
     can_answer = traitlets.Bool(False).tag(sync=True)
     can_save = traitlets.Bool(True).tag(sync=True)
     can_keep = traitlets.Bool(False).tag(sync=True)
+    can_resume = traitlets.Bool(False).tag(sync=True)
     keep = traitlets.Bool(False).tag(sync=True)
     palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)

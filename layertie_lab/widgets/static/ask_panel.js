@@ -18,7 +18,7 @@ class AskPanel {
     this.again = html("label", { class: "ll-again" }, model.get("repeats"), this.every);
     this.bar = html("progress", { max: 1 });
     this.sentence = html("p", { class: "ll-sentence", role: "status" });
-    const line = html("div", { class: "ll-line" }, ...this.buttons, this.again, this.bar, this.sentence);
+    const line = html("div", { class: "ll-line" }, ...this.buttons, this.again, this.sentence, this.bar);
     this.lead = html("span", { class: "ll-lead" });
     this.words = html("span", {});
     this.text = html("pre", { tabindex: 0 }, this.lead, this.words);

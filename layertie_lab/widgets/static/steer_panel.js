@@ -131,13 +131,15 @@ class SteerPanel {
     const status = this.shownStatus();
     this.root.dataset.status = status;
     const words = this.waiting ? "Waiting for the notebook to answer; it may be busy." : this.get("status_text");
-    say(this.status, words || STATUS[status] || status);
+    const offer = status === "lost" && this.get("can_resume") ? " Step or Run goes on from the last save." : "";
+    say(this.status, (words || STATUS[status] || status) + offer);
     say(this.rates, this.ratesInWords(status));
     say(this.error, this.get("error"));
     say(this.toggle, status === "running" ? "Pause" : "Run");
-    allow(this.step, CAN_STEP.includes(status), "Pause the run to take single decisions");
-    allow(this.toggle, CAN_RUN.includes(status));
-    allow(this.some, CAN_STEP.includes(status), "Pause the run first");
+    const again = status === "lost" && this.get("can_resume");
+    allow(this.step, CAN_STEP.includes(status) || again, "Pause the run to take single decisions");
+    allow(this.toggle, CAN_RUN.includes(status) || again);
+    allow(this.some, CAN_STEP.includes(status) || again, "Pause the run first");
     allow(this.save, CAN_RUN.includes(status) && this.get("can_save"));
     set(this.keepLine, { style: this.get("can_keep") ? null : "display: none" });
     this.keep.checked = this.get("keep");
@@ -264,7 +266,7 @@ function render({ model, el }) {
   const stopTheme = followTheme(root);
   const names = [
     "status", "status_text", "error", "decision", "step", "asked", "episode", "layer", "legal", "q_values", "present",
-    "proposed", "explored", "epsilon", "can_answer", "can_save", "can_keep", "keep", "decisions_per_second",
+    "proposed", "explored", "epsilon", "can_answer", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
     "steps_per_second", "palette",
   ];
   const stop = observe(model, names, panel.repaint);
