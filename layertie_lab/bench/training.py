@@ -119,10 +119,8 @@ def decision_overhead(config: RunConfig, data: TokenData, rounds: int) -> Iterat
         laps: list[dict[str, float]] = []
         session = Session(sized, data=data)
         session.run(3)
-        session.meter.lap()
-        for _ in range(rounds):
-            session.run(1)
-            laps.append(session.meter.lap())
+        session.subscribe(lambda entry, laps=laps: laps.append(entry) if isinstance(entry, dict) else None)
+        session.run(rounds)
         other = np.array([lap["seconds"] - lap["training_seconds"] - lap["evaluation_seconds"] for lap in laps])
         share = other / np.array([lap["seconds"] for lap in laps])
         milliseconds = float(np.median(other) * 1e3)
