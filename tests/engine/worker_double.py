@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from layertie_lab.core.config import RunConfig
@@ -46,6 +47,7 @@ class Double:
         self.notes: list[tuple[str, dict[str, Any]]] = []
 
     directory = None
+    journal = SimpleNamespace(flush=lambda: None)
 
     @classmethod
     def resume(cls, directory: str) -> Double:
