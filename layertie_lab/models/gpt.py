@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.config import ModelConfig, TieConfig
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, RecordError
 from ..core.keys import RunKey
 from ..core.ties import TieMap
 from .aliasing import make_stack
@@ -200,12 +200,17 @@ class GPT(nn.Module):
         Raises:
             RecordError: The state is of another model.
         """
-        inside = {name.removeprefix("stack."): t for name, t in tensors.items() if name.startswith("stack.")}
-        self.stack.load(inside, meta)
+        outer = {name: p for name, p in self.named_parameters() if not name.startswith("stack.")}
+        wanted = {name: p.shape for name, p in outer.items()}
+        given = {name: t.shape for name, t in tensors.items() if not name.startswith("stack.")}
+        if wanted != given:
+            raise RecordError(
+                f"Expected a model's weights {wanted}, but got {given}.", "Load it into a model of the same settings."
+            )
+        self.stack.load({name.removeprefix("stack."): t for name, t in tensors.items() if name not in outer}, meta)
         with torch.no_grad():
-            for name, p in self.named_parameters():
-                if not name.startswith("stack."):
-                    p.copy_(tensors[name])
+            for name, p in outer.items():
+                p.copy_(tensors[name])
 
 
 def _draw(module: nn.Module, generator: torch.Generator, layers: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -175,14 +174,12 @@ class LayerStack(nn.Module):
         for block in self.layers:
             block.compile()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> LayerStack:
-        twin = type(self).__new__(type(self))
-        memo[id(self)] = twin
-        twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
-        twin._reattach()
-        if self.compiled:  # the copy of a compiled module is not compiled
-            twin.compile_blocks()
-        return twin
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # The end of a deepcopy too: storages are copied Parameter by Parameter, and what was compiled is not any more.
+        super().__setstate__(state)
+        self._reattach()
+        if self.compiled:
+            self.compile_blocks()
 
     def _apply(self, fn: Any, recurse: bool = True) -> LayerStack:
         super()._apply(fn, recurse)
