@@ -8,6 +8,7 @@ from torch import nn
 
 from ..core.config import ModelConfig
 from ..core.ties import TieMap
+from .stack import storage_of
 
 COMPONENTS = ("embedding", "positions", "attention", "mlp", "norm", "head")
 """Where a GPT's parameters sit. With a tied head the output weights are part of `embedding`."""
@@ -18,15 +19,16 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
     counts: dict[str, int] = dict.fromkeys(COMPONENTS, 0)
     seen: set[int] = set()
     for name, parameter in model.named_parameters():
-        if parameter.data_ptr() not in seen:
-            seen.add(parameter.data_ptr())
+        storage = storage_of(parameter)
+        if storage not in seen:
+            seen.add(storage)
             counts[_component(name)] += parameter.numel()
     return counts
 
 
 def trainable_parameters(model: nn.Module) -> int:
     """Parameters that receive a gradient from at least one position, each storage once."""
-    return sum({p.data_ptr(): p.numel() for p in model.parameters() if p.requires_grad}.values())
+    return sum({storage_of(p): p.numel() for p in model.parameters() if p.requires_grad}.values())
 
 
 def claimed_parameters(model: nn.Module) -> int:

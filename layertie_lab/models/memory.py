@@ -22,6 +22,7 @@ from torch import nn
 from ..core.config import ModelConfig
 from ..core.ties import TieMap
 from .counts import block_parameters, outer_parameters
+from .stack import storage_of
 
 
 def activation_bytes(
@@ -109,7 +110,7 @@ def model_memory(model: nn.Module, batch_size: int, *, bf16: bool = False) -> di
     inside = {id(p) for p in stack.parameters()}  # type: ignore[union-attr, operator]
     held = [p for p in model.parameters() if id(p) not in inside]
     held += [p for group in stack.trained() for p in group.values()]  # type: ignore[union-attr, operator]
-    storages = {p.data_ptr(): p.numel() * p.element_size() for p in model.parameters()}
+    storages = {storage_of(p): p.numel() * p.element_size() for p in model.parameters()}
     saved = activation_bytes(
         model.config, model.vocabulary_size, stack.frozen, batch_size, bf16=bf16,  # type: ignore[union-attr, arg-type]
         casts=len(set(stack.sharing.objects)), device=held[0].device.type,  # type: ignore[union-attr]

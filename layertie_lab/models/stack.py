@@ -85,7 +85,7 @@ class LayerStack(nn.Module):
     def blocks(self) -> TieMap:
         """The true sharing, read from storages: for each layer the first one on the same storage."""
         return sharing_of(
-            tuple(_storage(p) for p in self._parameters_of(layer).values()) for layer in range(len(self.layers))
+            tuple(storage_of(p) for p in self._parameters_of(layer).values()) for layer in range(len(self.layers))
         )
 
     @property
@@ -197,7 +197,7 @@ class LayerStack(nn.Module):
             firsts = sorted(set(self.sharing.blocks))
             assert held == firsts, f"layers {held} own a block by the map, layers {firsts} by sharing"
         by_owner = len(set(self.sharing.blocks)) * sum(p.numel() for p in self._parameters_of(0).values())
-        storages = {_storage(p): p.numel() for p in self.layers.parameters()}
+        storages = {storage_of(p): p.numel() for p in self.layers.parameters()}
         by_storage = sum(storages.values())
         assert by_owner == by_storage, f"{by_owner} parameters by owner, but {by_storage} by storage"
         assert self.blocks == self.sharing.blocks, f"blocks {self.sharing.blocks} by the map, {self.blocks} by storage"
@@ -285,6 +285,7 @@ class LayerStack(nn.Module):
         self._slot_names = tuple(first)
 
 
-def _storage(parameter: Tensor) -> int:
+def storage_of(parameter: Tensor) -> int:
+    """What tells storages apart."""
     # Meta tensors have no memory; there the object stands for the storage.
     return id(parameter) if parameter.is_meta else parameter.data_ptr()

@@ -1,0 +1,67 @@
+"""Parameters and operations."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from tied_models import VOCABULARY, loss_of, model_of, small, tie_maps, tokens
+from torch.utils.flop_counter import FlopCounterMode
+
+from layertie_lab.core.config import ModelConfig, TieConfig
+from layertie_lab.core.ties import TieMap
+from layertie_lab.models.counts import (
+    claimed_parameters,
+    count_parameters,
+    flops_per_token,
+    trainable_parameters,
+    untied_parameters,
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(tie_map=tie_maps())
+def test_each_storage_counts_once(tie_map):
+    model = model_of(TieConfig(gradient="owner"), tie_map)
+    total = sum(p.numel() for p in model.parameters())
+    assert sum(count_parameters(model).values()) == total
+    assert trainable_parameters(model) == claimed_parameters(model) == total
+
+
+@pytest.mark.parametrize("changes", [{}, {"bias": False}, {"tie_head": False}, {"positions": "rotary"}])
+def test_untied_parameters(changes):
+    model = model_of(TieConfig(), TieMap.independent(4), **changes)
+    assert untied_parameters(small(**changes), VOCABULARY) == sum(p.numel() for p in model.parameters())
+
+
+def test_the_papers_figures():
+    config = ModelConfig(layers=48, width=1600, heads=25, context=1024)
+    assert untied_parameters(config, 50257) == 1_557_611_200
+
+
+def test_by_component():
+    counts = count_parameters(model_of(TieConfig(), TieMap((0, 0, 2, 2))))
+    assert counts == {
+        "embedding": 160, "positions": 48, "attention": 2 * (4 * 64 + 32), "mlp": 2 * (8 * 64 + 40), "norm": 5 * 16,
+        "head": 0,
+    }  # fmt: skip
+    assert count_parameters(model_of(TieConfig(), tie_head=False))["head"] == 160
+
+
+def test_frozen_layers_are_not_trainable():
+    model = model_of(TieConfig(start="frozen-random"))
+    assert trainable_parameters(model) < sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("gradient", ["shared", "owner"])
+def test_operations_against_torchs_counter(gradient):
+    tie_map = TieMap((0, 0, 2, 2))
+    model = model_of(TieConfig(gradient=gradient), tie_map)
+    with FlopCounterMode(display=False) as counter:
+        loss_of(model, tokens()).backward()
+    matrices = {"mm", "addmm", "bmm"}
+    counted = sum(n for op, n in counter.get_flop_counts()["Global"].items() if str(op).split(".")[-1] in matrices)
+    predicted = flops_per_token(model.config, VOCABULARY, tie_map, gradient)
+    positions = 3 * 6
+    assert counted == positions * sum(n for part, n in predicted.items() if part != "scores")
+    forward = flops_per_token(model.config, VOCABULARY, training=False)
+    assert forward["scores"] == 4 * 2 * 2 * 6 * 8
