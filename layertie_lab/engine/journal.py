@@ -12,9 +12,10 @@ import torch
 
 from ..core.config import RunConfig
 from ..core.errors import LayertieError
-from ..core.events import Event
-from ..records.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from ..core.events import Decided, Event
+from ..records.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
 from ..records.directory import RunDirectory
+from ..records.recovery import read_tail
 from ..records.writer import EventWriter
 from ..training.device import describe_device
 from . import state
@@ -141,6 +142,13 @@ class Journal:
             session, "checkpoint", decision=session.decision, step=session.step, file=path.name, offset=meta["offset"]
         )
         return path
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the run was given up before its first checkpoint and its first decision."""
+        if self._directory is None or list_checkpoints(self._directory):
+            return False
+        return not any(isinstance(event, Decided) for event in read_tail(self._directory, 0))
 
     def latest(self) -> Checkpoint:
         """The newest checkpoint that is whole and lies within the log.

@@ -54,15 +54,18 @@ class Session:
         journal = Journal.unrecorded() if directory is None else Journal.create(directory, config)
         try:
             self._start(build(config, data), journal)
-            self.emit(opened(self))
-            self.parts.reward.start(self._readings.measure(self.step, self.decision))
-            self._agenda.begin(self)
-            journal.flush()
+            self._open()
             journal.process(self)
             self.save()
         except BaseException:
             journal.close()
             raise
+
+    def _open(self) -> None:
+        self.emit(opened(self))
+        self.parts.reward.start(self._readings.measure(self.step, self.decision))
+        self._agenda.begin(self)
+        self.journal.flush()
 
     def _start(self, parts: Parts, journal: Journal) -> None:
         self.parts = parts
@@ -283,10 +286,6 @@ class Session:
         """The probe set: [sequences, context + 1] tokens of the validation split, the same throughout the run."""
         return self._readings.windows("validation", self.config.records.probe_sequences)
 
-    def memory(self) -> dict[str, int]:
-        """Bytes by component that a training step needs with the present ties, predicted from shapes."""
-        return dict(self._readings.memory())
-
     def summary(self) -> dict[str, Any]:
         """What the run has come to, as plain values (see `layertie train --json`)."""
         return summarize(self)
@@ -296,11 +295,7 @@ class Session:
         return opened(self)
 
     def note(self, kind: str, **values: Any) -> None:
-        """Write a fact about the process, not the run (see `EventWriter.telemetry`), and pass it on.
-
-        Raises:
-            StorageError: It cannot be written.
-        """
+        """Write a fact about the process, not the run (see `EventWriter.telemetry`), and pass it on."""
         self.journal.note(self, kind, **values)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
@@ -335,7 +330,13 @@ class Session:
         try:
             session = cls.__new__(cls)
             session._start(build(journal.config, data), journal)
-            state.restore(session)
+            if journal.is_blank:
+                # Killed while it was being set up: there is nothing to go on from, and nothing to lose.
+                journal.rewind(0)
+                session._open()
+                journal.settle()
+            else:
+                state.restore(session)
             journal.process(session, resumed=True)
             session.save()
         except BaseException:

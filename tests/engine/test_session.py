@@ -217,3 +217,16 @@ def test_fixed_patterns_start_as_they_stay(text_file: Path) -> None:
     assert session.ties.sources == (0, 1, 1, 3)
     session.run(5)
     assert session.ties.sources == (0, 1, 1, 3)
+
+
+def test_a_run_that_was_killed_while_it_was_set_up_begins_again(text_file: Path, tmp_path: Path) -> None:
+    whole, blank = Session(small(text_file), tmp_path / "whole"), tmp_path / "blank"
+    whole.close()
+    Session(small(text_file), blank).close(save=False)
+    for path in (blank / "checkpoints").iterdir():
+        path.unlink()
+    (blank / "events.jsonl").write_bytes((blank / "events.jsonl").read_bytes()[:100])
+    with Session.resume(blank) as session:
+        assert (blank / "events.jsonl").read_bytes() == (tmp_path / "whole/events.jsonl").read_bytes()
+        session.run(2)
+        assert session.decision == 2
