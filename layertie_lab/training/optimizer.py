@@ -91,6 +91,11 @@ class Optimizer:
                     "Load the model first, from the same checkpoint.",
                 )
             parameter = known[name]
+            if key != "step" and value.shape != parameter.shape:
+                raise RecordError(
+                    f"Expected {full_name} of shape {tuple(parameter.shape)}, but got {tuple(value.shape)}.",
+                    "Load it into a model of the same settings.",
+                )
             target = parameter.device if key != "step" or parameter.device.type != "cpu" else "cpu"
             self.inner.state[parameter][key] = value.detach().clone().to(target)
 
