@@ -7,13 +7,15 @@ subclass made for the block's class, as FSDP2 does) so that hooks, `torch.compil
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ..core.ties import TieMap
 
 Slots = tuple[tuple[nn.Module, str], ...]
 """Where a block holds its Parameters: (module, name in it), in the order of `named_parameters`."""
@@ -81,16 +83,17 @@ def make_detachable(block: nn.Module) -> None:
 
 
 @contextmanager
-def one_cast_per_owner(blocks: list[DetachedForward], firsts: tuple[int, ...]) -> Iterator[None]:
+def one_cast_per_owner(layers: Iterable[nn.Module], firsts: TieMap) -> Iterator[None]:
     """Under autocast, cast the matrices that owner and copies share once, for one forward pass over the blocks.
 
     Autocast keeps the cast of a Parameter that wants a gradient; a detached weight would be cast, and its cast saved
     for backward, at every copy.
 
     Args:
-        blocks: The blocks of a stack.
+        layers: The blocks of a stack, made detachable.
         firsts: For each block the first one with the same Parameters.
     """
+    blocks = [block for block in layers if isinstance(block, DetachedForward)]
     kind = blocks[0].slots[0][0]._parameters[blocks[0].slots[0][1]].device.type  # type: ignore[union-attr]
     copies = [layer for layer, block in enumerate(blocks) if block.copies]
     if not copies or not torch.is_grad_enabled() or not torch.is_autocast_enabled(kind):

@@ -54,7 +54,7 @@ class LayerStack(nn.Module):
         super().__init__()
         self.layers = layers if isinstance(layers, nn.ModuleList) else nn.ModuleList(layers)
         self.config = config
-        self.compiled = False
+        self.compiled: Any = None
         ties = TieMap.all_tied(len(self.layers)) if tie_map is None else tie_map
         if len(ties) != len(self.layers):
             raise TieError(
@@ -69,7 +69,8 @@ class LayerStack(nn.Module):
 
     def forward(self, x: Tensor, *args: Any) -> Tensor:
         # Inside compiled blocks a cast is fused and not saved; making it outside would only add guards.
-        with nullcontext() if self.compiled else one_cast_per_owner(list(self.layers), self.sharing.objects.sources):  # type: ignore[arg-type]
+        shared = nullcontext() if self.compiled is not None else one_cast_per_owner(self.layers, self.sharing.objects)
+        with shared:
             for block in self.layers:
                 x = block(x, *args)
         return x
@@ -168,18 +169,24 @@ class LayerStack(nn.Module):
                 for slot, p in self._parameters_of(layer).items():
                     p.copy_(tensors[f"{layer}.{slot}"])
 
-    def compile_blocks(self) -> None:
-        """torch.compile each block. A re-tie changes no graph: one for owners, and one for copies in owner mode."""
-        self.compiled = True
+    def compile_blocks(self, backend: Any = "inductor") -> None:
+        """torch.compile each block. A re-tie changes no graph: one for owners, and one for copies in owner mode.
+
+        Args:
+            backend: As in `torch.compile`.
+        """
+        self.compiled = backend
+        # Evaluation, autocast and other batch sizes add graphs to those two; torch gives up at 8 by default.
+        torch._dynamo.config.recompile_limit = max(32, torch._dynamo.config.recompile_limit)
         for block in self.layers:
-            block.compile()
+            block.compile(backend=backend)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # The end of a deepcopy too: storages are copied Parameter by Parameter, and what was compiled is not any more.
         super().__setstate__(state)
         self._reattach()
-        if self.compiled:
-            self.compile_blocks()
+        if self.compiled is not None:
+            self.compile_blocks(self.compiled)
 
     def _apply(self, fn: Any, recurse: bool = True) -> LayerStack:
         super()._apply(fn, recurse)

@@ -39,10 +39,19 @@ class Optimizer:
         )  # fmt: skip
 
     def step(self, learning_rate: float) -> None:
-        """One AdamW step on the gradients that are there."""
+        """One AdamW step on the gradients that are there.
+
+        All memory is asked for before the first update, so that running out of it changes nothing.
+        """
+        new = self._begin_moments()
         for group in self.inner.param_groups:
             group["lr"] = learning_rate
-        self.inner.step()
+        try:
+            self.inner.step()
+        except BaseException:
+            for parameter in new:
+                del self.inner.state[parameter]
+            raise
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
@@ -117,6 +126,20 @@ class Optimizer:
         assert trainable <= set(held), f"{len(trainable - set(held))} of {len(trainable)} trainable parameters not held"
         strangers = [p for p in self.inner.state if id(p) not in set(held)]
         assert not strangers, f"moments of {len(strangers)} parameters that are not trained"
+
+    def _begin_moments(self) -> list[Tensor]:
+        fused = self.inner.defaults["fused"]
+        new: dict[Tensor, Any] = {
+            p: {
+                "step": torch.zeros((), device=p.device if fused else "cpu"),
+                "exp_avg": torch.zeros_like(p, memory_format=torch.preserve_format),
+                "exp_avg_sq": torch.zeros_like(p, memory_format=torch.preserve_format),
+            }
+            for p in self.parameters()
+            if p.grad is not None and p not in self.inner.state
+        }
+        self.inner.state.update(new)
+        return list(new)
 
     def _named_groups(self) -> list[dict[str, Parameter]]:
         stack = self.model.stack

@@ -135,6 +135,26 @@ def test_out_of_memory_leaves_a_savable_state(where, error, steps):
     run.step(steps)
 
 
+def test_out_of_memory_while_moments_are_made(monkeypatch):
+    run = parts(TieConfig("owner", "alias", "snapshot", "tied", "keep"))
+    run.retie(2, 2)
+    before, zeros_like, made = state_of(run), torch.zeros_like, []
+
+    def scarce(*args, **kwargs):
+        made.append(1)
+        if len(made) == 40:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return zeros_like(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "zeros_like", scarce)
+    with pytest.raises(DeviceMemoryError):
+        run.step(0)
+    assert unchanged(run, before)
+    monkeypatch.undo()
+    run.step(0)
+    run.check()
+
+
 def test_other_errors_are_not_hidden():
     run = parts()
     run.model.stack.layers[0].register_forward_pre_hook(lambda *_: 1 / 0)
