@@ -6,10 +6,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..core.errors import ConfigError
 from ..core.ties import TieMap
 
-LANDSCAPES: tuple[str, ...] = ("A", "B", "C", "V")
+LANDSCAPES: tuple[str, ...] = ("A", "B", "C", "V", "P")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ def make_landscape(name: str, layers: int, seed: int = 0) -> Landscape:
             or have the owner of the layer before), with k a quarter of the layers, at least 3.
             C: A through noise as large as one layer's effect, plus a drift that decays like a training loss.
             V: B with .6 k in place of .4, so that worth falls before it rises from one good map to a better one.
+            P: the share of pairs of layers that share an owner in the map as in the best one, or do not in both (the
+            Rand index); unlike the others it is no sum of features of single layers.
         layers: Depth L, at least 4.
         seed: Of the best sources or the given layers.
 
@@ -57,6 +61,10 @@ def make_landscape(name: str, layers: int, seed: int = 0) -> Landscape:
         best = TieMap((0, *(draw.randrange(layer + 1) for layer in range(1, layers))))
         effect = 1 / (layers - 1)
         return Landscape(name, layers, _best_sources(best), best, *((effect, 3.0) if name == "C" else ()))
+    if name == "P":
+        drawn = (draw.randrange(layer) if draw.random() < 0.7 else layer for layer in range(1, layers))
+        best = TieMap((0, *drawn)).flattened()
+        return Landscape(name, layers, _pairs(best), best)
     owners = max(3, layers // 4)
     given = sorted(draw.sample(range(1, layers), owners - 1))
     sources = [0]
@@ -81,5 +89,17 @@ def _owners(given: list[int], owners: int, weight: float) -> Callable[[TieMap], 
             len(ties) - 1
         )
         return 1 - weight * ((count - owners) / owners) ** 2 - 0.3 * (1 - placed) - 0.3 * (1 - runs)
+
+    return worth
+
+
+def _pairs(best: TieMap) -> Callable[[TieMap], float]:
+    wanted = np.array(best.owners)
+    upper = np.triu_indices(len(best), 1)
+    together = (wanted[:, None] == wanted)[upper]
+
+    def worth(ties: TieMap) -> float:
+        owners = np.array(ties.owners)
+        return float(np.mean((owners[:, None] == owners)[upper] == together))
 
     return worth

@@ -23,7 +23,8 @@ def runs(command: arguments.Runs, console: Console) -> dict[str, Any]:
     found = list_runs(command.root)
     if not command.json:
         if not found:
-            console.print(f"No runs in {command.root}. Start one with: layertie train", soft_wrap=True)
+            words = f"No runs in {command.root}. Start one with: layertie train --directory {command.root}/NAME"
+            console.print(words, soft_wrap=True)
         else:
             table = Table("run", "state", "scale", "algorithm", "decisions", "validation loss", "changed", box=None)
             for run in found:

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from ..core.config import RunConfig
+from ..core.errors import ConfigError
 from . import arguments
 from .display import Display, summary_lines
 
@@ -28,6 +29,11 @@ def train(command: arguments.Train, progress: Console) -> tuple[dict[str, Any], 
     """Train a new run to the end of its budget; (summary, exit code)."""
     from ..engine.session import Session
 
+    if command.config.agent.policy == "human":
+        raise ConfigError(
+            "Expected a policy that answers by itself, but got policy=human, and nobody is asked on the command line.",
+            "Use the explorer (marimo run apps/explorer.py) or the notebook to answer, or another policy.",
+        )
     directory = command.directory or default_directory(command.config)
     with _status(progress, command.quiet, "preparing text and model"):
         session = Session(command.config, directory)
@@ -38,6 +44,8 @@ def resume(command: arguments.Resume, progress: Console) -> tuple[dict[str, Any]
     """Go on with a run; (summary, exit code)."""
     from ..engine.session import Session
 
+    if command.decisions is not None and command.decisions < 1:
+        raise ConfigError(f"Expected at least 1 decision to make, but got {command.decisions}.", "Raise --decisions.")
     with _status(progress, command.quiet, "reading the run"):
         session = Session.resume(command.run)
     return _go(session, command.decisions, command, progress)

@@ -12,10 +12,9 @@ import torch
 
 from ..core.config import RunConfig
 from ..core.errors import LayertieError
-from ..core.events import Decided, Event
+from ..core.events import Event
 from ..records.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
 from ..records.directory import RunDirectory
-from ..records.recovery import read_tail
 from ..records.writer import EventWriter
 from ..training.device import describe_device
 from . import state
@@ -144,11 +143,18 @@ class Journal:
         return path
 
     @property
-    def is_blank(self) -> bool:
-        """Whether the run was given up before its first checkpoint and its first decision."""
-        if self._directory is None or list_checkpoints(self._directory):
+    def is_to_be_repeated(self) -> bool:
+        """Whether no checkpoint lies within the log, so that the run is to be trained again from its start.
+
+        That is so for a run that was killed while it was set up, and for one whose log was cut at a damaged line. A log
+        that is gone altogether is no such case: its checkpoints would be lost.
+        """
+        if self._directory is None or self._writer is None:
             return False
-        return not any(isinstance(event, Decided) for event in read_tail(self._directory, 0))
+        end, known = self._writer.position.offset, list_checkpoints(self._directory)
+        if any(info.damage or info.meta["offset"] <= end for info in known):
+            return False
+        return end > 0 or not known
 
     def latest(self) -> Checkpoint:
         """The newest checkpoint that is whole and lies within the log.

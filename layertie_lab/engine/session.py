@@ -43,17 +43,18 @@ class Session:
     Raises:
         LayertieError: Text that cannot be read, a directory that holds a run already, a device that is absent.
 
-    A session is always between two optimizer steps, so that it can be saved, forked or inspected at any time:
-    `phase` is "propose" (an answer is awaited) or "training" (`pending_steps` steps of a decision are left).
+    A session is always between two optimizer steps, so that it can be saved, forked or inspected at any time.
     Source of the loop: Hay & Wolf (ICLR 2024), algorithm 1.
     """
 
     def __init__(
         self, config: RunConfig, directory: str | Path | None = None, *, data: TokenData | None = None
     ) -> None:
+        # Text and model first: what cannot be trained leaves no run behind.
+        parts = build(config, data)
         journal = Journal.unrecorded() if directory is None else Journal.create(directory, config)
         try:
-            self._start(build(config, data), journal)
+            self._start(parts, journal)
             self._open()
             journal.process(self)
             self.save()
@@ -255,6 +256,8 @@ class Session:
         Returns:
             The outcomes of the decisions that were completed.
         """
+        if decisions is not None and (not isinstance(decisions, int) or decisions < 0):
+            raise LayertieError(f"Expected a number of decisions, 0 or more, but got {decisions!r}.", "Give one.")
         left = self.config.decisions - self.decision + (self._pending is not None)
         goal = left if decisions is None else decisions
         outcomes: list[Outcome] = []
@@ -330,11 +333,10 @@ class Session:
         try:
             session = cls.__new__(cls)
             session._start(build(journal.config, data), journal)
-            if journal.is_blank:
-                # Killed while it was being set up: there is nothing to go on from, and nothing to lose.
-                journal.rewind(0)
+            if journal.is_to_be_repeated:
+                tail = journal.rewind(0)
                 session._open()
-                journal.settle()
+                state.repeat(session, tail)
             else:
                 state.restore(session)
             journal.process(session, resumed=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..agent.protocol import AgentState
 from ..core.decisions import Decision, Proposal
 from ..core.errors import RecordError
-from ..core.events import Decided
+from ..core.events import Decided, Event
 from ..core.ties import TieMap
 
 if TYPE_CHECKING:  # a session captures and restores itself through this module
@@ -85,6 +85,15 @@ def restore(session: Session) -> None:
     tail = journal.rewind(checkpoint.meta["offset"])
     if session.phase == "training":
         session.complete()
+    repeat(session, tail)
+
+
+def repeat(session: Session, tail: list[Event]) -> None:
+    """Answer again as a rewound log says, and end the rewind.
+
+    Raises:
+        RecordError: The log is of another run.
+    """
     for event in tail:
         if not isinstance(event, Decided):
             continue
@@ -96,7 +105,7 @@ def restore(session: Session) -> None:
                 "The log and the checkpoint belong to different runs: restore them together from a copy.",
             )
         session.commit(event.choice, by=event.by)
-    journal.settle()
+    session.journal.settle()
 
 
 def _under_way(session: Session) -> dict[str, Any] | None:

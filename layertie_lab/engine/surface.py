@@ -147,7 +147,10 @@ class Surface(ABC):
         return self._wait("summary", timeout)
 
     def opening(self, *, timeout: float | None = None) -> Opened:
-        """The opening event of a run that begins where this one is, for a watcher that comes late."""
+        """The opening event of a run that begins where this one is, for a watcher that comes late.
+
+        All events up to then are in the log when the answer comes.
+        """
         return self._wait("opening", timeout)
 
     def snapshot(self, *, timeout: float | None = None) -> dict[str, Any]:

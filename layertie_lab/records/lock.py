@@ -60,9 +60,13 @@ class WriterLock:
         while not self._acquired(path):
             if time.monotonic() > until:
                 self._file.close()
+                ours = f"process {os.getpid()}" in holder(path)
+                who = f"this process ({os.getpid()})" if ours else holder(path)
                 raise RecordError(
-                    f"Expected to be the only writer of {path.parent}, but {holder(path)} is writing it.",
-                    "Watch that run with load_run, end its writer first, or choose another folder.",
+                    f"Expected to be the only writer of {path.parent}, but {who} is writing it.",
+                    "Close the session that writes it first (session.close())."
+                    if ours
+                    else "Watch that run with load_run, end its writer first, or choose another folder.",
                 )
             time.sleep(0.01)
         _held.add(self)

@@ -10,7 +10,7 @@ import polars as pl
 
 from ..core.config import RunConfig
 from ..core.errors import RecordError, TieError
-from ..core.events import Event, Finished, Opened
+from ..core.events import Came, Event, Finished, Opened
 from ..core.tables import COLUMNS, Tabulator
 from .checkpoints import CheckpointInfo, list_checkpoints
 from .cursor import EventCursor, LineCursor
@@ -227,7 +227,9 @@ class Run:
             return "damaged"
         if self.directory.running:
             return "running"
-        return "finished" if isinstance(self._last, Finished) else "stopped"
+        beyond = isinstance(self._last, Came) and self._last.decision >= self.config.decisions
+        done = beyond or isinstance(self._last, Finished)
+        return "finished" if done else "stopped"
 
     def export(self, directory: str | Path, format: Literal["parquet", "csv"] = "parquet") -> list[Path]:
         """Write each table to a file of its own, `TABLE.parquet` or `TABLE.csv`; see `records.export.export`."""

@@ -181,6 +181,7 @@ def _tail_bytes(path: Path, offset: int) -> bytes:
             if file.read(1) != b"\n":
                 raise RecordError(
                     f"Expected a line to begin at byte {offset:,} of {path}, but it is inside one.",
-                    "Resume from an earlier checkpoint.",
+                    "The log was changed since: layertie_lab.records.recovery.repair(path) cuts "
+                    "it before its first damaged line and keeps a copy, after which the run can be resumed.",
                 )
         return file.read(end - offset)

@@ -119,7 +119,10 @@ def summarize(path: Path) -> RunSummary:
     elif directory.running:
         status = "running"
     else:
-        status = "finished" if found and isinstance(found.last, Finished) else "stopped"
+        last = None if found is None else found.last
+        beyond = isinstance(last, Came) and last.decision >= config.decisions
+        done = beyond or isinstance(last, Finished)
+        status = "finished" if done else "stopped"
     return RunSummary(
         name=name, path=path, status=status, scale=config.scale, algorithm=config.algorithm,
         decisions=found.decisions if found else 0, budget=config.decisions, step=found.step if found else 0,

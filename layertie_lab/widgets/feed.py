@@ -164,6 +164,8 @@ class Feed:
         kind = entry["kind"]
         if kind == "refused" and self._steer is not None:
             self._steer.show(error=entry["sentence"])
+        elif kind == "keep" and self._steer is not None:
+            self._steer.show(keep=bool(entry["keep"]))
         elif kind == "status" and entry["status"] in ("ready", "finished") and self._pilot is not None:
             self._pilot.ask()
 

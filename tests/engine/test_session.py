@@ -230,3 +230,33 @@ def test_a_run_that_was_killed_while_it_was_set_up_begins_again(text_file: Path,
         assert (blank / "events.jsonl").read_bytes() == (tmp_path / "whole/events.jsonl").read_bytes()
         session.run(2)
         assert session.decision == 2
+
+
+def test_a_log_cut_before_every_checkpoint_is_trained_again_from_the_start(text_file: Path, tmp_path: Path) -> None:
+    with Session(small(text_file), tmp_path / "run") as session:
+        session.run(4)
+    log = tmp_path / "run/events.jsonl"
+    whole = log.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    latest = max((tmp_path / "run/checkpoints").glob("rolling-*"))
+    for path in (tmp_path / "run/checkpoints").iterdir():
+        if path != latest:
+            path.unlink()
+    log.write_bytes(b"".join(lines[:15]))
+    kept = sum(b'"decided"' in line for line in lines[:15])
+    with Session.resume(tmp_path / "run") as session:
+        assert session.decision == kept
+    assert whole.startswith(log.read_bytes())
+
+
+def test_text_that_cannot_be_used_leaves_no_run_behind(tmp_path: Path) -> None:
+    (tmp_path / "short.txt").write_text("Too short.")
+    with pytest.raises(LayertieError, match="Expected"):
+        Session(RunConfig.preset("tiny", corpus=str(tmp_path / "short.txt")), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, "x"])
+def test_a_number_of_decisions_is_a_number(count: Any, text_file: Path) -> None:
+    with pytest.raises(LayertieError, match="a number of decisions"):
+        Session(small(text_file)).run(count)

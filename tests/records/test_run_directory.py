@@ -123,7 +123,7 @@ def test_one_writer(directory: RunDirectory) -> None:
     directory.lock()  # harmless
     assert directory.running
     other = RunDirectory.open(directory.path)
-    with pytest.raises(RecordError, match=rf"but process {os.getpid()} is writing it\. Watch that run with load_run"):
+    with pytest.raises(RecordError, match=rf"but this process \({os.getpid()}\) is writing it\. Close the session"):
         EventWriter(other)
     directory.unlock()
     assert not directory.running

@@ -42,7 +42,11 @@ class SteerPanel {
     this.list.addEventListener("keydown", (event) => this.press(event));
     this.key = html("p", { class: "ll-key" });
     this.keep = html("input", { type: "checkbox" });
-    this.keep.addEventListener("change", () => this.send("keep", { keep: this.keep.checked }));
+    this.keep.addEventListener("change", () => {
+      // Shown at once; the run's own word on it follows.
+      this.model.set("keep", this.keep.checked);
+      this.send("keep", { keep: this.keep.checked });
+    });
     this.keepLine = html("label", { class: "ll-keep" }, this.keep, "Keep running when I close this page");
     const hand = html("div", { class: "ll-hand", "aria-live": "off" }, this.title, this.opinion);
     const lines = html("div", { class: "ll-lines" }, this.status, this.rates);

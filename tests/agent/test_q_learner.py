@@ -1,0 +1,117 @@
+"""The Q-learner against the algorithm worked out by hand, and the settings in which the two versions differ."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from walks import Walk, config_of, state_at
+
+from layertie_lab.agent.protocol import Transition
+from layertie_lab.agent.qlearning import QLearner
+from layertie_lab.agent.registry import make_policy
+from layertie_lab.core.errors import AgentError
+from layertie_lab.core.keys import RunKey
+from layertie_lab.core.ties import TieMap
+
+LAYERS = 5
+
+
+def network(tensors: dict[str, torch.Tensor]) -> torch.nn.Sequential:
+    """The same network from stock parts."""
+    first, second = torch.nn.Linear(LAYERS, 128), torch.nn.Linear(128, LAYERS * (LAYERS + 1) // 2)
+    made = torch.nn.Sequential(first, torch.nn.ReLU(), second)
+    with torch.no_grad():
+        first.weight.copy_(tensors["first.weight"])
+        first.bias.copy_(tensors["first.bias"])
+        second.weight.copy_(tensors["second.weight"])
+        second.bias.copy_(tensors["second.bias"])
+    return made
+
+
+def slice_of(output: torch.Tensor, layer: int) -> torch.Tensor:
+    return output[layer * (layer + 1) // 2 :][: layer + 1]
+
+
+@pytest.mark.parametrize("name", ["paper", "official-code"])
+def test_it_is_the_stock_network_stepped_by_stock_adamw(name: str) -> None:
+    config = config_of(name)
+    policy = make_policy(config)
+    stock = network(policy.state()[0])
+    optimizer = torch.optim.AdamW(stock.parameters(), lr=1e-3, weight_decay=0.01)
+    ties = TieMap.all_tied(LAYERS)
+    for decision in range(1, 14):
+        state = state_at(ties, decision)
+        values = policy.propose(state, RunKey(0)).q_values
+        now = stock(torch.tensor([float(source) for source in ties]))
+        assert values == pytest.approx(slice_of(now, state.layer).tolist(), abs=1e-6)
+        choice = decision % (state.layer + 1)
+        ties = ties.answer(state.layer, choice)
+        following, reward = state_at(ties, decision + 1), -3.0 - decision
+        learning = policy.learn(Transition(state, choice, reward, following), RunKey(0))
+        with torch.no_grad():
+            later = stock(torch.tensor([float(source) for source in ties]))
+            layer = state.layer if name == "official-code" else following.layer
+            target = reward + 0.99 * slice_of(later, layer).max()
+        loss = torch.nn.functional.mse_loss(slice_of(now, state.layer)[choice], target)
+        assert learning["q_loss"] == pytest.approx(loss.item(), rel=1e-5)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def test_the_bootstrap_changes_the_target_by_the_slice_it_looks_at() -> None:
+    base = config_of("official-code")
+    same = QLearner(LAYERS, base.agent, RunKey(0))
+    other = QLearner(LAYERS, replace(base.agent, bootstrap="next-layer"), RunKey(0))
+    state, following = state_at(TieMap.all_tied(LAYERS), 2), state_at(TieMap((0, 0, 1, 0, 0)), 3)
+    best_same = max(same.values(replace(following, layer=2)))
+    best_next = max(same.values(following))
+    errors = [policy.learn(Transition(state, 1, -1.0, following), RunKey(0))["td_error"] for policy in (same, other)]
+    assert errors[0] - errors[1] == pytest.approx(0.99 * (best_same - best_next), abs=1e-5)
+    assert abs(best_same - best_next) > 1e-3
+
+
+def test_epsilon_falls_per_episode_to_its_floor() -> None:
+    policy = make_policy(config_of("paper"))
+    assert isinstance(policy, QLearner)
+    assert [policy.epsilon(episode) for episode in (1, 2, 3)] == pytest.approx([1.0, 0.95, 0.9025])
+    assert policy.epsilon(400) == 0.01
+
+
+def test_random_answers_are_uniform_over_all_answers() -> None:
+    walk = Walk(make_policy(config_of("paper", epsilon_decay=1.0)), LAYERS)
+    proposals = [proposal for proposal in walk.go(1600) if proposal.layer == 3]
+    assert all(proposal.explored for proposal in proposals)
+    counts = [sum(proposal.choice == answer for proposal in proposals) for answer in range(4)]
+    assert all(70 <= count <= 130 for count in counts)
+
+
+def test_initial_weights_come_from_the_key_alone() -> None:
+    torch.random.default_generator.manual_seed(5)
+    before = torch.random.default_generator.get_state()
+    first = make_policy(config_of("paper")).state()[0]
+    assert torch.equal(torch.random.default_generator.get_state(), before)
+    again, other = make_policy(config_of("paper")).state()[0], make_policy(config_of("paper", seed=1)).state()[0]
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["first.weight"], other["first.weight"])
+    bound = 1 / math.sqrt(LAYERS)
+    assert first["first.weight"].abs().max() <= bound
+    assert first["first.weight"].std() == pytest.approx(bound / math.sqrt(3), rel=0.1)
+
+
+def test_a_network_of_another_width_is_refused() -> None:
+    saved = make_policy(config_of("paper", hidden=64)).state()
+    with pytest.raises(AgentError, match=r"shape \(128, 5\), but found \(64, 5\)"):
+        make_policy(config_of("paper")).load(*saved)
+
+
+def test_values_that_are_no_numbers_are_refused() -> None:
+    policy = make_policy(config_of("paper"))
+    tensors, values = policy.state()
+    tensors["first.weight"][:] = math.nan
+    policy.load(tensors, values)
+    with pytest.raises(AgentError, match="finite values"):
+        policy.propose(state_at(TieMap.independent(LAYERS), 1), RunKey(0))

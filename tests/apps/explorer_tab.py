@@ -1,0 +1,222 @@
+"""A running explorer, and one page of it, as the browser tests see them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+APP = Path(__file__).parents[2] / "apps" / "explorer.py"
+READY = "layertie_lab.engine.child"
+
+
+class Server:
+    """`marimo run apps/explorer.py` on a free port, with its folder of runs in `folder`.
+
+    Args:
+        folder: Where it runs; the runs are in `folder/runs`.
+        runs: Another folder of runs.
+        ttl: Seconds that marimo keeps a browser session without a connection.
+        threads: OMP_NUM_THREADS of the server and so of its children; "" leaves torch's choice.
+    """
+
+    def __init__(self, folder: Path, *, runs: Path | None = None, ttl: int | None = None, threads: str = "1") -> None:
+        self.runs = runs or folder / "runs"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "marimo", "run", str(APP), "--headless", "--no-token", "--host", "127.0.0.1"]
+        command += ["--port", str(self.port), *([] if ttl is None else ["--session-ttl", str(ttl)])]
+        environment = {**os.environ, "LAYERTIE_RUNS": str(self.runs)}
+        if threads:
+            environment["OMP_NUM_THREADS"] = threads
+        self.log = folder / "server.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command, cwd=folder, stdout=log, stderr=log, start_new_session=True, env=environment
+            )
+
+    def __enter__(self) -> Server:
+        wait_for(self._answers, 60, f"the server to answer; it says: {self.log.read_text()[-2000:]}")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        children = self.children()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        psutil.wait_procs(children, timeout=10)
+
+    def _answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"{self.address}/health", timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def children(self) -> list[psutil.Process]:
+        """Training processes, and those that wait for a run."""
+        if not psutil.pid_exists(self.process.pid):
+            return []
+        found = []
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                if READY in child.cmdline():
+                    found.append(child)
+            except psutil.Error:
+                continue
+        return found
+
+    def worker(self, run: str) -> psutil.Process | None:
+        """The process that trains a run now."""
+        pid = process_of(self.runs / run)
+        return next((child for child in self.children() if child.pid == pid), None)
+
+
+class Tab:
+    """One page of the explorer, and what it asked for and complained of."""
+
+    def __init__(self, browser: Any, address: str, query: str = "", **context: Any) -> None:
+        self.context = browser.new_context(**({"viewport": {"width": 1366, "height": 768}} | context))
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.elsewhere: list[str] = []
+        self.received = 0
+        self.page.on("request", self._asked)
+        self.page.on("websocket", lambda socket: socket.on("framereceived", self._count))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
+        self.page.goto(f"{address}/?{query}")
+        self.steer = self.page.locator(".ll-steer")
+        self.map = self.page.locator(".ll-map")
+        self.charts = self.page.locator(".ll-charts").first
+        self.setup = self.page.locator(".ll-setup")
+        self.runs = self.page.locator(".ll-runs")
+        self.table = self.page.locator(".ll-table")
+        self.steer.wait_for(timeout=60_000)
+        self.charts.locator("canvas").first.wait_for(timeout=60_000)
+
+    def close(self) -> None:
+        """Close the page as a person does."""
+        if not self.page.is_closed():
+            self.page.close(run_before_unload=False)
+            self.context.close()
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        return self.steer.get_attribute("data-status") or ""
+
+    @property
+    def run(self) -> str:
+        return self.runs.locator(".ll-name").first.inner_text()
+
+    @property
+    def rows(self) -> int:
+        return int(self.charts.get_attribute("data-rows") or 0)
+
+    @property
+    def decisions(self) -> int:
+        """Decisions so far, as the steering panel says."""
+        return int(self.steer.locator(".ll-rates").inner_text().split()[0])
+
+    @property
+    def words(self) -> str:
+        return self.steer.locator(".ll-status").inner_text()
+
+    @property
+    def query(self) -> str:
+        # Asked in the page: `page.url` only moves on while the driver is being talked to.
+        return self.page.evaluate("location.search").lstrip("?")
+
+    # -- doing -------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Press Start and wait until the page shows the new run."""
+        before = self.run
+        self.setup.locator(".ll-start").click()
+        wait_for(lambda: self.run != before, 10, "the new run's name")
+
+    def step(self) -> None:
+        self.steer.get_by_role("button", name="Step").click()
+
+    def toggle(self) -> None:
+        self.steer.locator(".ll-toggle").click()
+
+    def pause(self) -> None:
+        """Press Pause and wait until an answer can be given."""
+        self.toggle()
+        self.until("paused", "finished")
+        wait_for(lambda: self.status == "finished" or self.answers() > 0, 20, "the open proposal")
+
+    def answers(self) -> int:
+        """How many answers can be given now."""
+        return self.map.locator("g[data-legal]").count()
+
+    def run_some(self, decisions: int) -> None:
+        self.steer.get_by_label("Decisions to run").fill(str(decisions))
+        self.steer.locator(".ll-count button").click()
+
+    def set(self, path: str, value: str) -> None:
+        """Type a setting, as a person who leaves the field."""
+        field = self.setup.locator(f"input[data-path='{path}']")
+        field.fill(value)
+        field.press("Tab")
+
+    def until(self, *statuses: str, seconds: float = 30) -> None:
+        wait_for(lambda: self.status in statuses, seconds, f"{statuses}; the page says {self.status}: {self.words}")
+
+    def open(self, name: str) -> None:
+        """Choose a run in the menu."""
+        self.runs.get_by_role("button", name="Open a run").click()
+        self.runs.locator(f"button[data-run='{name}']").click()
+        wait_for(lambda: self.run == name, 10, f"the run {name} to be shown")
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name).click()
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+            self.elsewhere.append(request.url)
+
+    def _count(self, frame: str | bytes) -> None:
+        self.received += len(frame)
+
+
+def wait_for(what: Callable[[], Any], seconds: float, words: str) -> float:
+    """Wait until something holds; returns how long it took."""
+    start = time.monotonic()
+    while not what():
+        assert time.monotonic() - start < seconds, f"waited {seconds:g} s for {words}"
+        time.sleep(0.02)
+    return time.monotonic() - start
+
+
+def telemetry(run: Path) -> list[dict[str, Any]]:
+    """The entries of a run's telemetry."""
+    file = run / "telemetry.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def process_of(run: Path) -> int | None:
+    """The process that wrote a run last."""
+    pids = [entry["pid"] for entry in telemetry(run) if entry["kind"] == "process"]
+    return pids[-1] if pids else None

@@ -1,0 +1,364 @@
+"""The explorer in headless Chromium, behind a real `marimo run`, with real training: `pytest -m browser`."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from explorer_tab import Server, Tab, process_of, telemetry, wait_for
+
+from layertie_lab import RunConfig, load_run
+from layertie_lab.records.directory import RunDirectory
+
+pytestmark = pytest.mark.browser
+
+TINY = "scale=tiny&threads=1"
+Visit = Callable[..., Tab]
+
+
+def started(visit: Visit, query: str = "", decisions: int = 100_000) -> Tab:
+    """A page with a run that goes on."""
+    tab = visit(f"{TINY}&decisions={decisions}&{query}")
+    tab.start()
+    tab.until("running", "finished")
+    wait_for(lambda: tab.decisions >= 1, 30, "the first decision")
+    return tab
+
+
+def test_the_first_page_has_something_to_look_at(visit: Visit) -> None:
+    tab = visit()
+    wait_for(lambda: tab.rows > 500, 10, "the recorded example in the charts")
+    assert tab.run == "laptop-lab"
+    assert "recorded example" in tab.words
+    assert tab.map.locator("g.ll-block").count() == 12
+    wait_for(lambda: tab.table.locator("tbody tr").count() == 200, 5, "its decisions")
+    assert tab.charts.locator("canvas").count() == 6
+    assert tab.page.locator("h1").inner_text() == "Layer tying explorer"
+    # A projector shows the set-up, the steering and the first charts at once.
+    box = tab.charts.locator("canvas").first.bounding_box()
+    assert box is not None
+    assert box["y"] < 640
+    assert tab.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+
+
+def test_a_run_from_start_to_finish(visit: Visit, server: Server) -> None:
+    tab = visit(f"{TINY}&decisions=100000&seed=4")
+    time.sleep(5)  # a process imports everything ahead, and then waits
+    before = tab.rows
+    start = time.monotonic()
+    tab.start()
+    wait_for(lambda: 0 < tab.rows != before and tab.decisions > 0, 20, "the loss to move")
+    assert time.monotonic() - start < 8
+    print(f"from Start to the first decision on the page: {time.monotonic() - start:.2f} s")
+    assert "seed=4" in tab.query
+    assert f"run={tab.run}" in tab.query
+
+    tab.pause()
+    done = tab.decisions
+    tab.step()
+    wait_for(lambda: tab.decisions == done + 1 and tab.answers(), 15, "one more decision")
+
+    # In the agent's place: by a click on the tie map, which is then marked as a person's everywhere.
+    proposed = int(tab.steer.locator("button[data-proposed]").get_attribute("data-source") or -1)
+    other = next(n for n in range(tab.answers()) if n != proposed)
+    tab.map.locator(f"g[data-layer='{other}']").click()
+    wait_for(lambda: tab.decisions == done + 2 and tab.answers(), 15, "the override by the map")
+    assert tab.map.locator("path.ll-override:visible").count() >= 1
+    row = tab.table.locator(f"tr[data-decision='{done + 2}']")
+    row.wait_for()
+    assert "a person" in row.inner_text()
+    assert "override" in row.inner_text()
+
+    # By a button.
+    source = tab.steer.locator(".ll-answer").first.get_attribute("data-source")
+    tab.steer.locator(".ll-answer").first.click()
+    wait_for(lambda: tab.decisions == done + 3 and tab.answers(), 15, "the answer by a button")
+
+    tab.run_some(30)
+    wait_for(lambda: tab.decisions == done + 33, 30, "30 decisions")
+    tab.until("paused")
+    decisions = load_run(server.runs / tab.run).decisions
+    assert decisions["by"].to_list()[done : done + 4] == ["agent", "human", "human", "agent"]
+    assert decisions["choice"][done + 1] == other
+    assert decisions["choice"][done + 2] == int(source or -1)
+    assert decisions["decision"].to_list() == list(range(1, done + 34))
+
+
+def test_hovering_a_chart_points_at_the_same_place_in_all(visit: Visit) -> None:
+    tab = visit("run=laptop-lab")
+    wait_for(lambda: tab.rows > 500, 10, "the recorded example")
+    tab.charts.locator("canvas").first.hover(position={"x": 220, "y": 150})
+    wait_for(lambda: tab.charts.get_attribute("data-hovered") not in (None, ""), 5, "the hovered step")
+    tab.page.mouse.move(5, 5)
+    wait_for(lambda: tab.charts.get_attribute("data-hovered") in (None, ""), 5, "nothing hovered")
+
+
+def test_a_reload_finds_the_run_with_no_step_lost_or_doubled(visit: Visit, server: Server) -> None:
+    tab = started(visit, "seed=5")
+    run, pid = tab.run, process_of(server.runs / tab.run)
+    for _ in range(2):
+        before = tab.decisions
+        tab.page.reload()
+        tab.steer.wait_for(timeout=60_000)
+        wait_for(lambda: tab.run == run, 20, "the same run")
+        wait_for(lambda seen=before: tab.decisions > seen, 30, "the run to go on")
+    assert process_of(server.runs / run) == pid
+    assert server.worker(run) is not None
+    tab.pause()
+    seen = tab.decisions
+    recorded = load_run(server.runs / run)
+    assert recorded.decisions["decision"].to_list() == list(range(1, recorded.decisions.height + 1))
+    assert recorded.steps["step"].to_list() == list(range(1, recorded.steps.height + 1))
+    assert recorded.decisions.height == seen
+    # The charts have every row, too, once.
+    shown = sum(recorded.table(name).height for name in ("steps", "evaluations", "decisions", "memory")) + 1
+    assert shown < 4_000, "a longer run is thinned"
+    wait_for(lambda: tab.rows == shown, 5, f"{shown} rows in the charts, where there are {tab.rows}")
+
+
+def test_a_finished_run_is_opened_and_gone_on_with(visit: Visit, server: Server) -> None:
+    tab = started(visit, "seed=6", decisions=12)
+    run = tab.run
+    tab.until("finished", seconds=40)
+    tab.close()
+    wait_for(lambda: not RunDirectory.open(server.runs / run).running, 10, "the closed tab's worker to end")
+
+    other = visit()
+    other.open(run)
+    other.until("finished")
+    assert "Finished after 12 decisions" in other.words
+    assert other.decisions == 12
+    assert other.setup.locator("input[data-path='seed']").input_value() == "6"
+    other.run_some(3)
+    wait_for(lambda: other.decisions == 15, 40, "three more decisions")
+    recorded = load_run(server.runs / run)
+    assert recorded.decisions.height == 15
+    assert [entry["resumed"] for entry in recorded.telemetry("process")] == [False, True]
+
+
+def test_bad_settings_are_told_at_their_field(visit: Visit) -> None:
+    tab = visit("run=laptop-lab")
+    tab.setup.locator("summary").click()
+    tab.set("model.heads", "5")
+    wrong = tab.setup.locator(".ll-field[data-wrong] .ll-wrong")
+    wrong.wait_for()
+    assert "divides the width 64" in wrong.inner_text()
+    assert tab.setup.locator(".ll-start").get_attribute("aria-disabled") == "true"
+    tab.set("model.heads", "8")
+    wrong.wait_for(state="detached")
+    assert "heads=8" in tab.query
+
+    tab.setup.locator("select[data-path='text.corpus']").select_option(label="another: a path, or hf:NAME")
+    tab.set("text.corpus", "wikitxt-2")
+    before = tab.run
+    tab.setup.locator(".ll-start").click()
+    wrong.wait_for()
+    assert "Did you mean wikitext-2" in wrong.inner_text()
+    assert tab.run == before
+
+
+def test_a_text_that_is_too_short_fails_in_a_sentence(visit: Visit, tmp_path: Path) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("far too short")
+    tab = visit(f"{TINY}&corpus={short}")
+    tab.start()
+    tab.until("failed", seconds=40)
+    assert "Traceback" not in tab.page.locator("body").inner_text()
+    for place in (tab.steer.locator(".ll-error"), tab.setup.locator(".ll-note")):
+        wait_for(lambda place=place: place.inner_text() != "", 5, "the sentence")
+        assert "Expected" in place.inner_text()
+
+
+def test_a_folder_that_cannot_be_written_is_told_beside_the_button(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with Server(tmp_path, runs=tmp_path / "file" / "runs") as server:
+        tab = Tab(browser, server.address, TINY)
+        tab.setup.locator(".ll-start").click()
+        note = tab.setup.locator(".ll-note[data-alarm]")
+        note.wait_for()
+        assert "a part of the path is a file" in note.inner_text()
+        assert not tab.complaints
+        tab.close()
+
+
+def test_a_lost_worker_can_be_gone_on_with(visit: Visit, server: Server) -> None:
+    tab = started(visit, "seed=7")
+    worker = server.worker(tab.run)
+    assert worker is not None
+    worker.kill()
+    tab.until("lost")
+    assert "goes on from the last save" in tab.words
+    done = tab.decisions
+    tab.step()
+    wait_for(lambda: tab.status == "paused" and tab.decisions > done, 40, "a decision after the resume")
+    recorded = load_run(server.runs / tab.run)
+    assert recorded.decisions["decision"].to_list() == list(range(1, recorded.decisions.height + 1))
+
+
+def test_an_empty_run_folder_has_its_own_words(visit: Visit, server: Server) -> None:
+    server.runs.mkdir(parents=True, exist_ok=True)
+    RunDirectory.create(server.runs / "empty", RunConfig.preset("tiny", seed=99)).unlock()
+    tab = visit("run=empty")
+    wait_for(lambda: tab.run == "empty", 10, "the empty run")
+    assert "no decision yet" in tab.words
+    assert tab.setup.locator("input[data-path='seed']").input_value() == "99"
+
+
+def test_a_missing_run_and_a_strange_setting_in_a_link(visit: Visit) -> None:
+    tab = visit("run=nowhere&scale=huge&seed=3")
+    wait_for(lambda: "does not exist" in tab.runs.inner_text(), 10, "the sentence on the run")
+    assert "'huge'" in tab.setup.locator(".ll-note").inner_text()
+    assert tab.setup.locator("input[data-path='seed']").input_value() == "3"
+
+
+def test_two_tabs_on_one_run_are_one_worker_and_two_runs_never_mix(visit: Visit, server: Server) -> None:
+    one = started(visit, "seed=8")
+    two = visit(f"run={one.run}")
+    wait_for(lambda: two.run == one.run and two.decisions > 0, 20, "the run in the second tab")
+    assert [entry["kind"] for entry in telemetry(server.runs / one.run)].count("process") == 1
+    two.pause()
+    one.until("paused")
+    wait_for(lambda: one.decisions == two.decisions, 5, "the same count in both tabs")
+    two.map.locator("g[data-legal]").first.click()
+    wait_for(lambda: one.decisions == two.decisions, 5, "the answer in both tabs")
+
+    three = started(visit, "seed=9")
+    assert three.run != one.run
+    still = one.decisions
+    wait_for(lambda: three.decisions > still + 5, 30, "the third tab's run")
+    assert one.decisions == still
+    # One goes, the other keeps the worker.
+    worker = server.worker(one.run)
+    two.close()
+    time.sleep(4)
+    assert worker is not None
+    assert worker.is_running()
+
+
+def test_a_closed_tab_ends_its_worker_and_saves(visit: Visit, server: Server) -> None:
+    tab = started(visit, "seed=10")
+    worker = server.worker(tab.run)
+    assert worker is not None
+    run = tab.run
+    tab.close()
+    took = wait_for(lambda: not worker.is_running(), 12, "the worker to end")
+    print(f"worker gone {took:.2f} s after its tab was closed")
+    recorded = load_run(server.runs / run)
+    assert recorded.status == "stopped"
+    assert recorded.telemetry("closed")
+    assert recorded.checkpoints[-1].meta["decision"] == recorded.decisions["decision"].max()
+
+
+def test_a_kept_run_goes_on_without_its_tab(visit: Visit, server: Server) -> None:
+    tab = started(visit, "seed=11")
+    tab.steer.get_by_label("Keep running when I close this page").check()
+    worker = server.worker(tab.run)
+    assert worker is not None
+    run, done = tab.run, tab.decisions
+    time.sleep(0.5)
+    tab.close()
+    time.sleep(6)
+    assert worker.is_running()
+    again = visit(f"run={run}")
+    wait_for(lambda: again.run == run and again.decisions > done, 20, "the run that went on")
+    assert again.steer.get_by_label("Keep running when I close this page").is_checked()
+    again.steer.get_by_label("Keep running when I close this page").uncheck()
+    again.pause()
+
+
+def test_a_hidden_tab_is_not_a_closed_one(visit: Visit, server: Server) -> None:
+    tab = started(visit, "seed=12")
+    front = tab.context.new_page()
+    front.bring_to_front()
+    done = telemetry(server.runs / tab.run)[-1].get("decision", 0)
+    time.sleep(5)
+    assert server.worker(tab.run) is not None
+    assert telemetry(server.runs / tab.run)[-1].get("decision", 0) > done
+    front.close()
+
+
+def test_a_run_of_another_process_is_watched(visit: Visit, server: Server) -> None:
+    program = (
+        "import sys; from layertie_lab import RunConfig, Session\n"
+        "with Session(RunConfig.preset('tiny', decisions=100000, threads=1), sys.argv[1]) as session: session.run()"
+    )
+    path = server.runs / "elsewhere"
+    process = subprocess.Popen([sys.executable, "-c", program, str(path)], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        wait_for(lambda: path.exists() and any(e["kind"] == "timing" for e in telemetry(path)), 40, "its decisions")
+        tab = visit("run=elsewhere")
+        wait_for(lambda: tab.decisions > 3, 20, "its decisions on the page")
+        assert tab.status == "running"
+        seen = tab.decisions
+        wait_for(lambda: tab.decisions > seen, 10, "more of them")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+    tab.until("finished", "paused")
+
+
+def test_decisions_can_be_sorted_and_downloaded(visit: Visit, tmp_path: Path) -> None:
+    tab = visit("run=laptop-lab")
+    wait_for(lambda: tab.table.locator("tbody tr").count() == 200, 10, "the decisions")
+    tab.table.get_by_role("button", name=re.compile("^Reward")).click()
+    first = tab.table.locator("tbody tr").first
+    with tab.page.expect_download() as waiting:
+        tab.table.locator("button[data-format='parquet']").click()
+    waiting.value.save_as(tmp_path / "decisions.parquet")
+    frame = pl.read_parquet(tmp_path / "decisions.parquet")
+    assert waiting.value.suggested_filename == "laptop-lab-decisions.parquet"
+    assert frame.height == 200
+    best = frame.sort("reward", descending=True).row(0, named=True)
+    assert first.get_attribute("data-decision") == str(best["decision"])
+    with tab.page.expect_download() as waiting:
+        tab.table.locator("button[data-format='csv']").click()
+    assert waiting.value.suggested_filename.endswith(".csv")
+
+
+def test_the_model_is_asked_about_its_layers_and_for_a_text(visit: Visit) -> None:
+    tab = started(visit, "seed=13")
+    tab.pause()
+    tab.tab("Layers")
+    panel = tab.page.locator(".ll-ask").first
+    panel.locator("[data-ask='similarity']").click()
+    wait_for(lambda: "As of decision" in panel.inner_text(), 40, "the comparison")
+    tab.page.locator("figure[data-panel='What passes the layers'] canvas").wait_for()
+    panel.locator("[data-ask='attribution']").click()
+    tab.page.locator("figure[data-panel='Loss without the layer'] canvas").wait_for(timeout=40_000)
+    assert tab.page.locator("figure[data-panel='What passes the layers'] canvas").count() == 1
+    tab.tab("Text")
+    panel = tab.page.locator(".ll-ask").first
+    panel.locator("[data-ask='sample']").click()
+    wait_for(lambda: len(panel.locator("pre").inner_text()) > 20, 30, "the text")
+
+
+def test_a_link_reproduces_the_settings(visit: Visit) -> None:
+    tab = visit("run=laptop-lab")
+    tab.setup.locator("select[data-path='scale']").select_option("tiny")
+    tab.set("seed", "21")
+    tab.setup.locator("summary").click()
+    tab.setup.locator("select[data-path='ties.gradient']").select_option("owner")
+    wait_for(lambda: all(part in tab.query for part in ("scale=tiny", "seed=21", "gradient=owner")), 5, "the link")
+    link = "&".join(part for part in tab.query.split("&") if not part.startswith("run="))
+    other = visit(link)
+    wait_for(lambda: other.rows > 0, 10, "the page")
+    assert settings(other) == settings(tab)
+    assert settings(other)["ties.gradient"] == "owner"
+
+
+def settings(tab: Tab) -> dict[str, str]:
+    """What the form of a page holds."""
+    fields = tab.setup.locator("[data-path]:not([hidden])")
+    pairs = fields.evaluate_all(
+        "all => all.map(e => [e.dataset.path, e.type === 'checkbox' ? `${e.checked}` : e.value])"
+    )
+    return dict(pairs)
