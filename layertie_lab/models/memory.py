@@ -113,7 +113,7 @@ def model_memory(model: nn.Module, batch_size: int, *, bf16: bool = False) -> di
     storages = {storage_of(p): p.numel() * p.element_size() for p in model.parameters()}
     saved = activation_bytes(
         model.config, model.vocabulary_size, stack.frozen, batch_size, bf16=bf16,  # type: ignore[union-attr, arg-type]
-        casts=len(set(stack.sharing.objects)), device=held[0].device.type,  # type: ignore[union-attr]
+        casts=stack.distinct_casts(), device=held[0].device.type,  # type: ignore[union-attr, operator]
     )  # fmt: skip
     return {
         "parameters": sum(storages.values()),

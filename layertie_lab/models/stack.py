@@ -106,6 +106,10 @@ class LayerStack(nn.Module):
         """Parameters of the layers that the map calls independent: what a count by layer would print."""
         return sum(p.numel() for layer in self.ties.independent_layers for p in self._parameters_of(layer).values())
 
+    def distinct_casts(self) -> int:
+        """How many casts of a block's matrices a forward pass under autocast makes: autocast keeps no frozen one."""
+        return len({first if self._trainable(first) else ~layer for layer, first in enumerate(self.sharing.objects)})
+
     # Changes
 
     def retie(self, layer: int, source: int) -> TieChange:

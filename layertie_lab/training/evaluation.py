@@ -64,7 +64,7 @@ def evaluate(
             losses.append(per_token.view(len(batch), -1).mean(1))
     finally:
         model.train(was_training)
-    per_window = torch.cat(losses).double().cpu()
+    per_window = torch.cat(losses).cpu().double()
     count = len(per_window)
     error = float(per_window.std(correction=1)) / math.sqrt(count) if count > 1 else 0.0
     return Evaluation(float(per_window.mean()), error, count)

@@ -40,7 +40,7 @@ class Trainer:
     Args:
         model: (tokens B x T, targets B x T) -> mean loss.
         optimizer: Of the model.
-        config: Rates, clip, precision.
+        config: Rates, clip, precision, and whether to compile each block.
         key: Names the dropout draws.
         device: The model's device.
         total_steps: The run's budget of steps, where cosine ends.
@@ -62,6 +62,8 @@ class Trainer:
         self.device = device
         self.total_steps = total_steps
         dropout = getattr(getattr(model, "config", None), "dropout", None)
+        if config.compile and model.stack.compiled is None:  # type: ignore[union-attr]
+            model.stack.compile_blocks()  # type: ignore[union-attr, operator]
         self._draws = dropout is None or dropout > 0
 
     def step(self, tokens: Any, step_index: int) -> StepResult:
@@ -96,7 +98,8 @@ class Trainer:
     def _gradients(self, batches_ABT: Tensor, step_index: int) -> tuple[float, float]:
         """Fill the gradients; the mean loss and the gradients' norm."""
         count = len(batches_ABT)
-        self.model.train()
+        if not self.model.training:
+            self.model.train()
         total: Tensor | None = None
         draws = seeded(self.key.at(step_index, "dropout"), self.device) if self._draws else nullcontext()
         with draws:

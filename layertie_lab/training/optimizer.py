@@ -105,7 +105,7 @@ class Optimizer:
                     f"Expected {full_name} of shape {tuple(parameter.shape)}, but got {tuple(value.shape)}.",
                     "Load it into a model of the same settings.",
                 )
-            target = parameter.device if key != "step" or parameter.device.type != "cpu" else "cpu"
+            target = "cpu" if key == "step" and not self.inner.defaults["fused"] else parameter.device
             self.inner.state[parameter][key] = value.detach().clone().to(target)
 
     def bytes(self) -> int:

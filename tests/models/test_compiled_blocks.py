@@ -9,8 +9,11 @@ import torch
 from tied_models import loss_of, model_of, tokens
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from layertie_lab.core.config import TieConfig
+from layertie_lab.core.config import TieConfig, TrainingConfig
+from layertie_lab.core.keys import RunKey
 from layertie_lab.core.ties import TieMap
+from layertie_lab.training.loop import Trainer
+from layertie_lab.training.optimizer import Optimizer
 
 # torch's tracer looks at the gradient of the residual stream, which is no leaf, and warns itself.
 pytestmark = [
@@ -48,6 +51,17 @@ def test_a_copy_of_a_compiled_model_is_compiled():
     twin = copy.deepcopy(model)
     assert all(block._compiled_call_impl is not None for block in twin.stack.layers)
     assert loss_of(twin, tokens()).equal(loss_of(model, tokens()))
+
+
+def test_the_trainer_compiles_once_if_asked():
+    model = model_of(TieConfig())
+    config = TrainingConfig(compile=True)
+    optimizer = Optimizer(model, config, TieConfig())
+    Trainer(model, optimizer, config, RunKey(0), torch.device("cpu"))
+    compiled = [block._compiled_call_impl for block in model.stack.layers]
+    assert None not in compiled
+    Trainer(model, optimizer, config, RunKey(0), torch.device("cpu"))
+    assert [block._compiled_call_impl for block in model.stack.layers] == compiled
 
 
 def test_with_the_default_backend():

@@ -55,13 +55,13 @@ def test_activations_equal_what_autograd_saves(tie_map, gradient, dropout, posit
 
 @pytest.mark.parametrize("ties", ALLOWED, ids=name)
 @settings(max_examples=8, deadline=None)
-@given(steps=answers())
-def test_under_every_kind_of_tie(ties, steps):
+@given(steps=answers(), bf16=st.booleans())
+def test_under_every_kind_of_tie(ties, steps, bf16):
     model = model_of(ties, context=CONTEXT)
     for answer in steps:
         model.stack.retie(*answer)
-    predicted = model_memory(model, BATCH)
-    assert predicted["activations"] == saved_bytes(model, False)
+    predicted = model_memory(model, BATCH, bf16=bf16)
+    assert predicted["activations"] == saved_bytes(model, bf16)
     gradients = sum(p.grad.numel() * 4 for p in model.parameters() if p.grad is not None)
     assert predicted["gradients"] == gradients
     assert predicted["parameters"] == 4 * sum({p.data_ptr(): p.numel() for p in model.parameters()}.values())
