@@ -20,6 +20,10 @@ from .protocol import Batch, Hello, read_frame, write_frame
 FAREWELL = 10.0
 """Seconds that this process, when it ends, waits for its children to save."""
 
+_QUIET = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Threads of torch that wait for each other sleep instead of spinning. Measured at 12 x 64 with 2 threads on 2 cores that
+others use too: a step of 150 to 210 ms, where spinning takes 580 to 860. Numbers are the same."""
+
 _links: WeakSet[Link] = WeakSet()
 
 
@@ -47,7 +51,7 @@ class Link:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={**_QUIET, **os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,
         )
         self._inbound, self._outbound = cast(RawIOBase, self.process.stdout), cast(RawIOBase, self.process.stdin)
