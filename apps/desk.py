@@ -102,13 +102,14 @@ class Desk:
         self.root, self.examples, self._query = root, examples, query
         self._hold, self._feed, self._tables = Hold(), None, Tables()
         self._memory_due = 0.0
-        self._look = listing.look(RunConfig())
+        self._config = RunConfig()
+        self._look = listing.look(self._config)
         self._pictures: dict[str, Any] = {}
         draft, sentences = from_query(query.to_dict())
         self.form = SettingsForm(draft, suggestions={"text.corpus": builtin_corpora()}, note=" ".join(sentences))
         self.menu = RunMenu(partial(listing.rows, root, examples))
         self.steer, self.tie_map = SteerPanel(), TieMapView()
-        self.chart = LiveChart(listing.panels(RunConfig()))
+        self.chart = LiveChart(listing.panels(self._config))
         self.table = DecisionTable(partial(_download, self._hold))
         self.sample = AskPanel({"sample": "Write a text now"})
         self.layers = AskPanel(
@@ -166,14 +167,15 @@ class Desk:
     def _open_first(self, name: str) -> None:
         """The run that the link names, else the latest one, else an example."""
         linked = any(parameter in self._query for parameter in query_names())
-        wanted = self.form.draft
-        for candidate in [name] if name else listing.names(self.root, self.examples):
+        wanted, missing = self.form.draft, ""
+        for candidate in [*([name] if name else []), *listing.names(self.root, self.examples)]:
             try:
                 self.open(candidate)
                 break
             except LayertieError as error:
-                self.menu.problem = str(error)
-        if linked and not name:
+                missing = missing or str(error)
+        self.menu.problem = missing
+        if linked and self.menu.current != name:
             # A link with settings is to reproduce a run: they stay in the form, whatever is shown meanwhile.
             self.form.show(wanted)
             self._link()
@@ -225,7 +227,7 @@ class Desk:
 
     def _show(self, path: Path, config: RunConfig) -> None:
         """Clear the page for another run."""
-        self._hold.path = path
+        self._hold.path, self._config = path, config
         self._tables = Tables(self.chart, self.table)
         self.steer.show(error="", status="preparing", status_text="", layer=None, can_answer=False, keep=False)
         if self._look != listing.look(config):
@@ -310,13 +312,16 @@ class Desk:
 
     def _heard_telemetry(self, entry: Mapping[str, Any]) -> None:
         kind = entry["kind"]
-        if kind == "timing" and time.monotonic() > self._memory_due and self._hold.path is not None:
+        if kind == "timing" and time.monotonic() > self._memory_due:
             self._memory_due = time.monotonic() + MEMORY_SECONDS
-            self.menu.about = listing.about(RunDirectory.open(self._hold.path).config, timing=entry)
+            self.menu.about = listing.about(self._config, timing=entry)
         elif kind == "progress" and self.layers.share is not None:
             self.layers.share = entry["share"]
         elif kind == "status" and entry["status"] == "failed":
             self.form.say(entry.get("sentence", ""), alarm=True)
+            if self._hold.path is not None:
+                with suppress(OSError):  # not empty: there is a run in it
+                    self._hold.path.rmdir()
 
     # -- small things ------------------------------------------------------------------------------------------------
 

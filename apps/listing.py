@@ -89,10 +89,7 @@ def _standing(run: Any, example: bool) -> dict[str, Any]:
     if example:
         return {"status": "empty", "status_text": "A recorded example. Press Start above to train one yourself."}
     if run.opened is None:
-        return {
-            "status": "empty",
-            "status_text": "This run folder holds settings but no decision yet. Press Start to begin with them.",
-        }
+        return {"status": "paused", "status_text": "This run holds no decision yet. Step or Run begins it."}
     if run.status == "finished":
         words = f"Finished after {done} decisions. Step, or run some more, goes on with it."
         return {"status": "finished", "status_text": words}

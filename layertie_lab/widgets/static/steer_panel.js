@@ -100,18 +100,20 @@ class SteerPanel {
 
   receive(message) {
     const entry = this.sent.get(message.id);
-    if (!entry) return;
+    if (!entry || !["ack", "acted"].includes(message.kind)) return;
     const spent = (performance.now() - entry.time).toFixed(1);
+    // Two threads answer: a fast effect may be told before the receipt.
+    clearTimeout(entry.timer);
+    entry.button?.removeAttribute("data-pressed");
+    this.waiting = false;
+    entry[message.kind] = true;
     if (message.kind === "ack") {
-      clearTimeout(entry.timer);
-      entry.button?.removeAttribute("data-pressed");
-      this.waiting = false;
       if (!message.good) this.wanted = null;
       Object.assign(this.root.dataset, { ackMs: spent, ackKind: entry.kind });
-    } else if (message.kind === "acted") {
+    } else {
       Object.assign(this.root.dataset, { actedMs: spent, actedKind: entry.kind });
-      this.sent.delete(message.id);
     }
+    if (entry.ack && entry.acted) this.sent.delete(message.id);
     this.repaint();
   }
 
