@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from explorer_tab import FLAGS, Server, Tab
+from explorer_tab import Server, Tab
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "apps"))
 
@@ -18,18 +17,6 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "apps"))
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("explorer")) as started:
         yield started
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=program, headless=True, args=list(FLAGS))
-        yield started
-        started.close()
 
 
 @pytest.fixture

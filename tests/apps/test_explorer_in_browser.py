@@ -255,7 +255,7 @@ def test_a_closed_tab_ends_its_worker_and_saves(visit: Visit, server: Server) ->
     recorded = load_run(server.runs / run)
     assert recorded.status == "stopped"
     assert recorded.telemetry("closed")
-    assert recorded.checkpoints[-1].meta["decision"] == recorded.decisions["decision"].max()
+    assert recorded.checkpoints[-1].meta["step"] == recorded.steps["step"].max()
 
 
 def test_a_kept_run_goes_on_without_its_tab(visit: Visit, server: Server) -> None:

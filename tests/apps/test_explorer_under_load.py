@@ -25,7 +25,7 @@ from explorer_tab import FLAGS, Server, Tab, wait_for
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CLICKS = 44
-WATCHED_SECONDS = 20
+WATCHED_SECONDS = 180
 TTL = 5
 RUN = "scale=laptop&decisions=1000000&seed=1&threads=2&evaluate_every=50&sample_every=0"
 
