@@ -31,7 +31,7 @@ def test_independent_only_unfreezes():
 
 
 @pytest.mark.parametrize("ties", ALIASING, ids=name)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(steps=answers(most=20))
 def test_as_if_re_enacted_with_pointers(ties, steps):
     model = model_of(ties)

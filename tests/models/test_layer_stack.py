@@ -66,6 +66,15 @@ def test_ties_survive(ties, change):
         assert not shared
 
 
+@pytest.mark.parametrize("gradient", ["shared", "owner"])
+def test_ties_are_made_again_after_losing_all_memory(gradient):
+    model = model_of(TieConfig(gradient=gradient), MAP).to("meta")
+    model.stack.check_books()
+    model.to_empty(device="cpu")
+    model.stack.check_books()
+    assert weight(model, 3) is weight(model, 2)
+
+
 def test_layers_of_different_shapes_are_refused():
     with pytest.raises(TieError, match=r"layer 1 differs from layer 0 .* Only layers"):
         LayerStack([nn.Linear(2, 2), nn.Linear(2, 3)], TieConfig())
@@ -88,7 +97,7 @@ def test_illegal_answers_are_refused_and_change_nothing(layer, source):
 
 
 @pytest.mark.parametrize("ties", ALLOWED, ids=name)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(steps=answers())
 def test_books_balance_after_any_answers(ties, steps):
     model = model_of(ties)

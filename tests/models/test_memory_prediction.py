@@ -37,7 +37,7 @@ def saved_bytes(model, bf16: bool) -> int:
     return sum(sizes.values())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     tie_map=tie_maps(), gradient=st.sampled_from(["shared", "owner"]), dropout=st.sampled_from([0.0, 0.1]),
     positions=st.sampled_from(["learned", "rotary"]), bf16=st.booleans(), bias=st.booleans(), ratio=st.integers(2, 4),
