@@ -125,6 +125,9 @@ class Desk:
         widgets = [value for value in vars(self).values() if hasattr(value, "comm")]
         weakref.finalize(self, _end, self._hold, widgets).atexit = False
         self._open_first(str(query.get("run") or ""))
+        if sentences:
+            # Showing a run clears the form's note; what the link had wrong is still to be read.
+            self.form.say(" ".join(sentences))
 
     # -- which run is shown ------------------------------------------------------------------------------------------
 
