@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import farewells
 import listing
 import probes
+from holding import Hold, Past, Tables
 
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import CorpusError, LayertieError, WorkerError
 from layertie_lab.core.events import Came, Event
 from layertie_lab.engine.registry import Handle, attach, get
 from layertie_lab.engine.worker import Worker
-from layertie_lab.records.cursor import EventCursor
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.follower import Follower
 from layertie_lab.records.reader import Run, load_run
@@ -42,50 +42,6 @@ MEMORY_SECONDS = 2.0
 """Least time between two readings of the process's memory."""
 
 
-class Hold:
-    """What a desk holds of a run, apart from the desk, so that it can be let go when nobody has the desk any more."""
-
-    def __init__(self) -> None:
-        self.path: Path | None = None
-        self.source: Handle | Follower | None = None
-
-    @property
-    def is_still(self) -> bool:
-        """Whether there is a run that nobody trains any more, as far as is known here."""
-        if isinstance(self.source, Handle):
-            return not self.source.worker.alive
-        return self.path is not None and (self.source is None or self.source.status != "running")
-
-    def let_go(self, grace: float = 0.0) -> None:
-        """Give the worker back, which is then saved and ended after `grace` seconds (unless it is kept)."""
-        source, self.source = self.source, None
-        if isinstance(source, Handle):
-            source.release(grace)
-        elif source is not None:
-            source.close()
-
-
-class Tables:
-    """Hands the rows of one run to several widgets, until it is closed."""
-
-    def __init__(self, *takers: Any) -> None:
-        self._takers, self._lock, self._open = takers, threading.Lock(), True
-
-    def push(self, rows: Mapping[str, Iterable[Any]]) -> None:
-        with self._lock:
-            for taker in self._takers if self._open else ():
-                taker.push(rows)
-
-    def reset(self, rows: Mapping[str, Iterable[Any]] | None = None) -> None:
-        for taker in self._takers:
-            taker.reset(rows)
-
-    def close(self) -> None:
-        """From now on nothing of this run reaches the widgets."""
-        with self._lock:
-            self._open = False
-
-
 class Desk:
     """The widgets of one tab and the run behind them.
 
@@ -101,7 +57,7 @@ class Desk:
     def __init__(self, root: Path, query: Any, examples: Path) -> None:
         self.root, self.examples, self._query = root, examples, query
         self._hold, self._feed, self._tables = Hold(), None, Tables()
-        self._memory_due = 0.0
+        self._memory_due, self._goal = 0.0, None
         self._config = RunConfig()
         self._look = listing.look(self._config)
         self._pictures: dict[str, Any] = {}
@@ -145,25 +101,35 @@ class Desk:
         path = new_folder(self.root, listing.stem(config))
         self._link()
         self._take(path, config, lambda: Worker(config, path))
+        self._goal = None
         if config.agent.policy != "human":
             self._submit("run")
         self.form.say(f"Started {path.name}.")
 
-    def open(self, name: str) -> None:
+    def open(self, name: str, *, returning: bool = False) -> None:
         """Show a run: joined if it goes on here, watched if it goes on elsewhere, read if it does not go on.
+
+        Args:
+            name: Of its folder.
+            returning: Whether this may be its own page, reloaded; it then goes on if it was going on.
 
         Raises:
             RecordError: There is no such run, or it cannot be read.
         """
         path = self.root / name if (self.root / name).is_dir() else self.examples / name
+        directory = RunDirectory.open(path)
+        recently, self._goal = farewells.take(path)
         if (handle := get(path)) is not None:
-            self._take(path, RunDirectory.open(path).config, lambda: handle.worker)
+            self._take(path, directory.config, lambda: handle.worker)
             handle.release()
-        elif (directory := RunDirectory.open(path)).running:
+        elif returning and recently:
+            self._take(path, directory.config, lambda: Worker.resume(path))
+            self._submit("run", None if self._goal is None else max(0, self._goal - self.steer.decision))
+        elif directory.running:
             self._watch(path, directory.config)
         else:
             self._read(load_run(path, damaged="keep"))
-        self.form.show(RunDirectory.open(path).config)
+        self.form.show(directory.config)
         self.form.say("")
         self._link()
 
@@ -173,7 +139,7 @@ class Desk:
         wanted, missing = self.form.draft, ""
         for candidate in [*([name] if name else []), *listing.names(self.root, self.examples)]:
             try:
-                self.open(candidate)
+                self.open(candidate, returning=candidate == name)
                 break
             except LayertieError as error:
                 missing = missing or str(error)
@@ -193,7 +159,7 @@ class Desk:
         with suppress(WorkerError):
             if handle.status in ("ready", "running", "paused", "finished"):
                 handle.opening(timeout=2.0)
-        self._begin(path, config, handle, past=_Past(path))
+        self._begin(path, config, handle, past=Past(path))
         self.steer.show(can_save=True, can_keep=True, can_resume=True, keep=handle.worker.keep)
         self._allow("")
 
@@ -257,8 +223,14 @@ class Desk:
 
     def _press(self, command: Command) -> None:
         if command.kind == "farewell":
+            if self.steer.status == "running" and self._hold.path is not None:
+                farewells.put(self._hold.path, self._goal)
             self._leave(FAREWELL_GRACE)
-        elif self._hold.is_still:
+            return
+        if command.kind in ("run", "run_n"):
+            some = command.values.get("decisions")
+            self._goal = None if some is None else self.steer.decision + int(some)
+        if self._hold.is_still:
             self._go_on(command)
 
     def _go_on(self, command: Command) -> None:
@@ -344,16 +316,6 @@ class Desk:
                 self._query.set(name, wanted[name])
             elif name not in wanted:
                 self._query.remove(name)
-
-
-class _Past:
-    """A run's log as far as it has come, read when it is iterated."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __iter__(self) -> Iterator[Event]:
-        return iter(EventCursor(self._path / "events.jsonl").read_new())
 
 
 def _download(hold: Hold, format: str) -> tuple[str, bytes]:
