@@ -99,12 +99,13 @@ class Desk:
             self.form.blame("text.corpus", str(error))
             return
         path = new_folder(self.root, listing.stem(config))
+        earlier = self._hold.path if isinstance(self._hold.source, Handle) else None
         self._link()
         self._take(path, config, lambda: Worker(config, path))
         self._goal = None
         if config.agent.policy != "human":
             self._submit("run")
-        self.form.say(f"Started {path.name}.")
+        self.form.say("" if earlier is None else f"{earlier.name} is saved and can be opened again.")
 
     def open(self, name: str, *, returning: bool = False) -> None:
         """Show a run: joined if it goes on here, watched if it goes on elsewhere, read if it does not go on.
@@ -205,6 +206,7 @@ class Desk:
             self.chart.set_panels(listing.panels(config), steps_per_decision=config.training.steps_per_decision)
         self._pictures = {}
         self.layers_chart.set_panels(self._pictures)
+        self.tie_map.clear()
         self.sample.show(text="", lead="", share=None, alarm=False)
         self.layers.show(share=None, alarm=False)
         if path.parent == self.root:
@@ -293,7 +295,7 @@ class Desk:
         elif kind == "progress" and self.layers.share is not None:
             self.layers.share = entry["share"]
         elif kind == "status" and entry["status"] == "failed":
-            self.form.say(entry.get("sentence", ""), alarm=True)
+            self.form.say("The run could not start; the reason stands below.", alarm=True)
             if self._hold.path is not None:
                 with suppress(OSError):  # not empty: there is a run in it
                     self._hold.path.rmdir()

@@ -79,7 +79,7 @@ class Link:
                 write_frame(self._outbound, frame)
         except (OSError, ValueError):  # a pipe without a reader; a closed file
             raise WorkerError(
-                "Expected a training process to take the command, but it has ended.", "Go on with Worker.resume()."
+                "Expected a training process to take the command, but it has ended.", "Resume the run (Worker.resume)."
             ) from None
 
     def receive(self) -> Batch | None:

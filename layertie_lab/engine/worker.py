@@ -288,7 +288,7 @@ class Worker(Surface):
                     what = f"ended unexpectedly ({describe_exit(status)})"
                 self._failure = WorkerError(
                     f"The training process of {self.directory} {what}.",
-                    "Go on with Worker.resume(); at most the decision under way has to be made again.",
+                    "Resume the run; at most the decision under way has to be made again.",
                 )
             pending, self._pending = list(self._pending.values()), {}
         if not self._ready.done():

@@ -80,6 +80,15 @@ class TieMapView(anywidget.AnyWidget):
             )  # fmt: skip
             self._tell(self._history.whole())
 
+    def clear(self) -> None:
+        """Forget the run."""
+        with self._lock:
+            self._history = History()
+            self.show(
+                sources=[], blocks=[], overrides=[], layer=None, proposed=None, legal=[], can_answer=False, message=""
+            )
+            self._tell(self._history.whole())
+
     def record(
         self, decision: int, ties: TieMap, blocks: Sequence[int], *, layer: int | None = None, override: bool = False
     ) -> None:

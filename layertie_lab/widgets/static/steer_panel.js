@@ -137,7 +137,7 @@ class SteerPanel {
     const status = this.shownStatus();
     this.root.dataset.status = status;
     const words = this.waiting ? "Waiting for the notebook to answer; it may be busy." : this.get("status_text");
-    const offer = status === "lost" && this.get("can_resume") ? " Step or Run goes on from the last save." : "";
+    const offer = status === "lost" && this.get("can_resume") ? " Step or Run goes on." : "";
     say(this.status, (words || STATUS[status] || status) + offer);
     say(this.rates, this.ratesInWords(status));
     say(this.error, this.get("error"));
