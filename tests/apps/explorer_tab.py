@@ -210,6 +210,14 @@ def wait_for(what: Callable[[], Any], seconds: float, words: str) -> float:
     return time.monotonic() - start
 
 
+def ended(process: psutil.Process) -> bool:
+    """Whether a process is gone, or only waits for its parent to notice."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def telemetry(run: Path) -> list[dict[str, Any]]:
     """The entries of a run's telemetry."""
     file = run / "telemetry.jsonl"

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from explorer_tab import Server, Tab, process_of, telemetry, wait_for
+from explorer_tab import Server, Tab, ended, process_of, telemetry, wait_for
 
 from layertie_lab import RunConfig, load_run
 from layertie_lab.records.directory import RunDirectory
@@ -130,7 +130,7 @@ def test_a_page_that_takes_long_to_come_back_finds_its_run_going_on(visit: Visit
     run, link, worker = tab.run, tab.query, server.worker(tab.run)
     assert worker is not None
     tab.page.goto("about:blank")
-    wait_for(lambda: not worker.is_running(), 12, "the worker to be saved and ended")
+    wait_for(lambda: ended(worker), 12, "the worker to be saved and ended")
     done = load_run(server.runs / run).decisions.height
     tab.page.goto(f"{server.address}/?{link}")
     tab.steer.wait_for(timeout=60_000)
@@ -255,7 +255,7 @@ def test_two_tabs_on_one_run_are_one_worker_and_two_runs_never_mix(visit: Visit,
     two.close()
     time.sleep(4)
     assert worker is not None
-    assert worker.is_running()
+    assert not ended(worker)
 
 
 def test_a_closed_tab_ends_its_worker_and_saves(visit: Visit, server: Server) -> None:
@@ -264,7 +264,7 @@ def test_a_closed_tab_ends_its_worker_and_saves(visit: Visit, server: Server) ->
     assert worker is not None
     run = tab.run
     tab.close()
-    took = wait_for(lambda: not worker.is_running(), 12, "the worker to end")
+    took = wait_for(lambda: ended(worker), 12, "the worker to end")
     print(f"worker gone {took:.2f} s after its tab was closed")
     recorded = load_run(server.runs / run)
     assert recorded.status == "stopped"
@@ -281,7 +281,7 @@ def test_a_kept_run_goes_on_without_its_tab(visit: Visit, server: Server) -> Non
     time.sleep(0.5)
     tab.close()
     time.sleep(6)
-    assert worker.is_running()
+    assert not ended(worker)
     again = visit(f"run={run}")
     wait_for(lambda: again.run == run and again.decisions > done, 20, "the run that went on")
     assert again.steer.get_by_label("Keep running when I close this page").is_checked()

@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 import pytest
-from explorer_tab import FLAGS, Server, Tab, wait_for
+from explorer_tab import FLAGS, Server, Tab, ended, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -90,7 +90,7 @@ def test_the_app_stays_alive_while_both_cores_train(browser: Any, server: Server
 def test_a_worker_ends_with_the_session_of_a_killed_tab(short_lived: Server, report: dict[str, Any]) -> None:
     with running_in_a_browser_of_its_own(short_lived) as (worker, kill):
         kill()
-        took = wait_for(lambda: not worker.is_running(), TTL + 20, "the worker to end")
+        took = wait_for(lambda: ended(worker), TTL + 20, "the worker to end")
     report["worker_gone_after_ttl_s"] = took - TTL
     assert took - TTL < 8
 
@@ -102,7 +102,7 @@ def test_a_worker_ends_with_a_farewell(browser: Any, short_lived: Server, report
     worker = short_lived.worker(tab.run)
     assert worker is not None
     tab.close()
-    report["worker_gone_after_farewell_s"] = wait_for(lambda: not worker.is_running(), 20, "the worker to end")
+    report["worker_gone_after_farewell_s"] = wait_for(lambda: ended(worker), 20, "the worker to end")
     assert report["worker_gone_after_farewell_s"] < 8
 
 
@@ -110,12 +110,14 @@ def test_a_worker_ends_with_a_killed_server(browser: Any, short_lived: Server, r
     tab = Tab(browser, short_lived.address, "scale=tiny&decisions=1000000&threads=1")
     tab.start()
     wait_for(lambda: tab.decisions > 0, 30, "the run")
-    children = short_lived.children()
-    assert short_lived.worker(tab.run) in children
+    children, worker = short_lived.children(), short_lived.worker(tab.run)
+    assert worker in children
+    assert worker is not None
     short_lived.process.kill()
-    took = wait_for(lambda: not any(child.is_running() for child in children), 20, "all children to end")
-    report["children_gone_after_server_kill_s"] = took
+    took = wait_for(lambda: ended(worker), 20, "the worker to end")
+    report["worker_gone_after_server_kill_s"] = took
     assert took < 6
+    wait_for(lambda: all(map(ended, children)), 20, "the other children to end")
     tab.close()
 
 
