@@ -349,6 +349,10 @@ def test_the_model_is_asked_about_its_layers_and_for_a_text(visit: Visit) -> Non
     panel.locator("[data-ask='attribution']").click()
     tab.page.locator("figure[data-panel='Loss without the layer'] canvas").wait_for(timeout=40_000)
     assert tab.page.locator("figure[data-panel='What passes the layers'] canvas").count() == 1
+    before = panel.inner_text()
+    panel.locator("select").select_option("5")
+    tab.run_some(6)
+    wait_for(lambda: panel.inner_text() != before and "As of decision" in panel.inner_text(), 30, "it to be asked again")
     tab.tab("Text")
     panel = tab.page.locator(".ll-ask").first
     panel.locator("[data-ask='sample']").click()

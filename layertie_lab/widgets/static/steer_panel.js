@@ -5,7 +5,7 @@ const STATUS = {
   preparing: "Preparing the text and the model.",
   running: "Running: the agent answers.",
   paused: "Paused: an answer is awaited.",
-  finished: "Finished: the budget of decisions is spent.",
+  finished: "Finished: the budget is spent. Step, or run some more.",
   failed: "Failed: the run has stopped.",
   lost: "Lost: the training process is gone.",
 };
@@ -144,7 +144,8 @@ class SteerPanel {
     say(this.toggle, status === "running" ? "Pause" : "Run");
     const again = status === "lost" && this.get("can_resume");
     allow(this.step, CAN_STEP.includes(status) || again, "Pause the run to take single decisions");
-    allow(this.toggle, CAN_RUN.includes(status) || again);
+    const spent = status === "finished";
+    allow(this.toggle, (CAN_RUN.includes(status) && !spent) || again, spent ? "The budget is spent: run some more" : null);
     allow(this.some, CAN_STEP.includes(status) || again, "Pause the run first");
     allow(this.save, CAN_RUN.includes(status) && this.get("can_save"));
     set(this.keepLine, { style: this.get("can_keep") ? null : "display: none" });

@@ -1,0 +1,129 @@
+"""What the explorer says and draws, without a browser."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "apps"))
+
+import farewells
+import listing
+
+from layertie_lab import RunConfig, load_run
+from layertie_lab.charts.live import live_spec
+from layertie_lab.core.errors import RecordError
+from layertie_lab.records.directory import RunDirectory
+from layertie_lab.widgets.live_chart import LiveChart
+
+EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
+
+
+@pytest.fixture
+def example():
+    return load_run(EXAMPLES / "laptop-lab")
+
+
+def test_without_runs_there_are_examples(tmp_path: Path) -> None:
+    assert listing.names(tmp_path / "runs", EXAMPLES)[-1] == "laptop-lab"
+    rows = listing.rows(tmp_path / "runs", EXAMPLES)
+    assert [row["status"] for row in rows] == ["example"] * len(rows)
+    assert all(isinstance(value, str) for row in rows for value in row.values())
+
+
+def test_own_runs_come_first_with_their_state(tmp_path: Path) -> None:
+    RunDirectory.create(tmp_path / "mine", RunConfig.preset("tiny")).unlock()
+    rows = listing.rows(tmp_path, EXAMPLES)
+    shown = ("mine", "stopped", "tiny, lab", "0 of 30", "", "")
+    assert tuple(rows[0][name] for name in ("name", "status", "what", "reached", "loss", "note")) == shown
+
+
+def test_every_example_is_whole_and_small() -> None:
+    folders = [folder for folder in EXAMPLES.iterdir() if folder.is_dir()]
+    assert folders
+    for folder in folders:
+        run = load_run(folder)
+        assert run.status == "finished"
+        assert not run.notes
+        assert sum(file.stat().st_size for file in folder.rglob("*")) < 1_000_000
+    assert "layertie train" in (EXAMPLES / "README.md").read_text()
+
+
+def test_a_recorded_run_shows_its_last_decision(example) -> None:
+    state = listing.state(example, example=True)
+    last = example.decisions.row(-1, named=True)
+    assert state["asked"] == last["decision"]
+    assert len(state["q_values"]) == len(state["legal"]) == last["layer"] + 1
+    assert state["status"] == "empty"
+    assert listing.state(example, example=False)["status"] == "finished"
+
+
+def test_an_empty_run_says_so(tmp_path: Path) -> None:
+    RunDirectory.create(tmp_path / "empty", RunConfig.preset("tiny")).unlock()
+    state = listing.state(load_run(tmp_path / "empty"), example=False)
+    assert "no decision yet" in state["status_text"]
+
+
+@pytest.mark.parametrize("algorithm", ["lab", "paper", "official-code"])
+def test_the_panels_fit_the_live_chart(algorithm: str) -> None:
+    config = RunConfig.preset("tiny", algorithm=algorithm)
+    chart = LiveChart(listing.panels(config), steps_per_decision=config.training.steps_per_decision)
+    titles = [panel["title"] for panel in chart.panels]
+    assert titles[:5] == ["Loss", "Trainable parameters", "Reward", "Perplexity", "Memory"]
+    assert titles[5] == ("Distinct blocks" if algorithm == "lab" else "Epsilon")
+    assert all(panel["caption"] for panel in chart.panels)
+
+
+def test_the_same_look_means_the_same_panels() -> None:
+    one, other = RunConfig.preset("tiny", seed=1), RunConfig.preset("laptop", seed=2)
+    assert listing.look(one) == listing.look(other)
+    assert listing.look(one) != listing.look(RunConfig.preset("tiny", algorithm="paper"))
+    assert live_spec("loss")["usermeta"]["caption"]
+
+
+def test_a_line_on_a_run_names_what_matters() -> None:
+    config = RunConfig.preset("tiny", algorithm="paper", seed=4)
+    line = listing.about(config, timing={"resident_bytes": 4.2e8, "device_peak_bytes": 0})
+    assert line == "tiny (4 layers x 32), paper, pydoc, seed 4, process 420 MB"
+    assert listing.stem(config).endswith("-tiny-paper-seed4")
+
+
+def test_decisions_as_files(example) -> None:
+    name, content = listing.decisions_file(EXAMPLES / "laptop-lab", "parquet")
+    assert name == "laptop-lab-decisions.parquet"
+    assert pl.read_parquet(io.BytesIO(content)).equals(example.decisions)
+    _, text = listing.decisions_file(EXAMPLES / "laptop-lab", "csv")
+    assert text.count(b"\n") == example.decisions.height + 1
+    with pytest.raises(RecordError):
+        listing.decisions_file(EXAMPLES / "nowhere", "csv")
+
+
+def test_pictures_answer_their_question() -> None:
+    similarity = [
+        {"method": method, "layer_a": a, "layer_b": b, "owner_a": 0, "owner_b": 0, "value": 0.5, "low": 0.4,
+         "high": 0.6, "null": 0.1}
+        for method in ("cka", "updates") for a in range(3) for b in range(3)
+    ]  # fmt: skip
+    pictures = listing.pictures("similarity", similarity)
+    assert list(pictures) == ["What passes the layers", "What the layers add"]
+    attribution = [
+        {"method": method, "layer": layer, "owner": 0, "value": 0.1, "low": 0.0, "high": 0.2}
+        for method in ("skipped", "conductance") for layer in range(3)
+    ]  # fmt: skip
+    pictures |= listing.pictures("attribution", attribution)
+    assert len(LiveChart(pictures).panels) == 4
+    assert all(spec["usermeta"]["caption"] for spec in pictures.values())
+
+
+def test_a_farewell_is_remembered_once_and_not_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert farewells.take(tmp_path) == (False, None)
+    farewells.put(tmp_path, 7)
+    assert farewells.take(tmp_path) == (True, 7)
+    assert farewells.take(tmp_path) == (False, None)
+    farewells.put(tmp_path, None)
+    monkeypatch.setattr(farewells, "RETURN_SECONDS", 0.0)
+    assert farewells.take(tmp_path) == (False, None)
