@@ -99,7 +99,7 @@ def test_a_killed_process_is_noticed_and_its_run_resumable(tmp_path: Path) -> No
     running = worker.submit("run")
     until(lambda: any(isinstance(entry, Stepped) for entry in seen))
     os.kill(worker.pid, signal.SIGKILL)
-    with pytest.raises(WorkerError, match=r"ended unexpectedly \(SIGKILL.*Worker.resume"):
+    with pytest.raises(WorkerError, match=r"ended unexpectedly \(SIGKILL.*Resume the run"):
         running.result(2)
     until(lambda: worker.lost, 1)
     assert seen[-1]["kind"] == "status"
