@@ -1,7 +1,8 @@
 """A small GPT: pre-norm blocks on a stack under a tie map.
 
-Shapes: B sequences, T tokens, D width, H heads, K = D / H, V vocabulary. With the defaults (learned positions, biases,
-tied head) it is GPT-2's arrangement (Radford et al. 2019): LayerNorm before attention and MLP, GELU in its tanh form.
+Shapes: B sequences, T tokens, D width, H heads, K = D / H, V vocabulary. The defaults (learned positions, biases, tied
+head) are GPT-2's arrangement (Radford et al. 2019), LayerNorm before attention and MLP, but for the GELU, which
+is exact; activation="gelu-tanh" gives GPT-2's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from ..core.errors import ConfigError, RecordError
 from ..core.keys import RunKey
 from ..core.ties import TieMap
 from .aliasing import make_stack
-from .gelu import gelu
 
 Rotation = tuple[Tensor, Tensor]
 """cos_TK and sin_TK of the rotary angles."""
@@ -51,11 +51,12 @@ class MLP(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.dropout = config.dropout
+        self.approximate = "tanh" if config.activation == "gelu-tanh" else "none"
         self.up = nn.Linear(config.width, config.mlp_ratio * config.width, bias=config.bias)
         self.down = nn.Linear(config.mlp_ratio * config.width, config.width, bias=config.bias)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        y = self.down(gelu(self.up(x_BTD)))
+        y = self.down(F.gelu(self.up(x_BTD), approximate=self.approximate))
         return F.dropout(y, self.dropout) if self.dropout and self.training else y  # B T D
 
 

@@ -83,8 +83,7 @@ class Trainer:
         try:
             loss, norm = self._gradients(batches.to(self.device, torch.long, non_blocking=True), step_index)
             self._check_finite(loss, norm, step_index)
-            self._clip(norm)
-            self.optimizer.step(rate)
+            self.optimizer.step(rate, self._clip(norm))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -117,11 +116,10 @@ class Trainer:
     def _held_gradients(self) -> list[Tensor]:
         return [p.grad for p in self.optimizer.parameters() if p.grad is not None]
 
-    def _clip(self, norm: float) -> None:
+    def _clip(self, norm: float) -> float:
+        """What the gradients are to be divided by."""
         limit = self.config.gradient_clip
-        if 0 < limit < norm:
-            for gradient in self._held_gradients():
-                gradient.mul_(limit / norm)
+        return norm / limit if 0 < limit < norm else 1.0
 
     def _check_finite(self, loss: float, norm: float, step_index: int) -> None:
         if math.isfinite(loss) and math.isfinite(norm):

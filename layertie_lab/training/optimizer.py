@@ -38,8 +38,8 @@ class Optimizer:
             lr=config.learning_rate, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay, fused=fused,
         )  # fmt: skip
 
-    def step(self, learning_rate: float) -> None:
-        """One AdamW step on the gradients that are there.
+    def step(self, learning_rate: float, divisor: float = 1.0) -> None:
+        """One AdamW step on the gradients that are there, divided by `divisor`.
 
         All memory is asked for before the first update, so that running out of it changes nothing.
         """
@@ -47,6 +47,7 @@ class Optimizer:
         for group in self.inner.param_groups:
             group["lr"] = learning_rate
         try:
+            self._divide(divisor)
             self.inner.step()
         except BaseException:
             for parameter in new:
@@ -126,6 +127,16 @@ class Optimizer:
         assert trainable <= set(held), f"{len(trainable - set(held))} of {len(trainable)} trainable parameters not held"
         strangers = [p for p in self.inner.state if id(p) not in set(held)]
         assert not strangers, f"moments of {len(strangers)} parameters that are not trained"
+
+    def _divide(self, divisor: float) -> None:
+        if self.inner.defaults["fused"]:
+            # The fused kernel divides while it updates, as for a GradScaler: no pass over the gradients of its own.
+            device = self.parameters()[0].device
+            self.inner.grad_scale = None if divisor == 1 else torch.tensor(divisor, device=device)  # type: ignore[attr-defined]
+        elif divisor != 1:
+            for p in self.parameters():
+                if p.grad is not None:
+                    p.grad.div_(divisor)
 
     def _begin_moments(self) -> list[Tensor]:
         fused = self.inner.defaults["fused"]

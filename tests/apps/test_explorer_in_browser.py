@@ -352,7 +352,7 @@ def test_the_model_is_asked_about_its_layers_and_for_a_text(visit: Visit) -> Non
     before = panel.inner_text()
     panel.locator("select").select_option("5")
     tab.run_some(6)
-    wait_for(lambda: panel.inner_text() != before and "As of decision" in panel.inner_text(), 30, "it to be asked again")
+    wait_for(lambda: panel.inner_text() != before and "As of decision" in panel.inner_text(), 30, "a new answer")
     tab.tab("Text")
     panel = tab.page.locator(".ll-ask").first
     panel.locator("[data-ask='sample']").click()
