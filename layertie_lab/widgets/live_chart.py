@@ -17,9 +17,9 @@ from .row_store import RowStore, names_of_data, wanted_columns
 from .thinning import Row
 
 ROWS_IN_BROWSER = 4_000
+"""Most rows at a time, over all tables; what would go beyond makes a reset."""
+ROWS_AFTER_RESET = 2_500
 """Rows of a reset, over all tables."""
-APPENDED_ROWS = 2_000
-"""Rows appended before the next reset."""
 FLUSH_SECONDS = 0.1
 """Least time between two messages with rows."""
 
@@ -60,7 +60,7 @@ class LiveChart(anywidget.AnyWidget):
         self._lock = threading.RLock()
         self._store = RowStore(_wanted(specs))
         self._pending: dict[str, list[Row]] = {}
-        self._appended = 0
+        self._in_browser = 0
         self._shown = False
         self._pacer = Pacer(self, "flush", FLUSH_SECONDS)
         super().__init__(
@@ -120,8 +120,8 @@ class LiveChart(anywidget.AnyWidget):
             pending, self._pending = self._pending, {}
             if not self._shown or not pending:
                 return
-            self._appended += sum(map(len, pending.values()))
-            if self._appended > APPENDED_ROWS:
+            self._in_browser += sum(map(len, pending.values()))
+            if self._in_browser > ROWS_IN_BROWSER:
                 self._send_all()
             else:
                 tables = {table: self._store.columns(table, rows) for table, rows in pending.items()}
@@ -132,9 +132,11 @@ class LiveChart(anywidget.AnyWidget):
         return {table: some for table, some in fresh.items() if some}
 
     def _send_all(self) -> None:
-        self._pending, self._appended = {}, 0
+        self._pending = {}
         if self._shown:
-            self.send({"kind": "reset", "tables": self._store.thinned(ROWS_IN_BROWSER)})
+            tables = self._store.thinned(ROWS_AFTER_RESET)
+            self._in_browser = sum(len(next(iter(columns.values()), [])) for columns in tables.values())
+            self.send({"kind": "reset", "tables": tables})
 
     def _receive(self, widget: object, message: Any, buffers: object) -> None:
         if isinstance(message, dict) and message.get("kind") == "ready":

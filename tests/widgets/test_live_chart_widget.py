@@ -11,7 +11,7 @@ import pytest
 
 from layertie_lab.charts.live import live_chart, live_spec
 from layertie_lab.widgets import LiveChart
-from layertie_lab.widgets.live_chart import APPENDED_ROWS, ROWS_IN_BROWSER
+from layertie_lab.widgets.live_chart import ROWS_AFTER_RESET, ROWS_IN_BROWSER
 from layertie_lab.widgets.row_store import KEPT_ROWS, RowStore, short, wanted_columns
 
 READY = {"kind": "ready"}
@@ -88,10 +88,11 @@ def test_a_reset_comes_after_many_appended_rows_and_keeps_the_peak(chart: LiveCh
     wait_for(lambda: len(sent) > 1)
     assert sent[-1]["kind"] == "reset"
     columns = sent[-1]["tables"]["steps"]
-    assert len(columns["step"]) <= ROWS_IN_BROWSER
+    held = len(columns["step"])
+    assert held <= ROWS_AFTER_RESET
     assert 777 in columns["step"]
     assert columns["step"] == sorted(columns["step"])
-    chart.push({"steps": [step_row(step) for step in range(6001, 6001 + APPENDED_ROWS)]})
+    chart.push({"steps": [step_row(step) for step in range(6001, 6001 + ROWS_IN_BROWSER - held)]})
     wait_for(lambda: len(sent) > 2)
     assert sent[-1]["kind"] == "append"
     chart.push({"steps": [step_row(9000)]})
@@ -104,7 +105,7 @@ def test_python_holds_a_bounded_number_of_rows() -> None:
     for first in range(0, 60_000, 2_000):
         store.add("steps", [step_row(first + n) for n in range(2_000)])
     assert len(store) <= KEPT_ROWS
-    thin = store.thinned(ROWS_IN_BROWSER)["steps"]
+    thin = store.thinned(ROWS_AFTER_RESET)["steps"]
     assert 777 in thin["step"]
     assert thin["step"][-1] == 59_999
 
