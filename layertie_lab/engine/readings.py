@@ -6,7 +6,7 @@ import torch
 
 from ..agent.rewards import Measurement
 from ..core.errors import ConfigError
-from ..models.counts import trainable_parameters
+from ..models.counts import claimed_parameters, trainable_parameters
 from ..models.memory import model_memory
 from ..text.batches import random_batch, windows
 from ..training.device import uses_bf16
@@ -24,6 +24,8 @@ class Readings:
     def __init__(self, parts: Parts, meter: Meter) -> None:
         self._parts, self._meter = parts, meter
         self._fixed: dict[tuple[str, int], torch.Tensor] = {}
+        # What depends on the ties alone is read again after each re-tie, not at each question.
+        self._counts: tuple[object, tuple[int, int]] = (None, (0, 0))
         self._memory: tuple[object, dict[str, int]] = (None, {})
 
     def windows(self, split: str, count: int) -> torch.Tensor:
@@ -55,9 +57,7 @@ class Readings:
             )  # fmt: skip
         else:
             tokens = self.windows(reward.split, reward.windows)
-        return Measurement(
-            self._loss(tokens).loss, step, decision, trainable_parameters(parts.model), parts.untied_parameters
-        )
+        return Measurement(self._loss(tokens).loss, step, decision, self.counts()[0], parts.untied_parameters)
 
     def sample(self, step: int, tokens: int, seed: int | None = None) -> tuple[str, str]:
         """(prompt, continuation): the start of the validation text, continued by the model at temperature 0.8.
@@ -75,10 +75,16 @@ class Readings:
         decode = parts.data.tokenizer.decode
         return decode(ids[:PROMPT_TOKENS]), decode(ids[PROMPT_TOKENS:])
 
+    def counts(self) -> tuple[int, int]:
+        """(trainable parameters, each storage once; parameters as a count by layer claims them)."""
+        model = self._parts.model
+        if self._counts[0] != model.stack.sharing:
+            self._counts = (model.stack.sharing, (trainable_parameters(model), claimed_parameters(model)))
+        return self._counts[1]
+
     def memory(self) -> dict[str, int]:
         """Bytes by component, predicted from shapes for a training step with the present ties."""
-        stack = self._parts.model.stack
-        standing = (stack.ties, stack.blocks, stack.frozen)
+        standing = self._parts.model.stack.sharing
         if self._memory[0] != standing:
             training = self._parts.config.training
             bf16 = uses_bf16(self._parts.device, training.precision)

@@ -16,7 +16,6 @@ from ..core.errors import LayertieError, TieError
 from ..core.events import Came, Decided, Event, Opened, Stepped
 from ..core.keys import RunKey
 from ..core.ties import TieMap
-from ..models.counts import claimed_parameters, trainable_parameters
 from ..models.gpt import GPT
 from ..text.dataset import TokenData
 from ..training.evaluation import Evaluation
@@ -216,7 +215,7 @@ class Session:
         outcome = Outcome(
             decision=decision, ties=self.ties, blocks=self.blocks, reward=reward, reward_loss=measured.loss,
             train_loss=sum(self._losses) / len(self._losses), trainable_parameters=measured.trainable_parameters,
-            claimed_parameters=claimed_parameters(self.model), learning=learning,
+            claimed_parameters=self._readings.counts()[1], learning=learning,
         )  # fmt: skip
         self._pending, self._losses = None, []
         self.emit(Came.of(outcome, self.step, self._readings.memory()))
@@ -386,7 +385,7 @@ class Session:
         episode, layer = next_layer(decision, self.config.model.layers)
         return AgentState(
             ties=self.ties, layer=layer, decision=decision, episode=episode, budget=self.config.decisions,
-            blocks=self.blocks, trainable_share=trainable_parameters(self.model) / self.parts.untied_parameters,
+            blocks=self.blocks, trainable_share=self._readings.counts()[0] / self.parts.untied_parameters,
         )  # fmt: skip
 
     def emit(self, event: Event) -> None:

@@ -1,4 +1,4 @@
-// The set-up form. A change leaves as a message when a field is left or Enter is pressed, and comes back checked.
+// The set-up form. A change leaves as a message when a person stops typing, and comes back checked.
 
 const OTHER = "\u0000other";
 const GROUPS = {
@@ -6,6 +6,7 @@ const GROUPS = {
   records: "Records",
 };
 const ONE_PRESS_MS = 1000;
+const STOPPED_TYPING_MS = 400;
 const HINT = "Point at a setting, or tab to it, to read what it does.";
 
 class SettingsForm {
@@ -42,7 +43,8 @@ class SettingsForm {
 
   submit(event) {
     event.preventDefault();
-    if (this.start.getAttribute("aria-disabled") === "true") return;
+    // A change that is on its way may be the correction.
+    if (this.start.getAttribute("aria-disabled") === "true" && !this.unanswered) return;
     // What is being typed counts: its change event comes with Enter only after this one.
     const typing = this.rows.get(this.form.getRootNode().activeElement?.dataset?.path);
     if (typing) this.tell(typing);
@@ -56,6 +58,7 @@ class SettingsForm {
     const value = row.kind === "flag" ? row.input.checked : row.other && !row.other.hidden ? row.other.value : row.input.value;
     if (value === OTHER || value === row.told) return;
     row.told = value;
+    this.unanswered = true;
     this.send("change", { path: row.path, value });
   }
 
@@ -90,6 +93,7 @@ class SettingsForm {
     } else if (kind === "flag") row.input = html("input", { type: "checkbox" });
     else row.input = html("input", { type: "text", inputmode: kind === "text" ? "text" : "decimal", size: 8 });
     set(row.input, { "data-path": path, autocomplete: "off", spellcheck: "false" });
+    if (row.input.type === "text") row.input.addEventListener("input", () => this.typed(row));
     row.input.addEventListener("change", () => this.chosen(row));
     const inputs = [row.input];
     if (suggestions) {
@@ -110,6 +114,11 @@ class SettingsForm {
     return row;
   }
 
+  typed(row) {
+    clearTimeout(row.timer);
+    row.timer = setTimeout(() => this.tell(row), STOPPED_TYPING_MS);
+  }
+
   chosen(row) {
     if (row.other) {
       row.other.hidden = row.input.value !== OTHER;
@@ -121,6 +130,7 @@ class SettingsForm {
   // -- showing -----------------------------------------------------------------------------------------------------
 
   paint() {
+    this.unanswered = false;
     const [problems, active] = [this.get("problems"), this.form.getRootNode().activeElement];
     let changed = 0;
     for (const field of this.get("fields")) {

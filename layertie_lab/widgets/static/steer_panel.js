@@ -26,7 +26,7 @@ class SteerPanel {
     this.step = this.button("Step", () => this.send("step", {}, this.step));
     this.toggle = this.button("Run", () => this.flip());
     this.toggle.classList.add("ll-main", "ll-toggle");
-    this.number = html("input", { type: "number", min: 1, max: 100000, step: 1, value: 20 });
+    this.number = html("input", { type: "number", min: 1, max: 100000, step: 1, value: 20, required: "" });
     this.number.setAttribute("aria-label", "Decisions to run");
     this.number.addEventListener("keydown", (event) => event.key === "Enter" && this.runSome());
     this.some = this.button("Run", () => this.runSome());
@@ -85,10 +85,9 @@ class SteerPanel {
   }
 
   runSome() {
-    const decisions = Math.round(Number(this.number.value));
-    if (this.some.getAttribute("aria-disabled") === "true" || !(decisions >= 1)) return;
+    if (this.some.getAttribute("aria-disabled") === "true" || !this.number.reportValidity()) return;
     this.wanted = "running";
-    this.send("run_n", { decisions }, this.some);
+    this.send("run_n", { decisions: Number(this.number.value) }, this.some);
   }
 
   answer(source, button) {
