@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import FLAGS
 
 # Two test processes (or a test and its child) on two cores spin against each other with more.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,12 +31,6 @@ def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-CHROMIUM_FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Headless Chromium. One for all tests: playwright's driver cannot be started twice in a process."""
@@ -44,6 +39,6 @@ def browser() -> Iterator[Any]:
     if program is None:
         pytest.skip("no Chromium on this machine")
     with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=program, headless=True, args=list(CHROMIUM_FLAGS))
+        started = driver.chromium.launch(executable_path=program, headless=True, args=list(FLAGS))
         yield started
         started.close()

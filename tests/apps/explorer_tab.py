@@ -16,10 +16,6 @@ from typing import Any
 
 import psutil
 
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 APP = Path(__file__).parents[2] / "apps" / "explorer.py"
 READY = "layertie_lab.engine.child"
 
@@ -171,7 +167,7 @@ class Tab:
         """How many answers can be given now."""
         return self.map.locator("g[data-legal]").count()
 
-    def run_some(self, decisions: int) -> None:
+    def run_some(self, decisions: int | str) -> None:
         self.steer.get_by_label("Decisions to run").fill(str(decisions))
         self.steer.locator(".ll-count button").click()
 

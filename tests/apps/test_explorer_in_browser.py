@@ -181,6 +181,30 @@ def test_bad_settings_are_told_at_their_field(visit: Visit) -> None:
     assert tab.run == before
 
 
+def test_a_correction_and_start_in_one_movement(visit: Visit) -> None:
+    tab = visit("run=laptop-lab&scale=tiny")
+    tab.setup.locator("summary").click()
+    tab.set("model.heads", "5")
+    tab.setup.locator(".ll-field[data-wrong] .ll-wrong").wait_for()
+    before = tab.run
+    tab.setup.locator("input[data-path='model.heads']").fill("4")
+    tab.setup.locator(".ll-start").click()
+    wait_for(lambda: tab.run != before, 20, "the corrected run")
+    tab.until("running", "finished")
+
+
+def test_no_run_of_no_decisions(visit: Visit) -> None:
+    tab = visit("scale=tiny&decisions=1000000")
+    tab.start()
+    tab.until("running")
+    tab.pause()
+    done = tab.decisions
+    for typed in ("0", "-5", "1.5", ""):
+        tab.run_some(typed)
+        assert tab.steer.locator(".ll-count input:invalid").count() == 1
+    assert (tab.status, tab.decisions) == ("paused", done)
+
+
 def test_a_text_that_is_too_short_fails_in_a_sentence(visit: Visit, tmp_path: Path) -> None:
     short = tmp_path / "short.txt"
     short.write_text("far too short")

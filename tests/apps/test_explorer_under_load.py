@@ -20,7 +20,8 @@ from typing import Any
 
 import psutil
 import pytest
-from explorer_tab import FLAGS, Server, Tab, ended, wait_for
+from chromium import FLAGS
+from explorer_tab import Server, Tab, ended, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
