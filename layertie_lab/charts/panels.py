@@ -140,11 +140,13 @@ def loss(
         ]
     floor = table(REFERENCE_DATA).transform_filter("datum.name == 'unigram'").transform_calculate(y=shown("datum.loss"))
     label = "'token frequencies alone: ' + format(datum.y, '.3~g')"
+    named = floor.transform_calculate(label=label)
+    at_the_end = {"x": alt.value(alt.ExprRef(expr="width")), "y": axis, "text": "label:N"}
     layers += [
         floor.mark_rule(style="reference", clip=True).encode(y=axis),
-        floor.transform_calculate(label=label)
-        .mark_text(style="reference-label", dy=-3)
-        .encode(x=alt.value(alt.ExprRef(expr="width")), y=axis, text="label:N"),
+        # Its outline in the page's colour first, so that it can be read over a line.
+        named.mark_text(style=["reference-label", "halo"], dy=-3).encode(**at_the_end),
+        named.mark_text(style="reference-label", dy=-3).encode(**at_the_end),
         table("decisions")
         .transform_calculate(at=panel.at(by="decision"))
         .mark_rule(style="tick", clip=True)

@@ -16,7 +16,7 @@ _LIGHT = {"ink": "#1d2321", "soft": "#56605b", "grid": "#e2e7e4", "halo": "#ffff
 _DARK = {"ink": "#e9edea", "soft": "#aab3ae", "grid": "#343b38", "halo": "#181c1a"}
 
 STYLES = (
-    "note", "readout", "hover", "reference", "reference-label", "tick", "label", "outline", "interval", "on-colour",
+    "note", "readout", "hover", "reference", "reference-label", "halo", "tick", "label", "outline", "interval", "on-colour",
 )  # fmt: skip
 """Mark styles that the specs use and `vega_config` defines."""
 
@@ -58,6 +58,7 @@ def vega_config(dark: bool = False) -> dict[str, Any]:
             "hover": {"color": ink, "strokeWidth": 1.5, "opacity": 0.8},
             "reference": {"color": soft, "strokeWidth": 1.5, "strokeDash": [5, 4]},
             "reference-label": {"color": soft, "fontSize": 12, "align": "right", "baseline": "bottom"},
+            "halo": {"stroke": tone["halo"], "strokeWidth": 4, "strokeJoin": "round", "opacity": 0.85},
             "tick": {"color": soft, "strokeWidth": 1, "opacity": 0.55},
             "label": {"color": ink, "fontSize": 13, "baseline": "middle"},
             "outline": {"color": ink, "strokeWidth": 2, "filled": False},

@@ -23,6 +23,8 @@ import pytest
 from chromium import FLAGS
 from explorer_tab import Server, Tab, ended, wait_for
 
+from layertie_lab.bench.runner import machine
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CLICKS = 44
@@ -37,7 +39,7 @@ def report() -> Iterator[dict[str, Any]]:
     yield figures
     print("\n" + json.dumps(figures, indent=2))
     if path := os.environ.get("LAYERTIE_REPORT"):
-        Path(path).write_text(json.dumps(figures, indent=2) + "\n")
+        Path(path).write_text(json.dumps({"machine": machine("cpu"), "figures": figures}, indent=2) + "\n")
 
 
 @pytest.fixture(scope="module")

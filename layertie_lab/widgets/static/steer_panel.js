@@ -155,9 +155,10 @@ class SteerPanel {
 
   ratesInWords(status) {
     const [decisions, steps] = [this.get("decisions_per_second"), this.get("steps_per_second")];
-    if (status !== "running" || !decisions) return `${this.get("decision")} decisions, ${this.get("step")} steps so far`;
+    const [reached, trained] = [counted(this.get("decision"), "decision"), counted(this.get("step"), "step")];
+    if (status !== "running" || !decisions) return `${reached}, ${trained} so far`;
     const [done, taken] = [decisions, steps].map((rate) => rate.toFixed(1));
-    return `${this.get("decision")} decisions so far, ${done} decisions and ${taken} steps per second`;
+    return `${reached} so far, ${done} decisions and ${taken} steps per second`;
   }
 
   paintHand() {
@@ -258,6 +259,10 @@ class SteerPanel {
     this.paintAnswers();
     this.answers[this.focused].button.focus();
   }
+}
+
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function allow(button, allowed, reason = null) {
