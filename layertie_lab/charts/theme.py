@@ -16,7 +16,8 @@ _LIGHT = {"ink": "#1d2321", "soft": "#56605b", "grid": "#e2e7e4", "halo": "#ffff
 _DARK = {"ink": "#e9edea", "soft": "#aab3ae", "grid": "#343b38", "halo": "#181c1a"}
 
 STYLES = (
-    "note", "readout", "hover", "reference", "reference-label", "halo", "tick", "label", "outline", "interval", "on-colour",
+    "note", "readout", "hover", "reference", "reference-label", "halo", "tick", "label", "outline", "interval",
+    "on-colour",
 )  # fmt: skip
 """Mark styles that the specs use and `vega_config` defines."""
 
