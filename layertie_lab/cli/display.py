@@ -62,7 +62,8 @@ def summary_lines(summary: dict[str, Any]) -> Iterable[str]:
         f"{summary['perplexity']:.2f}, {summary['bits_per_byte']:.3f} bits per byte"
     )
     yield (
-        f"{summary['owners']} independent layers, {summary['trainable_parameters']:,} trainable parameters "
+        f"{summary['owners']} independent layer{'' if summary['owners'] == 1 else 's'}, "
+        f"{summary['trainable_parameters']:,} trainable parameters "
         f"({summary['trainable_parameters'] / untied:.0%} of the untied model's {untied:,})"
     )
     yield (

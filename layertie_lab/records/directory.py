@@ -73,10 +73,16 @@ class RunDirectory:
         """An existing run folder, to read it or (after `lock`) to go on writing it.
 
         Raises:
-            RecordError: No such folder, not a run, damaged settings, or written by a newer version.
+            RecordError: No such folder, not a run, damaged settings, a missing log, or written by a newer version.
         """
-        path = Path(path)
-        return cls(path, _read_config(path))
+        directory = cls(Path(path), _read_config(Path(path)))
+        if not directory.events.exists() and any(directory.checkpoints.glob("*.safetensors")):
+            # Checkpoints are written after the events they rest on.
+            raise RecordError(
+                f"Expected a run's log, but {directory.events} is missing, though there are checkpoints.",
+                "Restore it from a copy. The checkpoints' weights can still be read with safetensors.",
+            )
+        return directory
 
     @property
     def config_file(self) -> Path:

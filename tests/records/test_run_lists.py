@@ -13,6 +13,7 @@ from layertie_lab.core.errors import RecordError
 from layertie_lab.core.events import Sampled
 from layertie_lab.records import runs as runs_module
 from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.reader import load_run
 from layertie_lab.records.runs import list_runs, summarize
 from layertie_lab.records.writer import EventWriter
 
@@ -96,3 +97,16 @@ def test_blocks_of_any_size_give_the_same_lines(tmp_path: Path, monkeypatch: pyt
 def test_a_run_that_is_just_being_opened(tmp_path: Path) -> None:
     assert summarize(write_run(tmp_path / "run", [opened()]).path).decisions == 0
     assert summarize(write_run(tmp_path / "run2", [opened(), decision(1)[0]]).path).decisions == 0
+
+
+def test_a_run_that_lost_its_log_is_damaged(tmp_path: Path) -> None:
+    directory = write_run(tmp_path / "run", [])
+    assert list_runs(tmp_path)[0].status == "stopped"
+    directory.checkpoints.mkdir(exist_ok=True)
+    (directory.checkpoints / "rolling-000001.safetensors").touch()
+    directory.events.unlink(missing_ok=True)
+    (run,) = list_runs(tmp_path)
+    assert run.status == "damaged"
+    assert "is missing, though there are checkpoints" in run.note
+    with pytest.raises(RecordError, match="is missing, though"):
+        load_run(tmp_path / "run")
