@@ -17,6 +17,7 @@ import pytest
 from layertie_lab import RunConfig, Session, Worker
 from layertie_lab.core.events import Event
 from layertie_lab.core.tables import Tabulator
+from layertie_lab.engine import link
 from layertie_lab.records.reader import load_run
 
 ROOT = Path(__file__).parents[2]
@@ -120,15 +121,10 @@ def test_a_killed_parent_costs_nothing(text_file: Path, tmp_path: Path, keep: bo
             assert session.run(1)
 
 
-@pytest.mark.slow
-def test_a_prepared_process_is_ready_sooner(text_file: Path, tmp_path: Path) -> None:
-    def seconds(name: str) -> float:
-        start = time.monotonic()
-        with Worker(small(text_file), tmp_path / name) as worker:
-            worker.wait_ready()
-            return time.monotonic() - start
-
-    alone = seconds("alone")
+def test_a_prepared_process_takes_the_next_run(text_file: Path, tmp_path: Path) -> None:
     Worker.prepare()
-    time.sleep(2 * alone)
-    assert seconds("prepared") < alone / 2
+    spare = link._spare._link
+    assert spare is not None
+    with Worker(small(text_file), tmp_path / "run") as worker:
+        assert worker.pid == spare.process.pid
+        assert worker.run(1)
