@@ -24,12 +24,14 @@ if TYPE_CHECKING:
         reward_chart,
         tie_history,
     )
+    from .sweeps import parameters_against_loss, policy_intervals, profile_chart, sweep_chart
     from .theme import vega_config
 
 __all__ = [
     "CAPTIONS", "LIVE", "attribution_bars", "blocks_chart", "epsilon_chart", "live_chart", "live_spec", "loss_chart",
-    "memory_chart", "parameters_chart", "q_value_chart", "reward_chart", "similarity_heatmap", "tie_history", "tie_map",
-    "to_html", "vega_config",
+    "memory_chart", "parameters_against_loss", "parameters_chart", "policy_intervals", "profile_chart",
+    "q_value_chart", "reward_chart", "similarity_heatmap", "sweep_chart", "tie_history", "tie_map", "to_html",
+    "vega_config",
 ]  # fmt: skip
 
 # The command line takes colours from `charts.palette` and should not wait for Altair.
@@ -43,6 +45,7 @@ _HOMES = {
         "blocks_chart", "epsilon_chart", "loss_chart", "memory_chart", "parameters_chart", "q_value_chart",
         "reward_chart", "tie_history",
     ],
+    "sweeps": ["parameters_against_loss", "policy_intervals", "profile_chart", "sweep_chart"],
     "theme": ["vega_config"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from ..core.config import RunConfig
+from ..core.config import Policy, RunConfig
 from ..core.errors import ConfigError
 
 
@@ -90,7 +90,40 @@ class Bench:
     """Run only the rows whose name contains this text."""
 
 
-Command = Train | Resume | Runs | Show | Export | Bench
+@dataclass(frozen=True)
+class Sweep:
+    """Compare policies: policies x seeds (x settings) at equal decisions, several runs at a time.
+
+    lab, paper and official-code run as the algorithms of that name, all other policies under --algorithm. After Ctrl-C
+    or a kill the same command goes on where it was.
+    """
+
+    config: RunConfig
+    policies: tuple[Policy, ...] = ("lab", "paper", "official-code", "annealing")
+    """Whom to compare."""
+    baselines: bool = True
+    """Also run random and the fixed patterns, which every comparison needs."""
+    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """Each policy is run once with each of these; runs of one seed read the same batches."""
+    vary: tuple[str, ...] = ()
+    """Settings to vary, each as NAME=VALUE,VALUE,...; all combinations are run."""
+    directory: Path | None = None
+    """The sweep's folder, each run a folder inside; default runs/DATE-sweep-SCALE."""
+    resume: bool = False
+    """Go on with the sweep in --directory as it was planned; only --processes and what is printed can be given."""
+    processes: int = 0
+    """Runs at a time, each on one core; 0 = one per core."""
+    reference: Policy = "independent"
+    """The policy that differences are against."""
+    report: Path | None = None
+    """Also write results, table, charts and how they were made to this folder."""
+    json: bool = False
+    """Print the result as one JSON object on standard output; progress goes to standard error."""
+    quiet: bool = False
+    """No progress."""
+
+
+Command = Sweep | Train | Resume | Runs | Show | Export | Bench
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -104,14 +137,13 @@ def parse(argv: Sequence[str]) -> Command:
         _typed(argv, "--scale", "laptop"),  # type: ignore[arg-type]
         algorithm=_typed(argv, "--algorithm", "lab"),  # type: ignore[arg-type]
     )
-    default = Train(base)
 
     def named(command: type, name: str, **more: Any) -> Any:
         return Annotated[command, tyro.conf.subcommand(name, prefix_name=False, **more)]
 
     commands = (
-        named(Train, "train", default=default) | named(Resume, "resume") | named(Runs, "runs") | named(Show, "show")
-        | named(Export, "export") | named(Bench, "bench")
+        named(Train, "train", default=Train(base)) | named(Resume, "resume") | named(Runs, "runs") | named(Show, "show")
+        | named(Export, "export") | named(Bench, "bench") | named(Sweep, "sweep", default=Sweep(base))
     )  # fmt: skip
     return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,))
 

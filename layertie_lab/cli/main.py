@@ -65,6 +65,10 @@ def _dispatch(command: arguments.Command, progress: Console) -> tuple[dict[str, 
         from .show import export
 
         return export(command, output), 0
+    if isinstance(command, arguments.Sweep):
+        from .sweep import sweep
+
+        return sweep(command, progress, output)
     from .bench import bench
 
     return bench(command, progress, output)

@@ -20,7 +20,12 @@ from .display import Display, summary_lines
 
 def default_directory(config: RunConfig, root: Path = Path("runs")) -> Path:
     """A directory that does not exist yet, named after the moment and the config."""
-    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{config.scale}-{config.algorithm}-seed{config.seed}"
+    return unused(root, f"{config.scale}-{config.algorithm}-seed{config.seed}")
+
+
+def unused(root: Path, name: str) -> Path:
+    """A path inside `root` where nothing is yet, named after the moment and `name`."""
+    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name}"
     tries = (root / (stem if number == 0 else f"{stem}-{number}") for number in range(10_000))
     return next(path for path in tries if not path.exists())
 
@@ -54,7 +59,7 @@ def resume(command: arguments.Resume, progress: Console) -> tuple[dict[str, Any]
 def _go(
     session: Any, decisions: int | None, command: arguments.Train | arguments.Resume, progress: Console
 ) -> tuple[dict[str, Any], int]:
-    with session, _interruptible() as stop:
+    with session, interruptible() as stop:
         target = session.config.decisions if decisions is None else session.decision + decisions
         with Display(session, progress, target, quiet=command.quiet):
             session.run(decisions, should_stop=stop.is_set)
@@ -70,7 +75,7 @@ def _go(
 
 
 @contextmanager
-def _interruptible() -> Iterator[threading.Event]:
+def interruptible() -> Iterator[threading.Event]:
     """Turns the first Ctrl-C (or SIGTERM) into a request to stop between two steps; a second one interrupts."""
     stop = threading.Event()
 

@@ -139,6 +139,13 @@ def _leaves(config: Any, group: str = "") -> Iterator[tuple[str, Any]]:
             yield (f"{group}.{entry.name}" if group else entry.name), value
 
 
+def value_at(config: Any, path: str) -> Any:
+    """The value of a setting by its path (`Setting.path`)."""
+    for part in path.split("."):
+        config = getattr(config, part)
+    return config
+
+
 def replace(config: Any, changes: dict[str, Any]) -> Any:
     """A copy of a config with settings replaced by name (see `RunConfig.replace`)."""
     grouped: dict[str, dict[str, Any]] = {}

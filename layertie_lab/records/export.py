@@ -1,10 +1,13 @@
-"""A run's tables as files for other programs."""
+"""Tables as files for other programs."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from ..core.errors import RecordError
 from .disk import write_atomically, writing
@@ -32,16 +35,32 @@ def export(run: Run, directory: str | Path, format: str = "parquet") -> list[Pat
     """
     if format not in FORMATS:
         raise RecordError(f"Expected a format out of {', '.join(FORMATS)}, but got {format!r}.", "Choose one of these.")
+    return write_files(directory, {f"{table}.{format}": frame_bytes(run.table(table), format) for table in run.tables})
+
+
+def frame_bytes(frame: pl.DataFrame, format: str) -> bytes:
+    """A frame as the content of a parquet or csv file."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer) if format == "parquet" else frame.write_csv(buffer)
+    return buffer.getvalue()
+
+
+def write_files(directory: str | Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Write files of these names to a folder, each in one step; files that are there are replaced.
+
+    Args:
+        directory: Where to; made when missing.
+        contents: Name -> content.
+
+    Raises:
+        RecordError: The directory is a file.
+        StorageError: They cannot be written.
+    """
     directory = Path(directory)
     if directory.exists() and not directory.is_dir():
-        raise RecordError(f"Expected a folder to export to, but {directory} is a file.", "Choose another folder.")
+        raise RecordError(f"Expected a folder to write to, but {directory} is a file.", "Choose another folder.")
     with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    files: list[Path] = []
-    for table in run.tables:
-        buffer = io.BytesIO()
-        frame = run.table(table)
-        frame.write_parquet(buffer) if format == "parquet" else frame.write_csv(buffer)
-        files.append(directory / f"{table}.{format}")
-        write_atomically(files[-1], buffer.getvalue())
-    return files
+    for name, content in contents.items():
+        write_atomically(directory / name, content)
+    return [directory / name for name in contents]

@@ -13,7 +13,7 @@ import polars as pl
 
 from ..core.config import RunConfig
 from ..core.errors import ConfigError, LayertieError, RecordError
-from ..core.serialize import changed
+from ..core.serialize import changed, value_at
 from .directory import is_run
 from .disk import write_atomically, writing
 from .lock import WriterLock
@@ -116,7 +116,9 @@ class SweepDirectory:
         except (ValueError, KeyError, TypeError) as error:
             raise RecordError(f"Expected a sweep's plan in {file}, but it is damaged ({error}).") from None
         if number != FORMAT:
-            raise RecordError(f"Expected a sweep of format {FORMAT}, but {path} has {number!r}.", "Update layertie_lab.")
+            raise RecordError(
+                f"Expected a sweep of format {FORMAT}, but {path} has {number!r}.", "Update layertie_lab."
+            )
         try:
             return cls(path, {name: RunConfig.from_dict(config) for name, config in runs.items()})
         except LayertieError as error:
@@ -192,13 +194,7 @@ def varied_settings(configs: Sequence[RunConfig]) -> list[str]:
 
 
 def _setting(config: RunConfig, paths: Sequence[str]) -> str:
-    return ", ".join(f"{path.rpartition('.')[2]}={_value(config, path)}" for path in paths)
-
-
-def _value(config: Any, path: str) -> Any:
-    for part in path.split("."):
-        config = getattr(config, part)
-    return config
+    return ", ".join(f"{path.rpartition('.')[2]}={value_at(config, path)}" for path in paths)
 
 
 def _different(configs: list[RunConfig]) -> list[RunConfig]:
@@ -222,7 +218,7 @@ def _refuse_other_settings(path: Path, planned: dict[str, RunConfig], wanted: li
         return
     name, lost = next(iter(missing.items()))
     nearest = min((changed(config, lost) for config in wanted), key=len)
-    was = ", ".join(f"{setting}={_value(lost, setting)!r}" for setting in nearest)
+    was = ", ".join(f"{setting}={value_at(lost, setting)!r}" for setting in nearest)
     now = ", ".join(f"{setting}={value!r}" for setting, value in nearest.items())
     raise RecordError(
         f"Expected the settings of the sweep in {path}, but its run {name} has {was}, and what was given has {now}.",

@@ -1,0 +1,195 @@
+"""`layertie sweep`: many runs with progress, then a table in which every number has its interval."""
+
+from __future__ import annotations
+
+import ast
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from ..core.config import RunConfig
+from ..core.errors import AnalysisError, ConfigError
+from . import arguments
+from .display import PLAIN_SECONDS
+from .train import interruptible, unused
+
+if TYPE_CHECKING:  # polars and the engine are loaded when a sweep begins, not for --help
+    import polars as pl
+
+    from ..engine.sweep import Progress
+
+
+def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
+    """Run it; (results and aggregates, exit code: 1 where a run failed, 130 where it was stopped)."""
+    from ..engine import sweep as engine
+
+    directory = command.directory
+    if command.resume:
+        if directory is None:
+            raise ConfigError("Expected --directory with --resume, but got none.", "Name the sweep's folder.")
+        configs = None
+    else:
+        _refuse_single(command)
+        configs = engine.plan(
+            command.config, command.policies, command.seeds, vary=varied(command.vary), baselines=command.baselines
+        )
+        directory = directory or unused(Path("runs"), f"sweep-{command.config.scale}")
+    with interruptible() as stop, _shown(progress, command.quiet) as watch:
+        swept = engine.sweep(
+            configs, directory, processes=command.processes, should_stop=stop.is_set, watch=watch
+        )  # fmt: skip
+    for name, why in swept.failures.items():
+        progress.print(f"{name} failed: {why}", soft_wrap=True, markup=False)
+    result = _summarized(command, directory, swept.results, output, progress)
+    result |= {"failures": swept.failures, "stopped": swept.stopped}
+    if swept.stopped:
+        again = shlex.join(["layertie", "sweep", "--resume", "--directory", str(directory)])
+        progress.print(f"Stopped and saved. Go on with: {again}", soft_wrap=True, markup=False)
+        return result, 130
+    return result, 1 if swept.failures else 0
+
+
+def _refuse_single(command: arguments.Sweep) -> None:
+    given, preset = command.config, RunConfig.preset(command.config.scale, algorithm=command.config.algorithm)
+    for flag, typed, own in (
+        ("--policy", given.agent.policy, preset.agent.policy),
+        ("--seed", given.seed, preset.seed),
+    ):
+        if typed != own:
+            several = "--policies" if flag == "--policy" else "--seeds"
+            raise ConfigError(f"Expected {several} in a sweep, but got {flag} {typed}.", f"Write {several} {typed}.")
+
+
+def _summarized(
+    command: arguments.Sweep, directory: Path, results: pl.DataFrame, output: Console, progress: Console
+) -> dict[str, Any]:
+    from ..analysis import aggregates as numbers
+
+    result: dict[str, Any] = {"directory": str(directory), "results": results.to_dicts(), "aggregates": []}
+    try:
+        table = numbers.aggregate(results, reference=command.reference)
+    except AnalysisError as error:
+        progress.print(str(error), soft_wrap=True, markup=False)
+        return result
+    words = numbers.caution(table)
+    result |= {"aggregates": table.to_dicts(), "reference": command.reference, "caution": words}
+    if not command.json:
+        output.print(_printed(table, command.reference))
+        output.print(words, soft_wrap=True)
+        output.print(f"sweep: {directory}", soft_wrap=True, markup=False)
+    if command.report is not None:
+        from .report import write
+
+        result["files"] = [str(path) for path in write(directory, command.report, results, table, command.reference)]
+        if not command.json:
+            output.print(f"report: {command.report}", soft_wrap=True, markup=False)
+    return result
+
+
+def varied(words: tuple[str, ...]) -> dict[str, list[Any]]:
+    """`NAME=VALUE,VALUE` -> name and values, read as Python's numbers and truth values where they are such.
+
+    Raises:
+        ConfigError: Not of that form, or a name twice.
+    """
+    found: dict[str, list[Any]] = {}
+    for word in words:
+        name, sign, values = word.partition("=")
+        name = name.lstrip("-").replace("-", "_")
+        if not sign or not name or not values or name in found:
+            raise ConfigError(
+                f"Expected a setting and its values, each setting once, but got {word!r}.",
+                "Write, for example, --vary learning_rate=0.001,0.003.",
+            )
+        found[name] = [_literal(value) for value in values.split(",")]
+    return found
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """A row of aggregates as the words of a table; the columns are `heads`."""
+
+    def span(name: str) -> str:
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
+        return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+    def estimate(name: str, form: str) -> str:
+        if row[name] is None:
+            return ""
+        low, high = (format(row[f"{name}_{end}"], form) for end in ("low", "high"))
+        return f"{row[name]:{form}} [{low}, {high}]"
+
+    return [
+        row["setting"], row["policy"], str(row["seeds"]), estimate("iqm", ".4f"), estimate("difference", "+.4f"),
+        estimate("improvement", ".2f"), span("owners"), span("blocks"), span("parameters"),
+    ]  # fmt: skip
+
+
+def heads(reference: str) -> list[str]:
+    """The columns of `cells`."""
+    return [
+        "setting", "policy", "seeds", "validation loss, IQM", f"minus {reference}", f"P(better than {reference})",
+        "owners", "distinct blocks", "trainable parameters",
+    ]  # fmt: skip
+
+
+def _printed(aggregates: pl.DataFrame, reference: str) -> Table:
+    rows = [cells(row) for row in aggregates.to_dicts()]
+    skip = 0 if any(row[0] for row in rows) else 1
+    table = Table(*heads(reference)[skip:], box=None)
+    for row in rows:
+        # The interval under its estimate, so that the table fits a terminal.
+        table.add_row(*(word.replace(" [", "\n\\[").replace(" to ", " to\n") for word in row[skip:]))
+    return table
+
+
+def _literal(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+@contextmanager
+def _shown(console: Console, quiet: bool) -> Iterator[Any]:
+    """A bar over all decisions in a terminal; elsewhere a line every ten seconds."""
+    bar = Bar(
+        TextColumn("decisions"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), console=console
+    )
+    task = bar.add_task("", total=None)
+    spoke = time.monotonic()
+
+    def watch(now: Progress) -> None:
+        nonlocal spoke
+        left = "" if now.seconds_left is None else f", {_duration(now.seconds_left)} left"
+        words = f"{now.finished} of {now.runs} runs{left}: {', '.join(now.training)}"
+        if console.is_terminal:
+            bar.update(task, completed=now.decisions, total=now.budget, description=words)
+        elif time.monotonic() - spoke >= PLAIN_SECONDS:
+            spoke = time.monotonic()
+            console.print(f"{now.decisions} of {now.budget} decisions, {words}", soft_wrap=True)
+
+    if quiet:
+        yield None
+        return
+    if console.is_terminal:
+        bar.start()
+    try:
+        yield watch
+    finally:
+        bar.stop()
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
