@@ -142,7 +142,7 @@ def performance_profile(
 def aggregate(
     results: pl.DataFrame, *, metric: str = "validation_loss", reference: str = "independent", level: float = LEVEL
 ) -> pl.DataFrame:
-    """One row per setting and policy, best first, and where settings vary one more per policy for all together.
+    """One row per planned setting and policy, best first, and where settings vary one more per policy for all together.
 
     Args:
         results: Columns of `records.sweeps.RESULTS`; rows that are not finished are counted and left out.
@@ -157,12 +157,12 @@ def aggregate(
         AnalysisError: No finished run, or a column is missing.
     """
     done = finished(results, metric)
-    settings = list(dict.fromkeys(done["setting"]))
+    settings = list(dict.fromkeys(results["setting"]))
     rows = [
         _row(results, done, setting, policy, metric, reference, level)
         for setting in settings + ([ALL] if len(settings) > 1 else [])
-        for policy in dict.fromkeys(done["policy"])
-        if setting == ALL or done.filter(setting=setting, policy=policy).height
+        for policy in dict.fromkeys(results["policy"])
+        if setting == ALL or results.filter(setting=setting, policy=policy).height
     ]
     frame = pl.DataFrame(rows, schema={column: kind for column, (kind, _) in AGGREGATES.items()})
     order = pl.col("setting").replace_strict({name: place for place, name in enumerate([*settings, ALL])})
@@ -217,9 +217,9 @@ def caution(aggregates: pl.DataFrame) -> str:
     """What a reader must know about the intervals of `aggregate`; always says how many seeds there are."""
     fewest, most = (int(value) for value in aggregates.select(low=pl.min("seeds"), high=pl.max("seeds")).row(0))
     seeds = f"{fewest} seed{'s' if fewest != 1 else ''}" if fewest == most else f"{fewest} to {most} seeds"
-    words = [f"Intervals are {LEVEL:.0%}, each by itself, over {seeds} per policy."]
+    words = [f"Intervals are {LEVEL:.0%}, each by itself; {seeds} finished per policy."]
     if fewest < 2:
-        words.append("One seed gives no interval, and so no estimate.")
+        words.append("Fewer than two finished seeds give no interval, and so no estimate.")
     elif fewest <= FEW:
         words.append(
             "With so few, the bootstrap intervals (interquartile mean, profile, probability) are too narrow; those of "

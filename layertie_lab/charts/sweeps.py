@@ -55,7 +55,7 @@ def policy_intervals(
     bounds = ["iqm", "iqm_low", "iqm_high", "difference", "difference_low", "difference_high"]
     check(aggregates, ["setting", "policy", "seeds", "pairs", *bounds], "a frame of aggregates")
     chosen = setting if setting is not None or aggregates.is_empty() else aggregates["setting"][0]
-    shown = aggregates.filter(pl.col("setting").eq_missing(pl.lit(chosen)))
+    shown = aggregates.filter(pl.col("setting").eq_missing(pl.lit(chosen)), pl.col("seeds") > 0)
     runs = results.filter(pl.col("setting").eq_missing(pl.lit(chosen)), pl.col("status") == "finished").select(
         "policy", "seed", value=metric
     )

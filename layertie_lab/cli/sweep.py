@@ -118,6 +118,8 @@ def cells(row: dict[str, Any]) -> list[str]:
 
     def span(name: str) -> str:
         low, high = row[f"{name}_low"], row[f"{name}_high"]
+        if low is None:
+            return ""
         return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
     def estimate(name: str, form: str) -> str:

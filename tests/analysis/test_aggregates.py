@@ -114,7 +114,7 @@ def test_no_estimate_without_an_interval() -> None:
     frame = aggregate(results({("", "independent"): [1.0], ("", "lab"): [2.0]}))
     for name in ("iqm", "difference", "improvement"):
         assert frame[name].null_count() == frame[f"{name}_low"].null_count() == 2
-    assert "1 seed per policy" in caution(frame)
+    assert "1 seed finished per policy" in caution(frame)
     assert "no estimate" in caution(frame)
 
 
@@ -128,11 +128,13 @@ def test_the_number_of_seeds_is_always_said_and_few_are_called_few() -> None:
 
 
 def test_unfinished_runs_are_counted_and_left_out() -> None:
-    frame = pl.concat([results({("", "lab"): [1.0, 2.0]}), results({("", "lab"): [50.0]}, status="stopped")])
-    found = aggregate(frame)
-    assert (found["unfinished"][0], found["seeds"][0]) == (1, 2)
+    left = results({("", "lab"): [50.0], ("", "cycle"): [50.0, 50.0]}, status="stopped")
+    found = aggregate(pl.concat([results({("", "lab"): [1.0, 2.0]}), left]))
+    assert found.select("policy", "seeds", "unfinished").rows() == [("lab", 2, 1), ("cycle", 0, 2)]
     assert found["iqm"][0] < 2
-    assert "1 planned runs are not finished" in caution(found)
+    assert found["iqm"][1] is None
+    assert "0 to 2 seeds" in caution(found)
+    assert "3 planned runs are not finished" in caution(found)
 
 
 def test_settings_are_compared_apart_and_together() -> None:

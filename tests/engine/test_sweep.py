@@ -131,8 +131,8 @@ def test_a_stopped_sweep_goes_on(text_file: Path, tmp_path: Path) -> None:
 def test_killed_again_and_again_it_ends_as_if_it_had_not_been(text_file: Path, tmp_path: Path) -> None:
     words = [
         "sweep", "--scale", "tiny", "--corpus", str(text_file), "--layers", "3", "--width", "16", "--context", "16",
-        "--batch-size", "4", "--decisions", "150", "--policies", "lab", "official-code", "--no-baselines", "--seeds",
-        "1", "2", "--processes", "2", "--checkpoint-seconds", "0.2", "--quiet", "--json",
+        "--batch-size", "4", "--decisions", "100", "--policies", "lab", "official-code", "--no-baselines", "--seeds",
+        "1", "--processes", "2", "--checkpoint-seconds", "0.2", "--quiet", "--json",
     ]  # fmt: skip
     code = "import sys; from layertie_lab.cli import main; sys.exit(main())"
     for attempt in range(40):
@@ -151,10 +151,10 @@ def test_killed_again_and_again_it_ends_as_if_it_had_not_been(text_file: Path, t
     assert child.returncode == 0, errors.decode()
     assert attempt > 0, "it was never killed"
     given = RunConfig.preset(
-        "tiny", corpus=str(text_file), layers=3, width=16, context=16, batch_size=4, decisions=150,
+        "tiny", corpus=str(text_file), layers=3, width=16, context=16, batch_size=4, decisions=100,
         checkpoint_seconds=0.2,
     )  # fmt: skip
-    for config in plan(given, ["lab", "official-code"], [1, 2], baselines=False):
+    for config in plan(given, ["lab", "official-code"], [1], baselines=False):
         name = f"{config.agent.policy}-seed{config.seed}"
         with Session(config, tmp_path / "whole" / name) as session:
             session.run()
