@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import altair as alt
 import polars as pl
 
+from ..core.config import Policy
 from .frames import check, rows
 from .palette import OWNER_COLOURS
 from .parts import names, words_only
@@ -192,7 +194,7 @@ def parameters_against_loss(
             ),
             y=alt.Y(f"{metric}:Q", title=title, scale=alt.Scale(zero=False)),
             color=_legend(order),
-            shape=alt.Shape("policy:N", scale=names(order, [_SHAPES[i % 6] for i in range(len(order))])),
+            shape=alt.Shape("policy:N", scale=names(order, [_SHAPES[_place(policy) % 6] for policy in order])),
             tooltip=[
                 alt.Tooltip("policy:N"),
                 alt.Tooltip("setting:N"),
@@ -250,8 +252,14 @@ def _interval(
     ]
 
 
+def _place(policy: str) -> int:
+    # The same policy has the same colour and shape in every chart, whichever others are in it.
+    known = get_args(Policy)
+    return known.index(policy) if policy in known else len(known)
+
+
 def _colours(order: Sequence[str]) -> list[str]:
-    return [OWNER_COLOURS[place % len(OWNER_COLOURS)] for place in range(len(order))]
+    return [OWNER_COLOURS[_place(policy)] for policy in order]
 
 
 def _legend(order: Sequence[str]) -> alt.Color:

@@ -111,6 +111,8 @@ class Sweep:
     """The sweep's folder, each run a folder inside; default runs/DATE-sweep-SCALE."""
     resume: bool = False
     """Go on with the sweep in --directory as it was planned; only --processes and what is printed can be given."""
+    summarize: bool = False
+    """Train nothing: print (and report) how far the sweep in --directory is, also while it goes on."""
     processes: int = 0
     """Runs at a time, each on one core; 0 = one per core."""
     reference: Policy = "independent"

@@ -32,16 +32,21 @@ def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple
     from ..engine import sweep as engine
 
     directory = command.directory
+    if directory is None and (command.resume or command.summarize):
+        flag = "--summarize" if command.summarize else "--resume"
+        raise ConfigError(f"Expected --directory with {flag}, but got none.", "Name the sweep's folder.")
+    if command.summarize and directory is not None:
+        from ..records.sweeps import SweepDirectory
+
+        return _summarized(command, directory, SweepDirectory.open(directory).results(), output, progress), 0
     if command.resume:
-        if directory is None:
-            raise ConfigError("Expected --directory with --resume, but got none.", "Name the sweep's folder.")
         configs = None
     else:
         _refuse_single(command)
         configs = engine.plan(
             command.config, command.policies, command.seeds, vary=varied(command.vary), baselines=command.baselines
         )
-        directory = directory or unused(Path("runs"), f"sweep-{command.config.scale}")
+    directory = directory or unused(Path("runs"), f"sweep-{command.config.scale}")
     with interruptible() as stop, _shown(progress, command.quiet) as watch:
         swept = engine.sweep(
             configs, directory, processes=command.processes, should_stop=stop.is_set, watch=watch
@@ -82,7 +87,8 @@ def _summarized(
     words = numbers.caution(table)
     result |= {"aggregates": table.to_dicts(), "reference": command.reference, "caution": words}
     if not command.json:
-        output.print(_printed(table, command.reference))
+        output.print(_printed(table))
+        output.print(f"Validation loss, nats per token; the reference is {command.reference}.", soft_wrap=True)
         output.print(words, soft_wrap=True)
         output.print(f"sweep: {directory}", soft_wrap=True, markup=False)
     if command.report is not None:
@@ -142,10 +148,12 @@ def heads(reference: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _printed(aggregates: pl.DataFrame, reference: str) -> Table:
+def _printed(aggregates: pl.DataFrame) -> Table:
     rows = [cells(row) for row in aggregates.to_dicts()]
     skip = 0 if any(row[0] for row in rows) else 1
-    table = Table(*heads(reference)[skip:], box=None)
+    short = ["setting", "policy", "seeds", "IQM", "minus\nreference", "P(better)", "owners", "blocks", "parameters"]
+    table = Table(*short[skip:], box=None, padding=(0, 1, 0, 0))
+    table.columns[1 - skip].no_wrap = True
     for row in rows:
         # The interval under its estimate, so that the table fits a terminal.
         table.add_row(*(word.replace(" [", "\n\\[").replace(" to ", " to\n") for word in row[skip:]))

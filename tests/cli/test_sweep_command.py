@@ -62,6 +62,23 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not found["stopped"]
 
 
+def test_summarizing_trains_nothing(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planned = plan(RunConfig.preset("tiny"), ["lab"], [1], baselines=False)
+    SweepDirectory.plan(tmp_path / "planned", planned)
+    assert main(["sweep", "--summarize", "--directory", str(tmp_path / "planned"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["status"] for row in found["results"]] == ["planned"]
+    assert found["aggregates"] == []
+    assert sorted(path.name for path in (tmp_path / "planned").iterdir()) == ["sweep.json"]
+    # Another process may be at it.
+    sweep = SweepDirectory.open(folder)
+    sweep.lock()
+    assert main(["sweep", "--summarize", "--directory", str(folder), "--json"]) == 0
+    assert main(["sweep", "--resume", "--directory", str(folder), "--json"]) == 2
+    sweep.unlock()
+    assert "only writer" in capsys.readouterr().err
+
+
 def test_the_command_in_the_report_plans_the_same_runs(folder: Path) -> None:
     sweep = SweepDirectory.open(folder)
     words = shlex.split(command_of(sweep))
@@ -90,6 +107,7 @@ def test_varied_refuses(words: tuple[str, ...]) -> None:
     ("words", "said"),
     [
         (["--resume"], "Expected --directory with --resume"),
+        (["--summarize"], "Expected --directory with --summarize"),
         (["--resume", "--directory", "TMP"], "no sweep.json"),
         (["--vary", "layers", "--directory", "TMP"], "each setting once"),
         (["--policies", "human", "--directory", "TMP"], "a sweep asks nobody"),
