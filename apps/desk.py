@@ -105,14 +105,24 @@ class Desk:
         self._goal = None
         if config.agent.policy != "human":
             self._submit("run")
-        self.form.say("" if earlier is None else f"{earlier.name} is saved and can be opened again.")
+        self.form.say("" if earlier is None else f"{earlier.name} {self._fate(earlier)} and can be opened again.")
 
-    def open(self, name: str, *, returning: bool = False) -> None:
+    @staticmethod
+    def _fate(path: Path) -> str:
+        """What becomes of a run that this page has left."""
+        if (handle := get(path)) is None:
+            return "is saved"
+        others = handle.held > 1
+        handle.release(0.0)
+        return "goes on in another tab" if others else "goes on" if handle.worker.keep else "is saved"
+
+    def open(self, name: str, *, returning: bool = False, copy: bool = True) -> None:
         """Show a run: joined if it goes on here, watched if it goes on elsewhere, read if it does not go on.
 
         Args:
             name: Of its folder.
             returning: Whether this may be its own page, reloaded; it then goes on if it was going on.
+            copy: Whether its settings go into the form.
 
         Raises:
             RecordError: There is no such run, or it cannot be read.
@@ -130,7 +140,8 @@ class Desk:
             self._watch(path, directory.config)
         else:
             self._read(load_run(path, damaged="keep"))
-        self.form.show(directory.config)
+        if copy:
+            self.form.show(directory.config)
         self.form.say("")
         self._link()
 
@@ -138,9 +149,11 @@ class Desk:
         """The run that the link names, else the latest one, else an example."""
         linked = any(parameter in self._query for parameter in query_names())
         wanted, missing = self.form.draft, ""
-        for candidate in [*([name] if name else []), *listing.names(self.root, self.examples)]:
+        mine = listing.names(self.root)
+        for candidate in [*([name] if name else []), *mine, *listing.names(self.examples)]:
             try:
-                self.open(candidate, returning=candidate == name)
+                # An example that nobody asked for is there to be looked at; Start begins with the preset.
+                self.open(candidate, returning=candidate == name, copy=candidate == name or candidate in mine)
                 break
             except LayertieError as error:
                 missing = missing or str(error)
@@ -307,8 +320,8 @@ class Desk:
         return self._hold.path is not None and self._hold.path.parent == self.examples
 
     def _allow(self, reason: str) -> None:
-        for panel in (self.sample, self.layers):
-            panel.show(can_ask=not reason, sentence=reason)
+        for panel, about in ((self.sample, "sample"), (self.layers, "layers")):
+            panel.show(can_ask=not reason, sentence=reason or listing.ABOUT[about])
 
     def _link(self, _: Any = None) -> None:
         """Put the form's settings into the page's address."""

@@ -11,6 +11,10 @@ from typing import Any
 from layertie_lab.core.config import RunConfig
 from layertie_lab.records.runs import RunSummary, list_runs
 
+ABOUT = {
+    "sample": "The model continues the first words of the validation text, as it is now.",
+    "layers": "How alike the layers are, and what each does to the loss, on fixed sequences of the validation text.",
+}
 WORKING = {
     "sample": "The model is writing.",
     "similarity": "Comparing the layers on the probe set; training waits meanwhile.",
@@ -40,9 +44,9 @@ def about(config: RunConfig, *, example: bool = False, timing: Mapping[str, Any]
     return ", ".join(word for word in words if word)
 
 
-def names(root: Path, examples: Path) -> list[str]:
-    """Runs to show first, the latest on top, then examples."""
-    return [run.name for run in (*list_runs(root), *list_runs(examples))]
+def names(root: Path) -> list[str]:
+    """The runs of a folder, the latest first."""
+    return [run.name for run in list_runs(root)]
 
 
 def rows(root: Path, examples: Path) -> list[dict[str, str]]:
@@ -76,8 +80,10 @@ def _last_decision(run: Any) -> dict[str, Any]:
         return {}
     last = run.decisions.row(-1, named=True)
     values = run.q_values.filter(run.q_values["decision"] == last["decision"]).sort("answer")["q_value"].to_list()
+    after = run.ties.filter(run.ties["decision"] == last["decision"]).sort("layer")["owner"].to_list()
+    owners = [*after[: last["layer"]], last["layer"]]
     return {
-        "asked": last["decision"], "legal": list(range(last["layer"] + 1)), "q_values": values,
+        "asked": last["decision"], "legal": list(range(last["layer"] + 1)), "owners": owners, "q_values": values,
         **{name: last[name] for name in ("episode", "layer", "present", "proposed", "explored", "epsilon")},
     }  # fmt: skip
 
@@ -116,11 +122,8 @@ def panels(config: RunConfig) -> dict[str, Any]:
         "Reward": spec("reward", 160, kind=config.reward.kind),
         "Perplexity": spec("perplexity", 160),
         "Memory": spec("memory", 160),
-        **(
-            {"Epsilon": spec("epsilon", 160)}
-            if config.agent.policy in _DRAWING
-            else {"Distinct blocks": spec("blocks", 160)}
-        ),
+        "Distinct blocks": spec("blocks", 160),
+        **({"Epsilon": spec("epsilon", 160)} if config.agent.policy in _DRAWING else {}),
     }
 
 

@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(command: arguments.Command, progress: Console) -> tuple[dict[str, Any] | None, int]:
-    output = Console(highlight=False)
+    # A pipe has no width; a name that is cut is of no use to whoever reads it.
+    output = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     if isinstance(command, arguments.Train):
         from .train import train
 

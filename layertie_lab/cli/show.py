@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from ..core.errors import RecordError
 from ..core.ties import TieMap
 from . import arguments
 from .display import size_text, sparkline, tie_map_text
@@ -20,13 +22,24 @@ def runs(command: arguments.Runs, console: Console) -> dict[str, Any]:
     """List the runs in a folder, latest first."""
     from ..records.runs import list_runs
 
+    if command.root != Path("runs") and not command.root.exists():
+        raise RecordError(f"Expected a folder of runs, but there is no {command.root}.", "Check the name.")
     found = list_runs(command.root)
     if not command.json:
         if not found:
             words = f"No runs in {command.root}. Start one with: layertie train --directory {command.root}/NAME"
             console.print(words, soft_wrap=True)
         else:
-            table = Table("run", "state", "scale", "algorithm", "decisions", "validation loss", "changed", box=None)
+            table = Table(
+                Column("run", no_wrap=True),
+                "state",
+                "scale",
+                "algorithm",
+                "decisions",
+                "validation loss",
+                "changed",
+                box=None,
+            )
             for run in found:
                 loss = "" if run.validation_loss is None else f"{run.validation_loss:.4f}"
                 changed = datetime.fromtimestamp(run.modified).strftime("%Y-%m-%d %H:%M")

@@ -20,6 +20,7 @@ class Agenda:
     def __init__(self, best: dict[str, float] | None = None) -> None:
         self.best: dict[str, float] = dict(best or {})
         self._best_is_due = False
+        self._evaluated = -1
 
     def begin(self, session: Session) -> None:
         """Before the first decision."""
@@ -41,7 +42,14 @@ class Agenda:
             session.emit(Finished(session.step, decision))
         self._keep(session)
 
+    def conclude(self, session: Session) -> None:
+        """Evaluate after the last of some decisions beyond the budget, so that the log says what they came to."""
+        if session.decision > max(session.config.decisions, self._evaluated):
+            self._evaluate(session)
+            self._keep(session)
+
     def _evaluate(self, session: Session) -> None:
+        self._evaluated = session.decision
         selection = session.config.training.selection_split
         for split in dict.fromkeys(("validation", selection)):
             found = session.evaluate(split)

@@ -80,6 +80,7 @@ class Journal:
 
     def append(self, event: Event) -> None:
         """Take an event; on disk at the next `flush`."""
+        self._check_open()
         if self._writer is not None:
             self._writer.append(event)
 
@@ -88,9 +89,17 @@ class Journal:
 
         Raises:
             StorageError: It cannot be written; the log is as if it had never been given.
+            LayertieError: The session was closed.
         """
+        self._check_open()
         if self._writer is not None:
             self._writer.write(event)
+
+    def _check_open(self) -> None:
+        if self._directory is not None and self._writer is None:
+            raise LayertieError(
+                "Expected an open session, but this one was closed.", f"Session.resume({str(self.path)!r}) goes on."
+            )
 
     def flush(self) -> None:
         """Put all that was appended on disk (it survives a kill of the process).

@@ -60,6 +60,11 @@ class Handle(Surface):
         """What the worker is doing (`Worker.status`)."""
         return self.worker.status
 
+    @property
+    def held(self) -> int:
+        """How many handles share the worker, this one among them."""
+        return self._entry.handles
+
     def release(self, grace: float = GRACE) -> None:
         """Give the share back. Harmless when done already.
 

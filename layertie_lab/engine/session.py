@@ -257,8 +257,7 @@ class Session:
         """
         if decisions is not None and (not isinstance(decisions, int) or decisions < 0):
             raise LayertieError(f"Expected a number of decisions, 0 or more, but got {decisions!r}.", "Give one.")
-        left = self.config.decisions - self.decision + (self._pending is not None)
-        goal = left if decisions is None else decisions
+        goal = self.config.decisions - self.decision + (self._pending is not None) if decisions is None else decisions
         outcomes: list[Outcome] = []
         while len(outcomes) < goal and not (should_stop is not None and should_stop()):
             if self._pending is None:
@@ -267,6 +266,8 @@ class Session:
                 self.advance()
             else:
                 outcomes.append(self.finish())
+        if decisions is not None and len(outcomes) == goal > 0:
+            self._agenda.conclude(self)
         return outcomes
 
     # -- looking at it ------------------------------------------------------------------------------------------

@@ -10,13 +10,14 @@ import polars as pl
 
 from ..core.config import RunConfig
 from ..core.errors import RecordError, TieError
-from ..core.events import Came, Event, Finished, Opened
+from ..core.events import Event, Opened
 from ..core.tables import COLUMNS, Tabulator
 from .checkpoints import CheckpointInfo, list_checkpoints
 from .cursor import EventCursor, LineCursor
 from .directory import RunDirectory, Status
 from .frames import TELEMETRY, GrowingFrame, documentation
 from .recovery import damaged_line
+from .runs import standing
 
 _PART = 1 << 24
 _TELEMETRY_TABLE = {"timing": "timings", "process": "process"}
@@ -225,11 +226,7 @@ class Run:
         """Whether it is written now, finished, stopped (it can be resumed) or damaged, as of the last `refresh`."""
         if self.damage:
             return "damaged"
-        if self.directory.running:
-            return "running"
-        beyond = isinstance(self._last, Came) and self._last.decision >= self.config.decisions
-        done = beyond or isinstance(self._last, Finished)
-        return "finished" if done else "stopped"
+        return standing(self._last, self.config.decisions, held=self.directory.running)
 
     def export(self, directory: str | Path, format: Literal["parquet", "csv"] = "parquet") -> list[Path]:
         """Write each table to a file of its own, `TABLE.parquet` or `TABLE.csv`; see `records.export.export`."""

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import RecordError
-from ..core.events import Came, Decided, Evaluated, Event, Finished, parse
+from ..core.events import Came, Decided, Evaluated, Event, Finished, Stepped, parse
 from .directory import RunDirectory, Status, is_run
 from .disk import writing
 
+UNDER_WAY = (Decided, Stepped)
+"""Events in the middle of a decision."""
 _BLOCK = 1 << 16
 _MOST = 1 << 20
 
@@ -25,7 +27,8 @@ class RunSummary:
     Args:
         name: Its folder's name.
         path: Its folder.
-        status: running (a writer is at work), finished, stopped (can be resumed), or damaged (see `note`).
+        status: finished (the budget is spent and no decision is under way), running (held by a process that trains it
+            or waits), stopped (can be resumed), or damaged (see `note`).
         scale: As in its settings; "" where they cannot be read.
         algorithm: As in its settings.
         decisions: Decisions with an outcome.
@@ -116,18 +119,27 @@ def summarize(path: Path) -> RunSummary:
         found, note = None, error.message
     if note:
         status: Status = "damaged"
-    elif directory.running:
-        status = "running"
     else:
-        last = None if found is None else found.last
-        beyond = isinstance(last, Came) and last.decision >= config.decisions
-        done = beyond or isinstance(last, Finished)
-        status = "finished" if done else "stopped"
+        status = standing(None if found is None else found.last, config.decisions, held=directory.running)
     return RunSummary(
         name=name, path=path, status=status, scale=config.scale, algorithm=config.algorithm,
         decisions=found.decisions if found else 0, budget=config.decisions, step=found.step if found else 0,
         validation_loss=found.validation_loss if found else None, modified=modified, note=note,
     )  # fmt: skip
+
+
+def standing(last: Event | None, budget: int, *, held: bool) -> Status:
+    """Where a whole run stands.
+
+    Args:
+        last: The last event of its log.
+        budget: Decisions it is to take.
+        held: Whether a process has it open for writing; one that holds a finished run only waits for more.
+    """
+    spent = last is not None and last.decision >= budget and not isinstance(last, UNDER_WAY)
+    if spent or isinstance(last, Finished):
+        return "finished"
+    return "running" if held else "stopped"
 
 
 class _Tail:

@@ -9,12 +9,11 @@ from typing import Any
 import anywidget
 import traitlets
 
-from ..charts.palette import SEMANTIC_COLOURS, owner_colours
+from ..charts.palette import SEMANTIC_COLOURS
 from ..core.errors import LayertieError
 from .assets import module, style
 from .pacer import Pacer
 from .row_store import short
-from .tie_map_view import LAYERS_WITH_A_COLOUR
 
 SHOWN = 500
 """Newest decisions held and shown; a download has all."""
@@ -40,7 +39,6 @@ class DecisionTable(anywidget.AnyWidget):
     _css = style("shared.css", "decision_table.css")
 
     problem = traitlets.Unicode("").tag(sync=True)
-    palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
 
     def __init__(self, download: Callable[[str], tuple[str, bytes]] | None = None) -> None:

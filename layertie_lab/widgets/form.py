@@ -55,8 +55,8 @@ def config_of(draft: Draft) -> RunConfig:
 def change(draft: Draft, path: str, value: Any) -> Draft:
     """A draft with one setting changed.
 
-    Another scale or algorithm keeps what was changed by hand. A setting that is back at its preset's value no longer
-    counts as changed.
+    Another scale keeps what was changed by hand, another algorithm what does not belong to an algorithm: its own
+    settings are what it is. A setting that is back at its preset's value no longer counts as changed.
 
     Args:
         draft: What the form holds.
@@ -70,7 +70,9 @@ def change(draft: Draft, path: str, value: Any) -> Draft:
     setting = _setting(path)
     value = _read(setting, value)
     if path in _PRESET:
-        return replace(draft, **{path: coerce(setting, value)})
+        value = coerce(setting, value)
+        kept = draft.changes if path == "scale" or value == draft.algorithm else _not_of_algorithms(draft.changes)
+        return replace(draft, changes=kept, **{path: value})
     others = {name: old for name, old in draft.changes.items() if name != path}
     return replace(draft, changes=others if value == preset_value(draft, path) else {**others, path: value})
 
@@ -153,6 +155,16 @@ def from_query(query: Mapping[str, Any]) -> tuple[Draft, list[str]]:
 def query_names() -> tuple[str, ...]:
     """The query parameters that stand for settings."""
     return tuple(map(_query_name, _SETTINGS.values()))
+
+
+def back_to_preset(draft: Draft) -> Draft:
+    """A draft whose settings in the fold are the preset's; the main ones stay as they are."""
+    return replace(draft, changes={path: value for path, value in draft.changes.items() if path in MAIN})
+
+
+def _not_of_algorithms(changes: Mapping[str, Any]) -> dict[str, Any]:
+    theirs = {name for settings in ALGORITHMS.values() for name in settings}
+    return {path: value for path, value in changes.items() if _SETTINGS[path].name not in theirs}
 
 
 def _setting(path: str) -> Setting:

@@ -97,8 +97,16 @@ class RunState:
             "decisions_per_second": round(self._rate("decisions"), 1),
             "steps_per_second": round(self._rate("steps"), 1),
             **self._hand,
+            "owners": self._owners(),
             "can_answer": self.awaiting,
         }
+
+    def _owners(self) -> list[int]:
+        """The owner that the layer at hand would have with each legal answer."""
+        layer, ties = self._hand["layer"], self.ties
+        if layer is None or ties is None:
+            return []
+        return [layer if source == layer else ties.owners[source] for source in self._hand["legal"]]
 
     @property
     def running(self) -> bool:

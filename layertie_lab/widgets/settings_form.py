@@ -12,7 +12,7 @@ import traitlets
 from ..core.config import RunConfig
 from ..core.errors import LayertieError
 from .assets import module, style
-from .form import Draft, change, config_of, draft_of, fields, problems
+from .form import Draft, back_to_preset, change, config_of, draft_of, fields, problems
 from .listeners import Listeners
 
 
@@ -106,7 +106,7 @@ class SettingsForm(anywidget.AnyWidget):
                 self.say("")
                 self._changes.call(self._draft)
             elif kind == "reset":
-                self._set(Draft(self._draft.scale, self._draft.algorithm))
+                self._set(back_to_preset(self._draft))
                 self.say("")
                 self._changes.call(self._draft)
             elif kind == "start":

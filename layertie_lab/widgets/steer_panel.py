@@ -53,6 +53,7 @@ class SteerPanel(anywidget.AnyWidget):
         episode: Its pass over the layers.
         layer: The layer at hand, or None.
         legal: Legal answers, ascending.
+        owners: The owner that the layer would have with each, aligned with `legal`: whose colour it is shown in.
         q_values: The agent's value of each, aligned with `legal`; empty if it has none.
         present: The layer's source now, or None.
         proposed: What the agent would answer, or None.
@@ -81,6 +82,7 @@ class SteerPanel(anywidget.AnyWidget):
     episode = traitlets.Int(0).tag(sync=True)
     layer = traitlets.Int(None, allow_none=True).tag(sync=True)
     legal = traitlets.List(traitlets.Int()).tag(sync=True)
+    owners = traitlets.List(traitlets.Int()).tag(sync=True)
     q_values = traitlets.List(traitlets.Float()).tag(sync=True)
     present = traitlets.Int(None, allow_none=True).tag(sync=True)
     proposed = traitlets.Int(None, allow_none=True).tag(sync=True)

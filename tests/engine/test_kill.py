@@ -88,6 +88,7 @@ def test_one_kill(text_file: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("algorithm", ["lab", "paper", "official-code"])
 def test_twenty_kills(algorithm: str, text_file: Path, tmp_path: Path) -> None:
     config = config_for(text_file, decisions=700, algorithm=algorithm)

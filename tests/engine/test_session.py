@@ -14,6 +14,7 @@ from layertie_lab import RunConfig, Session
 from layertie_lab.core.errors import LayertieError, RecordError, TieError
 from layertie_lab.core.events import Came, Decided
 from layertie_lab.engine import state
+from layertie_lab.records.reader import load_run
 
 ALGORITHMS = ("lab", "paper", "official-code")
 
@@ -260,3 +261,22 @@ def test_text_that_cannot_be_used_leaves_no_run_behind(tmp_path: Path) -> None:
 def test_a_number_of_decisions_is_a_number(count: Any, text_file: Path) -> None:
     with pytest.raises(LayertieError, match="a number of decisions"):
         Session(small(text_file)).run(count)
+
+
+def test_a_closed_session_takes_no_more_answers(text_file: Path, tmp_path: Path) -> None:
+    session = Session(RunConfig.preset("tiny", corpus=str(text_file), decisions=4), tmp_path / "run")
+    session.run(2)
+    session.close()
+    ties = session.ties
+    with pytest.raises(LayertieError, match=r"was closed.*resume"):
+        session.run(1)
+    assert (session.decision, session.ties) == (2, ties)
+
+
+def test_decisions_beyond_the_budget_end_with_an_evaluation(text_file: Path, tmp_path: Path) -> None:
+    with Session(RunConfig.preset("tiny", corpus=str(text_file), decisions=4), tmp_path / "run") as session:
+        session.run(3)
+        session.run(3)
+    run = load_run(tmp_path / "run")
+    assert run.status == "finished"
+    assert run.evaluations["decision"][-1] == 6

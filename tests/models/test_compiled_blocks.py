@@ -18,6 +18,7 @@ from layertie_lab.training.optimizer import Optimizer
 # torch's tracer looks at the gradient of the residual stream, which is no leaf, and warns itself.
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning"),
     pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning"),
 ]

@@ -87,7 +87,7 @@ def test_following_a_run(directory: RunDirectory, writer: EventWriter) -> None:
     writer.append(Finished(10, 5))
     writer.flush()
     assert run.refresh() == 1
-    assert run.status == "running"
+    assert run.status == "finished"
     writer.close()
     assert run.status == "finished"
     whole = load_run(directory.path)

@@ -12,6 +12,7 @@ from layertie_lab.core.serialize import settings_of
 from layertie_lab.widgets.form import (
     MAIN,
     Draft,
+    back_to_preset,
     change,
     config_of,
     draft_of,
@@ -137,3 +138,14 @@ def test_a_field_knows_its_preset_value() -> None:
     draft = change(change(Draft(), "scale", "tiny"), "decisions", "8")
     shown = next(entry for entry in fields(draft) if entry["path"] == "decisions")
     assert (shown["value"], shown["preset"], shown["changed"]) == ("8", "30", True)
+
+
+def test_another_algorithm_brings_its_own_settings_and_keeps_the_rest() -> None:
+    draft = Draft()
+    for path, value in {"reward.kind": "improvement-over-trend", "seed": "7", "training.learning_rate": "0.01"}.items():
+        draft = change(draft, path, value)
+    official = change(draft, "algorithm", "official-code")
+    assert set(official.changes) == {"seed", "training.learning_rate"}
+    assert config_of(official).reward == RunConfig.preset("laptop", algorithm="official-code").reward
+    assert set(change(draft, "scale", "tiny").changes) == set(draft.changes)
+    assert set(back_to_preset(official).changes) == {"seed"}

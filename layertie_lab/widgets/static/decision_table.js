@@ -95,8 +95,8 @@ class DecisionTable {
     const cells = [
       html("td", {}, String(d.decision), mark),
       html("td", {}, String(d.layer)),
-      html("td", {}, ...this.tie(d.layer, d.choice)),
-      html("td", { class: "ll-soft" }, ...this.tie(d.layer, d.present)),
+      html("td", {}, tie(d.layer, d.choice)),
+      html("td", { class: "ll-soft" }, tie(d.layer, d.present)),
       html("td", {}, d.by === "human" ? "a person" : d.by === "agent" ? "the agent" : d.by),
       html("td", {}, whyInWords(d)),
       html("td", { class: "ll-number" }, d.q_choice === null ? "" : inWords(d.q_choice)),
@@ -108,13 +108,6 @@ class DecisionTable {
     return html("tr", { "data-decision": d.decision, "data-by": d.by, "data-override": d.overridden ? "" : null }, ...cells);
   }
 
-  tie(layer, source) {
-    const palette = this.model.get("palette");
-    const chip = svg("svg", { width: 10, height: 10, "aria-hidden": "true" });
-    chip.append(svg("rect", { width: 10, height: 10, rx: 2, fill: palette[source % palette.length] }));
-    return [chip, source === layer ? "on its own" : `tie to ${source}`];
-  }
-
   save(name, content) {
     const address = URL.createObjectURL(new Blob([content]));
     html("a", { href: address, download: name }).click();
@@ -123,8 +116,12 @@ class DecisionTable {
   }
 }
 
+function tie(layer, source) {
+  return source === layer ? "on its own" : `tie to ${source}`;
+}
+
 function whyInWords(d) {
-  if (d.overridden) return `override; the agent: ${d.proposed === d.layer ? "on its own" : `tie to ${d.proposed}`}`;
+  if (d.overridden) return `override; the agent: ${tie(d.layer, d.proposed)}`;
   if (d.by === "human") return "as the agent proposed";
   if (d.explored) return d.epsilon === null ? "random draw" : `random draw (chance ${d.epsilon.toFixed(2)})`;
   return d.q_choice === null ? "its rule" : "its highest value";

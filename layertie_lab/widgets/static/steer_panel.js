@@ -29,7 +29,7 @@ class SteerPanel {
     this.number = html("input", { type: "number", min: 1, max: 100000, step: 1, value: 20, required: "" });
     this.number.setAttribute("aria-label", "Decisions to run");
     this.number.addEventListener("keydown", (event) => event.key === "Enter" && this.runSome());
-    this.some = this.button("Run", () => this.runSome());
+    this.some = this.button("Run only", () => this.runSome());
     const count = html("span", { class: "ll-count" }, this.some, this.number, "decisions");
     this.save = this.button("Save", () => this.send("save", {}, this.save));
     this.controls = html("div", { class: "ll-controls" }, this.step, this.toggle, count, this.save);
@@ -48,6 +48,7 @@ class SteerPanel {
       this.send("keep", { keep: this.keep.checked });
     });
     this.keepLine = html("label", { class: "ll-keep" }, this.keep, "Keep running when I close this page");
+    this.keepLine.title = "Else it is saved and ended: at once, or within two minutes if the browser was killed.";
     const hand = html("div", { class: "ll-hand", "aria-live": "off" }, this.title, this.opinion);
     const lines = html("div", { class: "ll-lines" }, this.status, this.rates);
     root.append(this.controls, lines, this.error, hand, this.list, this.key, this.keepLine);
@@ -142,10 +143,11 @@ class SteerPanel {
     say(this.error, this.get("error"));
     say(this.toggle, status === "running" ? "Pause" : "Run");
     const again = status === "lost" && this.get("can_resume");
-    allow(this.step, CAN_STEP.includes(status) || again, "Pause the run to take single decisions");
+    const pause = (words) => (status === "running" ? words : "There is no run here to go on with");
+    allow(this.step, CAN_STEP.includes(status) || again, pause("Pause the run to take single decisions"));
     const spent = status === "finished";
     allow(this.toggle, (CAN_RUN.includes(status) && !spent) || again, spent ? "The budget is spent: run some more" : null);
-    allow(this.some, CAN_STEP.includes(status) || again, "Pause the run first");
+    allow(this.some, CAN_STEP.includes(status) || again, pause("Pause the run first"));
     allow(this.save, CAN_RUN.includes(status) && this.get("can_save"));
     set(this.keepLine, { style: this.get("can_keep") ? null : "display: none" });
     this.keep.checked = this.get("keep");
@@ -200,7 +202,7 @@ class SteerPanel {
       say(answer.words, words);
       say(answer.tags, [proposed && "agent's answer", present && "now"].filter(Boolean).join(", "));
       say(answer.worth, known ? inWords(values[at]) : "");
-      set(answer.bar, { width: `${(100 * share).toFixed(1)}%`, fill: this.colour(source) });
+      set(answer.bar, { width: `${(100 * share).toFixed(1)}%`, fill: this.colour(this.get("owners")[at] ?? source) });
       set(answer.button, {
         "data-proposed": proposed ? "" : null,
         "data-source": source,
@@ -212,7 +214,8 @@ class SteerPanel {
           present && "as it is now",
         ].filter(Boolean).join(", "),
       });
-      allow(answer.button, this.get("can_answer"), "Pause the run to answer yourself");
+      const running = this.shownStatus() === "running";
+      allow(answer.button, this.get("can_answer"), running ? "Pause the run to answer yourself" : "No answer is awaited");
     });
     const bars = known ? " Bar: the agent's value (Q value)." : "";
     const chance = this.get("epsilon") === null ? "" : " epsilon: chance of a random draw.";
@@ -276,7 +279,7 @@ function render({ model, el }) {
   const panel = new SteerPanel(model, root);
   const stopTheme = followTheme(root);
   const names = [
-    "status", "status_text", "error", "decision", "step", "asked", "episode", "layer", "legal", "q_values", "present",
+    "status", "status_text", "error", "decision", "step", "asked", "episode", "layer", "legal", "owners", "q_values", "present",
     "proposed", "explored", "epsilon", "can_answer", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
     "steps_per_second", "palette",
   ];
