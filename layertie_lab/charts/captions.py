@@ -64,5 +64,16 @@ CAPTIONS: dict[str, str] = {
         " an arrow above names the owner of a tied layer; the upright line is the interval. Attribution is to the"
         " layer's position, so tied layers differ."
     ),
+    "audit": (
+        "After each decision, dashed orange: what was claimed (layers that the map calls independent; parameters as the"
+        " official code's count by layer prints them; memory as it reads it, when the episode began). Solid blue: what"
+        " was true (distinct blocks in memory; trained parameters, each storage once; bytes that a training step needs,"
+        " predicted from shapes). Dotted green, on CUDA: the allocator's measured peak."
+    ),
+    "gradient_flow": (
+        "One row per layer. Blue: the position alone gives its weights their gradient (owner). Green: its gradient is"
+        " added to that of other positions (summed). Grey: no gradient of the weights comes from there (none): a frozen"
+        " copy, or a layer not yet asked about."
+    ),
 }
 """Chart name -> how to read it."""
