@@ -11,7 +11,7 @@ import pytest
 
 from layertie_lab import RunConfig, Session, load_run
 from layertie_lab.analysis import audit_training
-from layertie_lab.analysis.audit import Audit, audit_run
+from layertie_lab.analysis.audit import Audit, audit_run, departures
 from layertie_lab.analysis.audit_module import audit_module
 from layertie_lab.analysis.audit_rows import COLUMNS, Auditor
 from layertie_lab.core.errors import AnalysisError, RecordError
@@ -160,6 +160,21 @@ def test_a_run_is_audited_while_it_goes_on(text_file: Path, tmp_path: Path) -> N
     assert audit.frame["resident_bytes"][-1] > 0
     assert audit.frame.drop(MEASURED).equals(auditor.frame().drop(MEASURED))
     session.close()
+
+
+def test_a_measured_peak_stands_beside_the_claim(text_file: Path) -> None:
+    session = Session(small(text_file))
+    auditor = Auditor(session.config)
+    auditor.take(session.opening())
+    session.subscribe(auditor.take)
+    session.run(2)
+    assert auditor.frame()["device_peak_bytes"].null_count() == 3
+    auditor.take({"kind": "timing", "decision": 2, "device_peak_bytes": 7_500_000, "resident_bytes": 9})
+    auditor.take({"kind": "status", "status": "running"})
+    assert auditor.frame()["device_peak_bytes"].to_list() == [None, None, 7_500_000]
+    finding = departures(auditor)[9]
+    assert finding.evidence["device_peak_bytes"] == 7_500_000
+    assert "measured peak was 7.5 MB" in finding.sentence
 
 
 def test_what_is_read_when_an_episode_begins(audits: dict[str, Audit]) -> None:
