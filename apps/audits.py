@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+ROWS = 12
+"""Latest decisions to list."""
+GRADIENTS = {"owner": "o", "summed": "+", "none": "."}
 MARKS = {"exhibited": "!", "not exhibited": "-", "cannot be told": "?"}
 
 
@@ -36,4 +39,17 @@ def audit(path: Path) -> tuple[str, str, dict[str, Any]]:
         f"As of decision {found.run['decisions']}: {len(found.exhibited)} of {len(found.findings)} departures of the "
         "official code from the paper are exhibited."
     )
-    return sentence, "\n".join([*lines, *found.notes]), pictures
+    return sentence, "\n".join([*lines, *found.notes, "", *_table(found.frame.tail(ROWS).to_dicts())]), pictures
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    """The two books at the latest decisions, in columns of fixed width: each pair claimed | true."""
+    lines = ["decision  independent  trainable parameters    memory (MB)  gradient (claimed | true; o owner, + summed)"]
+    for row in rows:
+        needed = "?" if row["true_bytes"] is None else f"{row['true_bytes'] / 1e6:.2f}"
+        layers = f"{row['claimed_independent']} | {row['true_blocks']}"
+        counts = f"{row['claimed_parameters']:,} | {row['true_parameters']:,}"
+        memory = f"{row['claimed_bytes'] / 1e6:.2f} | {needed}"
+        flow = "".join(GRADIENTS[kind] for kind in row["gradient"] or ())
+        lines.append(f"{row['decision']:>8}  {layers:>11}  {counts:>20}  {memory:>13}  {flow}")
+    return lines

@@ -27,7 +27,7 @@ def dropped_gradients(made: Sequence[Row]) -> Told:
         words = f"Wherever a layer shared its weights, its gradient reached them ({some(len(known), 'decision')})."
         return "not exhibited", words, evidence
     words = (
-        f"At {times} of {some(len(known), 'decision')} copies gave no gradient to the weights they use (up to "
+        f"At {times:,} of {some(len(known), 'decision')} copies gave no gradient to the weights they use (up to "
         f"{max(dropped)} of {len(known[-1]['true_map'])} positions); how far that is from the gradient of a shared "
         "weight is not on record."
     )
@@ -46,8 +46,8 @@ def shared_after_untying(rows: Sequence[Row]) -> Told:
     answers = f'{some(len(untied), "answer")} "on its own" to a layer that shared its storage'
     if stayed or several:
         words = (
-            f"At {stayed} of {answers}, it went on sharing it; at {len(several)} of {some(len(rows) - 1, 'decision')} "
-            f"the optimizer updated one storage several times per step (up to {max(several, default=1)} times)."
+            f"At {stayed:,} of {answers}, it went on sharing it; at {len(several):,} of "
+            f"{some(len(rows) - 1, 'decision')} the optimizer updated one storage several times per step (up to {max(several, default=1)} times)."
         )
         return "exhibited", words, evidence
     if not untied:
@@ -77,8 +77,8 @@ def merging(rows: Sequence[Row]) -> Told:
     words = f"Distinct blocks only became fewer, from {first} at the start to {last} (from decision {since} on)"
     if above:
         words += (
-            f", while at {len(above)} of {some(len(changes), 'decision')} the map claimed more independent layers than "
-            f"there were blocks (up to {most})"
+            f", while at {len(above):,} of {some(len(changes), 'decision')} the map claimed more independent layers "
+            f"than there were blocks (up to {most})"
         )
     return "exhibited", f"{words}.", evidence
 
@@ -124,8 +124,8 @@ def chains(rows: Sequence[Row]) -> Told:
     }  # fmt: skip
     if times:
         words = (
-            f"At {times} of {some(len(strayed), 'decision')} a tied layer was on other weights than its owner by the "
-            f"map (up to {some(max(strayed), 'layer')} at once), at {untrained} of them on weights that nobody trained."
+            f"At {times:,} of {some(len(strayed), 'decision')} a tied layer was on other weights than its owner by the "
+            f"map (up to {some(max(strayed), 'layer')} at once), at {untrained:,} on weights that nobody trained."
         )
         return "exhibited", words, evidence
     if not occasions:

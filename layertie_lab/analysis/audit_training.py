@@ -30,7 +30,7 @@ def constant_reward(made: Sequence[Row]) -> Told:
         perplexities = [math.exp(min(80.0, row["reward_loss"])) for row in same]
         low, high = min(perplexities), max(perplexities)
         words = (
-            f"The reward was {usual:g} at {len(same)} of {some(len(made), 'decision')}, whether the perplexity was "
+            f"The reward was {usual:g} at {len(same):,} of {some(len(made), 'decision')}, whether the perplexity was "
             f"{low:.1f} or {high:.1f}."
         )
         return "exhibited", words, {**evidence, "reward": usual, "lowest_perplexity": low, "highest_perplexity": high}
@@ -93,7 +93,7 @@ def counted_twice(made: Sequence[Row]) -> Told:
     claimed, true = worst["claimed_parameters"], worst["true_parameters"]
     evidence |= {"decision": worst["decision"], "claimed_parameters": claimed, "true_parameters": true}
     words = (
-        f"At {len(above)} of {some(len(made), 'decision')} the count by layer was above what was trained: at most "
+        f"At {len(above):,} of {some(len(made), 'decision')} the count by layer was above what was trained: at most "
         f"{claimed:,} claimed for {true:,} true ({claimed / true:.2f} times, decision {worst['decision']})."
     )
     return "exhibited", words, evidence
@@ -109,7 +109,7 @@ def memory(made: Sequence[Row]) -> Told:
     evidence = {"decisions": len(known), "with_idle_moments": times, "most_idle_layers": max(idle)}
     if times:
         words = (
-            f"At {times} of {some(len(known), 'decision')} Adam's moments were kept for layers no longer trained (up "
+            f"At {times:,} of {some(len(known), 'decision')} Adam's moments were kept for layers no longer trained (up "
             f"to {some(max(idle), 'layer')})."
         )
     else:
