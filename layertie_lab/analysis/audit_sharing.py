@@ -47,7 +47,8 @@ def shared_after_untying(rows: Sequence[Row]) -> Told:
     if stayed or several:
         words = (
             f"At {stayed:,} of {answers}, it went on sharing it; at {len(several):,} of "
-            f"{some(len(rows) - 1, 'decision')} the optimizer updated one storage several times per step (up to {max(several, default=1)} times)."
+            f"{some(len(rows) - 1, 'decision')} the optimizer updated one storage several times per step (up to "
+            f"{max(several, default=1)} times)."
         )
         return "exhibited", words, evidence
     if not untied:
