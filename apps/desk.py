@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import audits
 import farewells
 import listing
 import probes
@@ -72,12 +73,15 @@ class Desk:
             {"similarity": "Compare layers", "attribution": "Attribute the loss to layers"}, repeats="Compare again"
         )
         self.layers_chart = LiveChart({})
+        self.audit = AskPanel({"audit": "Audit this run"})
+        self.audit_chart = LiveChart({}, columns=2)
         self.form.on_start(self.start)
         self.form.on_change(self._link)
         self.menu.on_open(self.open)
         self.steer.on_command(self._press)
         self.sample.on_ask(self._ask)
         self.layers.on_ask(self._ask)
+        self.audit.on_ask(self._audit)
         widgets = [value for value in vars(self).values() if hasattr(value, "comm")]
         weakref.finalize(self, _end, self._hold, widgets).atexit = False
         self._open_first(str(query.get("run") or ""))
@@ -222,6 +226,8 @@ class Desk:
         self.tie_map.clear()
         self.sample.show(text="", lead="", share=None, alarm=False)
         self.layers.show(share=None, alarm=False)
+        self.audit_chart.set_panels({})
+        self.audit.show(text="", can_ask=True, alarm=False, sentence="What the run claims, beside what is true of it.")
         if path.parent == self.root:
             self._query.set("run", path.name)
         else:
@@ -270,6 +276,13 @@ class Desk:
             future = source.submit("call", getattr(probes, question))
         answer = weakref.WeakMethod(self._answer)
         future.add_done_callback(lambda done: (method := answer()) and method(question, done))
+
+    def _audit(self, _: str) -> None:
+        assert self._hold.path is not None, "there is a run to audit"
+        # From its records, so that it works whoever trains the run, and training does not wait.
+        sentence, text, pictures = audits.audit(self._hold.path)
+        self.audit_chart.set_panels(pictures)
+        self.audit.show(sentence=sentence, text=text, alarm=False)
 
     def _answer(self, question: str, done: Any) -> None:
         panel = self.sample if question == "sample" else self.layers

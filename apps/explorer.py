@@ -55,6 +55,7 @@ def _(desk, mo):
             "Decisions": mo.ui.anywidget(desk.table),
             "Layers": mo.vstack([mo.ui.anywidget(desk.layers), mo.ui.anywidget(desk.layers_chart)]),
             "Text": mo.ui.anywidget(desk.sample),
+            "Audit": mo.vstack([mo.ui.anywidget(desk.audit), mo.ui.anywidget(desk.audit_chart)]),
         }
     )
     return

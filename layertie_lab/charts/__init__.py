@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .audit import audit_chart, claimed_and_true, gradient_flow
     from .captions import CAPTIONS
     from .layers import attribution_bars, similarity_heatmap
     from .live import LIVE, live_chart, live_spec
@@ -28,14 +29,15 @@ if TYPE_CHECKING:
     from .theme import vega_config
 
 __all__ = [
-    "CAPTIONS", "LIVE", "attribution_bars", "blocks_chart", "epsilon_chart", "live_chart", "live_spec", "loss_chart",
-    "memory_chart", "parameters_against_loss", "parameters_chart", "policy_intervals", "profile_chart",
-    "q_value_chart", "reward_chart", "similarity_heatmap", "sweep_chart", "tie_history", "tie_map", "to_html",
-    "vega_config",
+    "CAPTIONS", "LIVE", "attribution_bars", "audit_chart", "blocks_chart", "claimed_and_true", "epsilon_chart",
+    "gradient_flow", "live_chart", "live_spec", "loss_chart", "memory_chart", "parameters_against_loss",
+    "parameters_chart", "policy_intervals", "profile_chart", "q_value_chart", "reward_chart", "similarity_heatmap",
+    "sweep_chart", "tie_history", "tie_map", "to_html", "vega_config",
 ]  # fmt: skip
 
 # The command line takes colours from `charts.palette` and should not wait for Altair.
 _HOMES = {
+    "audit": ["audit_chart", "claimed_and_true", "gradient_flow"],
     "captions": ["CAPTIONS"],
     "layers": ["attribution_bars", "similarity_heatmap"],
     "live": ["LIVE", "live_chart", "live_spec"],

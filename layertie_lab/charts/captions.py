@@ -64,5 +64,17 @@ CAPTIONS: dict[str, str] = {
         " an arrow above names the owner of a tied layer; the upright line is the interval. Attribution is to the"
         " layer's position, so tied layers differ."
     ),
+    "audit": (
+        "Dashed orange: what was claimed after each decision; solid blue: what was true. Layers: those that the"
+        " map calls independent, and distinct blocks in memory. Parameters: as the official code's count by layer"
+        " prints them, and those that train, each storage once. Memory: what was allocated when the episode began,"
+        " where the official code reads it, and what a training step needs, predicted from shapes; dotted green, on"
+        " CUDA: the allocator's measured peak."
+    ),
+    "gradient_flow": (
+        "One row per layer, one column per decision. Blue: the position alone gives its weights their gradient"
+        " (owner). Green: its gradient is added to that of other positions (summed). Grey: no gradient of the"
+        " weights comes from there (none): a frozen copy, or a layer not yet asked about."
+    ),
 }
 """Chart name -> how to read it."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from ..core.config import Policy, RunConfig
+from ..core.config import Algorithm, Policy, RunConfig, Scale
 from ..core.errors import ConfigError
 
 
@@ -77,6 +77,30 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """Set what a run claimed beside what was true of it, decision by decision, with the departures it exhibits."""
+
+    run: tyro.conf.Positional[Path | None] = None
+    """The run directory, live or finished; or name an algorithm."""
+    algorithm: Algorithm | None = None
+    """Make a short run of this algorithm in a temporary folder, and audit it."""
+    scale: Scale = "tiny"
+    """Size of the short run."""
+    decisions: int = 60
+    """Decisions of the short run."""
+    seed: int = 0
+    """Seed of the short run."""
+    corpus: str = "pydoc"
+    """Text of the short run."""
+    rows: int = 10
+    """How many of the latest decisions to list."""
+    chart: Path | None = None
+    """Write the charts to this HTML file, too."""
+    json: bool = False
+    """Print all of it as one JSON object on standard output."""
+
+
+@dataclass(frozen=True)
 class Bench:
     """Measure, in one run and interleaved, what the toolkit costs against plain loops, as ratios."""
 
@@ -125,7 +149,7 @@ class Sweep:
     """No progress."""
 
 
-Command = Sweep | Train | Resume | Runs | Show | Export | Bench
+Command = Sweep | Train | Resume | Runs | Show | Export | Audit | Bench
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -145,7 +169,8 @@ def parse(argv: Sequence[str]) -> Command:
 
     commands = (
         named(Train, "train", default=Train(base)) | named(Resume, "resume") | named(Runs, "runs") | named(Show, "show")
-        | named(Export, "export") | named(Bench, "bench") | named(Sweep, "sweep", default=Sweep(base))
+        | named(Export, "export") | named(Audit, "audit") | named(Bench, "bench")
+        | named(Sweep, "sweep", default=Sweep(base))
     )  # fmt: skip
     return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,))
 

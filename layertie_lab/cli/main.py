@@ -66,6 +66,10 @@ def _dispatch(command: arguments.Command, progress: Console) -> tuple[dict[str, 
         from .show import export
 
         return export(command, output), 0
+    if isinstance(command, arguments.Audit):
+        from .audit import audit
+
+        return audit(command, progress, output), 0
     if isinstance(command, arguments.Sweep):
         from .sweep import sweep
 

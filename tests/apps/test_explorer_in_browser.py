@@ -362,6 +362,17 @@ def test_decisions_can_be_sorted_and_downloaded(visit: Visit, tmp_path: Path) ->
     assert waiting.value.suggested_filename.endswith(".csv")
 
 
+def test_a_run_is_audited_in_its_tab(visit: Visit) -> None:
+    tab = visit("run=laptop-lab")
+    wait_for(lambda: tab.rows > 500, 10, "the recorded example")
+    tab.tab("Audit")
+    panel = tab.page.locator(".ll-ask").first
+    panel.locator("[data-ask='audit']").click()
+    wait_for(lambda: "As of decision 200" in panel.inner_text(), 20, "the audit")
+    assert "selection of the best model: not exhibited" in panel.locator("pre").inner_text()
+    tab.page.locator("figure[data-panel='Where gradients flow'] canvas").wait_for()
+
+
 def test_the_model_is_asked_about_its_layers_and_for_a_text(visit: Visit) -> None:
     tab = started(visit, "seed=13")
     tab.pause()

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "apps"))
 
+import audits
 import farewells
 import listing
 
@@ -118,6 +119,18 @@ def test_pictures_answer_their_question() -> None:
     pictures |= listing.pictures("attribution", attribution)
     assert len(LiveChart(pictures).panels) == 4
     assert all(spec["usermeta"]["caption"] for spec in pictures.values())
+
+
+def test_the_audit_of_a_run_is_sentences_and_pictures() -> None:
+    sentence, text, pictures = audits.audit(EXAMPLES / "laptop-lab")
+    assert sentence.startswith("As of decision 200: ")
+    findings, table = (part.splitlines() for part in text.split("\n\n"))
+    assert [line.split()[1] for line in findings] == [str(number) for number in range(1, 12)]
+    assert [line.split()[0] for line in table] == ["decision", *(str(number) for number in range(189, 201))]
+    assert len(LiveChart(pictures).panels) == 4
+    assert all(spec["usermeta"]["caption"] for spec in pictures.values())
+    with pytest.raises(RecordError):
+        audits.audit(EXAMPLES / "nowhere")
 
 
 def test_a_farewell_is_remembered_once_and_not_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
