@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from ..agent.protocol import AgentState
 from ..agent.rewards import Measurement
+from ..agent.schedule import next_layer
 from ..core.errors import ConfigError
 from ..models.counts import claimed_parameters, trainable_parameters
 from ..models.memory import model_memory
-from ..text.batches import random_batch, windows
+from ..text.batches import windows
 from ..training.device import uses_bf16
 from ..training.evaluation import Evaluation, evaluate
 from .meter import Meter
@@ -50,14 +52,18 @@ class Readings:
     def measure(self, step: int, decision: int) -> Measurement:
         """What the reward sees: a fresh training batch (split "train"), or fixed windows of another split."""
         parts, reward = self._parts, self._parts.config.reward
-        if reward.split == "train":
-            tokens = random_batch(
-                parts.data.splits["train"], parts.config.model.context, parts.config.training.batch_size,
-                parts.key.at(decision, "reward"),
-            )  # fmt: skip
-        else:
-            tokens = self.windows(reward.split, reward.windows)
+        fixed = reward.split != "train"
+        tokens = self.windows(reward.split, reward.windows) if fixed else parts.reward_batch(decision)
         return Measurement(self._loss(tokens).loss, step, decision, self.counts()[0], parts.untied_parameters)
+
+    def agent_state(self, decision: int) -> AgentState:
+        """What the agent sees before a decision."""
+        parts, stack = self._parts, self._parts.model.stack
+        episode, layer = next_layer(decision, parts.config.model.layers)
+        return AgentState(
+            ties=stack.ties, layer=layer, decision=decision, episode=episode, budget=parts.config.decisions,
+            blocks=stack.blocks, trainable_share=self.counts()[0] / parts.untied_parameters,
+        )  # fmt: skip
 
     def sample(self, step: int, tokens: int, seed: int | None = None) -> tuple[str, str]:
         """(prompt, continuation): the start of the validation text, continued by the model at temperature 0.8.
