@@ -19,7 +19,7 @@ from ..models.counts import untied_parameters
 from ..models.gpt import GPT
 from ..models.gpt2_names import load_gpt2
 from ..records.store import Store
-from ..text.batches import Batches, random_batch
+from ..text.batches import Batches, end_with, random_batch
 from ..text.dataset import TokenData, prepare
 from ..training.device import choose_device
 from ..training.loop import Trainer
@@ -54,16 +54,21 @@ class Parts:
         """What an optimizer step trains on: [sequences, context + 1], or one more in front with `accumulate`."""
         grouped = self.config.training.accumulate
         found = [self.batches.batch(step * grouped + part) for part in range(grouped)]
+        found = found if self.given.batches is not None else [self.ended(batch) for batch in found]
         return torch.stack(found) if grouped > 1 else found[0]
 
     def reward_batch(self, decision: int) -> torch.Tensor:
         """The fresh training batch, [sequences, context + 1], that a decision's reward is measured on."""
         if self.given.reward_batches is not None:
             return self.given.reward_batches.batch(max(decision - 1, 0))
-        return random_batch(
-            self.data.splits["train"], self.config.model.context, self.config.training.batch_size,
-            self.key.at(decision, "reward"),
-        )  # fmt: skip
+        tokens = self.data.splits["train"]
+        size, seed = self.config.training.batch_size, self.key.at(decision, "reward")
+        return self.ended(random_batch(tokens, self.config.model.context, size, seed))
+
+    def ended(self, tokens_BT: torch.Tensor) -> torch.Tensor:
+        """Sequences of the text, [batch, context + 1], ended as `text.chunk_end` says."""
+        fixed = self.config.text.chunk_end == "end-of-text"
+        return end_with(tokens_BT, self.data.vocabulary_size - 1) if fixed else tokens_BT
 
     def check_supply(self, step: int, decision: int) -> None:
         """Refuse unless the batches that were handed in, if any, are enough for a decision that begins at `step`.

@@ -26,6 +26,7 @@ class Readings:
     def __init__(self, parts: Parts, meter: Meter) -> None:
         self._parts, self._meter = parts, meter
         self._fixed: dict[tuple[str, int], torch.Tensor] = {}
+        self._episode_bytes: int | None = None
         # What depends on the ties alone is read again after each re-tie, not at each question.
         self._counts: tuple[object, tuple[int, int]] = (None, (0, 0))
         self._memory: tuple[object, dict[str, int]] = (None, {})
@@ -42,7 +43,7 @@ class Readings:
             )
         if (split, count) not in self._fixed:
             context = self._parts.config.model.context
-            self._fixed[split, count] = windows(self._parts.data.splits[split], context, count)
+            self._fixed[split, count] = self._parts.ended(windows(self._parts.data.splits[split], context, count))
         return self._fixed[split, count]
 
     def evaluate(self, split: str, count: int) -> Evaluation:
@@ -87,6 +88,24 @@ class Readings:
         if self._counts[0] != model.stack.sharing:
             self._counts = (model.stack.sharing, (trainable_parameters(model), claimed_parameters(model)))
         return self._counts[1]
+
+    def begin(self, layer: int) -> None:
+        """A decision about a layer begins: what is allocated at the start of a pass is noted."""
+        if layer == 1:
+            self._episode_bytes = self._allocated()
+
+    def episode_bytes(self) -> int:
+        """Bytes allocated when the last pass over the layers began; now, where none has begun since this session did.
+
+        On CUDA what the allocator held; elsewhere weights and moments, each storage once.
+        """
+        return self._allocated() if self._episode_bytes is None else self._episode_bytes
+
+    def _allocated(self) -> int:
+        parts = self._parts
+        if parts.device.type == "cuda":
+            return int(torch.cuda.memory_allocated(parts.device))
+        return self.memory()["parameters"] + parts.optimizer.bytes()
 
     def memory(self) -> dict[str, int]:
         """Bytes by component, predicted from shapes for a training step with the present ties."""

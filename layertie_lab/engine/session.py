@@ -184,6 +184,7 @@ class Session:
         event = Decided.of(decision)
         # On disk before anything moves, so that an answer is never lost and never half in force.
         self.journal.write_now(event)
+        self._readings.begin(proposal.layer)
         self.parts.optimizer.apply(self.model.stack.retie(proposal.layer, choice))
         self.decision, self._pending, self._proposal, self._losses = proposal.decision, decision, None, []
         self.tell(event)
@@ -295,7 +296,7 @@ class Session:
 
     def summary(self) -> dict[str, Any]:
         """What the run has come to, as plain values (see `layertie train --json`)."""
-        return summarize(self)
+        return summarize(self, self._readings.episode_bytes())
 
     def opening(self) -> Opened:
         """The opening event of a run that begins where this one is, for a watcher that was not there at the start."""
