@@ -119,7 +119,8 @@ def _checked(name: str, value: Any, wanted: Tensor) -> Tensor:
             f"Expected {name} of shape {tuple(wanted.shape)}, but got {tuple(tensor.shape)}.",
             "It looks transposed: hand in the block's matrices out x in, as in nn.Linear."
             if turned
-            else "Set width, context and the vocabulary as in the model that the weights are from.",
+            else "Set width, context and the vocabulary as in the model that the weights are from (rows of "
+            "transformer.wpe.weight beyond the context are never used: cut them off).",
         )
     if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
         found = "others" if tensor.is_floating_point() else tensor.dtype
