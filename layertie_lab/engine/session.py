@@ -47,8 +47,7 @@ class Session:
         LayertieError: Text that cannot be read, a directory that holds a run already, a device that is absent, weights
             or batches of another shape.
 
-    It is always between two optimizer steps, so that it can be saved, forked or inspected at any time.
-    Source of the loop: Hay & Wolf (ICLR 2024), algorithm 1.
+    Always between two optimizer steps, so that it can be saved, forked or inspected. Source: Hay & Wolf, algorithm 1.
     """
 
     def __init__(
@@ -303,7 +302,7 @@ class Session:
         return opened(self)
 
     def note(self, kind: str, **values: Any) -> None:
-        """Write a fact about the process, not the run (see `EventWriter.telemetry`), and pass it on."""
+        """Write a fact about the process, not the run (`EventWriter.telemetry`), and pass it on."""
         self.journal.note(self, kind, **values)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
