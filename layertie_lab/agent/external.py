@@ -44,11 +44,18 @@ class ExternalPolicy(StatelessPolicy):
         """The model's action.
 
         Raises:
-            AgentError: It is not a legal answer.
+            AgentError: It is not a legal answer, or the model was trained on observations of another depth.
         """
         layers = len(state.ties)
         masks = {"action_masks": legal_mask(state.layer, layers)} if self._masks else {}
         seen = observe(state.ties, state.layer, state.decision, state.budget)
+        shape = getattr(getattr(self._model, "observation_space", None), "shape", None)
+        if shape is not None and tuple(shape) != seen.shape:
+            raise AgentError(
+                f"Expected observations of {' x '.join(map(str, shape))} numbers, on which the model was trained, but "
+                f"got {len(seen)}, of {layers} layers.",
+                "Use a model that was trained in an environment of this depth.",
+            )
         predicted = self._model.predict(seen, deterministic=True, **masks)
         action = np.asarray(predicted[0] if isinstance(predicted, tuple) else predicted)
         if action.size != 1:

@@ -21,8 +21,9 @@ _STREAM = 0x51A7
 class QLearner:
     """One Q-network for all layers, one temporal-difference step per decision.
 
-    State: the tie map as L raw numbers. Network: Linear(L, hidden), ReLU, Linear(hidden, L(L+1)/2), of which layer l
-    reads its own slice of length l+1. No replay, no target network (Hay & Wolf, section 3, and the official code).
+    State: the tie map as L raw numbers (or scaled, `inputs`). Network: Linear(L, hidden), ReLU, Linear(hidden,
+    L(L+1)/2), of which layer l reads its own slice of length l+1. No replay, no target network (Hay & Wolf, section 3,
+    and the official code).
     Target: reward + discount x max over a slice at the next state: the slice of the layer just answered
     (`bootstrap="same-layer"`, official code) or of the layer asked next (`"next-layer"`, the text).
 
@@ -98,7 +99,8 @@ class QLearner:
 
     def _slice(self, state: AgentState, layer: int) -> Tensor:
         p = self._parameters
-        inputs = torch.tensor([float(source) for source in state.ties])
+        scale = 1.0 if self._config.inputs == "raw" else 1 / (self.layers - 1)
+        inputs = torch.tensor([source * scale for source in state.ties])
         hidden = torch.relu(torch.nn.functional.linear(inputs, p["first.weight"], p["first.bias"]))
         start = layer * (layer + 1) // 2
         rows = slice(start, start + layer + 1)

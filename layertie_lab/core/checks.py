@@ -87,11 +87,12 @@ def _check_ties(config: RunConfig) -> None:
             'Expected chain="snapshot" with on_untie="alias", but got chain="follow".',
             'An aliased layer has no block of its own for others to follow: use chain="snapshot", or on_untie="clone".',
         )
-    if (ties.moments == "keep") != (ties.on_untie == "alias"):
+    allowed = {"clone": ("clone", "reset"), "alias": ("keep", "reset")}[ties.on_untie]
+    if ties.moments not in allowed:
         raise ConfigError(
-            f'Expected moments="keep" exactly with on_untie="alias", but got moments="{ties.moments}" with '
-            f'on_untie="{ties.on_untie}".',
-            'Use moments="clone" or "reset" with on_untie="clone".',
+            f'Expected moments="{allowed[0]}" or "reset" with on_untie="{ties.on_untie}", but got '
+            f'moments="{ties.moments}".',
+            f'Use moments="{allowed[0]}", or another on_untie.',
         )
 
 

@@ -32,6 +32,10 @@ class TextConfig:
     """Number of tokens of a trained bpe tokenizer."""
     limit_bytes: int = 20_000_000
     """Most text to read, in bytes of UTF-8; what comes after is left out, and the run says so."""
+    chunk_end: Literal["text", "end-of-text"] = "text"
+    """The last target of every sequence. text: the token that follows. end-of-text: always one and the same (the
+    vocabulary's last), as in the official code: soon known by heart, it lowers every loss (PAPER departure 11). No
+    preset sets it, so that losses can be compared."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +74,17 @@ class TieConfig:
     counts, and none is computed for copies (the official code's copies are frozen; PAPER departure 1)."""
     on_untie: Literal["clone", "alias"] = "clone"
     """What a layer gets when it becomes independent. clone: its own copy of the weights it used. alias: the same
-    storage unfrozen, as the official code does (departures 2 and 3)."""
+    storage unfrozen, as the official code does: stepped once per layer (PAPER departure 2), so that storages only ever
+    merge (PAPER departure 3)."""
     chain: Literal["follow", "snapshot"] = "follow"
     """When a layer's source is itself re-tied. follow: the layer goes along. snapshot: it stays on the block it got
-    (departure 5)."""
+    (PAPER departure 5)."""
     start: Literal["tied", "frozen-random"] = "tied"
     """tied: all layers use layer 0's block. frozen-random: the map says so, but each layer holds its own random
-    weights, frozen until first visited (departure 4)."""
+    weights, frozen until first visited (PAPER departure 4)."""
     moments: Literal["clone", "reset", "keep"] = "clone"
-    """Adam's moments of a layer that becomes independent: cloned from its old owner, reset to zero, or (with alias
-    only) kept for every layer throughout, as the official code does (departure 10)."""
+    """Adam's moments of a layer that becomes independent: cloned from its old owner (with clone only), reset to zero,
+    or (with alias only) kept for every layer throughout, as the official code does (PAPER departure 10)."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,8 @@ class AgentConfig:
     """Who answers, and how it learns."""
 
     policy: Policy = "lab"
-    """The policy that proposes an answer for each layer."""
+    """The policy that proposes an answer for each layer. random: what chance alone gives, 4.46 +- 1.68 independent
+    layers of 48 (PAPER departure 7)."""
     blocks: int = 0
     """Distinct blocks for the patterns that take a number (cycle, sequence, ...), and owners that random-matched aims
     at; 0 = a third of the layers."""
@@ -96,7 +102,8 @@ class AgentConfig:
     Thompson sampling per layer and source. advantage: Q-learning in which keeping the present tie is worth 0."""
     epsilon_start: float = 1.0
     """Exploration at the start, 0 to 1: probability of a random answer; for the lab agent's samplers the share of their
-    uncertainty that they act on; for annealing the first temperature, in units of a typical reward."""
+    uncertainty that they act on; for annealing the first temperature, in units of a typical reward. At 1 the official
+    code's first passes are uniformly random (PAPER departure 7)."""
     epsilon_floor: float = 0.02
     """Exploration at the end, 0 to 1."""
     explore_share: float = 0.5
@@ -114,6 +121,9 @@ class AgentConfig:
     """Weight decay of the Q-network."""
     hidden: int = 128
     """Hidden units of the Q-network."""
+    inputs: Literal["raw", "scaled"] = "raw"
+    """How the Q-network of the paper and the official code sees the map. raw: the sources as numbers 0 to L-1, on which
+    its hidden units die in deep models (PAPER departure 8). scaled: the same between 0 and 1."""
     bootstrap: Literal["same-layer", "next-layer"] = "next-layer"
     """Whose values the Q-learner's target looks at in the next state: the layer just answered (official code) or the
     layer asked next."""
@@ -134,7 +144,8 @@ class RewardConfig:
     windows: int = 16
     """Sequences evaluated for a reward on a split other than train."""
     clip: float = 0.0
-    """Clip the reward to [-clip, clip]; 0 = never. The official code clips at 10 (departure 6)."""
+    """Clip the reward to [-clip, clip]; 0 = never. The official code clips at 10, so that the reward is the constant
+    -10 while perplexity is above 10 (PAPER departure 6)."""
     price: float = 0.0
     """Price, in reward units, of the untied model's full number of parameters."""
     price_of: Literal["trainable", "stored"] = "trainable"
@@ -182,7 +193,7 @@ class TrainingConfig:
     evaluation_windows: int = 64
     """Sequences per evaluation (all, where the split has fewer)."""
     selection_split: Literal["validation", "test"] = "validation"
-    """Which split the best model is chosen on; the official code uses test (departure 11)."""
+    """Which split the best model is chosen on; the official code uses test (PAPER departure 11)."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +208,13 @@ class RecordsConfig:
     """Length of a text sample, in tokens."""
     probe_sequences: int = 8
     """Validation sequences in the probe set that similarity and attribution look at."""
+    parameters_reported: Literal["per-storage", "per-layer"] = "per-storage"
+    """What a run's summary reports as its parameters. per-storage: those that train, each storage once. per-layer:
+    every layer called independent in full, shared storage several times, as the official code does (PAPER departure
+    9)."""
+    memory_reported: Literal["peak", "episode-start"] = "peak"
+    """What a run's summary reports as its memory. peak: the most that was in use. episode-start: weights and moments
+    allocated when the last pass over the layers began, as the official code reads it (PAPER departure 10)."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     "official-code": dict(
         gradient="owner", on_untie="alias", chain="snapshot", start="frozen-random", moments="keep",
         policy="official-code", kind="negative-perplexity", split="train", clip=10.0, bootstrap="same-layer",
-        selection_split="test", **_Q_LEARNER,
+        selection_split="test", parameters_reported="per-layer", memory_reported="episode-start", **_Q_LEARNER,
     ),
 }  # fmt: skip
 """What the paper's text says, what its code does, and our recommendation."""

@@ -31,14 +31,16 @@ class Journal:
         self._saved = time.monotonic()
 
     @classmethod
-    def create(cls, path: str | Path, config: RunConfig) -> Journal:
-        """For a new run.
+    def create(cls, path: str | Path | None, config: RunConfig, handed_in: dict[str, Any]) -> Journal:
+        """For a new run (arguments as in `RunDirectory.create`); without a path it writes nothing.
 
         Raises:
             RecordError: The folder is not empty.
             StorageError: It cannot be written.
         """
-        directory = RunDirectory.create(path, config)
+        if path is None:
+            return cls.unrecorded()
+        directory = RunDirectory.create(path, config, handed_in)
         return cls(directory, EventWriter(directory))
 
     @classmethod
@@ -67,6 +69,11 @@ class Journal:
         """The settings in the run directory."""
         assert self._directory is not None, "only a recorded run has settings on disk"
         return self._directory.config
+
+    @property
+    def handed_in(self) -> dict[str, Any]:
+        """What was handed in at the run's start (`HandedIn.identity`)."""
+        return {} if self._directory is None else self._directory.handed_in
 
     @property
     def is_open(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -16,12 +17,14 @@ from ..core.patterns import PATTERNS, pattern
 from ..core.ties import TieMap
 from ..models.counts import untied_parameters
 from ..models.gpt import GPT
+from ..models.gpt2_names import load_gpt2
 from ..records.store import Store
-from ..text.batches import Batches
+from ..text.batches import Batches, end_with, random_batch
 from ..text.dataset import TokenData, prepare
 from ..training.device import choose_device
 from ..training.loop import Trainer
 from ..training.optimizer import Optimizer
+from .handed_in import FixedBatches, HandedIn
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Parts:
     """The machinery of one run.
 
     Args:
+        batches: The training batches, by their number.
+        given: What was handed in in place of the run's own.
         untied_parameters: Parameters of the same model with every layer independent.
     """
 
@@ -36,13 +41,43 @@ class Parts:
     key: RunKey
     device: torch.device
     data: TokenData
-    batches: Batches
+    batches: Batches | FixedBatches
+    given: HandedIn
     model: GPT
     optimizer: Optimizer
     trainer: Trainer
     policy: Policy
     reward: Reward
     untied_parameters: int
+
+    def training_batches(self, step: int) -> torch.Tensor:
+        """What an optimizer step trains on: [sequences, context + 1], or one more in front with `accumulate`."""
+        grouped = self.config.training.accumulate
+        found = [self.batches.batch(step * grouped + part) for part in range(grouped)]
+        found = found if self.given.batches is not None else [self.ended(batch) for batch in found]
+        return torch.stack(found) if grouped > 1 else found[0]
+
+    def reward_batch(self, decision: int) -> torch.Tensor:
+        """The fresh training batch, [sequences, context + 1], that a decision's reward is measured on."""
+        if self.given.reward_batches is not None:
+            return self.given.reward_batches.batch(max(decision - 1, 0))
+        tokens = self.data.splits["train"]
+        size, seed = self.config.training.batch_size, self.key.at(decision, "reward")
+        return self.ended(random_batch(tokens, self.config.model.context, size, seed))
+
+    def ended(self, tokens_BT: torch.Tensor) -> torch.Tensor:
+        """Sequences of the text, [batch, context + 1], ended as `text.chunk_end` says."""
+        fixed = self.config.text.chunk_end == "end-of-text"
+        return end_with(tokens_BT, self.data.vocabulary_size - 1) if fixed else tokens_BT
+
+    def check_supply(self, step: int, decision: int) -> None:
+        """Refuse unless the batches that were handed in, if any, are enough for a decision that begins at `step`.
+
+        Raises:
+            ConfigError: They are not.
+        """
+        training = self.config.training
+        self.given.check_supply((step + training.steps_per_decision) * training.accumulate, decision)
 
     def fork(self) -> Parts:
         """A copy of all that training changes; text is shared."""
@@ -61,28 +96,41 @@ def first_map(config: RunConfig) -> TieMap:
     return TieMap.all_tied(layers)
 
 
-def build(config: RunConfig, data: TokenData | None = None) -> Parts:
+def build(
+    config: RunConfig, data: TokenData | None, given: HandedIn, recorded: dict[str, Any] | None = None
+) -> Parts:  # fmt: skip
     """Everything a run needs, from its config.
 
+    Args:
+        config: The run's settings.
+        data: What it reads; None prepares `config.text`, or takes what was handed in where that needs no text.
+        given: What was handed in.
+        recorded: What was handed in at the start of a run that goes on (`HandedIn.identity`).
+
     Raises:
-        LayertieError: Text that cannot be read, a device that is absent.
+        LayertieError: Text that cannot be read, a device that is absent, weights or batches of another shape.
     """
     training = config.training
     if training.threads:
         torch.set_num_threads(training.threads)
     key = RunKey(config.seed, config.replicate)
     device = choose_device(training.device)
+    data = given.data(recorded or {}) if data is None else data
     data = prepare(config.text, config.model.context, Store()) if data is None else data
+    given.check_vocabulary(data.vocabulary_size)
     model = GPT(
         config.model, data.vocabulary_size, config.ties, first_map(config), seed=key.at(0, "init")
     ).to(device)  # fmt: skip
+    if given.initial_weights is not None:
+        load_gpt2(model, given.initial_weights)
     optimizer = Optimizer(model, training, config.ties)
     return Parts(
         config=config,
         key=key,
         device=device,
         data=data,
-        batches=Batches(data.splits["train"], config.model.context, training.batch_size, key),
+        batches=given.batches or Batches(data.splits["train"], config.model.context, training.batch_size, key),
+        given=given,
         model=model,
         optimizer=optimizer,
         trainer=Trainer(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from ..agent.protocol import AgentState
 from ..agent.rewards import Measurement
+from ..agent.schedule import next_layer
 from ..core.errors import ConfigError
 from ..models.counts import claimed_parameters, trainable_parameters
 from ..models.memory import model_memory
-from ..text.batches import random_batch, windows
+from ..text.batches import windows
 from ..training.device import uses_bf16
 from ..training.evaluation import Evaluation, evaluate
 from .meter import Meter
@@ -24,6 +26,7 @@ class Readings:
     def __init__(self, parts: Parts, meter: Meter) -> None:
         self._parts, self._meter = parts, meter
         self._fixed: dict[tuple[str, int], torch.Tensor] = {}
+        self._episode_bytes: int | None = None
         # What depends on the ties alone is read again after each re-tie, not at each question.
         self._counts: tuple[object, tuple[int, int]] = (None, (0, 0))
         self._memory: tuple[object, dict[str, int]] = (None, {})
@@ -40,7 +43,7 @@ class Readings:
             )
         if (split, count) not in self._fixed:
             context = self._parts.config.model.context
-            self._fixed[split, count] = windows(self._parts.data.splits[split], context, count)
+            self._fixed[split, count] = self._parts.ended(windows(self._parts.data.splits[split], context, count))
         return self._fixed[split, count]
 
     def evaluate(self, split: str, count: int) -> Evaluation:
@@ -50,14 +53,18 @@ class Readings:
     def measure(self, step: int, decision: int) -> Measurement:
         """What the reward sees: a fresh training batch (split "train"), or fixed windows of another split."""
         parts, reward = self._parts, self._parts.config.reward
-        if reward.split == "train":
-            tokens = random_batch(
-                parts.data.splits["train"], parts.config.model.context, parts.config.training.batch_size,
-                parts.key.at(decision, "reward"),
-            )  # fmt: skip
-        else:
-            tokens = self.windows(reward.split, reward.windows)
+        fixed = reward.split != "train"
+        tokens = self.windows(reward.split, reward.windows) if fixed else parts.reward_batch(decision)
         return Measurement(self._loss(tokens).loss, step, decision, self.counts()[0], parts.untied_parameters)
+
+    def agent_state(self, decision: int) -> AgentState:
+        """What the agent sees before a decision."""
+        parts, stack = self._parts, self._parts.model.stack
+        episode, layer = next_layer(decision, parts.config.model.layers)
+        return AgentState(
+            ties=stack.ties, layer=layer, decision=decision, episode=episode, budget=parts.config.decisions,
+            blocks=stack.blocks, trainable_share=self.counts()[0] / parts.untied_parameters,
+        )  # fmt: skip
 
     def sample(self, step: int, tokens: int, seed: int | None = None) -> tuple[str, str]:
         """(prompt, continuation): the start of the validation text, continued by the model at temperature 0.8.
@@ -81,6 +88,24 @@ class Readings:
         if self._counts[0] != model.stack.sharing:
             self._counts = (model.stack.sharing, (trainable_parameters(model), claimed_parameters(model)))
         return self._counts[1]
+
+    def begin(self, layer: int) -> None:
+        """A decision about a layer begins: what is allocated at the start of a pass is noted."""
+        if layer == 1:
+            self._episode_bytes = self._allocated()
+
+    def episode_bytes(self) -> int:
+        """Bytes allocated when the last pass over the layers began; now, where none has begun since this session did.
+
+        On CUDA what the allocator held; elsewhere weights and moments, each storage once.
+        """
+        return self._allocated() if self._episode_bytes is None else self._episode_bytes
+
+    def _allocated(self) -> int:
+        parts = self._parts
+        if parts.device.type == "cuda":
+            return int(torch.cuda.memory_allocated(parts.device))
+        return self.memory()["parameters"] + parts.optimizer.bytes()
 
     def memory(self) -> dict[str, int]:
         """Bytes by component, predicted from shapes for a training step with the present ties."""

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from ..agent.protocol import AgentState, Transition
-from ..agent.schedule import next_layer
 from ..core.config import RunConfig
 from ..core.decisions import Decision, Outcome, Proposal
 from ..core.errors import LayertieError, TieError
@@ -22,6 +21,7 @@ from ..training.evaluation import Evaluation
 from ..training.loop import StepResult
 from . import state
 from .agenda import Agenda
+from .handed_in import HandedIn, Tokens, Weights
 from .journal import Journal
 from .meter import Meter
 from .parts import Parts, build
@@ -38,20 +38,26 @@ class Session:
         config: The run's settings.
         directory: Where the run is recorded; None records nothing.
         data: Tokens to train on; prepared from `config.text` if None.
+        initial_weights: Name -> array, GPT-2's names, matrices out x in (`models.gpt2_names`); None draws them.
+        batches: One integer array [batch_size, context + 1] per optimizer step; None draws them from the text.
+        reward_batches: One [any, context + 1] per decision (the first serves before it too); needs reward.split=train.
+            With both kinds and no `data` no text is read: the reward batches stand for validation and test.
 
     Raises:
-        LayertieError: Text that cannot be read, a directory that holds a run already, a device that is absent.
+        LayertieError: Text that cannot be read, a directory that holds a run already, a device that is absent, weights
+            or batches of another shape.
 
-    A session is always between two optimizer steps, so that it can be saved, forked or inspected at any time.
+    It is always between two optimizer steps, so that it can be saved, forked or inspected at any time.
     Source of the loop: Hay & Wolf (ICLR 2024), algorithm 1.
     """
 
     def __init__(
-        self, config: RunConfig, directory: str | Path | None = None, *, data: TokenData | None = None
-    ) -> None:
+        self, config: RunConfig, directory: str | Path | None = None, *, data: TokenData | None = None,
+        initial_weights: Weights | None = None, batches: Tokens | None = None, reward_batches: Tokens | None = None,
+    ) -> None:  # fmt: skip
         # Text and model first: what cannot be trained leaves no run behind.
-        parts = build(config, data)
-        journal = Journal.unrecorded() if directory is None else Journal.create(directory, config)
+        parts = build(config, data, HandedIn.check(config, initial_weights, batches, reward_batches))
+        journal = Journal.create(directory, config, parts.given.identity(parts.data.vocabulary_size))
         try:
             self._start(parts, journal)
             self._open()
@@ -152,7 +158,7 @@ class Session:
                 "Finish it first: call run(), or advance() and finish().",
             )
         if self._proposal is None:
-            self._asked = self._agent_state(self.decision + 1)
+            self._asked = self._readings.agent_state(self.decision + 1)
             proposal = self.parts.policy.propose(self._asked, self.key)
             if proposal.choice not in proposal.legal:
                 raise TieError(
@@ -167,15 +173,18 @@ class Session:
         """Commit an answer for the proposed layer and put it into force; its steps are then pending.
 
         Raises:
-            TieError: Not a legal answer; nothing has changed.
-            StorageError: The answer cannot be recorded; nothing has changed.
+            TieError: Not a legal answer; nothing has changed (nor with any other error).
+            ConfigError: Fewer batches were handed in than the decision takes.
+            StorageError: The answer cannot be recorded.
         """
         proposal = self.propose()
         self.ties.answer(proposal.layer, choice)
+        self.parts.check_supply(self.step, proposal.decision)
         decision = Decision(proposal, choice, by, self.step)
         event = Decided.of(decision)
         # On disk before anything moves, so that an answer is never lost and never half in force.
         self.journal.write_now(event)
+        self._readings.begin(proposal.layer)
         self.parts.optimizer.apply(self.model.stack.retie(proposal.layer, choice))
         self.decision, self._pending, self._proposal, self._losses = proposal.decision, decision, None, []
         self.tell(event)
@@ -190,10 +199,8 @@ class Session:
         """
         if not self.pending_steps:
             raise LayertieError("Expected a decision with steps left, but none is under way.", "Call begin() first.")
-        grouped = self.config.training.accumulate
         with self.meter.training():
-            batches = [self.parts.batches.batch(self.step * grouped + part) for part in range(grouped)]
-            result = self.parts.trainer.step(torch.stack(batches) if grouped > 1 else batches[0], self.step)
+            result = self.parts.trainer.step(self.parts.training_batches(self.step), self.step)
         self.step += 1
         self._losses.append(result.loss)
         self.emit(Stepped(self.step, self.decision, result.loss, result.learning_rate, result.gradient_norm))
@@ -210,7 +217,7 @@ class Session:
         assert asked is not None, "a decision under way was proposed from a state"
         measured = self._readings.measure(self.step, self.decision)
         reward = self.parts.reward.value(measured)
-        following = self._agent_state(self.decision + 1)
+        following = self._readings.agent_state(self.decision + 1)
         learning = self.parts.policy.learn(Transition(asked, decision.choice, reward, following, decision.by), self.key)
         outcome = Outcome(
             decision=decision, ties=self.ties, blocks=self.blocks, reward=reward, reward_loss=measured.loss,
@@ -273,11 +280,9 @@ class Session:
     # -- looking at it ------------------------------------------------------------------------------------------
 
     def evaluate(self, split: str = "validation", count: int | None = None) -> Evaluation:
-        """The loss on a split now. Not logged, since asking is no part of the run.
+        """The loss now on `count` sequences (default evaluation_windows) of a split: train, reward, validation, test.
 
-        Args:
-            split: train, reward, validation or test.
-            count: Sequences; default `training.evaluation_windows`.
+        Not logged, since asking is no part of the run.
         """
         return self._readings.evaluate(split, count or self.config.training.evaluation_windows)
 
@@ -291,7 +296,7 @@ class Session:
 
     def summary(self) -> dict[str, Any]:
         """What the run has come to, as plain values (see `layertie train --json`)."""
-        return summarize(self)
+        return summarize(self, self._readings.episode_bytes())
 
     def opening(self) -> Opened:
         """The opening event of a run that begins where this one is, for a watcher that was not there at the start."""
@@ -320,19 +325,24 @@ class Session:
         return self.journal.checkpoint(self, name)
 
     @classmethod
-    def resume(cls, directory: str | Path, *, data: TokenData | None = None) -> Session:
+    def resume(
+        cls, directory: str | Path, *, data: TokenData | None = None, initial_weights: Weights | None = None,
+        batches: Tokens | None = None, reward_batches: Tokens | None = None,
+    ) -> Session:  # fmt: skip
         """The run in a directory, as it was after the last answer that reached the log.
 
         What was trained since the last checkpoint is done again with the answers that the log holds; on one machine
-        at one thread count that gives the same numbers, bit for bit.
+        at one thread count that gives the same numbers, bit for bit. Batches that were handed in are handed in again,
+        and more may follow; initial weights, where no checkpoint is left.
 
         Raises:
-            RecordError: No run there, or a damaged or newer one.
+            RecordError: No run there, a damaged or newer one, or one that was started with other batches or weights.
         """
         journal = Journal.open(directory)
         try:
-            session = cls.__new__(cls)
-            session._start(build(journal.config, data), journal)
+            session, given = cls.__new__(cls), HandedIn.check(journal.config, initial_weights, batches, reward_batches)
+            given.check_same(journal.handed_in, directory, from_the_start=journal.is_to_be_repeated)
+            session._start(build(journal.config, data, given, journal.handed_in), journal)
             if journal.is_to_be_repeated:
                 tail = journal.rewind(0)
                 session._open()
@@ -379,15 +389,6 @@ class Session:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    # -- inside -------------------------------------------------------------------------------------------------
-
-    def _agent_state(self, decision: int) -> AgentState:
-        episode, layer = next_layer(decision, self.config.model.layers)
-        return AgentState(
-            ties=self.ties, layer=layer, decision=decision, episode=episode, budget=self.config.decisions,
-            blocks=self.blocks, trainable_share=self._readings.counts()[0] / self.parts.untied_parameters,
-        )  # fmt: skip
 
     def emit(self, event: Event) -> None:
         """Log an event and pass it on."""

@@ -32,19 +32,29 @@ def opened(session: Session) -> Opened:
     )
 
 
-def summarize(session: Session) -> dict[str, Any]:
+def summarize(session: Session, episode_bytes: int) -> dict[str, Any]:
     """What a run has come to.
+
+    Args:
+        session: The run.
+        episode_bytes: Allocated when its last pass over the layers began.
 
     Returns:
         final_validation_loss, best_validation_loss, unigram_entropy (nats per token, validation split), perplexity,
         bits_per_byte (of the final loss), owners (independent layers), blocks (distinct by storage), ties,
         trainable_parameters (counted once per storage), claimed_parameters (as the official code counts),
         untied_parameters, peak_memory_bytes (CUDA allocator's peak, or the process's largest resident set seen),
+        reported_parameters and reported_memory_bytes (as `records` says that they be counted and read),
         steps_per_second (optimizer steps over the time spent in them), steps, decisions, device, config_hash,
         directory. The final loss is measured now on the scheduled evaluation's windows.
     """
     final = session.evaluate("validation").loss
-    meter = session.meter
+    meter, records = session.meter, session.config.records
+    trainable, claimed, peak = (
+        trainable_parameters(session.model),
+        claimed_parameters(session.model),
+        meter.peak_bytes(),
+    )
     return {
         "final_validation_loss": final,
         "best_validation_loss": min(final, session.best.get("validation", final)),
@@ -54,10 +64,12 @@ def summarize(session: Session) -> dict[str, Any]:
         "owners": len(session.ties.independent_layers),
         "blocks": len(set(session.blocks)),
         "ties": list(session.ties),
-        "trainable_parameters": trainable_parameters(session.model),
-        "claimed_parameters": claimed_parameters(session.model),
+        "trainable_parameters": trainable,
+        "claimed_parameters": claimed,
+        "reported_parameters": claimed if records.parameters_reported == "per-layer" else trainable,
         "untied_parameters": session.parts.untied_parameters,
-        "peak_memory_bytes": meter.peak_bytes(),
+        "peak_memory_bytes": peak,
+        "reported_memory_bytes": episode_bytes if records.memory_reported == "episode-start" else peak,
         "steps_per_second": meter.steps / meter.training_seconds if meter.training_seconds else None,
         "steps": session.step,
         "decisions": session.decision,

@@ -28,10 +28,10 @@ class AliasedStack(LayerStack):
     """A stack whose layers keep their own Parameter objects while storages are shared.
 
     Every layer has a *home*: the Parameter objects it began with. They are all given to the optimizer once, one group
-    per layer, in order, and keep their moments throughout. gradient="owner": each layer uses its home, and a tied
-    layer's is frozen. gradient="shared": a tied layer uses the objects of its source, and gets its home back, over the
-    storage it shares by then, when it becomes independent. Should a source leave while others still use its objects,
-    they go over to the home of the first of them.
+    per layer, in order, and keep their moments throughout (moments="reset": until the layer is frozen).
+    gradient="owner": each layer uses its home, and a tied layer's is frozen. gradient="shared": a tied layer uses the
+    objects of its source, and gets its home back, over the storage it shares by then, when it becomes independent.
+    Should a source leave while others still use its objects, they go over to the home of the first of them.
     """
 
     def trained(self) -> list[dict[str, Parameter]]:
@@ -53,11 +53,17 @@ class AliasedStack(LayerStack):
                 made[origin] = {slot: tensor.clone() for slot, tensor in old[~origin].items()}
             for slot, tensor in (old[origin] if origin >= 0 else made[origin]).items():
                 self._homes[layer][slot].data = tensor
+        was = self._stepped()
         self.sharing = move.after
         for layer, first in enumerate(move.after.objects):
             self._attach(layer, self._homes[first])
         self._set_flags()
-        return TieChange(before, move.after.ties)
+        now = {id(p) for p in self._stepped()}
+        return TieChange(before, move.after.ties, removed=[p for p in was if id(p) not in now])
+
+    def _stepped(self) -> list[Parameter]:
+        """The Parameters that get a gradient."""
+        return [p for home in self._homes for p in home.values() if p.requires_grad]
 
     def _set_flags(self) -> None:
         super()._set_flags()

@@ -110,6 +110,7 @@ def model_memory(model: nn.Module, batch_size: int, *, bf16: bool = False) -> di
     inside = {id(p) for p in stack.parameters()}  # type: ignore[union-attr, operator]
     held = [p for p in model.parameters() if id(p) not in inside]
     held += [p for group in stack.trained() for p in group.values()]  # type: ignore[union-attr, operator]
+    keeps = stack.config.moments == "keep"  # type: ignore[union-attr]
     storages = {storage_of(p): p.numel() * p.element_size() for p in model.parameters()}
     saved = activation_bytes(
         model.config, model.vocabulary_size, stack.frozen, batch_size, bf16=bf16,  # type: ignore[union-attr, arg-type]
@@ -118,6 +119,6 @@ def model_memory(model: nn.Module, batch_size: int, *, bf16: bool = False) -> di
     return {
         "parameters": sum(storages.values()),
         "gradients": sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad),
-        "optimizer": 2 * sum(p.numel() * p.element_size() for p in held),
+        "optimizer": 2 * sum(p.numel() * p.element_size() for p in held if keeps or p.requires_grad),
         "activations": saved,
     }

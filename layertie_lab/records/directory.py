@@ -33,20 +33,23 @@ class RunDirectory:
     Args:
         path: The folder.
         config: Its settings.
+        handed_in: Digests of what was handed in at its start in place of what the settings say; empty as a rule.
     """
 
-    def __init__(self, path: Path, config: RunConfig) -> None:
+    def __init__(self, path: Path, config: RunConfig, handed_in: dict[str, Any] | None = None) -> None:
         self.path = path
         self.config = config
+        self.handed_in = handed_in or {}
         self._lock: WriterLock | None = None
 
     @classmethod
-    def create(cls, path: str | Path, config: RunConfig) -> RunDirectory:
+    def create(cls, path: str | Path, config: RunConfig, handed_in: dict[str, Any] | None = None) -> RunDirectory:
         """A new run folder, with its settings written and its lock held.
 
         Args:
             path: A folder that does not exist or is empty (hidden files do not count). Parents are made.
             config: The run's settings.
+            handed_in: See `RunDirectory`.
 
         Raises:
             RecordError: The folder already holds a run or something else.
@@ -56,7 +59,7 @@ class RunDirectory:
         with writing(path):
             _refuse_unless_empty(path)
             path.mkdir(parents=True, exist_ok=True)
-        directory = cls(path, config)
+        directory = cls(path, config, handed_in)
         directory.lock()
         try:
             _refuse_unless_empty(path)  # again, now that nobody else can be creating here
@@ -75,7 +78,7 @@ class RunDirectory:
         Raises:
             RecordError: No such folder, not a run, damaged settings, a missing log, or written by a newer version.
         """
-        directory = cls(Path(path), _read_config(Path(path)))
+        directory = cls(Path(path), *_read_settings(Path(path)))
         if not directory.events.exists() and any(directory.checkpoints.glob("*.safetensors")):
             # Checkpoints are written after the events they rest on.
             raise RecordError(
@@ -156,6 +159,8 @@ class RunDirectory:
             StorageError: They cannot be written; the old ones stay.
         """
         values = {"format": FORMAT, "config": config.to_dict()}
+        if self.handed_in:
+            values["handed_in"] = self.handed_in
         write_atomically(self.config_file, json.dumps(values, indent=2).encode() + b"\n")
         self.config = config
 
@@ -184,7 +189,7 @@ def _refuse_unless_empty(path: Path) -> None:
         )
 
 
-def _read_config(path: Path) -> RunConfig:
+def _read_settings(path: Path) -> tuple[RunConfig, dict[str, Any]]:
     file = path / "config.json"
     try:
         text = file.read_bytes()
@@ -217,7 +222,7 @@ def _read_config(path: Path) -> RunConfig:
             "It was written by a newer version: update layertie_lab.",
         )
     try:
-        return RunConfig.from_dict(values["config"])
+        return RunConfig.from_dict(values["config"]), values.get("handed_in", {})
     except KeyError:
         raise RecordError(f'Expected settings under "config" in {file}, but there are none.', _RESTORE) from None
     except LayertieError as error:

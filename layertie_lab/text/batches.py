@@ -98,6 +98,13 @@ def random_batch(tokens: np.ndarray, context: int, batch_size: int, seed: int) -
     return _gather(np.asarray(tokens), starts[:, None] + np.arange(context + 1))
 
 
+def end_with(tokens_BT: torch.Tensor, token: int) -> torch.Tensor:
+    """Sequences, [batch, context + 1], whose last target is always the same token."""
+    tokens_BT = tokens_BT.clone()
+    tokens_BT[:, -1] = token
+    return tokens_BT
+
+
 def _draws(seed: int, count: int) -> np.ndarray:
     """Random 64-bit numbers, [count].
 

@@ -119,7 +119,8 @@ class Trainer:
     def _clip(self, norm: float) -> float:
         """What the gradients are to be divided by."""
         limit = self.config.gradient_clip
-        return norm / limit if 0 < limit < norm else 1.0
+        # The small number as in torch.nn.utils.clip_grad_norm_, so that a plain loop gives the same update.
+        return max(1.0, (norm + 1e-6) / limit) if limit > 0 else 1.0
 
     def _check_finite(self, loss: float, norm: float, step_index: int) -> None:
         if math.isfinite(loss) and math.isfinite(norm):

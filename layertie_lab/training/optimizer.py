@@ -19,7 +19,7 @@ class Optimizer:
     Args:
         model: A module whose `stack` attribute is the `LayerStack`; its other Parameters are trained too.
         config: Betas and weight decay.
-        ties: `moments`: what a new owner's moments are.
+        ties: `moments`: what a new owner's moments are, and whether those of a layer that is tied are kept.
 
     One Parameter, one entry: a layer that becomes tied loses its moments, one that becomes independent gets a clone of
     those of the weights it used (moments="clone") or none ("reset"). State is named by (owner layer, slot), never by
@@ -69,7 +69,7 @@ class Optimizer:
         for parameter, source in change.added:
             if source is not None and source in state and self.ties.moments == "clone":
                 inherited.append((parameter, {key: value.clone() for key, value in state[source].items()}))
-        for parameter in change.removed:
+        for parameter in () if self.ties.moments == "keep" else change.removed:
             state.pop(parameter, None)
         state.update(inherited)
         self._regroup()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import random
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +12,7 @@ from tied_models import ALIASING, answers, loss_of, model_of, name, tokens
 
 from layertie_lab.core.config import TieConfig
 from layertie_lab.core.ties import TieMap
+from layertie_lab.models.aliasing import make_stack
 from layertie_lab.models.counts import claimed_parameters, trainable_parameters
 
 OFFICIAL = TieConfig("owner", "alias", "snapshot", "frozen-random", "keep")
@@ -98,3 +102,23 @@ def test_moving_to_another_dtype_keeps_what_is_out_of_use():
     model.stack.retie(2, 2)
     model.stack.check_books()
     assert {p.dtype for group in model.stack.trained() for p in group.values()} == {torch.float64}
+
+
+@pytest.mark.parametrize(("layers", "mean", "spread"), [(48, 4.46, 1.68), (12, 3.10, 1.24)])
+def test_uniform_answers_collapse_to_one_block_while_claims_go_on(layers, mean, spread):
+    """The official code's headline count is near what chance gives, and its distinct blocks come down to one."""
+    assert sum(1 / i for i in range(1, layers + 1)) == pytest.approx(mean, abs=0.005)
+    assert math.sqrt(sum((1 - 1 / i) / i for i in range(1, layers + 1))) == pytest.approx(spread, abs=0.005)
+    draw, episodes = random.Random(layers), 60
+    stack = make_stack([torch.nn.Linear(1, 1, bias=False) for _ in range(layers)], OFFICIAL)
+    claims, distinct = [], []
+    for _ in range(episodes):
+        for layer in range(1, layers):
+            stack.retie(layer, draw.randint(0, layer))
+        claims.append(len(stack.ties.independent_layers))
+        distinct.append(len(set(stack.blocks)))
+    error = spread / math.sqrt(episodes)
+    assert abs(sum(claims) / episodes - mean) < 3 * error
+    assert distinct == sorted(distinct, reverse=True)
+    assert distinct[19] == 1, "one block from about the tenth episode on"
+    assert sum(claims[20:]) / len(claims[20:]) > 2
