@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 
-from ..agent.protocol import Policy
+from ..agent.protocol import AgentState, Policy
 from ..agent.registry import make_policy
 from ..agent.rewards import Reward, make_reward
 from ..core.config import RunConfig
+from ..core.decisions import Proposal
+from ..core.errors import TieError
 from ..core.keys import RunKey
 from ..core.patterns import PATTERNS, pattern
 from ..core.ties import TieMap
@@ -49,6 +51,21 @@ class Parts:
     policy: Policy
     reward: Reward
     untied_parameters: int
+
+    def propose(self, state: AgentState) -> Proposal:
+        """The policy's proposal.
+
+        Raises:
+            TieError: It is not legal.
+        """
+        proposal = self.policy.propose(state, self.key)
+        if proposal.choice not in proposal.legal:
+            raise TieError(
+                f"Expected an answer out of {list(proposal.legal)} for layer {proposal.layer}, but the policy "
+                f"{self.policy.name} proposed {proposal.choice}.",
+                "The policy must honour the legal answers of its state.",
+            )
+        return proposal
 
     def training_batches(self, step: int) -> torch.Tensor:
         """What an optimizer step trains on: [sequences, context + 1], or one more in front with `accumulate`."""

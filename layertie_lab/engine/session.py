@@ -11,7 +11,7 @@ import torch
 from ..agent.protocol import AgentState, Transition
 from ..core.config import RunConfig
 from ..core.decisions import Decision, Outcome, Proposal
-from ..core.errors import LayertieError, TieError
+from ..core.errors import LayertieError
 from ..core.events import Came, Decided, Event, Opened, Stepped
 from ..core.keys import RunKey
 from ..core.ties import TieMap
@@ -158,14 +158,7 @@ class Session:
             )
         if self._proposal is None:
             self._asked = self._readings.agent_state(self.decision + 1)
-            proposal = self.parts.policy.propose(self._asked, self.key)
-            if proposal.choice not in proposal.legal:
-                raise TieError(
-                    f"Expected an answer out of {list(proposal.legal)} for layer {proposal.layer}, but the policy "
-                    f"{self.parts.policy.name} proposed {proposal.choice}.",
-                    "The policy must honour the legal answers of its state.",
-                )
-            self._proposal = proposal
+            self._proposal = self.parts.propose(self._asked)
         return self._proposal
 
     def begin(self, choice: int, by: str = "human") -> Decision:
