@@ -9,13 +9,14 @@ from .protocol import AgentState, StatelessPolicy
 
 
 class LookAhead(StatelessPolicy):
-    """Answers with what gives the lowest loss on the probe set after one decision's steps.
+    """Answers with what gives the lowest loss on held-out windows after one decision's steps.
 
     The trials are the run's (`AgentState.lookahead`), one for each legal answer: expensive, and blind to all that comes
     later, which is what it is here to show.
     """
 
     name = "look-ahead"
+    looks_ahead = True
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
         """The best answer of one step; values are losses saved against keeping the present tie, nats per token."""

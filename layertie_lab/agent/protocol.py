@@ -30,8 +30,8 @@ class AgentState:
         budget: Decisions the run is planned for; schedules follow it.
         blocks: The true sharing (`Outcome.blocks`); None = the same as `ties.flattened()`.
         trainable_share: Trainable parameters as a share of the untied model's, 0 to 1.
-        lookahead: Loss on the probe set, nats per token, if the layer were answered so and trained for one decision;
-            None where the run cannot look ahead. Only look-ahead policies call it.
+        lookahead: Loss on windows of the reward split, nats per token, if the layer were answered so and trained for
+            one decision; None where the policy does not look ahead (`looks_ahead`) or the run cannot.
     """
 
     ties: TieMap

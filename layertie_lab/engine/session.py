@@ -27,6 +27,7 @@ from .meter import Meter
 from .parts import Parts, build
 from .readings import Readings
 from .summary import opened, summarize
+from .trials import with_trials
 
 Subscriber = Callable[[Any], None]
 
@@ -158,7 +159,7 @@ class Session:
             )
         if self._proposal is None:
             self._asked = self._readings.agent_state(self.decision + 1)
-            self._proposal = self.parts.propose(self._asked)
+            self._proposal = self.parts.propose(with_trials(self._asked, self.parts, self._readings, self.step))
         return self._proposal
 
     def begin(self, choice: int, by: str = "human") -> Decision:
