@@ -106,7 +106,7 @@ class AgentConfig:
     code's first passes are uniformly random (PAPER departure 7)."""
     epsilon_floor: float = 0.02
     """Exploration at the end, 0 to 1."""
-    explore_share: float = 0.5
+    explore_share: float = 0.7
     """Share of the budget of decisions over which exploration falls from start to floor (lab, annealing)."""
     memory_passes: float = 1.0
     """Passes over the layers that the lab agent's linear learner compares the present with: short forgets slow drifts
