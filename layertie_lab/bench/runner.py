@@ -13,7 +13,7 @@ from .. import __version__
 from ..core.config import RunConfig
 from ..records.store import Store
 from ..text.dataset import TokenData, prepare
-from . import audit, live, records, training
+from . import agents, audit, live, records, training
 from .pairing import Row
 
 Say = Callable[[str], None]
@@ -49,6 +49,7 @@ def groups(config: RunConfig, data: TokenData, rounds: int) -> dict[str, Callabl
         "overhead": lambda: training.decision_overhead(config, data, rounds),
         "live": lambda: live.watched_against_unwatched(config, max(4, rounds // 3)),
         "audit": lambda: audit.audit_share(config, data, rounds),
+        "agent": lambda: agents.agent_cost(rounds),
         "cursor": lambda: records.cursor_cost(rounds),
     }
 
