@@ -150,7 +150,7 @@ def test_a_finished_run_is_opened_and_gone_on_with(visit: Visit, server: Server)
     other = visit()
     other.open(run)
     other.until("finished")
-    assert "Finished after 12 decisions" in other.words
+    wait_for(lambda: "Finished after 12 decisions" in other.words, 5, "its sentence")
     assert other.decisions == 12
     assert other.setup.locator("input[data-path='seed']").input_value() == "6"
     other.run_some(3)
@@ -198,6 +198,7 @@ def test_no_run_of_no_decisions(visit: Visit) -> None:
     tab.start()
     tab.until("running")
     tab.pause()
+    time.sleep(0.5)  # the count is shown at most ten times a second
     done = tab.decisions
     for typed in ("0", "-5", "1.5", ""):
         tab.run_some(typed)

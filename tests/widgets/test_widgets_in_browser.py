@@ -82,7 +82,7 @@ class Visit:
 
     def run_some(self, decisions: int) -> None:
         self.steer.locator("input[type=number]").fill(str(decisions))
-        self.steer.get_by_role("button", name="Run", exact=True).nth(1).click()
+        self.steer.get_by_role("button", name="Run only").click()
 
     def is_paused(self) -> bool:
         return self.steer.get_attribute("data-status") == "paused"
