@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.linalg import cholesky, solve_triangular
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from ..core.errors import AgentError
 
 # Standard deviation of the noise as a share of the observations' root mean square, at least.
 _NOISE_FLOOR = 1e-3
+# Threads of linear algebra that have nothing left to do spin for a while, on the cores that training needs next.
+_POOLS = ThreadpoolController()
 # How many coefficients' worth of belief holds each group's scale to its initial one.
 _PRIOR_STRENGTH = 4.0
 # Groups up to this size have their posterior variance computed exactly, larger ones from probes.
@@ -70,6 +73,10 @@ class LinearPosterior:
         if self._square == 0:
             # Nothing has happened yet that any coefficient could explain.
             return
+        with _POOLS.limit(limits=1, user_api="blas"):
+            self._take_in(rows, observed, seed)
+
+    def _take_in(self, rows: np.ndarray, observed: np.ndarray, seed: int) -> None:
         if self._noise == 0:
             self._noise = self._square
             self._variances = self._scales * self._square
