@@ -2,17 +2,74 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from layertie_lab.core.errors import LayertieError
+
+if TYPE_CHECKING:  # altair is imported when somebody asks for an audit
+    from layertie_lab.charts.audit import Quantity
+
+PICTURES: dict[str, Quantity] = {"Layers": "layers", "Parameters": "parameters", "Memory, claimed and true": "memory"}
+"""Title of a picture -> what it compares."""
 ROWS = 12
 """Latest decisions to list."""
 GRADIENTS = {"owner": "o", "summed": "+", "none": "."}
 MARKS = {"exhibited": "!", "not exhibited": "-", "cannot be told": "?"}
 
 
-def audit(path: Path) -> tuple[str, str, dict[str, Any]]:
-    """The audit of a run as far as its records have come: (a sentence, the findings, title -> spec of a picture).
+class Audited(NamedTuple):
+    """An audit as the page shows it; `pictures` are Vega-Lite specs by title."""
+
+    sentence: str
+    text: str
+    pictures: dict[str, Any]
+
+
+def in_thread(path: Path, tell: Callable[[Audited | None, LayertieError | None], Any]) -> threading.Thread:
+    """Audit a run in a thread of its own, and then call `tell` there with what was found, or why nothing was."""
+
+    def work() -> None:
+        try:
+            found, wrong = audit(path), None
+        except LayertieError as error:
+            found, wrong = None, error
+        tell(found, wrong)
+
+    thread = threading.Thread(target=work, name="layertie audit", daemon=True)
+    thread.start()
+    return thread
+
+
+def audit_file(path: Path, format: str) -> tuple[str, bytes]:
+    """The audit of a run as a file: json, all that `layertie audit --json` prints, or csv, its table.
+
+    In csv a list is one field, its entries joined by spaces.
+
+    Returns:
+        The file's name and content.
+
+    Raises:
+        LayertieError: As in `audit`.
+    """
+    import polars as pl
+
+    from layertie_lab.analysis.audit import audit_run
+
+    found = audit_run(path)
+    if format == "json":
+        text = json.dumps(found.to_dict(), indent=1)
+    else:
+        lists = [name for name, kind in found.frame.schema.items() if isinstance(kind, pl.List)]
+        text = found.frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join(" ")).write_csv()
+    return f"{path.name}-audit.{format}", text.encode()
+
+
+def audit(path: Path) -> Audited:
+    """The audit of a run as far as its records have come.
 
     Raises:
         LayertieError: The run cannot be read, or has not begun.
@@ -23,8 +80,7 @@ def audit(path: Path) -> tuple[str, str, dict[str, Any]]:
 
     found = audit_run(path)
     charts = {
-        title: claimed_and_true(found.frame, what, width="container", height=150)
-        for title, what in (("Layers", "layers"), ("Parameters", "parameters"), ("Memory, claimed and true", "memory"))
+        title: claimed_and_true(found.frame, what, width="container", height=150) for title, what in PICTURES.items()
     }
     pictures = {
         title: chart.to_dict() | {"usermeta": {"caption": CAPTIONS["audit"]}} for title, chart in charts.items()
@@ -39,7 +95,8 @@ def audit(path: Path) -> tuple[str, str, dict[str, Any]]:
         f"As of decision {found.run['decisions']}: {len(found.exhibited)} of {len(found.findings)} departures of the "
         "official code from the paper are exhibited."
     )
-    return sentence, "\n".join([*lines, *found.notes, "", *_table(found.frame.tail(ROWS).to_dicts())]), pictures
+    text = "\n".join([*lines, *found.notes, "", *_table(found.frame.tail(ROWS).to_dicts())])
+    return Audited(sentence, text, pictures)
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:

@@ -73,7 +73,10 @@ class Desk:
             {"similarity": "Compare layers", "attribution": "Attribute the loss to layers"}, repeats="Compare again"
         )
         self.layers_chart = LiveChart({})
-        self.audit = AskPanel({"audit": "Audit this run"})
+        self.audit = AskPanel(
+            {"audit": "Audit this run"}, files={"json": "Download JSON", "csv": "Download CSV"},
+            download=partial(_audit_file, self._hold),
+        )  # fmt: skip
         self.audit_chart = LiveChart({}, columns=2)
         self.form.on_start(self.start)
         self.form.on_change(self._link)
@@ -227,7 +230,7 @@ class Desk:
         self.sample.show(text="", lead="", share=None, alarm=False)
         self.layers.show(share=None, alarm=False)
         self.audit_chart.set_panels({})
-        self.audit.show(text="", can_ask=True, alarm=False, sentence="What the run claims, beside what is true of it.")
+        self.audit.show(text="", can_ask=True, share=None, alarm=False, sentence=listing.ABOUT["audit"])
         if path.parent == self.root:
             self._query.set("run", path.name)
         else:
@@ -278,11 +281,22 @@ class Desk:
         future.add_done_callback(lambda done: (method := answer()) and method(question, done))
 
     def _audit(self, _: str) -> None:
-        assert self._hold.path is not None, "there is a run to audit"
-        # From its records, so that it works whoever trains the run, and training does not wait.
-        sentence, text, pictures = audits.audit(self._hold.path)
-        self.audit_chart.set_panels(pictures)
-        self.audit.show(sentence=sentence, text=text, alarm=False)
+        path = self._hold.path
+        if path is None:
+            raise LayertieError("Expected a run to audit, but none is shown.", "Press Start, or open a run.")
+        self.audit.show(share=-1.0, alarm=False, sentence=listing.WORKING["audit"])
+        audited = weakref.WeakMethod(self._audited)
+        # From its records, so that it works whoever trains the run; in a thread, since a long log takes seconds.
+        audits.in_thread(path, lambda found, error: (method := audited()) and method(path, found, error))
+
+    def _audited(self, path: Path, found: audits.Audited | None, error: LayertieError | None) -> None:
+        if path != self._hold.path:  # another run has been opened meanwhile
+            return
+        if found is None:
+            self.audit.show(share=None, alarm=True, sentence=str(error))
+            return
+        self.audit_chart.set_panels(found.pictures)
+        self.audit.show(share=None, alarm=False, sentence=found.sentence, text=found.text)
 
     def _answer(self, question: str, done: Any) -> None:
         panel = self.sample if question == "sample" else self.layers
@@ -350,6 +364,12 @@ def _download(hold: Hold, format: str) -> tuple[str, bytes]:
     if hold.path is None:
         raise LayertieError("Expected a run to download, but none is shown.", "Open a run first.")
     return listing.decisions_file(hold.path, format)
+
+
+def _audit_file(hold: Hold, format: str) -> tuple[str, bytes]:
+    if hold.path is None:
+        raise LayertieError("Expected a run to audit, but none is shown.", "Open a run first.")
+    return audits.audit_file(hold.path, format)
 
 
 def _end(hold: Hold, widgets: list[Any]) -> None:

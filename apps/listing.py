@@ -14,11 +14,13 @@ from layertie_lab.records.runs import RunSummary, list_runs
 ABOUT = {
     "sample": "The model continues the first words of the validation text, as it is now.",
     "layers": "How alike the layers are, and what each does to the loss, on fixed sequences of the validation text.",
+    "audit": "What the run claims, beside what is true of it.",
 }
 WORKING = {
     "sample": "The model is writing.",
     "similarity": "Comparing the layers on the probe set; training waits meanwhile.",
     "attribution": "Attributing the loss to the layers on the probe set; training waits meanwhile.",
+    "audit": "Reading the run's records; training goes on meanwhile.",
 }
 
 

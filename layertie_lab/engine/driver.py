@@ -25,11 +25,15 @@ class Out(Protocol):
 
 @dataclass
 class _Run:
-    """A `run` (or `step`) under way: its request, how many outcomes are still to come, those that came."""
+    """A `run` (or `step`) under way: its request, how many outcomes are still to come, those that came.
+
+    One of a given number of decisions may go beyond the budget, where its end is evaluated.
+    """
 
     number: int
     left: int
     single: bool = False
+    counted: bool = False
     outcomes: list[Outcome] = field(default_factory=list)
 
 
@@ -111,7 +115,8 @@ class Driver:
         self._end_run()
         session = self.session
         rest = max(0, session.config.decisions - session.decision + (session.phase == "training"))
-        self._run = _Run(number, rest if decisions is None else decisions, single)
+        counted = decisions is not None and not single
+        self._run = _Run(number, rest if decisions is None else decisions, single, counted)
         if self._run.left <= 0:
             self._end_run()
 
@@ -205,6 +210,8 @@ class Driver:
             run.outcomes.append(outcome)
             run.left -= 1
             if run.left <= 0:
+                if run.counted:
+                    self.session.conclude()
                 self._end_run()
         return outcome
 

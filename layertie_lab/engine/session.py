@@ -267,8 +267,12 @@ class Session:
             else:
                 outcomes.append(self.finish())
         if decisions is not None and len(outcomes) == goal > 0:
-            self._agenda.conclude(self)
+            self.conclude()
         return outcomes
+
+    def conclude(self) -> None:
+        """Log an evaluation of a run that has gone beyond its budget, where none is scheduled; else do nothing."""
+        self._agenda.conclude(self)
 
     # -- looking at it ------------------------------------------------------------------------------------------
 

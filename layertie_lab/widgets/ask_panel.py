@@ -21,6 +21,8 @@ class AskPanel(anywidget.AnyWidget):
         questions: Name of a question -> words on its button.
         repeats: Offer to ask again every so many decisions, under these words; "" offers nothing.
         sentence: What is said at first.
+        files: Format of a file -> words on the button that downloads it, shown beside a text.
+        download: Called with a format; returns a file's name and content. It must not hold the panel's owner.
 
     Attributes:
         sentence: What is going on, or came of it.
@@ -37,6 +39,7 @@ class AskPanel(anywidget.AnyWidget):
 
     questions = traitlets.Dict().tag(sync=True)
     repeats = traitlets.Unicode("").tag(sync=True)
+    files = traitlets.Dict().tag(sync=True)
     sentence = traitlets.Unicode("").tag(sync=True)
     alarm = traitlets.Bool(False).tag(sync=True)
     share = traitlets.Float(None, allow_none=True).tag(sync=True)
@@ -45,10 +48,14 @@ class AskPanel(anywidget.AnyWidget):
     can_ask = traitlets.Bool(False).tag(sync=True)
     every = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, questions: Mapping[str, str], *, repeats: str = "", sentence: str = "") -> None:
+    def __init__(
+        self, questions: Mapping[str, str], *, repeats: str = "", sentence: str = "",
+        files: Mapping[str, str] | None = None, download: Callable[[str], tuple[str, bytes]] | None = None,
+    ) -> None:  # fmt: skip
         self._lock = threading.RLock()
         self._asks = Listeners()
-        super().__init__(questions=dict(questions), repeats=repeats, sentence=sentence)
+        self._download = download
+        super().__init__(questions=dict(questions), repeats=repeats, sentence=sentence, files=dict(files or {}))
         self.on_msg(self._receive)
 
     def show(self, **state: Any) -> None:
@@ -68,8 +75,12 @@ class AskPanel(anywidget.AnyWidget):
         kind = message.get("kind") if isinstance(message, dict) else None
         if kind == "every":
             self.every = int(message["every"])
-        elif kind == "ask":
+        elif kind in ("ask", "download"):
             try:
-                self._asks.call(message["name"])
+                if kind == "ask":
+                    self._asks.call(message["name"])
+                elif self._download is not None:
+                    name, content = self._download(message["format"])
+                    self.send({"kind": "file", "name": name}, buffers=[content])
             except LayertieError as error:
                 self.show(sentence=str(error), alarm=True, share=None)

@@ -372,6 +372,9 @@ def test_a_run_is_audited_in_its_tab(visit: Visit) -> None:
     wait_for(lambda: "As of decision 200" in panel.inner_text(), 20, "the audit")
     assert "selection of the best model: not exhibited" in panel.locator("pre").inner_text()
     tab.page.locator("figure[data-panel='Where gradients flow'] canvas").wait_for()
+    with tab.page.expect_download() as waiting:
+        panel.locator("button[data-format='csv']").click()
+    assert waiting.value.suggested_filename == "laptop-lab-audit.csv"
 
 
 def test_the_model_is_asked_about_its_layers_and_for_a_text(visit: Visit) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -131,6 +133,27 @@ def test_the_audit_of_a_run_is_sentences_and_pictures() -> None:
     assert all(spec["usermeta"]["caption"] for spec in pictures.values())
     with pytest.raises(RecordError):
         audits.audit(EXAMPLES / "nowhere")
+
+
+def test_an_audit_comes_from_a_thread() -> None:
+    came: list[Any] = []
+    for name in ("laptop-lab", "nowhere"):
+        audits.in_thread(EXAMPLES / name, lambda *found: came.append(found)).join(20)
+    (found, nothing), (missing, error) = came
+    assert (nothing, missing) == (None, None)
+    assert found.sentence.startswith("As of decision 200: ")
+    assert isinstance(error, RecordError)
+
+
+def test_the_audit_of_a_run_as_files() -> None:
+    name, content = audits.audit_file(EXAMPLES / "laptop-lab", "json")
+    assert name == "laptop-lab-audit.json"
+    assert len(json.loads(content)["departures"]) == 11
+    name, content = audits.audit_file(EXAMPLES / "laptop-lab", "csv")
+    assert name == "laptop-lab-audit.csv"
+    frame = pl.read_csv(io.BytesIO(content))
+    assert frame.height == 201
+    assert len(frame["true_map"][-1].split()) == 12
 
 
 def test_a_farewell_is_remembered_once_and_not_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from layertie_lab import RunConfig, Session
 from layertie_lab.core.errors import LayertieError, RecordError, TieError
 from layertie_lab.core.events import Came, Decided
 from layertie_lab.engine import state
+from layertie_lab.engine.worker import Worker
 from layertie_lab.records.reader import load_run
 
 ALGORITHMS = ("lab", "paper", "official-code")
@@ -277,6 +278,10 @@ def test_decisions_beyond_the_budget_end_with_an_evaluation(text_file: Path, tmp
     with Session(RunConfig.preset("tiny", corpus=str(text_file), decisions=4), tmp_path / "run") as session:
         session.run(3)
         session.run(3)
+    with Worker.resume(tmp_path / "run") as worker:
+        worker.run(1)
+        worker.step()
+        worker.run(2)
     run = load_run(tmp_path / "run")
     assert run.status == "finished"
-    assert run.evaluations["decision"][-1] == 6
+    assert run.evaluations["decision"].unique(maintain_order=True).to_list() == [0, 4, 5, 6, 7, 10]

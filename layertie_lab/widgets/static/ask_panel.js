@@ -18,7 +18,13 @@ class AskPanel {
     this.again = html("label", { class: "ll-again" }, model.get("repeats"), this.every);
     this.bar = html("progress", { max: 1 });
     this.sentence = html("p", { class: "ll-sentence", role: "status" });
-    const line = html("div", { class: "ll-line" }, ...this.buttons, this.again, this.sentence, this.bar);
+    const files = Object.entries(model.get("files")).map(([format, words]) => {
+      const button = html("button", { type: "button", "data-format": format }, words);
+      button.addEventListener("click", () => model.send({ kind: "download", format }));
+      return button;
+    });
+    this.files = html("span", { class: "ll-files" }, ...files);
+    const line = html("div", { class: "ll-line" }, ...this.buttons, this.again, this.sentence, this.bar, this.files);
     this.lead = html("span", { class: "ll-lead" });
     this.words = html("span", {});
     this.text = html("pre", { tabindex: 0 }, this.lead, this.words);
@@ -40,6 +46,7 @@ class AskPanel {
     say(this.lead, get("lead"));
     say(this.words, get("text"));
     set(this.text, { style: get("text") ? null : "display: none" });
+    set(this.files, { style: get("text") ? null : "display: none" });
     this.root.dataset.busy = busy;
   }
 }
@@ -50,7 +57,12 @@ function render({ model, el }) {
   const panel = new AskPanel(model, root);
   const stopTheme = followTheme(root);
   const stop = observe(model, ["sentence", "alarm", "share", "lead", "text", "can_ask", "every"], panel.repaint);
+  const receive = (message, buffers) => {
+    if (message.kind === "file") root.dataset.saved = saveFile(message.name, buffers[0]);
+  };
+  model.on("msg:custom", receive);
   return () => {
+    model.off("msg:custom", receive);
     stop();
     stopTheme();
   };

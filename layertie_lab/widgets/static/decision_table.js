@@ -51,7 +51,10 @@ class DecisionTable {
   }
 
   receive(message, buffers) {
-    if (message.kind === "file") return this.save(message.name, buffers[0]);
+    if (message.kind === "file") {
+      this.root.dataset.saved = saveFile(message.name, buffers[0]);
+      return;
+    }
     if (message.kind === "reset") {
       this.rows.clear();
       this.columns = message.columns;
@@ -106,13 +109,6 @@ class DecisionTable {
       html("td", { class: "ll-number" }, `${(100 * d.trainable_share).toFixed(1)} %`),
     ];
     return html("tr", { "data-decision": d.decision, "data-by": d.by, "data-override": d.overridden ? "" : null }, ...cells);
-  }
-
-  save(name, content) {
-    const address = URL.createObjectURL(new Blob([content]));
-    html("a", { href: address, download: name }).click();
-    URL.revokeObjectURL(address);
-    this.root.dataset.saved = name;
   }
 }
 

@@ -34,6 +34,14 @@ function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Hand a file to the person as a download. Returns its name. */
+function saveFile(name, content) {
+  const address = URL.createObjectURL(new Blob([content]));
+  html("a", { href: address, download: name }).click();
+  URL.revokeObjectURL(address);
+  return name;
+}
+
 /** "light" or "dark", as the page around the widget looks (marimo, JupyterLab, VS Code, else the system). */
 function hostTheme() {
   const places = [document.body, document.documentElement];
