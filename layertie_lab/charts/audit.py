@@ -116,7 +116,8 @@ def _counts(audit: pl.DataFrame, what: Quantity) -> alt.Chart:
     title, unit = _TITLES[what]
     books = [book for book in _BOOKS[what] if audit[book[0]].null_count() < audit.height]
     long: list[dict[str, Any]] = []
-    for column, label, _ in books:
+    # Drawn in this order: a dashed line is seen above a solid one of the same values, and not below it.
+    for column, label, _ in reversed(books):
         series = audit.select("decision", value=pl.col(column) / unit).drop_nulls().sort("decision")
         long += [row | {"book": label} for row in rows(thin_extremes(series, "value", limit=LIMIT // 3))]
     labels = [label for _, label, _ in books]

@@ -43,6 +43,13 @@ def test_claimed_and_true_have_their_colours(what: Any) -> None:
     assert "measured" not in picture(charts.claimed_and_true(audit(9), what, dark=True))
 
 
+def test_what_is_claimed_is_drawn_above_what_is_true() -> None:
+    """Where both are the same, a dashed line under a solid one would not be seen."""
+    drawn = picture(charts.claimed_and_true(audit(9)))
+    lines = drawn[drawn.index("mark-line") :]
+    assert lines.index(palette.TRUE_COUNT) < lines.index(palette.CLAIMED_COUNT)
+
+
 def test_gradients_have_a_row_per_layer() -> None:
     chart = charts.gradient_flow(audit(3))
     (rows,) = chart.to_dict()["datasets"].values()

@@ -148,3 +148,12 @@ def test_sparkline_and_sizes() -> None:
     assert sparkline([1.0, 1.0]) == "▁▁"
     assert sparkline(list(range(800)), width=8) == "▁▂▃▄▅▆▇█"
     assert [size_text(n) for n in (12, 12_000, 1.2e9, 3e15)] == ["12 B", "12.0 kB", "1.2 GB", "3000.0 TB"]
+
+
+def test_the_package_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "layertie_lab", "show", "nowhere"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
