@@ -95,6 +95,11 @@ def audit(path: Path) -> Audited:
         f"As of decision {found.run['decisions']}: {len(found.exhibited)} of {len(found.findings)} departures of the "
         "official code from the paper are exhibited."
     )
+    untold = sum(finding.verdict == "cannot be told" for finding in found.findings)
+    if untold:
+        sentence += f" Of {untold} it cannot be told."
+    if found.run["status"] == "damaged":
+        sentence = f"The log is damaged, and audited as far as it can be read. {sentence}"
     text = "\n".join([*lines, *found.notes, "", *_table(found.frame.tail(ROWS).to_dicts())])
     return Audited(sentence, text, pictures)
 

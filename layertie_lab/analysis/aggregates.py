@@ -24,6 +24,8 @@ from .statistics import LEVEL, Estimate, paired_interval
 
 ALL = "all settings"
 """What the column `setting` says in rows that take all settings together."""
+LEAST = 3
+"""Seeds from which on there are bootstrap intervals at all; with two they only repeat the two numbers."""
 FEW = 10
 """Up to so many seeds, bootstrap intervals are called too narrow."""
 RESAMPLES = 2_000
@@ -34,7 +36,11 @@ AGGREGATES: dict[str, tuple[Any, str]] = {
     "policy": (pl.String, "who answered"),
     "seeds": (pl.Int64, "seeds with a finished run"),
     "unfinished": (pl.Int64, "planned runs that are not in the numbers, for they are not finished"),
-    "iqm": (pl.Float64, "interquartile mean of the metric over runs; null for all settings, whose scales differ"),
+    "failed": (pl.Int64, "of these, those that an error ended, such as a loss that is not finite"),
+    "iqm": (
+        pl.Float64,
+        "interquartile mean of the metric over runs, 3 or more; null for all settings, whose scales differ",
+    ),
     "iqm_low": (pl.Float64, "lower end of its bootstrap interval"),
     "iqm_high": (pl.Float64, "upper end"),
     "difference": (pl.Float64, "mean of the metric minus the reference policy's at the same seed and setting"),
@@ -42,7 +48,11 @@ AGGREGATES: dict[str, tuple[Any, str]] = {
     "difference_high": (pl.Float64, "upper end"),
     "pairs": (pl.Int64, "seeds that both have finished: those behind the difference"),
     "improvement": (pl.Float64, "probability that a run is better (lower) than one of the reference, seeds apart"),
-    "improvement_low": (pl.Float64, "lower end of its stratified bootstrap interval"),
+    "improvement_low": (
+        pl.Float64,
+        "lower end of its stratified bootstrap interval; null where all runs of one side are better than all of the "
+        "other, which leaves the bootstrap nothing to vary",
+    ),
     "improvement_high": (pl.Float64, "upper end"),
     "owners_low": (pl.Int64, "fewest independent layers at the end of a run"),
     "owners_high": (pl.Int64, "most"),
@@ -218,15 +228,26 @@ def caution(aggregates: pl.DataFrame) -> str:
     fewest, most = (int(value) for value in aggregates.select(low=pl.min("seeds"), high=pl.max("seeds")).row(0))
     seeds = f"{fewest} seed{'s' if fewest != 1 else ''}" if fewest == most else f"{fewest} to {most} seeds"
     words = [f"Intervals are {LEVEL:.0%}, each by itself; {seeds} finished per policy."]
-    if fewest < 2:
-        words.append("Fewer than two finished seeds give no interval, and so no estimate.")
+    if fewest < LEAST:
+        words.append(
+            f"Fewer than two finished seeds give no interval, and so no estimate; fewer than {LEAST} give a paired "
+            "difference (Student's t) alone."
+        )
     elif fewest <= FEW:
         words.append(
             "With so few, the bootstrap intervals (interquartile mean, profile, probability) are too narrow; those of "
             "the paired differences (Student's t) hold."
         )
+    if aggregates.filter(pl.col("improvement").is_not_null(), pl.col("improvement_low").is_null()).height:
+        words.append("A probability without an interval: all runs of one side were better than all of the other.")
     if left := int(aggregates.filter(pl.col("setting") != ALL)["unfinished"].sum()):
         words.append(f"{left} planned runs are not finished and left out.")
+    failed = aggregates.filter(pl.col("setting") != ALL).group_by("policy", maintain_order=True).agg(pl.sum("failed"))
+    if counts := [f"{policy} {count}" for policy, count in failed.rows() if count]:
+        words.append(
+            f"Of these, an error ended some, such as a loss that is not finite: {', '.join(counts)}; the numbers are "
+            "of the runs that got through."
+        )
     return " ".join(words)
 
 
@@ -256,11 +277,12 @@ def _row(
     row: dict[str, Any] = {
         "setting": setting, "policy": policy, "seeds": ours["seed"].n_unique(),
         "unfinished": results.filter(policy=policy).height - ours.height,
+        "failed": results.filter(policy=policy, status="failed").height,
     }  # fmt: skip
     for name, column in (("owners", "owners"), ("blocks", "blocks"), ("parameters", "trainable_parameters")):
         row |= {f"{name}_low": ours[column].min(), f"{name}_high": ours[column].max()}
     strata = _strata(ours, metric)
-    enough = min(map(len, strata.values()), default=0) > 1
+    enough = min(map(len, strata.values()), default=0) >= LEAST
     if setting != ALL and enough:
         row |= _spread("iqm", interquartile_mean(list(strata.values()), level))
     if policy == reference:
@@ -274,9 +296,11 @@ def _row(
         row |= _spread("difference", paired_interval(units[metric], units[f"{metric}_reference"], level))
     other = _strata(theirs, metric)
     common = [name for name in strata if name in other]
-    if common and all(len(side[name]) > 1 for side in (strata, other) for name in common):
+    if common and all(len(side[name]) >= LEAST for side in (strata, other) for name in common):
         found = probability_of_improvement([strata[n] for n in common], [other[n] for n in common], level)
         row |= _spread("improvement", found)
+        if found.low == found.high:
+            row |= {"improvement_low": None, "improvement_high": None}
     return row
 
 

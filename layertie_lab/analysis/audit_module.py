@@ -105,10 +105,12 @@ def audit_module(
     itself is seen in this package's own stacks only.
 
     Raises:
-        AnalysisError: No blocks, blocks that are not in the module or have no parameters, or a claimed map of another
+        AnalysisError: No module, no optimizer of torch's, parameters without memory or storage of their own (lazy,
+            sparse), no blocks, blocks that are not in the module or have no parameters, or a claimed map of another
             depth.
         TieError: The claimed map is no tie map.
     """
+    _check(module, optimizer)
     layers = _blocks_of(module, blocks)
     ties = None if claimed is None else claimed if isinstance(claimed, TieMap) else TieMap(tuple(claimed))
     if ties is not None and len(ties) != len(layers):
@@ -124,6 +126,22 @@ def audit_module(
         schema={name: kind for name, (kind, _) in LAYER_COLUMNS.items()},
     )
     return ModuleAudit(frame, totals, tuple(at_rest(rows, totals, has_optimizer=held.known)))
+
+
+def _check(module: Any, optimizer: Any) -> None:
+    if not isinstance(module, nn.Module):
+        raise AnalysisError(f"Expected a torch.nn.Module, but got {type(module).__name__}.", "Hand in the model.")
+    if optimizer is not None and not isinstance(getattr(optimizer, "param_groups", None), list):
+        raise AnalysisError(
+            f"Expected a torch optimizer, but got {type(optimizer).__name__}.", "Hand in the one that trains the model."
+        )
+    for name, p in module.named_parameters():
+        if isinstance(p, nn.UninitializedParameter) or p.layout != torch.strided:
+            kind = "has no shape yet" if isinstance(p, nn.UninitializedParameter) else f"is {p.layout}"
+            raise AnalysisError(
+                f"Expected dense parameters in memory, but {name} {kind}.",
+                "Run the model once, and use dense tensors, before it is audited.",
+            )
 
 
 def _blocks_of(module: nn.Module, blocks: str | Iterable[nn.Module]) -> list[nn.Module]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .audit_findings import TITLES, Finding, Told, some
+from .audit_findings import TITLES, Finding, Told, Verdict, some
 
 
 def at_rest(
@@ -70,7 +70,7 @@ def _parameters(counts: Mapping[str, int]) -> Told:
     shown = [name for name in (over or ways) if name in counts]
     words = " and ".join(f"{counts[name]:,} counted {ways[name]}" for name in shown)
     evidence = {"true_parameters": true} | {name: counts[name] for name in ways if name in counts}
-    words += f", where {true:,} are trained, each storage once."
+    words += f", where {true:,} require gradients, each storage once."
     return ("exhibited" if over else "not exhibited"), words, evidence
 
 
@@ -84,12 +84,19 @@ def _optimizer(rows: Sequence[Mapping[str, Any]], counts: Mapping[str, int]) -> 
     else:
         updates = f"No storage is updated more than once per step ({counts['held_entries']} entries)."
     size = f"{counts['idle_state_bytes'] / 1e6:.2f} MB"
-    states = (
-        f"The optimizer keeps state for {some(idle, 'Parameter')} that are not trained ({size})."
-        if idle
-        else "The optimizer holds state for what is trained and nothing else."
-    )
+    outside, missing = counts["held_outside_the_module"], counts["not_held"]
+    lacks = [f"{some(outside, 'Parameter')} not of this model"] if outside else []
+    lacks += [f"{some(missing, 'Parameter')} that require gradients left out"] if missing else []
+    told: Verdict = "exhibited" if idle else "not exhibited"
+    if idle:
+        states = f"The optimizer keeps state for {some(idle, 'Parameter')} that are not trained ({size})."
+    elif not any(row["has_state"] for row in rows):
+        told, states = "cannot be told", "The optimizer holds no state of the layers yet; audit again after a step."
+    else:
+        states = "The optimizer holds no state but for what is trained."
+    if lacks:
+        states += f" It does not fit the model: {', '.join(lacks)}."
     return {
         2: ("exhibited" if several else "not exhibited", updates, evidence),
-        10: ("exhibited" if idle else "not exhibited", states, evidence),
+        10: (told, states, evidence | {"held_outside_the_module": outside}),
     }

@@ -17,6 +17,8 @@ QNetwork = tuple[int, torch.Tensor, torch.Tensor]
 """(decision it was saved at, first layer's weight [hidden, layers], its bias [hidden])."""
 Q_LEARNERS = ("paper", "official-code")
 """Policies with a Q-network."""
+PASSES = 10
+"""Passes over the layers from which on a mean count of layers that is near chance says something."""
 
 
 def constant_reward(made: Sequence[Row]) -> Told:
@@ -58,6 +60,8 @@ def chance(made: Sequence[Row]) -> Told:
         f"At the end of {some(len(ends), 'episode')} the map claimed {mean:.2f} independent layers on average; uniform "
         f"draws give {expected:.2f} (standard deviation {spread:.2f}), {away:.1f} standard errors away"
     )
+    if away <= 2 and len(ends) < PASSES:
+        return "cannot be told", f"{words}; so few cannot tell an agent from chance.", evidence
     if away <= 2:
         return "exhibited", f"{words}: the count does not tell this agent from chance.", evidence
     return "not exhibited", f"{words}.", evidence

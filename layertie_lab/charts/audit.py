@@ -121,7 +121,7 @@ def _counts(audit: pl.DataFrame, what: Quantity) -> alt.Chart:
         series = audit.select("decision", value=pl.col(column) / unit).drop_nulls().sort("decision")
         long += [row | {"book": label} for row in rows(thin_extremes(series, "value", limit=LIMIT // 3))]
     labels = [label for _, label, _ in books]
-    key = alt.Legend(title=None, columns=1 if len(labels) > 2 else 2, labelLimit=0)
+    key = alt.Legend(title=None, columns=1, labelLimit=0)
     base = alt.Chart(alt.InlineData(values=long)).encode(
         x=_x(),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickMinStep=1 if unit == 1 else 0)),

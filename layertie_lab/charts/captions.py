@@ -65,7 +65,7 @@ CAPTIONS: dict[str, str] = {
         " layer's position, so tied layers differ."
     ),
     "audit": (
-        "Dashed orange: what was claimed after each decision; solid blue: what was true. Layers: those that the"
+        "Dashed orange: what the official code would have printed; solid blue: what was true. Layers: those that the"
         " map calls independent, and distinct blocks in memory. Parameters: as the official code's count by layer"
         " prints them, and those that train, each storage once. Memory: what was allocated when the episode began,"
         " where the official code reads it, and what a training step needs, predicted from shapes; dotted green, on"

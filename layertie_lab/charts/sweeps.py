@@ -61,8 +61,9 @@ def policy_intervals(
     runs = results.filter(pl.col("setting").eq_missing(pl.lit(chosen)), pl.col("status") == "finished").select(
         "policy", "seed", value=metric
     )
+    where = f" with {chosen}" if chosen else ""
     if shown.is_empty() or runs.is_empty():
-        return words_only("No run is finished yet.", height=120, width=2 * width, dark=dark)
+        return words_only(f"No run{where} is finished yet.", height=120, width=2 * width, dark=dark)
     order = shown["policy"].to_list()
     height = ROW * len(order)
     title = METRICS.get(metric, metric)
@@ -91,7 +92,10 @@ def policy_intervals(
     return alt.HConcatChart(
         hconcat=[
             alt.LayerChart(
-                layer=left, width=width, height=height, title=f"Interquartile mean, 95 % bootstrap, {seeds} seeds"
+                layer=left,
+                width=width,
+                height=height,
+                title=f"Interquartile mean, 95 % bootstrap, {seeds} seeds{where}",
             ),
             alt.LayerChart(layer=right, width=width, height=height, title="Mean paired difference, 95 % t interval"),
         ],
@@ -153,7 +157,8 @@ def profile_chart(
         data=alt.InlineData(values=rows(joined)),
     )
     heading = alt.TitleParams(
-        "Performance profiles, 95 % bootstrap, pointwise", subtitle=f"share of runs at or below a {title}"
+        "Performance profiles, 95 % bootstrap, pointwise",
+        subtitle=f"share of runs at or below a {title}; dashed: {reference}",
     )
     return panel.facet(
         facet=alt.Facet("policy:N", sort=order, title=None, header=alt.Header(labelFontSize=13)),
@@ -184,6 +189,12 @@ def parameters_against_loss(
         return words_only("No run is finished yet.", height=height // 2, width=width, dark=dark)
     order = list(dict.fromkeys(runs["policy"]))
     title = METRICS.get(metric, metric)
+    settings = list(dict.fromkeys(runs["setting"]))
+    shape = (
+        alt.Shape("setting:N", scale=names(settings, [_SHAPES[i % 6] for i in range(len(settings))]))
+        if len(settings) > 1
+        else alt.Shape("policy:N", scale=names(order, [_SHAPES[_place(policy) % 6] for policy in order]))
+    )
     points = (
         alt.Chart(alt.InlineData(values=rows(runs)))
         .mark_point(filled=True, size=75, opacity=0.75)
@@ -194,7 +205,7 @@ def parameters_against_loss(
             ),
             y=alt.Y(f"{metric}:Q", title=title, scale=alt.Scale(zero=False)),
             color=_legend(order),
-            shape=alt.Shape("policy:N", scale=names(order, [_SHAPES[_place(policy) % 6] for policy in order])),
+            shape=shape,
             tooltip=[
                 alt.Tooltip("policy:N"),
                 alt.Tooltip("setting:N"),

@@ -12,6 +12,7 @@ from ..analysis import aggregates as numbers
 from ..charts import sweeps as charts
 from ..charts.page import to_html
 from ..core.config import Algorithm, RunConfig
+from ..core.errors import RecordError
 from ..core.serialize import changed, value_at
 from ..records.export import frame_bytes, write_files
 from ..records.reader import load_run
@@ -31,9 +32,11 @@ def write(directory: Path, report: Path, results: pl.DataFrame, aggregates: pl.D
 
     Raises:
         AnalysisError: vl-convert-python, which the page with the charts needs, is not installed.
+        RecordError: The folder holds something else than a report.
         StorageError: It cannot be written.
     """
     sweep = SweepDirectory.open(directory)
+    refuse_other(report)
     chart = _chart(results, aggregates, reference)
     table = _markdown([heads(reference), *(cells(row) for row in aggregates.to_dicts())])
     contents = {
@@ -46,6 +49,15 @@ def write(directory: Path, report: Path, results: pl.DataFrame, aggregates: pl.D
         "README.md": _readme(sweep, results).encode(),
     }
     return write_files(report, contents)
+
+
+def refuse_other(report: Path) -> None:
+    """Raise RecordError unless a report can go to `report`: a new or empty folder, or one with an earlier report."""
+    if report.is_dir() and any(report.iterdir()) and not (report / "aggregates.csv").is_file():
+        raise RecordError(
+            f"Expected a new folder for the report, or that of an earlier one, but {report} holds something else.",
+            "Choose another folder.",
+        )
 
 
 def command_of(sweep: SweepDirectory) -> str:
@@ -79,7 +91,7 @@ def _chart(results: pl.DataFrame, aggregates: pl.DataFrame, reference: str) -> A
     parts: list[charts.SweepChart] = [
         charts.policy_intervals(results, aggregates, reference=reference, setting=name) for name in settings
     ]
-    several = len(settings) > 1
+    several = numbers.finished(results)["setting"].n_unique() > 1
     if not several or reference in aggregates["policy"].to_list():
         profile = numbers.profiles(results, reference=reference)
         order = dict.fromkeys(aggregates["policy"])

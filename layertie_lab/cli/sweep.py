@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import shlex
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,10 @@ def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple
     from ..engine import sweep as engine
 
     directory = command.directory
+    if command.report is not None:
+        from .report import refuse_other
+
+        refuse_other(command.report)
     if directory is None and (command.resume or command.summarize):
         flag = "--summarize" if command.summarize else "--resume"
         raise ConfigError(f"Expected --directory with {flag}, but got none.", "Name the sweep's folder.")
@@ -82,7 +87,7 @@ def _summarized(
     try:
         table = numbers.aggregate(results, reference=command.reference)
     except AnalysisError as error:
-        progress.print(str(error), soft_wrap=True, markup=False)
+        progress.print(f"{_standing(results)} {error}", soft_wrap=True, markup=False)
         return result
     words = numbers.caution(table)
     result |= {"aggregates": table.to_dicts(), "reference": command.reference, "caution": words}
@@ -90,6 +95,8 @@ def _summarized(
         output.print(_printed(table))
         output.print(f"Validation loss, nats per token; the reference is {command.reference}.", soft_wrap=True)
         output.print(words, soft_wrap=True)
+        if set(results["status"]) != {"finished"}:
+            output.print(_standing(results), soft_wrap=True, markup=False)
         output.print(f"sweep: {directory}", soft_wrap=True, markup=False)
     if command.report is not None:
         from .report import write
@@ -98,6 +105,14 @@ def _summarized(
         if not command.json:
             output.print(f"report: {command.report}", soft_wrap=True, markup=False)
     return result
+
+
+def _standing(results: pl.DataFrame) -> str:
+    """How many runs are how far."""
+    counts = Counter(results["status"])
+    budget = "1 run" if results.height == 1 else f"{results.height} runs"
+    parts = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return f"{budget} planned: {parts}; {results['decisions'].sum():,} decisions made."
 
 
 def varied(words: tuple[str, ...]) -> dict[str, list[Any]]:
@@ -131,6 +146,8 @@ def cells(row: dict[str, Any]) -> list[str]:
     def estimate(name: str, form: str) -> str:
         if row[name] is None:
             return ""
+        if row[f"{name}_low"] is None:
+            return f"{row[name]:{form}}"
         low, high = (format(row[f"{name}_{end}"], form) for end in ("low", "high"))
         return f"{row[name]:{form}} [{low}, {high}]"
 

@@ -25,6 +25,14 @@ from .worker import Worker
 BASELINES: tuple[str, ...] = ("random", *PATTERNS)
 """Policies that learn nothing; every comparison shows them unless told otherwise."""
 
+NOT_VARIED = {
+    "policy": "Name the policies: --policies lab random.",
+    "seed": "Name the seeds: --seeds 1 2 3.",
+    "algorithm": "Name lab, paper and official-code among the policies: each runs as the algorithm of that name.",
+    "scale": "Make a sweep per scale.",
+}
+"""Settings that a sweep has places of their own for, with what to do."""
+
 _TURN = 0.5
 
 
@@ -106,6 +114,8 @@ def plan(
         given["training.threads"] = 1
     combinations: list[dict[str, Any]] = [{}]
     for setting, values in (vary or {}).items():
+        if (name := setting.rpartition(".")[2].rpartition("__")[2]) in NOT_VARIED:
+            raise ConfigError(f"Expected other settings to vary, but got {setting}.", NOT_VARIED[name])
         if not values:
             raise ConfigError(f"Expected at least one value of {setting}, but got none.", "Write NAME=VALUE,VALUE.")
         combinations = [before | {setting: value} for before in combinations for value in values]

@@ -212,6 +212,12 @@ class Run:
         return list(self._telemetry.get(kind, ()))
 
     @property
+    def failed(self) -> bool:
+        """Whether the last process that trained the run met an error that ended the training."""
+        last = {kind: self._telemetry[kind][-1]["time"] for kind in ("process", "failed") if self._telemetry.get(kind)}
+        return "failed" in last and last["failed"] >= last.get("process", 0.0)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know: damage that the frames leave out."""
         return (*([self.damage] if self.damage else []), *self._telemetry_damage)

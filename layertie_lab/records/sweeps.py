@@ -25,7 +25,11 @@ FORMAT = 1
 
 RESULTS: dict[str, tuple[Any, str]] = {
     "run": (pl.String, "the run's folder, inside the sweep's"),
-    "status": (pl.String, "planned, running, finished, stopped (can be resumed) or damaged"),
+    "status": (
+        pl.String,
+        "planned, running, finished, stopped (can be resumed), failed (an error ended it, such as a loss that is not "
+        "finite) or damaged",
+    ),
     "policy": (pl.String, "who answers"),
     "algorithm": (pl.String, "which preset the run's semantics came from"),
     "setting": (pl.String, 'the settings that vary within a policy, as "name=value, ..."; "" where none does'),
@@ -166,6 +170,8 @@ class SweepDirectory:
         if row["status"] in ("planned", "damaged"):
             return row
         run = load_run(self.path / name, damaged="keep")
+        if row["status"] == "stopped" and run.failed:
+            row["status"] = "failed"
         decisions = run.decisions
         validation = run.evaluations.filter(pl.col("split") == "validation")
         if run.opened is not None:

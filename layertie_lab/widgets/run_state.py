@@ -15,6 +15,8 @@ from .row_store import short
 
 RATE_SECONDS = 4.0
 """Rates are taken over this long."""
+LEAST_SECONDS = 0.5
+"""Least time that a speed is told from."""
 
 STATUS = {
     "starting": "preparing", "preparing text": "preparing", "ready": "paused", "running": "running", "kept": "running",
@@ -154,7 +156,9 @@ class RunState:
         while times and times[0] < now - RATE_SECONDS:
             times.popleft()
         # The span from the oldest to now, so that a run that has just begun is not read as a slow one.
-        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 2 and times[-1] > times[0] else 0.0
+        span = times[-1] - times[0] if len(times) > 2 else 0.0
+        # Entries come in bursts, and the first of them says nothing of how fast they come.
+        return (len(times) - 1) / span if span >= LEAST_SECONDS else 0.0
 
 
 _NO_HAND: dict[str, Any] = {

@@ -129,12 +129,29 @@ def test_the_number_of_seeds_is_always_said_and_few_are_called_few() -> None:
 
 def test_unfinished_runs_are_counted_and_left_out() -> None:
     left = results({("", "lab"): [50.0], ("", "cycle"): [50.0, 50.0]}, status="stopped")
-    found = aggregate(pl.concat([results({("", "lab"): [1.0, 2.0]}), left]))
-    assert found.select("policy", "seeds", "unfinished").rows() == [("lab", 2, 1), ("cycle", 0, 2)]
+    found = aggregate(pl.concat([results({("", "lab"): [1.0, 2.0, 1.5]}), left]))
+    assert found.select("policy", "seeds", "unfinished").rows() == [("lab", 3, 1), ("cycle", 0, 2)]
     assert found["iqm"][0] < 2
     assert found["iqm"][1] is None
-    assert "0 to 2 seeds" in caution(found)
+    assert "0 to 3 seeds" in caution(found)
     assert "3 planned runs are not finished" in caution(found)
+    assert "error" not in caution(found)
+
+
+def test_runs_that_an_error_ended_are_counted_by_policy() -> None:
+    ended = results({("", "lab"): [9.0], ("", "cycle"): [9.0, 9.0]}, status="failed")
+    found = aggregate(pl.concat([results({("", "lab"): [1.0, 2.0, 1.5]}), ended]))
+    assert found.select("policy", "unfinished", "failed").rows() == [("lab", 1, 1), ("cycle", 2, 2)]
+    assert "an error ended some, such as a loss that is not finite: lab 1, cycle 2" in caution(found)
+
+
+def test_what_the_bootstrap_cannot_vary_has_no_interval() -> None:
+    found = aggregate(results({("", "independent"): [1.0, 1.1, 1.2], ("", "lab"): [2.0, 2.1, 2.2]}))
+    lab = found.filter(policy="lab").to_dicts()[0]
+    assert (lab["improvement"], lab["improvement_low"], lab["improvement_high"]) == (0.0, None, None)
+    two = aggregate(results({("", "independent"): [1.0, 1.1], ("", "lab"): [2.0, 2.3]})).filter(policy="lab")
+    assert (two["iqm"][0], two["improvement"][0]) == (None, None)
+    assert two["difference_low"][0] < two["difference"][0] < two["difference_high"][0]
 
 
 def test_settings_are_compared_apart_and_together() -> None:

@@ -54,6 +54,30 @@ def step(model: Tower) -> torch.optim.Optimizer:
     return optimizer
 
 
+def test_an_optimizer_that_does_not_fit_is_said_to() -> None:
+    model, other = Tower(), Tower()
+    told = {finding.number: finding for finding in audit_module(model, "body.layers", step(other)).findings}
+    assert told[10].verdict == "exhibited"
+    assert "7 Parameters not of this model, 7 Parameters that require gradients left out" in told[10].sentence
+    fresh = torch.optim.AdamW(model.blocks[0].parameters())
+    told = {finding.number: finding for finding in audit_module(model, "body.layers", fresh).findings}
+    assert told[10].verdict == "cannot be told"
+    assert "5 Parameters that require gradients left out" in told[10].sentence
+
+
+@pytest.mark.parametrize(
+    ("module", "optimizer", "words"),
+    [
+        (nn.LazyLinear(3), None, "has no shape yet"),
+        ("a model", None, "torch.nn.Module"),
+        (Tower(), "Adam", "torch optimizer"),
+    ],
+)
+def test_what_cannot_be_audited(module: Any, optimizer: Any, words: str) -> None:
+    with pytest.raises(AnalysisError, match=words):
+        audit_module(module, "body.layers", optimizer)
+
+
 def reuse(model: Tower) -> None:
     model.blocks[2] = model.blocks[0]
 

@@ -39,7 +39,7 @@ def test_table_and_report(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     text = capsys.readouterr().out
     assert "official" in text
     assert "2 seeds" in text
-    assert "too narrow" in text
+    assert "give a paired difference" in text
     assert {path.name for path in report.iterdir()} == {
         "README.md", "aggregates.csv", "chart.html", "chart.json", "results.csv", "results.parquet", "table.md",
     }  # fmt: skip
@@ -69,6 +69,8 @@ def test_summarizing_trains_nothing(folder: Path, tmp_path: Path, capsys: pytest
     found = json.loads(capsys.readouterr().out)
     assert [row["status"] for row in found["results"]] == ["planned"]
     assert found["aggregates"] == []
+    assert main(["sweep", "--summarize", "--directory", str(tmp_path / "planned")]) == 0
+    assert "1 run planned: 1 planned; 0 decisions made" in capsys.readouterr().err
     assert sorted(path.name for path in (tmp_path / "planned").iterdir()) == ["sweep.json"]
     # Another process may be at it.
     sweep = SweepDirectory.open(folder)
@@ -77,6 +79,17 @@ def test_summarizing_trains_nothing(folder: Path, tmp_path: Path, capsys: pytest
     assert main(["sweep", "--resume", "--directory", str(folder), "--json"]) == 2
     sweep.unlock()
     assert "only writer" in capsys.readouterr().err
+
+
+def test_a_report_replaces_nothing_but_a_report(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "README.md"
+    mine.write_text("mine")
+    assert main(["sweep", "--summarize", "--directory", str(folder), "--report", str(tmp_path)]) == 2
+    assert "holds something else" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    assert mine.read_text() == "mine"
 
 
 def test_the_command_in_the_report_plans_the_same_runs(folder: Path) -> None:

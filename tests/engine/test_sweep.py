@@ -64,6 +64,8 @@ def test_settings_are_crossed_and_seeds_come_first() -> None:
         (["lab"], [1], {"layers": []}, "at least one value of layers"),
         (["lab"], [1], {"layerz": [3]}, "setting's name"),
         (["lab"], [1], {"layers": [1]}, "at least 2 layers"),
+        (["lab"], [1], {"seed": [1, 2]}, "--seeds"),
+        (["lab"], [1], {"agent.policy": ["paper"]}, "--policies"),
     ],
 )
 def test_refused_plans(policies: list[str], seeds: list[int], vary: dict[str, Any], words: str) -> None:
@@ -104,6 +106,13 @@ def test_runs_equal_sessions_and_a_bad_one_does_not_end_the_others(text_file: Pa
         assert row[column] == pytest.approx(summary[column])
     assert row["steps"] == 24
     assert row["seconds"] > 0
+
+
+def test_a_run_whose_loss_is_not_finite_has_failed(text_file: Path, tmp_path: Path) -> None:
+    config = base(text_file).replace(learning_rate=1e30, gradient_clip=0.0)
+    swept = sweep(plan(config, ["lab"], [1], baselines=False), tmp_path / "sweep", processes=1)
+    assert "finite" in swept.failures["lab-seed1"]
+    assert swept.results.select("status", "validation_loss").rows() == [("failed", None)]
 
 
 def test_a_stopped_sweep_goes_on(text_file: Path, tmp_path: Path) -> None:
