@@ -41,7 +41,8 @@ def vega_config(dark: bool = False) -> dict[str, Any]:
             "titlePadding": 8, "titleLimit": 0, "labelLimit": 0, "gridColor": tone["grid"], "domainColor": soft,
             "tickColor": soft, "tickSize": 4, "labelOverlap": "greedy", "labelFlush": False,
         },
-        "axisX": {"grid": False, "tickCount": 6},
+        # Room for the labels before there are any: a chart without a legend is not laid out anew when they come.
+        "axisX": {"grid": False, "tickCount": 6, "minExtent": 20},
         "axisY": {"minExtent": 44, "tickCount": 5},
         "legend": {
             "labelColor": ink, "labelFontSize": 13, "labelLimit": 0, "titleColor": ink, "titleFontSize": 13,
