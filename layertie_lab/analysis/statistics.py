@@ -105,8 +105,19 @@ def jackknife_interval(
     )
 
 
+def margin(error: ArrayLike, count: ArrayLike, level: ArrayLike = LEVEL) -> NDArray[np.float64]:
+    """Half the width of Student's t interval: `t(1/2 + level/2; count - 1) * error` (Student 1908).
+
+    Args:
+        error: (...) standard error of the mean.
+        count: (...) independent units, 2 or more.
+        level: (...) coverage, 0 to 1.
+    """
+    return stats.t.ppf((1 + np.asarray(level)) / 2, np.asarray(count) - 1) * np.asarray(error, dtype=np.float64)
+
+
 def _around(value: NDArray[np.float64], error: NDArray[np.float64], count: int, level: float) -> Estimate:
-    half = stats.t.ppf((1 + level) / 2, count - 1) * error
+    half = margin(error, count, level)
     return Estimate(np.asarray(value), np.asarray(value - half), np.asarray(value + half), count=count, level=level)
 
 
