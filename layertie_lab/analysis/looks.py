@@ -55,6 +55,11 @@ class LookPlan:
             )
 
     @property
+    def rule(self) -> str:
+        """What its ends are called."""
+        return "interval"
+
+    @property
     def first(self) -> int:
         """Replicates before which there is no look."""
         return self.replicates[0]
@@ -81,7 +86,7 @@ class LookPlan:
         """The next look after so many replicates; None after the last."""
         return next((look for look in self.replicates if look > replicates), None)
 
-    def alpha(self, count: ArrayLike) -> NDArray[np.float64]:
+    def alpha_at(self, count: ArrayLike) -> NDArray[np.float64]:
         """(...) 1 - level at the look `count`; of the next look in between, of the last one beyond."""
         place = np.searchsorted(self.replicates, np.asarray(count))
         return np.asarray(self.alphas)[np.minimum(place, len(self.alphas) - 1)]
@@ -94,7 +99,7 @@ class LookPlan:
             count: (...) replicates, 2 or more.
         """
         count = np.asarray(count)
-        return margin(np.asarray(spread) / np.sqrt(count), count, 1 - self.alpha(count))
+        return margin(np.asarray(spread) / np.sqrt(count), count, 1 - self.alpha_at(count))
 
     def p_value(self, statistic: ArrayLike, count: ArrayLike) -> NDArray[np.float64]:
         """(...) the look's two-sided t p-value, scaled by `total / alpha`: it is at most `total` if the look rejects.
@@ -108,7 +113,7 @@ class LookPlan:
         """
         statistic, count = np.asarray(statistic, dtype=np.float64), np.asarray(count)
         tail = 2 * stats.t.sf(np.maximum(statistic, 0.0), count - 1)
-        return np.minimum(1.0, tail * self.total / self.alpha(count))
+        return np.minimum(1.0, tail * self.total / self.alpha_at(count))
 
     def ahead(self, replicates: int) -> NDArray[np.int64]:
         """Numbers of replicates at which a verdict could still come: later looks, then (another plan's) any number."""
@@ -135,20 +140,25 @@ class OpenEnded:
     c^2 = 1 / g; after Lai (1976), "On confidence sequences". The same E_n is the Bayes factor of Gonen et al. (2005).
     """
 
-    level_alpha: float = 0.05
+    alpha: float = 0.05
     """Chance that the sequence ever leaves out the true difference, at most."""
     effect_variance: float = 8.0
-    """g. 8 is narrowest at 4 to 5 replicates and within a tenth of the best g from 6 to 64 (computed)."""
+    """g. 8 is about the narrowest at 4 and 5 replicates, and within a tenth of the best g up to 16 (computed)."""
     at_most: int = 64
     """Replicates after which one gives up undecided. Validity does not need it; a power forecast does."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.level_alpha < 1 or not self.effect_variance > 0 or not 2 <= self.at_most <= FARTHEST:
+        if not 0 < self.alpha < 1 or not self.effect_variance > 0 or not 2 <= self.at_most <= FARTHEST:
             raise AnalysisError(
                 f"Expected an alpha between 0 and 1, an effect variance above 0 and 2 to {FARTHEST} replicates at "
-                f"most, but got {self.level_alpha}, {self.effect_variance} and {self.at_most}.",
+                f"most, but got {self.alpha}, {self.effect_variance} and {self.at_most}.",
                 "Use the defaults: .05, 8 and 64.",
             )
+
+    @property
+    def rule(self) -> str:
+        """What its ends are called."""
+        return "confidence sequence"
 
     @property
     def first(self) -> int:
@@ -163,7 +173,7 @@ class OpenEnded:
     @property
     def total(self) -> float:
         """The most that the chance of a false better or worse can be."""
-        return self.level_alpha
+        return self.alpha
 
     def reached(self, replicates: int) -> tuple[int, ...]:
         """Every number of replicates from 2 on."""
@@ -177,9 +187,9 @@ class OpenEnded:
         """The next number of replicates; None once one gives up."""
         return max(2, replicates + 1) if replicates < self.at_most else None
 
-    def alpha(self, count: ArrayLike) -> NDArray[np.float64]:
+    def alpha_at(self, count: ArrayLike) -> NDArray[np.float64]:
         """(...) 1 - level of the whole sequence, the same at every count."""
-        return np.full(np.shape(count), self.level_alpha)
+        return np.full(np.shape(count), self.alpha)
 
     def margin(self, spread: ArrayLike, count: ArrayLike) -> NDArray[np.float64]:
         """(...) half the width of the confidence sequence; infinite while the replicates are too few.
@@ -190,7 +200,7 @@ class OpenEnded:
         """
         n = np.asarray(count, dtype=np.float64)
         inflated = 1 + n * self.effect_variance
-        bound = (inflated / self.level_alpha**2) ** (1 / n)
+        bound = (inflated / self.alpha**2) ** (1 / n)
         room = 1 - bound / inflated
         with np.errstate(divide="ignore", invalid="ignore"):
             width = np.where(room > 0, np.sqrt((n - 1) * (bound - 1) / room / n), np.inf)

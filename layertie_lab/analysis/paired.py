@@ -17,8 +17,8 @@ from .statistics import Estimate, mean_interval
 
 CROSS_CHECK_FROM = 6
 """Replicates from which sign flips can say anything: 2 of 2^6 signs are as extreme as the extremest, p = .031."""
-EXACT_UP_TO = 14
-"""Replicates up to which all 2^R sign flips are enumerated (16,384)."""
+EXACT_UP_TO = 16
+"""Replicates up to which all 2^R sign flips are enumerated (65,536)."""
 DRAWN = 20_000
 """Sign flips drawn beyond that."""
 
@@ -115,7 +115,7 @@ def sign_flip(differences: ArrayLike, seed: int = 0) -> SignFlip | None:
     """Sign-flip permutation test of differences symmetric about zero, the cross-check of the t test; None below R = 6.
 
     p is the share of the 2^R assignments of signs whose mean is at least as far out, two-sided (Fisher 1935, "The
-    design of experiments", section 21); beyond R = 14 of drawn ones, with the observed counted in (Phipson and Smyth
+    design of experiments", section 21); beyond R = 16 of drawn ones, with the observed counted in (Phipson and Smyth
     2010). It is scipy's `permutation_test` of one sample.
 
     Args:
