@@ -70,14 +70,20 @@ class Forecast:
     def sentence(self) -> str:
         """The forecast in words."""
         found = self.detectable
-        return (
-            f"With {self.replicates} replicates a difference of {float(found.value):.2g} {self.unit} would be seen with "
-            f"probability {self.power:g} ({float(found.low):.2g} to {float(found.high):.2g}, for the pilot's spread "
-            f"comes from {found.count} replicates). A true difference of {self.difference:.2g} {self.unit} leads to a "
-            f"verdict with probability {self.chances.decided:.2f}. All replicates take about {self.seconds:.0f} s here; "
-            f"the plan ends after {self.chances.replicates:.1f} of them on average, about "
-            f"{self.seconds_expected:.0f} s."
+        seen = (
+            f"With {self.replicates} replicates a difference of {float(found.value):.2g} {self.unit} would be seen "
+            f"with probability {self.power:g} ({float(found.low):.2g} to {float(found.high):.2g}, for the spread "
+            f"comes from a pilot of {found.count})."
         )
+        ends = (
+            f"A true difference of {self.difference:.2g} {self.unit} leads to a verdict with probability "
+            f"{self.chances.decided:.2f}, in its direction with probability {self.chances.right:.2f}."
+        )
+        takes = (
+            f"All replicates take about {self.seconds:.0f} s here; the plan ends after {self.chances.replicates:.1f} "
+            f"of them on average, about {self.seconds_expected:.0f} s."
+        )
+        return f"{seen} {ends} {takes}"
 
 
 def spread_interval(spread: float, count: int, level: float = LEVEL) -> Estimate:
@@ -230,9 +236,11 @@ def _looks(plan: Plan, replicates: int | None) -> tuple[int, ...]:
 
 @lru_cache(maxsize=8)
 def _paths(looks: tuple[int, ...], seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means and standard deviations, (paths, looks) each, of standard normal draws at the looks; do not write to them."""
+    """Means and standard deviations at the looks, (paths, looks) each, of standard normal draws; shared, so frozen."""
     counts = np.array(looks)
     draws = np.random.default_rng(seed).standard_normal((PATHS, looks[-1]))
     means = draws.cumsum(axis=1)[:, counts - 1] / counts
     squares = np.square(draws).cumsum(axis=1)[:, counts - 1]
-    return means, np.sqrt((squares - counts * means**2) / (counts - 1))
+    spreads = np.sqrt((squares - counts * means**2) / (counts - 1))
+    means.flags.writeable = spreads.flags.writeable = False
+    return means, spreads

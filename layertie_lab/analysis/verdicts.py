@@ -126,9 +126,8 @@ class Verdict:
 
 
 def classify(value: ArrayLike, margin: ArrayLike, smallest_difference: float) -> NDArray[np.int8]:
-    """The rule, element by element: 2 if the interval lies inside the band, else the sign of the value if it excludes 0.
-
-    0 where it does neither.
+    """The rule, element by element: 2 if the interval lies inside the band, else the sign of the value if it leaves
+    out 0, else 0 for undecided.
 
     Equivalence by an interval inside the band (Schuirmann 1987), at the interval's full level, goes before: a
     difference can be certain and still too small to matter.
