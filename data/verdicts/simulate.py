@@ -74,6 +74,9 @@ def null_paths(draw: np.random.Generator) -> dict[str, Any]:
                 for spread in (0.0005, 0.002, 0.005)
             },
         }
+    # What 20,000 paths leave open by +-.003.
+    batches = [first_verdicts(draw.standard_normal((50_000, plan.last)), plan, 0.0) for _ in range(20)]
+    found["normal"]["ever_false_of_1_000_000"] = float(np.mean([(codes != 0).mean() for codes in batches]))
     return found
 
 
@@ -116,11 +119,20 @@ def power(draw: np.random.Generator) -> list[dict[str, Any]]:
                     row[f"{name}_right"] = float((codes == 1).mean())
                     row[f"{name}_decided"] = float((codes != 0).mean())
                 if isinstance(plan, LookPlan):
-                    pilots = spread * SHAPES["normal"](draw, (200, 8)).std(axis=1, ddof=1)
-                    guesses = np.array([chances(difference, float(pilot), plan, BAND).decided for pilot in pilots])
-                    row["pilots_of_8_within_10_points"] = float((np.abs(guesses - row["normal_decided"]) <= 0.1).mean())
+                    pilots = spread * SHAPES["normal"](draw, (100, 8)).std(axis=1, ddof=1)
+                    guesses = np.array([_guesses(difference, float(pilot), plan) for pilot in pilots])
+                    truth = row["normal_decided"]
+                    row["pilots_of_8_within_10_points"] = float((np.abs(guesses[:, 0] - truth) <= 0.1).mean())
+                    inside = (guesses.min(axis=1) - 0.01 <= truth) & (truth <= guesses.max(axis=1) + 0.01)
+                    row["pilots_of_8_range_holds_it"] = float(inside.mean())
                 rows.append(row)
     return rows
+
+
+def _guesses(difference: float, pilot: float, plan: LookPlan) -> list[float]:
+    """Chance of a verdict at a pilot's spread and at the ends of its interval, 8 replicates."""
+    ends = spread_interval(pilot, 8)
+    return [chances(difference, float(end), plan, BAND).decided for end in (ends.value, ends.low, ends.high)]
 
 
 def spread_coverage(draw: np.random.Generator) -> dict[str, dict[str, float]]:

@@ -51,6 +51,7 @@ class Forecast:
         power: Probability with which the detectable difference is detected.
         detectable: That difference at the pilot's spread; the interval is that of the spread carried over.
         chances: If `difference` is true and the pilot's spread is.
+        chances_between: The same at the lower and the upper end of the spread's interval.
         difference: The true difference that `chances` is about.
         seconds: For all R replicates.
         seconds_expected: Until the look where the plan ends on average.
@@ -61,6 +62,7 @@ class Forecast:
     power: float
     detectable: Estimate
     chances: Chances
+    chances_between: tuple[Chances, Chances]
     difference: float
     seconds: float
     seconds_expected: float
@@ -75,9 +77,11 @@ class Forecast:
             f"with probability {self.power:g} ({float(found.low):.2g} to {float(found.high):.2g}, for the spread "
             f"comes from a pilot of {found.count})."
         )
+        least, most = sorted(found.decided for found in self.chances_between)
         ends = (
             f"A true difference of {self.difference:.2g} {self.unit} leads to a verdict with probability "
-            f"{self.chances.decided:.2f}, in its direction with probability {self.chances.right:.2f}."
+            f"{self.chances.decided:.2f} ({least:.2f} to {most:.2f}), in its direction with probability "
+            f"{self.chances.right:.2f}."
         )
         takes = (
             f"All replicates take about {self.seconds:.0f} s here; the plan ends after {self.chances.replicates:.1f} "
@@ -217,10 +221,12 @@ def forecast(
         np.asarray(detectable(float(end), plan, smallest_difference, power, last))
         for end in (ends.value, ends.low, ends.high)
     ]
-    expected = chances(true, spread, plan, smallest_difference, last)
+    expected, narrow, wide = (
+        chances(true, float(end), plan, smallest_difference, last) for end in (ends.value, ends.low, ends.high)
+    )
     return Forecast(
-        last, power, Estimate(found[0], found[1], found[2], count=pilot, level=ends.level), expected, true,
-        last * seconds_per_pair, expected.replicates * seconds_per_pair, unit,
+        last, power, Estimate(found[0], found[1], found[2], count=pilot, level=ends.level), expected, (narrow, wide),
+        true, last * seconds_per_pair, expected.replicates * seconds_per_pair, unit,
     )  # fmt: skip
 
 
