@@ -26,8 +26,8 @@ class LookPlan:
     """Looks at stated numbers of replicates, each with its own share of the error; no verdict between them.
 
     Group-sequential testing in the manner of Pocock (1977, "Group sequential methods in the design and analysis of
-    clinical trials"), with unequal levels that save the most for the last look. The default's chance of ever excluding
-    a true zero is simulated in data/verdicts; `total`, the sum of the levels, bounds it (Bonferroni).
+    clinical trials"), with unequal levels that save the most for the last look. With the default a true zero is ever
+    excluded in 4.9 % of normal paths (data/verdicts); `total`, the sum of the alphas, bounds it (Bonferroni).
     """
 
     replicates: tuple[int, ...] = (4, 8, 16)
