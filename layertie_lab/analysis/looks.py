@@ -7,8 +7,11 @@ at, with a confidence sequence in place of the interval (`OpenEnded`).
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -226,3 +229,18 @@ class OpenEnded:
 
 Plan = LookPlan | OpenEnded
 """When to look and by which rule."""
+
+
+def plan_from(values: Mapping[str, Any]) -> Plan:
+    """The plan that `dataclasses.asdict` made these values of, also by way of JSON.
+
+    Raises:
+        AnalysisError: Values that are neither plan's.
+    """
+    for kind in (LookPlan, OpenEnded):
+        if set(values) == {entry.name for entry in dataclasses.fields(kind)}:
+            return kind(**values)
+    raise AnalysisError(
+        f"Expected the settings of a plan of looks or of an open-ended one, but got {sorted(values)}.",
+        "Read them as they were written.",
+    )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # verdicts imports this module; the annotation alone needs the name
-    from .verdicts import Verdict
+from .verdicts import Verdict
 
 
-def tell(verdict: Verdict) -> str:
+def sentence_of(verdict: Verdict) -> str:
     """The verdict with the hypothesis quoted, estimate, interval and its level, R, horizon and what was held common."""
     return " ".join(
         part

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.errors import AnalysisError
 from .looks import LookPlan, Plan
 from .paired import PairedDifference, SignFlip, holm, paired_difference, sign_flip
-from .sentences import tell
 from .statistics import Estimate
 
 Outcome = Literal["better", "worse", "no difference that matters", "not decided yet", "identical"]
@@ -72,7 +71,7 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the differences say about a hypothesis, never without estimate, interval, R and what was held common.
+    """What the differences say about a hypothesis; in words by `sentences.sentence_of`.
 
     Args:
         hypothesis: As stated.
@@ -118,11 +117,6 @@ class Verdict:
             return None
         found = "no difference that matters" if self.outcome == "identical" else self.outcome
         return found == self.hypothesis.expected
-
-    @property
-    def sentence(self) -> str:
-        """The verdict in words, the hypothesis quoted."""
-        return tell(self)
 
 
 def classify(value: ArrayLike, margin: ArrayLike, smallest_difference: float) -> NDArray[np.int8]:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from layertie_lab.analysis.looks import LookPlan, OpenEnded
+from layertie_lab.analysis.looks import LookPlan, OpenEnded, plan_from
 from layertie_lab.core.errors import AnalysisError
 
 
@@ -46,6 +49,16 @@ def test_plans_that_cannot_be_kept_are_refused(replicates: tuple, alphas: tuple,
 def test_open_ended_settings_are_checked(field: dict) -> None:
     with pytest.raises(AnalysisError, match="at most"):
         OpenEnded(**field)
+
+
+@pytest.mark.parametrize("plan", [LookPlan((5, 9), (0.02, 0.03)), OpenEnded(0.1, at_most=20)])
+def test_plans_come_back_from_json(plan: LookPlan | OpenEnded) -> None:
+    assert plan_from(json.loads(json.dumps(dataclasses.asdict(plan)))) == plan
+
+
+def test_what_is_no_plan_is_refused() -> None:
+    with pytest.raises(AnalysisError, match="settings of a plan"):
+        plan_from({"alphas": [0.05]})
 
 
 def test_a_looks_margin_is_students() -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layertie_lab.analysis.looks import LookPlan, OpenEnded
+from layertie_lab.analysis.looks import LookPlan, OpenEnded, plan_from
 from layertie_lab.analysis.paired import paired_difference
+from layertie_lab.analysis.sentences import sentence_of
 from layertie_lab.analysis.verdicts import OUTCOMES, Hypothesis, classify, correct, further_replicates, judge
 from layertie_lab.core.errors import AnalysisError
 
@@ -80,29 +81,28 @@ def test_hypotheses_that_cannot_be_tested_are_refused(changes: dict, said: str) 
 
 def test_a_hypothesis_is_plain_values() -> None:
     again = json.loads(json.dumps(dataclasses.asdict(STATED)))
-    plan = LookPlan(**again.pop("plan"))
-    assert Hypothesis(**again, plan=plan) == STATED
+    assert Hypothesis(**again | {"plan": plan_from(again["plan"])}) == STATED
 
 
 def test_the_sentence_says_all_that_a_reader_needs() -> None:
-    said = judge(-0.02 + 0.001 * NOISE, STATED).sentence
+    said = sentence_of(judge(-0.02 + 0.001 * NOISE, STATED))
     for part in (
         '"middle layers can share"', "expected better", "held-out loss at step 100", "below 0.003 nats",
         "Verdict: better, as expected.", "99 % interval from -0.0", "R = 4", "horizon 100 steps", "batches",
         "dropout masks", "continue, layer locked", "As answered minus as proposed",
     ):  # fmt: skip
         assert part in said, part
-    assert judge(0.02 + 0.001 * NOISE, STATED).sentence.count("Verdict: worse, where better was expected.") == 1
+    assert sentence_of(judge(0.02 + 0.001 * NOISE, STATED)).count("Verdict: worse, where better was expected.") == 1
 
 
 def test_undecided_says_how_many_more_would_decide() -> None:
     between = judge(-0.003 + 0.004 * FOUR, STATED)
     assert (between.further, between.within_plan, between.as_expected) == (12, True, None)
-    assert "12 more replicates would decide." in between.sentence
+    assert "12 more replicates would decide." in sentence_of(between)
     over = judge(0.006 * NOISE, STATED)
     assert over.further is not None
     assert not over.within_plan
-    assert "more than this plan has" in over.sentence
+    assert "more than this plan has" in sentence_of(over)
 
 
 def test_the_number_of_further_replicates_decides_and_one_fewer_does_not() -> None:
@@ -117,34 +117,34 @@ def test_the_number_of_further_replicates_decides_and_one_fewer_does_not() -> No
 
 def test_exploratory_comparisons_are_marked_and_need_no_statement() -> None:
     found = judge(-0.02 + 0.001 * NOISE, Hypothesis("", horizon=10, primary=False))
-    assert found.sentence.startswith("Exploratory")
+    assert sentence_of(found).startswith("Exploratory")
     assert found.as_expected is None
-    assert "expected" not in found.sentence
+    assert "expected" not in sentence_of(found)
 
 
 @pytest.mark.parametrize(("horizon", "warned"), [(3, True), (4, True), (5, False)])
 def test_a_horizon_inside_the_reward_window_is_warned_of(horizon: int, warned: bool) -> None:
     found = judge(-0.02 + 0.001 * NOISE, dataclasses.replace(STATED, horizon=horizon))
     assert any("reward window of 4 steps" in line for line in found.warnings) == warned
-    assert ("reward window" in found.sentence) == warned
+    assert ("reward window" in sentence_of(found)) == warned
 
 
 def test_equal_differences_and_a_disagreeing_cross_check_are_warned_of() -> None:
-    assert "keys differ" in judge(np.full(4, -0.5), STATED).sentence
+    assert "keys differ" in sentence_of(judge(np.full(4, -0.5), STATED))
     differences = np.array([0.9, 1.0, 1.1, 1.0, 0.9, 1.1])
     found = judge(differences, dataclasses.replace(STATED, plan=LookPlan((6,), (0.01,))))
     assert (found.outcome, found.cross_check.p_value) == ("worse", 2 / 2**6)  # type: ignore[union-attr]
-    assert "cross-check is less sure" in found.sentence
+    assert "cross-check is less sure" in sentence_of(found)
 
 
 def test_the_open_ended_mode_stops_where_its_sequence_decides() -> None:
     found = judge(-0.006 + 0.002 * NOISE, dataclasses.replace(STATED, plan=OpenEnded()))
     assert found.outcome == "better"
     assert 4 <= found.replicates <= 16
-    assert "95 % confidence sequence" in found.sentence
+    assert "95 % confidence sequence" in sentence_of(found)
     assert found.p_difference <= 0.05
     early = judge(-0.006 + 0.002 * NOISE[:2], dataclasses.replace(STATED, plan=OpenEnded()))
-    assert "still unbounded" in early.sentence
+    assert "still unbounded" in sentence_of(early)
 
 
 def test_holm_takes_back_what_does_not_survive_it() -> None:
@@ -159,7 +159,7 @@ def test_holm_takes_back_what_does_not_survive_it() -> None:
         "not decided yet", "better", "not decided yet", "not decided yet", "better",
     ]  # fmt: skip
     assert [verdict.family for verdict in found] == [4, 4, 4, 4, 1]
-    assert "Corrected for 4 hypotheses in this run (Holm)." in found[0].sentence
+    assert "Corrected for 4 hypotheses in this run (Holm)." in sentence_of(found[0])
     assert found[4] == aside
     assert correct([aside]) == (aside,)
 
