@@ -73,10 +73,10 @@ def test_sign_flips_below_six_are_refused_and_beyond_the_limit_are_drawn() -> No
 
 def test_the_extremest_sign_flip_is_two_in_two_to_the_r() -> None:
     """Equal numbers in another order of summation must count as equal."""
-    extreme, none = sign_flip([0.1, 0.2, 0.3, 0.1, 0.7, 0.6]), sign_flip([0.0] * 8)
+    extreme, none = sign_flip([0.7, 0.6, 0.2, 0.2, 0.6, 1.0, 0.3]), sign_flip([0.0] * 8)
     assert extreme is not None
     assert none is not None
-    assert extreme.p_value == 2 / 2**6
+    assert extreme.p_value == 2 / 2**7
     assert none.p_value == 1.0
 
 
@@ -127,3 +127,10 @@ def test_holm_lies_between_uncorrected_and_bonferroni_and_keeps_the_order(p_valu
     assert (found >= given_).all()
     assert (found <= np.minimum(1, len(p_values) * given_) + 1e-12).all()
     assert (np.diff(found[np.argsort(given_, kind="stable")]) >= 0).all()
+
+
+def test_drawn_sign_flips_count_the_observed_in() -> None:
+    """No draw of 20,000 reaches 40 equal signs, and yet p is not 0 (Phipson and Smyth 2010)."""
+    found = sign_flip(1 + 0.01 * np.arange(40))
+    assert found is not None
+    assert found.p_value == 1 / (found.flips + 1)
