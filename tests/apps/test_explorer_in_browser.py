@@ -193,6 +193,18 @@ def test_a_correction_and_start_in_one_movement(visit: Visit) -> None:
     tab.until("running", "finished")
 
 
+def test_what_is_typed_is_not_lost_to_the_answer_of_an_earlier_change(visit: Visit) -> None:
+    tab = visit("scale=tiny")
+    seed, scale = tab.setup.locator("input[data-path='seed']"), tab.setup.locator("select[data-path='scale']")
+    for name, typed in (("laptop", "4321"), ("tiny", "7654"), ("workstation", "135"), ("tiny", "2468")):
+        scale.select_option(name)
+        seed.fill("")
+        # The page's answer to the new scale comes while this is typed.
+        seed.press_sequentially(typed, delay=30)
+        wait_for(lambda typed=typed: f"seed={typed}" in tab.query, 10, f"seed {typed}; it is {seed.input_value()}")
+        assert seed.input_value() == typed
+
+
 def test_no_run_of_no_decisions(visit: Visit) -> None:
     tab = visit("scale=tiny&decisions=1000000")
     tab.start()

@@ -13,7 +13,8 @@ class SettingsForm {
   constructor(model, root) {
     this.model = model;
     this.root = root;
-    this.count = 0;
+    this.count = model.get("handled"); // a new view of an old form goes on counting
+    this.changed = this.count;
     this.rows = new Map(); // path -> row
     this.main = html("div", { class: "ll-fields" });
     this.start = html("button", { type: "submit", class: "ll-main ll-start" }, "Start");
@@ -35,6 +36,11 @@ class SettingsForm {
 
   get = (name) => this.model.get(name);
 
+  /** Whether a change is on its way, after that message if one is given. */
+  awaits(id = this.changed) {
+    return id > this.get("handled");
+  }
+
   send(kind, values = {}) {
     const id = `${++this.count}`;
     this.model.send({ kind, id, sent: now(), ...values });
@@ -44,7 +50,7 @@ class SettingsForm {
   submit(event) {
     event.preventDefault();
     // A change that is on its way may be the correction.
-    if (this.start.getAttribute("aria-disabled") === "true" && !this.unanswered) return;
+    if (this.start.getAttribute("aria-disabled") === "true" && !this.awaits()) return;
     // What is being typed counts: its change event comes with Enter only after this one.
     const typing = this.rows.get(this.form.getRootNode().activeElement?.dataset?.path);
     if (typing) this.tell(typing);
@@ -56,10 +62,11 @@ class SettingsForm {
   /** The value of a field leaves, if it is news. */
   tell(row) {
     const value = row.kind === "flag" ? row.input.checked : row.other && !row.other.hidden ? row.other.value : row.input.value;
+    row.typing = false;
+    clearTimeout(row.timer);
     if (value === OTHER || value === row.told) return;
     row.told = value;
-    this.unanswered = true;
-    this.send("change", { path: row.path, value });
+    this.changed = row.sent = Number(this.send("change", { path: row.path, value }));
   }
 
   // -- making ------------------------------------------------------------------------------------------------------
@@ -84,6 +91,7 @@ class SettingsForm {
 
   row(field) {
     const { path, kind } = field;
+    // typing: changed, and not told yet; told: the last value that left; sent: with which message.
     const suggestions = this.get("suggestions")[path];
     const row = { path, kind, help: field.help };
     if (kind === "choice" || suggestions) {
@@ -115,6 +123,7 @@ class SettingsForm {
   }
 
   typed(row) {
+    row.typing = true;
     clearTimeout(row.timer);
     row.timer = setTimeout(() => this.tell(row), STOPPED_TYPING_MS);
   }
@@ -130,14 +139,13 @@ class SettingsForm {
   // -- showing -----------------------------------------------------------------------------------------------------
 
   paint() {
-    this.unanswered = false;
-    const [problems, active] = [this.get("problems"), this.form.getRootNode().activeElement];
+    const problems = this.get("problems");
     let changed = 0;
     for (const field of this.get("fields")) {
       const row = this.rows.get(field.path);
       row.preset = field.preset;
-      const busy = active && active.dataset?.path === field.path && String(row.told ?? field.value) !== String(field.value);
-      if (!busy) this.fill(row, field.value);
+      // What comes back may be the answer to an earlier change of something else.
+      if (!row.typing && !this.awaits(row.sent ?? 0)) this.fill(row, field.value);
       if (field.changed && !field.main) changed += 1;
       const wrong = problems[field.path] ?? "";
       say(row.wrong, wrong);
@@ -181,7 +189,7 @@ function render({ model, el }) {
   el.append(root);
   const form = new SettingsForm(model, root);
   const stopTheme = followTheme(root);
-  const stop = observe(model, ["fields", "problems", "note", "alarm"], form.repaint);
+  const stop = observe(model, ["fields", "problems", "note", "alarm", "handled"], form.repaint);
   return () => {
     stop();
     stopTheme();
