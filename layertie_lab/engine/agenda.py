@@ -73,5 +73,15 @@ class Agenda:
                 session.save()
 
 
+class EmptyAgenda(Agenda):
+    """Nothing scheduled: of a branch that is evaluated by whoever made it."""
+
+    def after_decision(self, session: Session) -> None:
+        """Nothing."""
+
+    def conclude(self, session: Session) -> None:
+        """Nothing."""
+
+
 def _is_due(decision: int, every: int) -> bool:
     return every > 0 and decision % every == 0

@@ -13,7 +13,7 @@ from ..agent.registry import make_policy
 from ..agent.rewards import Reward, make_reward
 from ..core.config import RunConfig
 from ..core.decisions import Proposal
-from ..core.errors import TieError
+from ..core.errors import ConfigError, TieError
 from ..core.keys import RunKey
 from ..core.patterns import PATTERNS, pattern
 from ..core.ties import TieMap
@@ -96,13 +96,49 @@ class Parts:
         training = self.config.training
         self.given.check_supply((step + training.steps_per_decision) * training.accumulate, decision)
 
-    def fork(self) -> Parts:
-        """A copy of all that training changes; text is shared."""
+    def fork(self, replicate: int | None = None) -> Parts:
+        """A copy of all that training changes; text is shared.
+
+        Args:
+            replicate: Its draws (batches, dropout, agent, reward) are those of a run with this `config.replicate` from
+                here on: functions of (seed, replicate, step, purpose). None = the same draws as the original's.
+
+        Raises:
+            ConfigError: Not a number of 0 or more, or another one where the batches were handed in, whose replicates
+                would all read the same.
+        """
         # One deepcopy of all of them, so that the copies refer to one another and ties survive.
         model, optimizer, trainer, policy, reward = copy.deepcopy(
             (self.model, self.optimizer, self.trainer, self.policy, self.reward)
         )
-        return replace(self, model=model, optimizer=optimizer, trainer=trainer, policy=policy, reward=reward)
+        copied = replace(self, model=model, optimizer=optimizer, trainer=trainer, policy=policy, reward=reward)
+        return copied if replicate is None else copied._keyed(replicate)
+
+    def _keyed(self, replicate: int) -> Parts:
+        """Itself, drawing as another replicate."""
+        check_replicate(replicate)
+        if replicate == self.key.replicate:
+            return self
+        if self.given.batches is not None or self.given.reward_batches is not None:
+            raise ConfigError(
+                f"Expected batches drawn from a text for replicate {replicate}, but this run's were handed in, so that "
+                f"every replicate would read the same ones.",
+                "Fork without a replicate, or start the run from a text.",
+            )
+        config, key = self.config.replace(replicate=replicate), RunKey(self.key.seed, replicate)
+        self.trainer.key = key
+        batches = Batches(self.data.splits["train"], config.model.context, config.training.batch_size, key)
+        return replace(self, config=config, key=key, batches=batches)
+
+
+def check_replicate(replicate: object) -> None:
+    """Refuse what is no replicate.
+
+    Raises:
+        ConfigError: Not a whole number of 0 or more.
+    """
+    if isinstance(replicate, bool) or not isinstance(replicate, int) or replicate < 0:
+        raise ConfigError(f"Expected a replicate of 0, 1, 2, ..., but got {replicate!r}.", "Number them from 0.")
 
 
 def first_map(config: RunConfig) -> TieMap:

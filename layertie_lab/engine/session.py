@@ -70,16 +70,13 @@ class Session:
     def _open(self) -> None:
         self.emit(opened(self))
         self.parts.reward.start(self._readings.measure(self.step, self.decision))
-        self._agenda.begin(self)
+        self.agenda.begin(self)
         self.journal.flush()
 
     def _start(self, parts: Parts, journal: Journal) -> None:
-        self.parts = parts
+        self.parts, self.journal, self.agenda = parts, journal, Agenda()
         self.meter = Meter(parts.device)
-        self.step = 0
-        self.decision = 0
-        self._agenda = Agenda()
-        self.journal = journal
+        self.step = self.decision = 0
         self._readings = Readings(parts, self.meter)
         self._subscribers: list[Subscriber] = []
         self._proposal: Proposal | None = None
@@ -122,7 +119,7 @@ class Session:
     @property
     def best(self) -> dict[str, float]:
         """Lowest scheduled loss so far, by split, nats per token."""
-        return self._agenda.best
+        return self.agenda.best
 
     @property
     def directory(self) -> Path | None:
@@ -219,7 +216,7 @@ class Session:
         )  # fmt: skip
         self._pending, self._losses = None, []
         self.emit(Came.of(outcome, self.step, self._readings.memory()))
-        self._agenda.after_decision(self)
+        self.agenda.after_decision(self)
         return outcome
 
     def commit(self, choice: int, by: str = "human") -> Outcome:
@@ -272,7 +269,7 @@ class Session:
 
     def conclude(self) -> None:
         """Log an evaluation of a run that has gone beyond its budget, where none is scheduled; else do nothing."""
-        self._agenda.conclude(self)
+        self.agenda.conclude(self)
 
     # -- looking at it ------------------------------------------------------------------------------------------
 
@@ -353,11 +350,16 @@ class Session:
             raise
         return session
 
-    def fork(self) -> Session:
-        """An unrecorded session with the same weights, moments, agent and position, which goes on alone."""
+    def fork(self, replicate: int | None = None) -> Session:
+        """An unrecorded session with the same weights, moments, agent, proposal and position, which goes on alone.
+
+        Args:
+            replicate: Whose random numbers it draws from here on (`Parts.fork`); None = this run's own.
+        """
         twin = type(self).__new__(type(self))
-        twin._start(self.parts.fork(), Journal.unrecorded())
+        twin._start(self.parts.fork(replicate), Journal.unrecorded())
         twin.position(self.step, self.decision, self.best, *self.under_way)
+        twin._proposal = self._proposal
         return twin
 
     @property
@@ -370,7 +372,7 @@ class Session:
         losses: list[float],
     ) -> None:  # fmt: skip
         """Say where in its run a session stands whose parts were put there (a fork or a restored state)."""
-        self.step, self.decision, self._agenda = step, decision, Agenda(best)
+        self.step, self.decision, self.agenda = step, decision, Agenda(best)
         self._pending, self._asked, self._losses = pending, asked, list(losses)
 
     def close(self, *, save: bool = True) -> None:

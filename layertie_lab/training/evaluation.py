@@ -33,7 +33,6 @@ class Evaluation:
         return math.exp(min(self.loss, 80.0))
 
 
-@torch.no_grad()
 def evaluate(
     model: nn.Module,
     windows: Any,
@@ -41,7 +40,20 @@ def evaluate(
     device: torch.device | None = None,
     precision: str = "fp32",
 ) -> Evaluation:
-    """The loss on windows, without dropout; the model's mode is restored.
+    """The loss on windows; arguments as in `window_losses`."""
+    per_window = window_losses(model, windows, batch_size, device, precision)
+    return Evaluation(float(per_window.mean()), standard_error(per_window), len(per_window))
+
+
+@torch.no_grad()
+def window_losses(
+    model: nn.Module,
+    windows: Any,
+    batch_size: int,
+    device: torch.device | None = None,
+    precision: str = "fp32",
+) -> torch.Tensor:
+    """The loss on each window, nats per token, [windows] float64 on the CPU; without dropout, the mode is restored.
 
     Args:
         model: Tokens B x T -> logits B x T x V.
@@ -64,7 +76,10 @@ def evaluate(
             losses.append(per_token.view(len(batch), -1).mean(1))
     finally:
         model.train(was_training)
-    per_window = torch.cat(losses).cpu().double()
-    count = len(per_window)
-    error = float(per_window.std(correction=1)) / math.sqrt(count) if count > 1 else 0.0
-    return Evaluation(float(per_window.mean()), error, count)
+    return torch.cat(losses).cpu().double()
+
+
+def standard_error(values: torch.Tensor) -> float:
+    """Of the mean of independent values, [count]; 0 with a single one."""
+    count = len(values)
+    return float(values.std(correction=1)) / math.sqrt(count) if count > 1 else 0.0
