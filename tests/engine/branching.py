@@ -28,9 +28,9 @@ def trunk(text: Path, decisions: int = 4, **changes: Any) -> Session:
 
 
 def other_answer(session: Session) -> int:
-    """A legal answer that is not the proposed one."""
+    """Train on its own, or where that is proposed, tie to layer 0."""
     proposal = session.propose()
-    return next(answer for answer in proposal.legal if answer != proposal.choice)
+    return proposal.layer if proposal.choice != proposal.layer else 0
 
 
 def everything(session: Session) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -35,6 +35,7 @@ def test_a_fork_draws_as_the_replicate_it_is_given(text_file: Path) -> None:
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_fork_of_the_same_replicate_is_a_plain_fork(algorithm: str, text_file: Path) -> None:
     session = trunk(text_file, algorithm=algorithm)
+    session.propose()
     plain, keyed, another = session.fork(), session.fork(replicate=0), session.fork(replicate=1)
     assert plain.propose() == keyed.propose() == another.propose() == session.propose()
     for fork in (plain, keyed, another, session):

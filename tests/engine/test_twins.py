@@ -18,7 +18,7 @@ from layertie_lab.engine.branches import Branch, TwinPlan
 from layertie_lab.engine.moments import Moment, record
 from layertie_lab.engine.twins import Pair, train_pair
 
-PLAN = TwinPlan(horizon=10)
+PLAN = TwinPlan(horizon=10, checkpoints=(5,))
 
 
 def forward(branch: Branch, steps: int) -> Branch:
@@ -66,7 +66,7 @@ def test_equal_answers_give_equal_futures(algorithm: str, text_file: Path) -> No
 @pytest.mark.parametrize("after", ["hold", "continue", "continue-locked"])
 def test_one_after_the_other_or_in_turn_is_the_same(after: Any, text_file: Path) -> None:
     session = trunk(text_file)
-    plan, answer = replace(PLAN, after=after, horizon=13), other_answer(session)
+    plan, answer = replace(PLAN, after=after, horizon=9), other_answer(session)
     one = train_pair(session, answer, plan, replicate=2)
     assert one == train_pair(session, answer, plan, replicate=2, interleaved=True)
     assert one != train_pair(session, answer, plan, replicate=3)
@@ -92,7 +92,7 @@ def test_equal_answers_are_equal_after_200_steps_by_any_path(
             branch.advance()
     for branch in pair:
         assert_equal(wanted, everything(branch.session))
-    # Through disk, stopped in the middle of a decision.
+    # Through disk, stopped in the middle of a decision, which resuming completes.
     fork = session.fork(replicate=1)
     record(fork, tmp_path / "branch")
     fork.begin(answer)
@@ -102,7 +102,6 @@ def test_equal_answers_are_equal_after_200_steps_by_any_path(
     fork.advance()
     fork.close()
     with Session.resume(tmp_path / "branch") as resumed:
-        resumed.complete()
         resumed.run(23)
         resumed.begin(resumed.propose().choice, "agent")
         while resumed.pending_steps:
@@ -125,14 +124,14 @@ def elsewhere(moment: Moment, answer: int, plan: TwinPlan, threads: int) -> tupl
 
 
 def test_an_untie_changes_nothing_before_the_first_step(text_file: Path) -> None:
-    session = trunk(text_file, 1, policy="albert")
+    session = trunk(text_file, 1, policy="all-tied")
     pair = train_pair(session, 2, replace(PLAN, after="hold"), replicate=1)  # layer 2, tied to 0
     assert (pair.layer, pair.proposed.answer, pair.answered.answer) == (2, 0, 2)
     assert pair.differences[0] == 0.0 == pair.errors[0]
     assert pair.differences[-1] != 0.0 < pair.errors[-1]
     block = sum(p.numel() for p in session.model.stack.layers[0].parameters())
     assert pair.difference("trainable_parameters") == block
-    tie = train_pair(trunk(text_file, 1, policy="none"), 0, replace(PLAN, after="hold"), replicate=1)
+    tie = train_pair(trunk(text_file, 1, policy="independent"), 0, replace(PLAN, after="hold"), replicate=1)
     assert tie.differences[0] != 0.0
     assert tie.difference("trainable_parameters") == -block
 
@@ -145,7 +144,7 @@ def test_what_happens_after_the_fork_is_what_was_chosen(text_file: Path) -> None
     session = trunk(text_file, policy="random", seed=4)  # asked about layer 2 of 4
     answer, pairs = other_answer(session), {}
     for after, answers in [("hold", None), ("continue", None), ("continue-locked", None), ("recorded", (3, 1, 0, 3))]:
-        plan = TwinPlan(horizon=20, after=after, answers=answers)  # type: ignore[arg-type]
+        plan = TwinPlan(horizon=20, after=after, answers=answers, checkpoints=(20,))  # type: ignore[arg-type]
         pairs[after] = train_pair(session, answer, plan, replicate=1)
     first = (2, answer, "human")
     assert choices(pairs["hold"]) == [first]
