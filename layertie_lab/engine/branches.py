@@ -136,10 +136,11 @@ class Branch:
 
     def __init__(self, moment: Session, answer: int, plan: TwinPlan, replicate: int | None = None) -> None:
         check_moment(moment)
-        self.plan = plan
+        self.plan, proposal = plan, moment.propose()
         self.session = moment.fork(replicate)
         self.session.agenda = EmptyAgenda(moment.best)
-        proposal = self.session.propose()
+        # The question was put before the fork: another replicate's agent is not asked it again.
+        self.session._proposal = proposal
         self.layer, self._origin = proposal.layer, self.session.step
         by = "agent" if answer == proposal.choice else "human"
         self.decisions: list[Decision] = [self.session.begin(answer, by)]

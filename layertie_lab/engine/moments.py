@@ -59,7 +59,7 @@ class Moment:
             RecordError: No run, or no such checkpoint; a run whose batches were handed in, which are not on disk.
         """
         folder = RunDirectory.open(directory)
-        if folder.handed_in:
+        if not folder.handed_in.keys().isdisjoint(("batches", "reward_batches")):
             raise RecordError(
                 f"Expected a run that draws its own batches, but those of {directory} were handed in.",
                 "Resume it with Session.resume and the same batches, then fork the session.",

@@ -351,7 +351,7 @@ class Session:
         return session
 
     def fork(self, replicate: int | None = None) -> Session:
-        """An unrecorded session with the same weights, moments, agent, proposal and position, which goes on alone.
+        """An unrecorded session with the same weights, moments, agent and position, which goes on alone.
 
         Args:
             replicate: Whose random numbers it draws from here on (`Parts.fork`); None = this run's own.
@@ -359,7 +359,6 @@ class Session:
         twin = type(self).__new__(type(self))
         twin._start(self.parts.fork(replicate), Journal.unrecorded())
         twin.position(self.step, self.decision, self.best, *self.under_way)
-        twin._proposal = self._proposal
         return twin
 
     @property

@@ -14,6 +14,7 @@ from branching import ALGORITHMS, assert_equal, differ, everything, other_answer
 from layertie_lab import Session, load_run
 from layertie_lab.core.errors import ConfigError, RecordError
 from layertie_lab.core.keys import RunKey
+from layertie_lab.engine.branches import Branch, TwinPlan
 from layertie_lab.engine.moments import Moment, record
 from layertie_lab.text.batches import Batches
 
@@ -35,9 +36,8 @@ def test_a_fork_draws_as_the_replicate_it_is_given(text_file: Path) -> None:
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_fork_of_the_same_replicate_is_a_plain_fork(algorithm: str, text_file: Path) -> None:
     session = trunk(text_file, algorithm=algorithm)
-    session.propose()
     plain, keyed, another = session.fork(), session.fork(replicate=0), session.fork(replicate=1)
-    assert plain.propose() == keyed.propose() == another.propose() == session.propose()
+    assert plain.propose() == keyed.propose() == session.propose()
     for fork in (plain, keyed, another, session):
         fork.run(3)
     assert_equal(everything(plain), everything(keyed))
@@ -45,12 +45,14 @@ def test_a_fork_of_the_same_replicate_is_a_plain_fork(algorithm: str, text_file:
     assert differ(plain, another)
 
 
-def test_a_proposal_that_was_made_goes_along(text_file: Path) -> None:
+def test_a_fork_is_the_same_whether_or_not_the_agent_was_asked(text_file: Path) -> None:
     session = trunk(text_file, policy="random")
-    before = [session.fork(replicate=r).propose().choice for r in range(8)]
-    choice = session.propose().choice
-    assert len(set(before)) > 1  # each replicate's own draw
-    assert {session.fork(replicate=r).propose().choice for r in range(8)} == {choice}
+    before = [session.fork(replicate=r).propose() for r in range(8)]
+    session.propose()
+    assert [session.fork(replicate=r).propose() for r in range(8)] == before
+    assert len({proposal.choice for proposal in before}) > 1  # each replicate's own draw
+    plan = TwinPlan(horizon=1)
+    assert {Branch(session, 0, plan, r).decisions[0].proposal for r in range(8)} == {session.propose()}
 
 
 @pytest.mark.parametrize("replicate", [-1, 1.0, "x", True])
