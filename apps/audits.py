@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from layertie_lab.core.errors import LayertieError
-
-if TYPE_CHECKING:  # altair is imported when somebody asks for an audit
+if TYPE_CHECKING:  # altair and torch are imported when somebody asks for an audit
+    from layertie_lab.analysis.audit import Audit
     from layertie_lab.charts.audit import Quantity
 
 PICTURES: dict[str, Quantity] = {"Layers": "layers", "Parameters": "parameters", "Memory, claimed and true": "memory"}
@@ -22,50 +20,39 @@ MARKS = {"exhibited": "!", "not exhibited": "-", "cannot be told": "?"}
 
 
 class Audited(NamedTuple):
-    """An audit as the page shows it; `pictures` are Vega-Lite specs by title."""
+    """An audit, and how the page shows it; `pictures` are Vega-Lite specs by title."""
 
+    found: Audit
     sentence: str
     text: str
     pictures: dict[str, Any]
 
 
-def in_thread(path: Path, tell: Callable[[Audited | None, LayertieError | None], Any]) -> threading.Thread:
-    """Audit a run in a thread of its own, and then call `tell` there with what was found, or why nothing was."""
-
-    def work() -> None:
-        try:
-            found, wrong = audit(path), None
-        except LayertieError as error:
-            found, wrong = None, error
-        tell(found, wrong)
-
-    thread = threading.Thread(target=work, name="layertie audit", daemon=True)
-    thread.start()
-    return thread
+_WORK = ThreadPoolExecutor(1, thread_name_prefix="layertie audit")
+"""One audit at a time, however many tabs ask: training is what the cores are for."""
 
 
-def audit_file(path: Path, format: str) -> tuple[str, bytes]:
-    """The audit of a run as a file: json, all that `layertie audit --json` prints, or csv, its table.
+def submit(path: Path) -> Future[Audited]:
+    """Audit a run in a thread."""
+    return _WORK.submit(audit, path)
+
+
+def file_of(found: Audit, stem: str, format: str) -> tuple[str, bytes]:
+    """An audit as a file: json, all that `layertie audit --json` prints, or csv, its table.
 
     In csv a list is one field, its entries joined by spaces.
 
     Returns:
         The file's name and content.
-
-    Raises:
-        LayertieError: As in `audit`.
     """
     import polars as pl
 
-    from layertie_lab.analysis.audit import audit_run
-
-    found = audit_run(path)
     if format == "json":
         text = json.dumps(found.to_dict(), indent=1)
     else:
         lists = [name for name, kind in found.frame.schema.items() if isinstance(kind, pl.List)]
         text = found.frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join(" ")).write_csv()
-    return f"{path.name}-audit.{format}", text.encode()
+    return f"{stem}-audit.{format}", text.encode()
 
 
 def audit(path: Path) -> Audited:
@@ -101,7 +88,7 @@ def audit(path: Path) -> Audited:
     if found.run["status"] == "damaged":
         sentence = f"The log is damaged, and audited as far as it can be read. {sentence}"
     text = "\n".join([*lines, *found.notes, "", *_table(found.frame.tail(ROWS).to_dicts())])
-    return Audited(sentence, text, pictures)
+    return Audited(found, sentence, text, pictures)
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:

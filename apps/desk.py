@@ -217,7 +217,7 @@ class Desk:
 
     def _show(self, path: Path, config: RunConfig) -> None:
         """Clear the page for another run."""
-        self._hold.path, self._config = path, config
+        self._hold.path, self._hold.audit, self._config = path, None, config
         self._tables = Tables(self.chart, self.table)
         self.steer.show(error="", status="preparing", status_text="", layer=None, can_answer=False, keep=False)
         if self._look != listing.look(config):
@@ -287,16 +287,18 @@ class Desk:
         self.audit.show(share=-1.0, alarm=False, sentence=listing.WORKING["audit"])
         audited = weakref.WeakMethod(self._audited)
         # From its records, so that it works whoever trains the run; in a thread, since a long log takes seconds.
-        audits.in_thread(path, lambda found, error: (method := audited()) and method(path, found, error))
+        future = audits.submit(path)
+        future.add_done_callback(lambda done: (method := audited()) and method(path, done))
 
-    def _audited(self, path: Path, found: audits.Audited | None, error: LayertieError | None) -> None:
+    def _audited(self, path: Path, done: Any) -> None:
         if path != self._hold.path:  # another run has been opened meanwhile
             return
-        if found is None:
+        if (error := done.exception()) is not None:
             self.audit.show(share=None, alarm=True, sentence=str(error))
             return
-        self.audit_chart.set_panels(found.pictures)
-        self.audit.show(share=None, alarm=False, sentence=found.sentence, text=found.text)
+        self._hold.audit, sentence, text, pictures = done.result()
+        self.audit_chart.set_panels(pictures)
+        self.audit.show(share=None, alarm=False, sentence=sentence, text=text)
 
     def _answer(self, question: str, done: Any) -> None:
         panel = self.sample if question == "sample" else self.layers
@@ -367,9 +369,9 @@ def _download(hold: Hold, format: str) -> tuple[str, bytes]:
 
 
 def _audit_file(hold: Hold, format: str) -> tuple[str, bytes]:
-    if hold.path is None:
-        raise LayertieError("Expected a run to audit, but none is shown.", "Open a run first.")
-    return audits.audit_file(hold.path, format)
+    if hold.path is None or hold.audit is None:
+        raise LayertieError("Expected an audit to download, but none is shown.", "Press Audit this run first.")
+    return audits.file_of(hold.audit, hold.path.name, format)
 
 
 def _end(hold: Hold, widgets: list[Any]) -> None:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from layertie_lab.core.events import Event
 from layertie_lab.engine.registry import Handle
 from layertie_lab.records.cursor import EventCursor
 from layertie_lab.records.follower import Follower
 
+if TYPE_CHECKING:  # an audit imports torch
+    from layertie_lab.analysis.audit import Audit
+
 
 class Hold:
-    """The run on the page: its folder, and where its events come from while it goes on."""
+    """The run on the page: its folder, where its events come from while it goes on, and its audit as it is shown."""
 
     def __init__(self) -> None:
         self.path: Path | None = None
         self.source: Handle | Follower | None = None
+        self.audit: Audit | None = None
 
     @property
     def is_still(self) -> bool:

@@ -101,6 +101,10 @@ def _standing(run: Any, example: bool) -> dict[str, Any]:
     if run.status == "finished":
         words = f"Finished after {done} decisions. Step, or run some more, goes on with it."
         return {"status": "finished", "status_text": words}
+    if run.status == "failed":
+        why = run.telemetry("failed")[-1].get("sentence", "")
+        words = f"An error ended the training in decision {done + 1}. Step or Run tries to go on."
+        return {"status": "paused", "status_text": words, "error": why}
     return {"status": "paused", "status_text": f"Stopped after {done} of {budget} decisions. Step or Run goes on."}
 
 

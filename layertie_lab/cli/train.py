@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from ..core.config import RunConfig
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, LayertieError
 from . import arguments
 from .display import Display, summary_lines
 
@@ -62,7 +62,11 @@ def _go(
     with session, interruptible() as stop:
         target = session.config.decisions if decisions is None else session.decision + decisions
         with Display(session, progress, target, quiet=command.quiet):
-            session.run(decisions, should_stop=stop.is_set)
+            try:
+                session.run(decisions, should_stop=stop.is_set)
+            except LayertieError as error:
+                session.note("failed", error=type(error).__name__, sentence=str(error))
+                raise
         summary = session.summary()
     summary["finished"] = session.decision >= target and session.phase == "propose"
     if stop.is_set() and not summary["finished"]:

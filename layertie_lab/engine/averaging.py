@@ -14,7 +14,8 @@ class WeightAverage:
 
     After t steps a weight's average is the sum over i of decay^(t-i) w_i, divided by the sum of decay^(t-i): weights
     before the first step have no part in it (the bias correction of Adam's moments). A layer that becomes independent
-    later on starts an average of its own there, and one that is tied takes its owner's.
+    later on starts an average of its own there, and one that is tied takes its owner's: torch's `AveragedModel` keeps a
+    fixed list of Parameters and so cannot follow a re-tie.
 
     Args:
         model: Whose weights; its ties may change between steps.

@@ -17,9 +17,9 @@ FORMAT = 1
 
 _RESTORE = "Restore the file from a copy."
 
-Status = Literal["running", "finished", "stopped", "damaged"]
+Status = Literal["running", "finished", "failed", "stopped", "damaged"]
 """running: a writer holds the lock now. finished: the last event says so. damaged: settings or log cannot be read.
-stopped: none of these; it can be resumed."""
+failed: an error ended the training, such as a loss that is not finite. stopped: none of these. Both can be resumed."""
 
 
 class RunDirectory:

@@ -17,7 +17,7 @@ from .cursor import EventCursor, LineCursor
 from .directory import RunDirectory, Status
 from .frames import TELEMETRY, GrowingFrame, documentation
 from .recovery import damaged_line
-from .runs import standing
+from .runs import GOES_ON, standing
 
 _PART = 1 << 24
 _TELEMETRY_TABLE = {"timing": "timings", "process": "process"}
@@ -213,9 +213,9 @@ class Run:
 
     @property
     def failed(self) -> bool:
-        """Whether the last process that trained the run met an error that ended the training."""
-        last = {kind: self._telemetry[kind][-1]["time"] for kind in ("process", "failed") if self._telemetry.get(kind)}
-        return "failed" in last and last["failed"] >= last.get("process", 0.0)
+        """Whether the last thing that happened to the training was an error that ended it."""
+        last = {kind: entries[-1].get("time", 0.0) for kind, entries in self._telemetry.items() if entries}
+        return "failed" in last and all(last["failed"] >= last.get(kind, 0.0) for kind in GOES_ON)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -229,10 +229,11 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """Whether it is written now, finished, stopped (it can be resumed) or damaged, as of the last `refresh`."""
+        """Whether it is written now, finished, failed, stopped or damaged, as of the last `refresh`."""
         if self.damage:
             return "damaged"
-        return standing(self._last, self.config.decisions, held=self.directory.running)
+        found = standing(self._last, self.config.decisions, held=self.directory.running)
+        return "failed" if found == "stopped" and self.failed else found
 
     def export(self, directory: str | Path, format: Literal["parquet", "csv"] = "parquet") -> list[Path]:
         """Write each table to a file of its own, `TABLE.parquet` or `TABLE.csv`; see `records.export.export`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +17,8 @@ from .disk import writing
 
 UNDER_WAY = (Decided, Stepped)
 """Events in the middle of a decision."""
+GOES_ON = ("process", "timing")
+"""Telemetry after which training goes on, whatever was before it."""
 _BLOCK = 1 << 16
 _MOST = 1 << 20
 
@@ -28,7 +31,8 @@ class RunSummary:
         name: Its folder's name.
         path: Its folder.
         status: finished (the budget is spent and no decision is under way), running (held by a process that trains it
-            or waits), stopped (can be resumed), or damaged (see `note`).
+            or waits), failed (an error ended its training), stopped (can be resumed, as a failed one can), or damaged
+            (see `note`).
         scale: As in its settings; "" where they cannot be read.
         algorithm: As in its settings.
         decisions: Decisions with an outcome.
@@ -121,6 +125,8 @@ def summarize(path: Path) -> RunSummary:
         status: Status = "damaged"
     else:
         status = standing(None if found is None else found.last, config.decisions, held=directory.running)
+        if status == "stopped" and _failed(directory.telemetry):
+            status = "failed"
     return RunSummary(
         name=name, path=path, status=status, scale=config.scale, algorithm=config.algorithm,
         decisions=found.decisions if found else 0, budget=config.decisions, step=found.step if found else 0,
@@ -140,6 +146,16 @@ def standing(last: Event | None, budget: int, *, held: bool) -> Status:
     if spent or isinstance(last, Finished):
         return "finished"
     return "running" if held else "stopped"
+
+
+def _failed(telemetry: Path) -> bool:
+    """Whether the last thing that happened to the training was an error (`Run.failed`, without reading the whole)."""
+    for line in _lines_from_end(telemetry):
+        with suppress(ValueError, KeyError, TypeError):
+            kind = json.loads(line)["kind"]
+            if kind in ("failed", *GOES_ON):
+                return kind == "failed"
+    return False
 
 
 class _Tail:

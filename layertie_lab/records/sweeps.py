@@ -143,7 +143,7 @@ class SweepDirectory:
             self._lock = None
 
     def status(self, name: str) -> str:
-        """planned, running, finished, stopped or damaged."""
+        """planned, running, finished, failed, stopped or damaged."""
         path = self.path / name
         return summarize(path).status if is_run(path) else "planned"
 
@@ -170,8 +170,6 @@ class SweepDirectory:
         if row["status"] in ("planned", "damaged"):
             return row
         run = load_run(self.path / name, damaged="keep")
-        if row["status"] == "stopped" and run.failed:
-            row["status"] = "failed"
         decisions = run.decisions
         validation = run.evaluations.filter(pl.col("split") == "validation")
         if run.opened is not None:

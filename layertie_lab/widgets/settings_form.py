@@ -32,7 +32,6 @@ class SettingsForm(anywidget.AnyWidget):
         suggestions: As given, as lists.
         note: A sentence beside the button; "" for none.
         alarm: Whether the note is about something that went wrong.
-        handled: Number of the page's latest message that has been acted on: what comes with it answers that one.
     """
 
     _esm = module("shared.js", "settings_form.js")
@@ -43,7 +42,6 @@ class SettingsForm(anywidget.AnyWidget):
     suggestions = traitlets.Dict().tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
     alarm = traitlets.Bool(False).tag(sync=True)
-    handled = traitlets.Int(0).tag(sync=True)
 
     def __init__(
         self,
@@ -116,7 +114,7 @@ class SettingsForm(anywidget.AnyWidget):
         except LayertieError as error:
             # A setting's own sentence stands below it already.
             self.say("" if str(error) in self.problems.values() else str(error), alarm=True)
-        if kind:
-            self.handled = int(message.get("id") or 0)
-        if kind == "start":
-            self.send({"kind": "ack", "id": message.get("id", "")})
+        finally:
+            # After the state that answers it, so that a view knows which of its changes the state has in it.
+            if kind:
+                self.send({"kind": "ack", "id": message.get("id", "")})

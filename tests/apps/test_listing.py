@@ -6,7 +6,6 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -124,7 +123,7 @@ def test_pictures_answer_their_question() -> None:
 
 
 def test_the_audit_of_a_run_is_sentences_and_pictures() -> None:
-    sentence, text, pictures = audits.audit(EXAMPLES / "laptop-lab")
+    _, sentence, text, pictures = audits.audit(EXAMPLES / "laptop-lab")
     assert sentence.startswith("As of decision 200: ")
     findings, table = (part.splitlines() for part in text.split("\n\n"))
     assert [line.split()[1] for line in findings] == [str(number) for number in range(1, 12)]
@@ -136,20 +135,16 @@ def test_the_audit_of_a_run_is_sentences_and_pictures() -> None:
 
 
 def test_an_audit_comes_from_a_thread() -> None:
-    came: list[Any] = []
-    for name in ("laptop-lab", "nowhere"):
-        audits.in_thread(EXAMPLES / name, lambda *found: came.append(found)).join(20)
-    (found, nothing), (missing, error) = came
-    assert (nothing, missing) == (None, None)
-    assert found.sentence.startswith("As of decision 200: ")
-    assert isinstance(error, RecordError)
+    assert audits.submit(EXAMPLES / "laptop-lab").result(20).sentence.startswith("As of decision 200: ")
+    assert isinstance(audits.submit(EXAMPLES / "nowhere").exception(20), RecordError)
 
 
 def test_the_audit_of_a_run_as_files() -> None:
-    name, content = audits.audit_file(EXAMPLES / "laptop-lab", "json")
+    found = audits.audit(EXAMPLES / "laptop-lab").found
+    name, content = audits.file_of(found, "laptop-lab", "json")
     assert name == "laptop-lab-audit.json"
     assert len(json.loads(content)["departures"]) == 11
-    name, content = audits.audit_file(EXAMPLES / "laptop-lab", "csv")
+    name, content = audits.file_of(found, "laptop-lab", "csv")
     assert name == "laptop-lab-audit.csv"
     frame = pl.read_csv(io.BytesIO(content))
     assert frame.height == 201

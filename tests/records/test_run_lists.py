@@ -22,6 +22,11 @@ def test_statuses_and_what_is_passed_over(tmp_path: Path) -> None:
     write_run(tmp_path / "finished", story(6, finished=True))
     write_run(tmp_path / "stopped", story(5))
     write_run(tmp_path / "fresh", [])
+    failed, again = (write_run(tmp_path / name, story(5)) for name in ("failed", "again"))
+    for directory in (failed, again):
+        directory.telemetry.write_text('{"kind":"process","time":1.0}\n{"kind":"failed","time":2.0}\n')
+    with again.telemetry.open("a") as file:
+        file.write('{"kind":"timing","time":3.0}\n{"kind":"closed","time":4.0}\n')
     damaged = write_run(tmp_path / "damaged", story(6, finished=True))
     damaged.events.write_bytes(damaged.events.read_bytes() + b"\0\0\n")
     torn = write_run(tmp_path / "torn", story(6, finished=True))
@@ -38,8 +43,10 @@ def test_statuses_and_what_is_passed_over(tmp_path: Path) -> None:
     writer.close()
     assert {name: run.status for name, run in found.items()} == {
         "finished": "finished", "stopped": "stopped", "fresh": "stopped", "damaged": "damaged", "torn": "finished",
-        "newer": "damaged", "running": "running",
+        "newer": "damaged", "running": "running", "failed": "failed", "again": "stopped",
     }  # fmt: skip
+    for name in ("failed", "again", "stopped", "finished"):
+        assert load_run(tmp_path / name).status == found[name].status
     run = found["running"]
     assert (run.scale, run.algorithm, run.budget, run.note) == ("laptop", "paper", 77, "")
     assert (run.decisions, run.step, run.validation_loss) == (4, 8, 2.25)

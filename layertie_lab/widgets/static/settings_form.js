@@ -13,8 +13,8 @@ class SettingsForm {
   constructor(model, root) {
     this.model = model;
     this.root = root;
-    this.count = model.get("handled"); // a new view of an old form goes on counting
-    this.changed = this.count;
+    this.view = Math.random().toString(36).slice(2); // all views of a form get the answers to each
+    this.count = this.changed = this.answered = 0;
     this.rows = new Map(); // path -> row
     this.main = html("div", { class: "ll-fields" });
     this.start = html("button", { type: "submit", class: "ll-main ll-start" }, "Start");
@@ -38,13 +38,20 @@ class SettingsForm {
 
   /** Whether a change is on its way, after that message if one is given. */
   awaits(id = this.changed) {
-    return id > this.get("handled");
+    return id > this.answered;
+  }
+
+  receive(message) {
+    const [view, number] = (message.id ?? "").split("-");
+    if (message.kind !== "ack" || view !== this.view) return;
+    this.answered = Number(number);
+    this.repaint();
   }
 
   send(kind, values = {}) {
-    const id = `${++this.count}`;
-    this.model.send({ kind, id, sent: now(), ...values });
-    return id;
+    this.count += 1;
+    this.model.send({ kind, id: `${this.view}-${this.count}`, sent: now(), ...values });
+    return this.count;
   }
 
   submit(event) {
@@ -66,7 +73,7 @@ class SettingsForm {
     clearTimeout(row.timer);
     if (value === OTHER || value === row.told) return;
     row.told = value;
-    this.changed = row.sent = Number(this.send("change", { path: row.path, value }));
+    this.changed = row.sent = this.send("change", { path: row.path, value });
   }
 
   // -- making ------------------------------------------------------------------------------------------------------
@@ -189,8 +196,11 @@ function render({ model, el }) {
   el.append(root);
   const form = new SettingsForm(model, root);
   const stopTheme = followTheme(root);
-  const stop = observe(model, ["fields", "problems", "note", "alarm", "handled"], form.repaint);
+  const stop = observe(model, ["fields", "problems", "note", "alarm"], form.repaint);
+  const receive = (message) => form.receive(message);
+  model.on("msg:custom", receive);
   return () => {
+    model.off("msg:custom", receive);
     stop();
     stopTheme();
   };
