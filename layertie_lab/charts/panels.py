@@ -31,6 +31,8 @@ REWARD_TITLES = {  # short: a title may not be longer than its axis
 }
 """Y title for each `RewardConfig.kind`."""
 
+_SHORT_ZERO = "datum.value ? datum.label : '0'"
+"""Labels of an axis: without this the single 0 of an axis that has no data yet is written with six decimals."""
 _WHO = "'decision ' + datum.decision + ' · step ' + datum.step"
 _ANSWER = "(datum.{0} == datum.layer ? 'on its own' : 'tie to ' + datum.{0})"
 _DECISION_TIPS = [
@@ -175,6 +177,7 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
         "reward:Q",
         title=REWARD_TITLES.get(kind or "", "reward (agent's units)"),
         scale=alt.Scale(nice=False, padding=8),
+        axis=alt.Axis(labelExpr=_SHORT_ZERO),
     )
     kinds = ["as proposed", "random draw", "override"]
     key = legend(panel, below=575)
@@ -292,7 +295,7 @@ def blocks(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
         "blocks:Q",
         title="layers (count)",
         scale=alt.Scale(zero=True, nice=False, padding=3),
-        axis=alt.Axis(tickMinStep=1),
+        axis=alt.Axis(tickMinStep=1, labelExpr=_SHORT_ZERO),
     )
     text = "'decision ' + datum.decision + ' · ' + datum.owners + ' independent · ' + datum.blocks + ' distinct'"
     layers = [
@@ -317,7 +320,7 @@ def memory(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     def draw(rows: alt.Chart) -> alt.Chart:
         return rows.mark_area(clip=True, opacity=0.9, interpolate="step-before").encode(
             x=panel.axis(),
-            y=alt.Y("bottom:Q", title="memory (MB)", scale=alt.Scale(zero=True)),
+            y=alt.Y("bottom:Q", title="memory (MB)", scale=alt.Scale(zero=True), axis=alt.Axis(labelExpr=_SHORT_ZERO)),
             y2="top:Q",
             color=alt.Color("component:N", scale=scale, legend=key),
         )
@@ -329,6 +332,6 @@ def memory(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
         first,
         hover_rule(panel),
         readout(total, f"{_WHO} + ' · ' + format(datum.total / 1e6, ',.4~g') + ' MB in all'"),
-        *empty_note(("memory",), "No decision yet, so no memory to account for."),
+        *empty_note(("memory",), "No decision yet."),
     ]
     return assemble(layers, panel, ("memory",), rows, description="Memory by component over the run.")
