@@ -11,15 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import audits
 import farewells
 import listing
-import probes
+from counterfactuals import Counterfactuals, Running
 from holding import Hold, Past, Tables
+from questions import Questions
 
 from layertie_lab.core.config import RunConfig
-from layertie_lab.core.errors import CorpusError, LayertieError, WorkerError
-from layertie_lab.core.events import Came, Event
+from layertie_lab.core.errors import CorpusError, LayertieError, RecordError, WorkerError
+from layertie_lab.core.events import Event
 from layertie_lab.engine.registry import Handle, attach, get
 from layertie_lab.engine.worker import Worker
 from layertie_lab.records.directory import RunDirectory
@@ -27,7 +27,6 @@ from layertie_lab.records.follower import Follower
 from layertie_lab.records.reader import Run, load_run
 from layertie_lab.records.runs import new_folder
 from layertie_lab.text.corpora import builtin_corpora, source_of
-from layertie_lab.widgets.ask_panel import AskPanel
 from layertie_lab.widgets.decision_table import DecisionTable
 from layertie_lab.widgets.feed import Feed
 from layertie_lab.widgets.form import from_query, query_names, to_query
@@ -61,32 +60,21 @@ class Desk:
         self._memory_due, self._goal = 0.0, None
         self._config = RunConfig()
         self._look = listing.look(self._config)
-        self._pictures: dict[str, Any] = {}
         draft, sentences = from_query(query.to_dict())
         self.form = SettingsForm(draft, suggestions={"text.corpus": builtin_corpora()}, note=" ".join(sentences))
         self.menu = RunMenu(partial(listing.rows, root, examples))
         self.steer, self.tie_map = SteerPanel(), TieMapView()
         self.chart = LiveChart(listing.panels(self._config))
         self.table = DecisionTable(partial(_download, self._hold))
-        self.sample = AskPanel({"sample": "Write a text now"})
-        self.layers = AskPanel(
-            {"similarity": "Compare layers", "attribution": "Attribute the loss to layers"}, repeats="Compare again"
-        )
-        self.layers_chart = LiveChart({})
-        self.audit = AskPanel(
-            {"audit": "Audit this run"}, files={"json": "Download JSON", "csv": "Download CSV"},
-            download=partial(_audit_file, self._hold),
-        )  # fmt: skip
-        self.audit_chart = LiveChart({}, columns=2)
+        self.questions = Questions(self._hold, self.steer)
+        self.counterfactuals = Counterfactuals(self._hold, self.steer, self.show_run)
         self.form.on_start(self.start)
         self.form.on_change(self._link)
         self.menu.on_open(self.open)
         self.steer.on_command(self._press)
-        self.sample.on_ask(self._ask)
-        self.layers.on_ask(self._ask)
-        self.audit.on_ask(self._audit)
-        widgets = [value for value in vars(self).values() if hasattr(value, "comm")]
-        weakref.finalize(self, _end, self._hold, widgets).atexit = False
+        parts = [vars(self), vars(self.questions), vars(self.counterfactuals)]
+        widgets = [value for part in parts for value in part.values() if hasattr(value, "comm")]
+        weakref.finalize(self, _end, self._hold, self.counterfactuals.running, widgets).atexit = False
         self._open_first(str(query.get("run") or ""))
         if sentences:
             # Showing a run clears the form's note; what the link had wrong is still to be read.
@@ -134,7 +122,23 @@ class Desk:
         Raises:
             RecordError: There is no such run, or it cannot be read.
         """
-        path = self.root / name if (self.root / name).is_dir() else self.examples / name
+        self._open(self._folder(name), returning=returning, copy=copy)
+
+    def show_run(self, path: Path) -> None:
+        """Show a run by its folder, such as a branch of the one on the page.
+
+        Raises:
+            RecordError: It cannot be read.
+        """
+        self._open(path)
+
+    def _folder(self, name: str) -> Path:
+        """A run by its name in the link or the menu; a branch is named RUN/branches/NAME."""
+        if ".." in Path(name).parts:
+            raise RecordError(f"Expected the name of a run, but got {name}.", "Choose one in the menu.")
+        return self.root / name if (self.root / name).is_dir() else self.examples / name
+
+    def _open(self, path: Path, *, returning: bool = False, copy: bool = True) -> None:
         directory = RunDirectory.open(path)
         recently, self._goal = farewells.take(path)
         if (handle := get(path)) is not None:
@@ -182,13 +186,13 @@ class Desk:
                 handle.opening(timeout=2.0)
         self._begin(path, config, handle, past=Past(path))
         self.steer.show(can_save=True, can_keep=True, can_resume=True, keep=handle.worker.keep)
-        self._allow("")
+        self.questions.allow("")
 
     def _watch(self, path: Path, config: RunConfig) -> None:
         self._leave()
         self._begin(path, config, Follower(path))
         self.steer.show(can_save=False, can_keep=False, can_resume=False)
-        self._allow("Another process trains this run; it can be watched here.")
+        self.questions.allow("Another process trains this run; it can be watched here.")
 
     def _begin(self, path: Path, config: RunConfig, source: Handle | Follower, past: Iterable[Event] = ()) -> None:
         self._show(path, config)
@@ -210,10 +214,14 @@ class Desk:
             self._tables.push({"reference": [{"name": "unigram", "loss": run.opened.unigram_entropy}]})
         self.steer.show(**listing.state(run, self._is_example))
         self.menu.show(current=run.name, about=listing.about(run.config, example=self._is_example))
-        self._allow("Step or run this run to ask it something." if not self._is_example else "This run is a recording.")
+        self.questions.allow(
+            "Step or run this run to ask it something." if not self._is_example else "This run is a recording."
+        )
         if run.samples.height:
             last = run.samples.row(-1, named=True)
-            self.sample.show(lead=last["prompt"], text=last["text"], sentence=f"As of decision {last['decision']}.")
+            self.questions.sample.show(
+                lead=last["prompt"], text=last["text"], sentence=f"As of decision {last['decision']}."
+            )
 
     def _show(self, path: Path, config: RunConfig) -> None:
         """Clear the page for another run."""
@@ -224,15 +232,11 @@ class Desk:
             # A view that is made once is never made anew for the same panels.
             self._look = listing.look(config)
             self.chart.set_panels(listing.panels(config), steps_per_decision=config.training.steps_per_decision)
-        self._pictures = {}
-        self.layers_chart.set_panels(self._pictures)
         self.tie_map.clear()
-        self.sample.show(text="", lead="", share=None, alarm=False)
-        self.layers.show(share=None, alarm=False)
-        self.audit_chart.set_panels({})
-        self.audit.show(text="", can_ask=True, share=None, alarm=False, sentence=listing.ABOUT["audit"])
-        if path.parent == self.root:
-            self._query.set("run", path.name)
+        self.questions.clear()
+        self.counterfactuals.clear(example=self._is_example)
+        if path.is_relative_to(self.root):
+            self._query.set("run", path.relative_to(self.root).as_posix())
         else:
             self._query.remove("run")
 
@@ -267,51 +271,6 @@ class Desk:
         self._take(path, RunDirectory.open(path).config, lambda: Worker.resume(path))
         self._submit(*names[command.kind])
 
-    def _ask(self, question: str) -> None:
-        source = self._hold.source
-        if not isinstance(source, Handle):
-            raise LayertieError("Expected a run that this page trains.", "Press Start, or Step on a stopped run.")
-        panel = self.sample if question == "sample" else self.layers
-        panel.show(share=-1.0, alarm=False, sentence=listing.WORKING[question])
-        if question == "sample":
-            future = source.submit("sample", seed=time.time_ns() % 2**31)
-        else:
-            future = source.submit("call", getattr(probes, question))
-        answer = weakref.WeakMethod(self._answer)
-        future.add_done_callback(lambda done: (method := answer()) and method(question, done))
-
-    def _audit(self, _: str) -> None:
-        path = self._hold.path
-        if path is None:
-            raise LayertieError("Expected a run to audit, but none is shown.", "Press Start, or open a run.")
-        self.audit.show(share=-1.0, alarm=False, sentence=listing.WORKING["audit"])
-        audited = weakref.WeakMethod(self._audited)
-        # From its records, so that it works whoever trains the run; in a thread, since a long log takes seconds.
-        future = audits.submit(path)
-        future.add_done_callback(lambda done: (method := audited()) and method(path, done))
-
-    def _audited(self, path: Path, done: Any) -> None:
-        if path != self._hold.path:  # another run has been opened meanwhile
-            return
-        if (error := done.exception()) is not None:
-            self.audit.show(share=None, alarm=True, sentence=str(error))
-            return
-        self._hold.audit, sentence, text, pictures = done.result()
-        self.audit_chart.set_panels(pictures)
-        self.audit.show(share=None, alarm=False, sentence=sentence, text=text)
-
-    def _answer(self, question: str, done: Any) -> None:
-        panel = self.sample if question == "sample" else self.layers
-        if (error := done.exception()) is not None:
-            panel.show(share=None, alarm=True, sentence=str(error))
-        elif question == "sample":
-            prompt, text = done.result()
-            panel.show(share=None, lead=prompt, text=text, sentence=f"As of decision {self.steer.decision}.")
-        else:
-            self._pictures = self._pictures | listing.pictures(question, done.result())
-            self.layers_chart.set_panels(self._pictures)
-            panel.show(share=None, sentence=f"As of decision {self.steer.decision}.")
-
     def _submit(self, command: str, *args: Any) -> None:
         assert isinstance(self._hold.source, Handle), "only a worker takes commands"
         # What goes wrong is told by the run's own status.
@@ -321,12 +280,9 @@ class Desk:
 
     def _heard(self, entry: Any) -> None:
         """An entry of the run, in one of its threads."""
-        if isinstance(entry, Came):
-            every = self.layers.every
-            if every and entry.decision % every == 0 and self.layers.share is None:
-                with suppress(LayertieError):  # the run has just ended
-                    self._ask("similarity")
-        elif isinstance(entry, dict):
+        self.questions.heard(entry)
+        self.counterfactuals.heard(entry)
+        if isinstance(entry, dict):
             self._heard_telemetry(entry)
 
     def _heard_telemetry(self, entry: Mapping[str, Any]) -> None:
@@ -334,8 +290,6 @@ class Desk:
         if kind == "timing" and time.monotonic() > self._memory_due:
             self._memory_due = time.monotonic() + MEMORY_SECONDS
             self.menu.about = listing.about(self._config, timing=entry)
-        elif kind == "progress" and self.layers.share is not None:
-            self.layers.share = entry["share"]
         elif kind == "status" and entry["status"] == "failed":
             self.form.say("The run could not start; the reason stands below.", alarm=True)
             if self._hold.path is not None:
@@ -346,11 +300,7 @@ class Desk:
 
     @property
     def _is_example(self) -> bool:
-        return self._hold.path is not None and self._hold.path.parent == self.examples
-
-    def _allow(self, reason: str) -> None:
-        for panel, about in ((self.sample, "sample"), (self.layers, "layers")):
-            panel.show(can_ask=not reason, sentence=reason or listing.ABOUT[about])
+        return self._hold.path is not None and self._hold.path.is_relative_to(self.examples)
 
     def _link(self, _: Any = None) -> None:
         """Put the form's settings into the page's address."""
@@ -368,13 +318,8 @@ def _download(hold: Hold, format: str) -> tuple[str, bytes]:
     return listing.decisions_file(hold.path, format)
 
 
-def _audit_file(hold: Hold, format: str) -> tuple[str, bytes]:
-    if hold.path is None or hold.audit is None:
-        raise LayertieError("Expected an audit to download, but none is shown.", "Press Audit this run first.")
-    return audits.file_of(hold.audit, hold.path.name, format)
-
-
-def _end(hold: Hold, widgets: list[Any]) -> None:
+def _end(hold: Hold, studying: Running, widgets: list[Any]) -> None:
+    studying.cancel()
     hold.let_go()
     for widget in widgets:
         # The host may have closed the connection already.

@@ -50,12 +50,16 @@ def _(desk, mo):
 
 @app.cell
 def _(desk, mo):
+    _asked, _tried = desk.questions, desk.counterfactuals
+    _form, _twins = mo.ui.anywidget(_tried.panel), mo.ui.anywidget(_tried.chart)
+    _pair = mo.Html(f'<div class="explorer-pair"><div>{_form}</div><div>{_twins}</div></div>')
     mo.ui.tabs(
         {
             "Decisions": mo.ui.anywidget(desk.table),
-            "Layers": mo.vstack([mo.ui.anywidget(desk.layers), mo.ui.anywidget(desk.layers_chart)]),
-            "Text": mo.ui.anywidget(desk.sample),
-            "Audit": mo.vstack([mo.ui.anywidget(desk.audit), mo.ui.anywidget(desk.audit_chart)]),
+            "Did it matter?": mo.vstack([_pair, mo.ui.anywidget(_tried.studies), mo.ui.anywidget(_tried.tree)]),
+            "Layers": mo.vstack([mo.ui.anywidget(_asked.layers), mo.ui.anywidget(_asked.layers_chart)]),
+            "Text": mo.ui.anywidget(_asked.sample),
+            "Audit": mo.vstack([mo.ui.anywidget(_asked.audit), mo.ui.anywidget(_asked.audit_chart)]),
         }
     )
     return

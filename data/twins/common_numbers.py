@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from layertie_lab import RunConfig, Session
+from layertie_lab.core.statements import LEAST_WINDOWS
 from layertie_lab.engine.branches import TwinPlan
 from layertie_lab.engine.twins import train_pair
 
@@ -36,6 +37,9 @@ CASES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+ALL = {"metrics": ("last", "averaged"), "curve_windows": LEAST_WINDOWS}
+
+
 def measure(case: dict[str, Any]) -> dict[str, Any]:
     """One case's pairs."""
     config = RunConfig.preset(
@@ -48,7 +52,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     answer = case["answer"]
     if answer is None:
         answer = proposal.layer if proposal.choice != proposal.layer else 0
-    plan = TwinPlan(horizon=HORIZON, after=case.get("after", "hold"), checkpoints=MARKS)
+    plan = TwinPlan(horizon=HORIZON, after=case.get("after", "hold"), checkpoints=MARKS, **ALL)
     start = time.perf_counter()
     pairs = [train_pair(moment, answer, plan, replicate) for replicate in range(1, REPLICATES + 1)]
     spent = time.perf_counter() - start

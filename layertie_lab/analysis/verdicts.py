@@ -209,7 +209,7 @@ def judge(differences: ArrayLike, hypothesis: Hypothesis, seed: int = 0) -> Verd
     )  # fmt: skip
 
 
-def correct(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+def correct(verdicts: Sequence[Verdict], still_open: int = 0) -> tuple[Verdict, ...]:
     """Holm's correction over several primary hypotheses of one run: what does not survive it is not decided.
 
     Claims of a difference are one family, claims of equivalence another, each kept at the smallest `total` of the
@@ -218,6 +218,7 @@ def correct(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
 
     Args:
         verdicts: In any order.
+        still_open: Primary hypotheses that were stated besides and have no verdict yet; they count, as p = 1.
 
     Returns:
         The same verdicts in the same order, `family` set.
@@ -226,16 +227,18 @@ def correct(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     if not places:
         return tuple(verdicts)
     level = min(verdicts[place].hypothesis.plan.total for place in places)
-    differs = holm([verdicts[place].p_difference for place in places]) <= level
-    same = holm([verdicts[place].p_equivalence for place in places]) <= level
+    rest = [1.0] * still_open
+    differs = holm([*(verdicts[place].p_difference for place in places), *rest]) <= level
+    same = holm([*(verdicts[place].p_equivalence for place in places), *rest]) <= level
+    family = len(places) + still_open
     corrected = list(verdicts)
     for index, place in enumerate(places):
         verdict = verdicts[place]
         stands = {"better": differs, "worse": differs, "no difference that matters": same}.get(verdict.outcome)
         if stands is None or stands[index]:
-            corrected[place] = replace(verdict, family=len(places))
+            corrected[place] = replace(verdict, family=family)
         else:
-            corrected[place] = replace(verdict, family=len(places), outcome="not decided yet")
+            corrected[place] = replace(verdict, family=family, outcome="not decided yet")
     return tuple(corrected)
 
 

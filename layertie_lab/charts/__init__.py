@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     )
     from .sweeps import parameters_against_loss, policy_intervals, profile_chart, sweep_chart
     from .theme import vega_config
+    from .twins import Stated, study_chart, twin_specs
 
 __all__ = [
-    "CAPTIONS", "LIVE", "attribution_bars", "audit_chart", "blocks_chart", "claimed_and_true", "epsilon_chart",
-    "gradient_flow", "live_chart", "live_spec", "loss_chart", "memory_chart", "parameters_against_loss",
+    "CAPTIONS", "LIVE", "Stated", "attribution_bars", "audit_chart", "blocks_chart", "claimed_and_true",
+    "epsilon_chart", "gradient_flow", "live_chart", "live_spec", "loss_chart", "memory_chart",
+    "parameters_against_loss",
     "parameters_chart", "policy_intervals", "profile_chart", "q_value_chart", "reward_chart", "similarity_heatmap",
-    "sweep_chart", "tie_history", "tie_map", "to_html", "vega_config",
+    "study_chart", "sweep_chart", "tie_history", "tie_map", "to_html", "twin_specs", "vega_config",
 ]  # fmt: skip
 
 # The command line takes colours from `charts.palette` and should not wait for Altair.
@@ -49,6 +51,7 @@ _HOMES = {
     ],
     "sweeps": ["parameters_against_loss", "policy_intervals", "profile_chart", "sweep_chart"],
     "theme": ["vega_config"],
+    "twins": ["Stated", "study_chart", "twin_specs"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -64,6 +64,21 @@ CAPTIONS: dict[str, str] = {
         " an arrow above names the owner of a tied layer; the upright line is the interval. Attribution is to the"
         " layer's position, so tied layers differ."
     ),
+    "twin_curves": (
+        "Held-out loss after the fork. Each thin line is one branch of one replicate: blue as the agent proposed,"
+        " orange as answered. Both branches of a replicate read the same batches. Dashed: the horizon that was stated."
+        " Points before it are evaluated on fewer windows than the last one."
+    ),
+    "difference_over_horizon": (
+        "Above zero the answer is worse, below it better. Thin grey: one replicate each. Orange: their mean, shaded"
+        " with its 95 % t interval, at each point by itself: only the one at the dashed horizon was stated before."
+        " Green band: differences that do not matter. Brown, at the left: the steps after which the agent is rewarded."
+    ),
+    "replicate_dots": (
+        "Grey dots: the difference in the stated metric at the horizon, a dot per replicate. Orange line: the mean so"
+        " far. Diamonds with upright lines: the looks that were planned, with the interval at each look's own level;"
+        " between looks there is no verdict. Green band: differences that do not matter."
+    ),
     "audit": (
         "Dashed orange: what the official code would have printed; solid blue: what was true. Layers: those that the"
         " map calls independent, and distinct blocks in memory. Parameters: as the official code's count by layer"

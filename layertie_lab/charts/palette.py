@@ -25,6 +25,8 @@ OVERRIDE_EDGE = "#1a1a1a"
 
 AGENT = "#2f7ed8"
 """The agent: what it proposed."""
+ANSWERED = "#c4501a"
+"""The branch in which another answer than the agent's was given."""
 EXPLORED = "#8b8f98"
 """A proposal that was a random draw (drawn hollow)."""
 TIED = "#8b8f98"

@@ -197,6 +197,7 @@ def assemble(
     *,
     zoom: bool = True,
     zoom_y: bool = False,
+    hover: bool = True,
     description: str,
 ) -> alt.LayerChart:
     """The layered chart: data sets by name, zoom along x, the theme.
@@ -208,12 +209,13 @@ def assemble(
         rows: Rows to begin with, by data set.
         zoom: Whether the x axis can be dragged and zoomed.
         zoom_y: Whether the y axis can too; a parameter of its own, so that linked panels share x alone.
+        hover: Whether a layer reads `HOVER_DATA`.
         description: For screen readers.
     """
     extra: dict[str, Any] = {}
     if zoom:
         extra["params"] = [_bound(ZOOM, "x", _ZOOM_EVENT), *([_bound("zoom_y", "y", _ZOOM_Y_EVENT)] if zoom_y else [])]
-    begin = {name: list((rows or {}).get(name, ())) for name in (*tables, HOVER_DATA)}
+    begin = {name: list((rows or {}).get(name, ())) for name in (*tables, *([HOVER_DATA] if hover else []))}
     return alt.LayerChart(
         layer=list(layers),
         width=panel.width,

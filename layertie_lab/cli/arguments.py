@@ -11,6 +11,7 @@ import tyro
 
 from ..core.config import Algorithm, Policy, RunConfig, Scale
 from ..core.errors import ConfigError
+from ..core.statements import After, Expected
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,88 @@ class Sweep:
     """No progress."""
 
 
-Command = Sweep | Train | Resume | Runs | Show | Export | Audit | Bench
+@dataclass(frozen=True)
+class Twins:
+    """Ask whether one answer mattered: state a hypothesis, train both futures in replicates, and get a verdict."""
+
+    run: tyro.conf.Positional[Path]
+    """The run directory; a moment before the decision has to be stored there."""
+    decision: int | None = None
+    """Which decision; default the latest override of a person, else the one that waits for its answer."""
+    answer: int | None = None
+    """The answer to hold against the agent's; default what was answered."""
+    statement: str = ""
+    """What you expect, in a sentence. Needed unless --exploratory or --pilot."""
+    expected: Expected = "worse"
+    """What the answered branch is expected to be, against the proposed one."""
+    horizon: int = 100
+    """Optimizer steps after the fork at which both are compared."""
+    metric: str = "last"
+    """What they are compared by: last (held-out loss), last-five, averaged, perplexity, train-loss, probe,
+    trainable_parameters, memory."""
+    smallest_difference: float = 0.003
+    """The smallest difference that matters, in the metric's unit."""
+    after: After = "continue-locked"
+    """What happens after the fork."""
+    answers: tuple[int, ...] = ()
+    """With --after recorded: the answers that follow."""
+    marks: tuple[int, ...] = ()
+    """Steps after the fork at which the curve is drawn; default ten, evenly spread."""
+    windows: int = 512
+    """Held-out sequences of an evaluation that counts."""
+    probe: str = ""
+    """With --metric probe: the text."""
+    looks: tuple[int, ...] = (4, 8, 16)
+    """Numbers of replicates at which one looks for a verdict; the last is the most that are run."""
+    open_ended: bool = False
+    """In place of looks: a confidence sequence after every replicate, 64 at most."""
+    exploratory: bool = False
+    """Without a hypothesis: what comes of it is labelled exploratory."""
+    pilot: int = 0
+    """Run only so many replicates, and say how many it would take to see how much."""
+    resume: str | None = None
+    """Go on with this study, such as study-001."""
+    list: bool = False
+    """Run nothing: list the run's studies and their verdicts."""
+    workers: int = 0
+    """Processes at a time; 0 = one per core."""
+    threads: int = 1
+    """CPU threads of each process."""
+    chart: Path | None = None
+    """Write the charts to this HTML file, too."""
+    json: bool = False
+    """Print the result as one JSON object on standard output; progress goes to standard error."""
+    quiet: bool = False
+    """No progress."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Make a branch of a run from before a decision, undo the last one, or show the tree."""
+
+    run: tyro.conf.Positional[Path]
+    """The run directory, or that of one of its branches."""
+    decision: int | None = None
+    """The decision that the branch will answer anew; default the next one."""
+    undo: bool = False
+    """From before the last decision."""
+    answer: int | None = None
+    """Answer it at once in the agent's place."""
+    decisions: int = 0
+    """Let the agent go on for so many decisions."""
+    name: str | None = None
+    """Name of its folder; default branch-001, ..."""
+    why: str = ""
+    """Why it leaves, in words."""
+    tree: bool = False
+    """Make nothing: show the tree."""
+    json: bool = False
+    """Print the result as one JSON object on standard output; progress goes to standard error."""
+    quiet: bool = False
+    """No progress."""
+
+
+Command = Sweep | Train | Resume | Runs | Show | Export | Audit | Bench | Twins | Branch
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -170,7 +252,7 @@ def parse(argv: Sequence[str]) -> Command:
     commands = (
         named(Train, "train", default=Train(base)) | named(Resume, "resume") | named(Runs, "runs") | named(Show, "show")
         | named(Export, "export") | named(Audit, "audit") | named(Bench, "bench")
-        | named(Sweep, "sweep", default=Sweep(base))
+        | named(Sweep, "sweep", default=Sweep(base)) | named(Twins, "twins") | named(Branch, "branch")
     )  # fmt: skip
     return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,))
 

@@ -74,6 +74,14 @@ def _dispatch(command: arguments.Command, progress: Console) -> tuple[dict[str, 
         from .sweep import sweep
 
         return sweep(command, progress, output)
+    if isinstance(command, arguments.Twins):
+        from .twins import twins
+
+        return twins(command, progress, output)
+    if isinstance(command, arguments.Branch):
+        from .branch import branch
+
+        return branch(command, progress, output)
     from .bench import bench
 
     return bench(command, progress, output)

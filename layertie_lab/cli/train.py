@@ -40,7 +40,7 @@ def train(command: arguments.Train, progress: Console) -> tuple[dict[str, Any], 
             "Use the explorer (marimo run apps/explorer.py) or the notebook to answer, or another policy.",
         )
     directory = command.directory or default_directory(command.config)
-    with _status(progress, command.quiet, "preparing text and model"):
+    with waiting(progress, command.quiet, "preparing text and model"):
         session = Session(command.config, directory)
     return _go(session, None, command, progress)
 
@@ -51,7 +51,7 @@ def resume(command: arguments.Resume, progress: Console) -> tuple[dict[str, Any]
 
     if command.decisions is not None and command.decisions < 1:
         raise ConfigError(f"Expected at least 1 decision to make, but got {command.decisions}.", "Raise --decisions.")
-    with _status(progress, command.quiet, "reading the run"):
+    with waiting(progress, command.quiet, "reading the run"):
         session = Session.resume(command.run)
     return _go(session, command.decisions, command, progress)
 
@@ -100,7 +100,8 @@ def interruptible() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _status(progress: Console, quiet: bool, doing: str) -> Iterator[None]:
+def waiting(progress: Console, quiet: bool, doing: str) -> Iterator[None]:
+    """Say what is waited for, unless nobody wants to know."""
     if quiet:
         yield
         return

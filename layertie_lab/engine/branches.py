@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from torch import Tensor
 
 from ..agent.schedule import next_layer
 from ..core.decisions import Decision, Proposal
 from ..core.errors import ConfigError, LayertieError
+from ..core.statements import LEAST_WINDOWS, METRICS, After
 from ..training.evaluation import window_losses
 from .agenda import EmptyAgenda
 from .averaging import WeightAverage
 from .session import Session
 
-After = Literal["hold", "continue", "continue-locked", "recorded"]
-"""What happens after the fork. hold: the map stays, there are no further decisions. continue: the agent goes on in both
-branches. continue-locked: it goes on, but the layer that was answered keeps its source (it may still follow when its
-source is re-tied; with ties.chain=snapshot it takes its source's block anew when its turn comes, as any answer does).
-recorded: a given list of answers, the same in both branches."""
-
-LEAST_WINDOWS = 512
-"""Fewer evaluation windows let the evaluation's own error drown a tie's effect of some thousandths of a nat."""
+CURVE_WINDOWS = 64
+"""Windows at the marks that only draw the curve: a full evaluation at each would cost more than the training."""
+AT_ONCE = 4_096
+"""Tokens of one forward pass of an evaluation; the losses are the same whatever it is, up to the last bits."""
 MARKS = 10
 """Evaluations after the start, where a plan names none."""
+TAIL = 5
+"""Evaluations behind the metric last-five."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,12 @@ class TwinPlan:
         answers: With after="recorded": one answer for each decision that begins within the horizon, in order.
         checkpoints: Steps after the fork at which both are evaluated; 0 (before any step, with the answer in force) and
             the horizon are always among them. Empty = ten, evenly spread.
-        windows: Held-out sequences per evaluation, at least 512 (all, where the split has fewer).
+        windows: Held-out sequences of an evaluation that counts, at least 512 (all, where the split has fewer): that at
+            the horizon, and for last-five those before it too.
+        curve_windows: The same of the other marks, which only draw the curve; spread evenly, as those are.
+        metrics: What is asked for (keys of `core.statements.METRICS`). What costs an evaluation (last-five, averaged,
+            probe) is measured only if it is among them; the others always.
+        probe: With "probe" among them: its text.
         split: Which held-out text: validation, reward or test.
         decay: Of the average of the weights along the branch, 0 to below 1; it remembers about 1 / (1 - decay) steps.
 
@@ -50,6 +55,9 @@ class TwinPlan:
     answers: tuple[int, ...] | None = None
     checkpoints: tuple[int, ...] = ()
     windows: int = LEAST_WINDOWS
+    curve_windows: int = CURVE_WINDOWS
+    metrics: tuple[str, ...] = ("last",)
+    probe: str = ""
     split: str = "validation"
     decay: float = 0.95
 
@@ -82,6 +90,11 @@ class TwinPlan:
                 f"Expected at least {LEAST_WINDOWS} evaluation windows, but got {self.windows!r}.",
                 "With fewer the evaluation's own error hides what a single tie does.",
             )
+        if not _is_whole(self.curve_windows) or self.curve_windows < 2:
+            raise ConfigError(f"Expected at least 2 windows for the curve, but got {self.curve_windows!r}.", "Use 64.")
+        for metric in self.metrics:
+            if metric not in METRICS:
+                raise ConfigError(f"Expected a metric out of {', '.join(METRICS)}, but got {metric!r}.", "Use last.")
         if not 0 <= self.decay < 1:
             raise ConfigError(f"Expected a decay from 0 to below 1, but got {self.decay!r}.", "Use 0.95.")
 
@@ -90,6 +103,11 @@ class TwinPlan:
         """The steps after the fork at which both branches are evaluated, ascending, from 0 to the horizon."""
         chosen = self.checkpoints or tuple(round(self.horizon * part / MARKS) for part in range(1, MARKS))
         return tuple(sorted({0, *chosen, self.horizon}))
+
+    @property
+    def full_marks(self) -> frozenset[int]:
+        """The marks at which all windows are evaluated."""
+        return frozenset(self.marks[1:][-TAIL:] if "last-five" in self.metrics else self.marks[-1:])
 
     def decisions(self, steps_per_decision: int) -> int:
         """How many decisions begin within the horizon after the one that was answered, unless the map is held."""
@@ -144,7 +162,8 @@ class Branch:
         self.layer, self._origin = proposal.layer, self.session.step
         by = "agent" if answer == proposal.choice else "human"
         self.decisions: list[Decision] = [self.session.begin(answer, by)]
-        self._average = WeightAverage(self.session.model, plan.decay)
+        self._average = WeightAverage(self.session.model, plan.decay) if "averaged" in plan.metrics else None
+        self._recent: deque[float] = deque(maxlen=moment.config.training.steps_per_decision)
 
     @property
     def steps(self) -> int:
@@ -163,25 +182,35 @@ class Branch:
         if session.phase == "propose" and self.plan.after != "hold":
             self.decisions.append(session.begin(*self._answer(session.propose())))
         if session.phase == "training":
-            session.advance()
+            result = session.advance()
         else:
             with session.meter.training():
-                session.parts.trainer.step(session.parts.training_batches(session.step), session.step)
+                result = session.parts.trainer.step(session.parts.training_batches(session.step), session.step)
             session.step += 1
-        self._average.update()
+        self._recent.append(result.loss)
+        if self._average is not None:
+            self._average.update()
+
+    @property
+    def train_loss(self) -> float:
+        """Mean training loss of the last steps_per_decision steps, nats per token."""
+        return sum(self._recent) / len(self._recent)
 
     def losses(self, windows: Tensor, *, averaged: bool = False) -> Tensor:
         """The loss on each window, nats per token, [windows] float64.
 
         Args:
             windows: Tokens, [windows, context + 1].
-            averaged: With the average of the weights along the branch in place of the last ones.
+            averaged: With the average of the weights along the branch in place of the last ones; only with
+                "averaged" among the plan's metrics.
         """
         if averaged:
+            assert self._average is not None, "the plan asks for the average"
             with self._average.in_force():
                 return self.losses(windows)
         parts, training = self.session.parts, self.session.config.training
-        return window_losses(parts.model, windows, training.batch_size, parts.device, training.precision)
+        batch = max(training.batch_size, AT_ONCE // (windows.shape[1] - 1))
+        return window_losses(parts.model, windows, batch, parts.device, training.precision)
 
     def _answer(self, proposal: Proposal) -> tuple[int, str]:
         """(answer, by whom) for a decision after the fork."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import time
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..core.config import RunConfig
-from ..core.errors import LayertieError
+from ..core.decisions import Decision
+from ..core.errors import LayertieError, StorageError
 from ..core.events import Event
 from ..records.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
 from ..records.directory import RunDirectory
+from ..records.tree import moment_name
 from ..records.writer import EventWriter
 from ..training.device import describe_device
 from . import state
@@ -157,6 +160,16 @@ class Journal:
             session, "checkpoint", decision=session.decision, step=session.step, file=path.name, offset=meta["offset"]
         )
         return path
+
+    def keep_moment(self, session: Session, decision: Decision) -> None:
+        """Store the moment before a person's override, so that twins and branches can start from it.
+
+        A disk that is full must not keep a person from answering: the moment is then not stored, which a later search
+        for it says.
+        """
+        if decision.overridden and decision.by == "human" and self.is_open and not self.rewound:
+            with contextlib.suppress(StorageError):
+                self.checkpoint(session, moment_name(decision.proposal.decision))
 
     @property
     def is_to_be_repeated(self) -> bool:

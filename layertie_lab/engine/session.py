@@ -171,6 +171,7 @@ class Session:
         self.ties.answer(proposal.layer, choice)
         self.parts.check_supply(self.step, proposal.decision)
         decision = Decision(proposal, choice, by, self.step)
+        self.journal.keep_moment(self, decision)
         event = Decided.of(decision)
         # On disk before anything moves, so that an answer is never lost and never half in force.
         self.journal.write_now(event)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..core.decisions import Decision
+from ..core.errors import ConfigError, CorpusError, DivergedError
 from ..core.ties import TieMap
 from ..models.counts import trainable_parameters
+from ..text.batches import windows
 from ..training.evaluation import standard_error
-from .branches import Branch, TwinPlan, check_moment
+from .branches import TAIL, Branch, TwinPlan, check_moment
 from .readings import Readings
 from .session import Session
 
-Metric = Literal["last", "last-five", "averaged", "trainable_parameters"]
-"""last: held-out loss of the last weights. last-five: its mean over the last five checkpoints after the fork (all,
-where there are fewer). averaged: held-out loss of the weights averaged along the branch, which answers another
-question: what the branch's path is worth, not its end. Losses in nats per token."""
-TAIL = 5
+Tick = Callable[[int], object]
+"""Called with the optimizer steps of both branches so far."""
 
 
 @dataclass(frozen=True)
@@ -29,28 +30,31 @@ class Twin:
 
     Args:
         answer: The answer it began with.
-        losses: Held-out loss at each of the plan's marks, nats per token.
-        averaged_loss: Held-out loss of the averaged weights at the horizon, nats per token.
-        trainable_parameters: At the horizon, each storage once.
+        losses: Held-out loss at each of the plan's marks, nats per token; on `TwinPlan.windows` windows at its full
+            marks, on `curve_windows` at the others.
+        metrics: Name -> value at the horizon (`core.statements.METRICS`): what the plan asks for, and what is free.
         ties: The tie map at the horizon.
         decisions: All that was answered, the first one included.
     """
 
     answer: int
     losses: tuple[float, ...]
-    averaged_loss: float
-    trainable_parameters: int
+    metrics: dict[str, float]
     ties: TieMap
     decisions: tuple[Decision, ...]
 
-    def metric(self, name: Metric) -> float:
-        """One of the `Metric`s."""
-        if name == "last-five":
-            tail = self.losses[1:][-TAIL:]
-            return sum(tail) / len(tail)
-        if name == "averaged":
-            return self.averaged_loss
-        return float(self.trainable_parameters) if name == "trainable_parameters" else self.losses[-1]
+    def metric(self, name: str) -> float:
+        """One of the metrics.
+
+        Raises:
+            ConfigError: It was not asked for.
+        """
+        if name not in self.metrics:
+            raise ConfigError(
+                f"Expected a metric that was measured ({', '.join(self.metrics)}), but got {name!r}.",
+                "Name it among the plan's metrics.",
+            )
+        return self.metrics[name]
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Pair:
         windows: Held-out sequences per evaluation, the same for both.
         errors: Standard error over windows of the difference at each mark, nats per token: the evaluation's own error,
             to be held against the spread over replicates.
-        metric_errors: The same of "last", "last-five" and "averaged".
+        metric_errors: The same of the metrics that are losses on windows.
         threads: CPU threads; results are equal bit for bit at equal threads.
     """
 
@@ -91,7 +95,7 @@ class Pair:
         """Held-out loss as answered minus as proposed at each of the plan's marks, nats per token."""
         return tuple(a - p for a, p in zip(self.answered.losses, self.proposed.losses, strict=True))
 
-    def difference(self, name: Metric = "last") -> float:
+    def difference(self, name: str = "last") -> float:
         """A metric as answered minus as proposed."""
         return self.answered.metric(name) - self.proposed.metric(name)
 
@@ -112,6 +116,7 @@ def train_pair(
     *,
     proposed: int | None = None,
     interleaved: bool = False,
+    tick: Tick | None = None,
 ) -> Pair:  # fmt: skip
     """Both futures of a moment in one replicate: as proposed, and as answered.
 
@@ -126,73 +131,145 @@ def train_pair(
         replicate: Names the random numbers from the fork on; the moment's own gives what the run itself will draw.
         proposed: The answer to compare with, in place of the agent's proposal.
         interleaved: Train both step by step in turn, rather than one after the other; the result is the same.
+        tick: Told after every step; what it raises ends the call.
 
     Raises:
         TieError: An answer that is not legal.
         ConfigError: A bad replicate, no such split, recorded answers that do not fit, or batches that were handed in.
         LayertieError: A decision is under way.
-        DivergedError: The loss of a branch is no longer finite.
+        DivergedError: The loss of a branch is no longer finite; the message says of which.
     """
     check_moment(moment)
     proposal = moment.propose()
     first = proposal.choice if proposed is None else proposed
-    for choice in (first, answer):
-        moment.ties.answer(proposal.layer, choice)
-    plan.check_answers(moment)
-    windows = Readings(moment.parts, moment.meter).windows(plan.split, plan.windows)
-    futures = [_Future(Branch(moment, choice, plan, replicate), windows) for choice in (first, answer)]
-    if interleaved:
-        for _ in range(plan.horizon):
-            for future in futures:
-                future.step()
-    else:
-        for future in futures:
-            for _ in range(plan.horizon):
-                future.step()
+    check_twins(moment, (first, answer), plan)
+    windows = _Windows.of(moment, plan)
+    names = ("as proposed", "as answered")
+    futures = [
+        _Future(Branch(moment, choice, plan, replicate), windows, f"{name} ({choice})")
+        for choice, name in zip((first, answer), names, strict=True)
+    ]
+    for turn in range(2 * plan.horizon):
+        futures[turn % 2 if interleaved else turn // plan.horizon].step()
+        if tick is not None:
+            tick(turn + 1)
     one, other = futures
     gaps = [b - a for a, b in zip(one.curve, other.curve, strict=True)]
-    tail = torch.stack(gaps[1:][-TAIL:]).mean(0)
-    averaged = other.averaged() - one.averaged()
+    errors = {"last": standard_error(gaps[-1])}
+    if "last-five" in plan.metrics:
+        errors["last-five"] = standard_error(torch.stack(gaps[1:][-TAIL:]).mean(0))
+    if "averaged" in plan.metrics:
+        errors["averaged"] = standard_error(other.averaged() - one.averaged())
+    if "probe" in plan.metrics:
+        errors["probe"] = standard_error(other.probed() - one.probed())
     return Pair(
         plan=plan, seed=moment.key.seed, replicate=replicate, decision=proposal.decision, layer=proposal.layer,
-        step=moment.step, proposed=one.twin(first), answered=other.twin(answer), windows=len(windows),
-        errors=tuple(map(standard_error, gaps)),
-        metric_errors={
-            "last": standard_error(gaps[-1]), "last-five": standard_error(tail), "averaged": standard_error(averaged),
-        },
-        threads=torch.get_num_threads(),
+        step=moment.step, proposed=one.twin(first), answered=other.twin(answer), windows=len(windows.full),
+        errors=tuple(map(standard_error, gaps)), metric_errors=errors, threads=torch.get_num_threads(),
     )  # fmt: skip
+
+
+def check_twins(moment: Session, answers: Iterable[int], plan: TwinPlan) -> None:
+    """Refuse what `train_pair` could not do, before the effort.
+
+    Raises:
+        LayertieError: As `train_pair`, but for a loss that is no longer finite.
+    """
+    check_moment(moment)
+    layer = moment.propose().layer
+    for answer in answers:
+        moment.ties.answer(layer, answer)
+    plan.check_answers(moment)
+    _Windows.of(moment, plan)
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """What both branches are evaluated on, [count, context + 1] each.
+
+    Args:
+        full: At the marks that count.
+        curve: At the others.
+        probe: The probe's text; None without one.
+    """
+
+    full: Tensor
+    curve: Tensor
+    probe: Tensor | None
+
+    @classmethod
+    def of(cls, moment: Session, plan: TwinPlan) -> _Windows:
+        readings = Readings(moment.parts, moment.meter)
+        full = readings.windows(plan.split, plan.windows)
+        curve = readings.windows(plan.split, min(plan.curve_windows, len(full)))
+        probe = probe_windows(moment, plan.probe) if "probe" in plan.metrics else None
+        return cls(full, curve, probe)
+
+
+def probe_windows(moment: Session, text: str) -> Tensor:
+    """A text as sequences of the run's tokens, [count, context + 1]; what does not fill a sequence at its end is cut.
+
+    Raises:
+        CorpusError: Characters that the tokenizer does not know, or fewer tokens than a sequence has.
+    """
+    context = moment.config.model.context
+    tokens = np.asarray(moment.data.tokenizer.encode(text))
+    if len(tokens) <= context:
+        raise CorpusError(
+            f"Expected a probe of at least {context + 1} tokens, but got {len(tokens)}.", "Give a longer text."
+        )
+    return windows(tokens, context, (len(tokens) - 1) // context)
 
 
 class _Future:
     """A branch and its losses so far, evaluated at the plan's marks."""
 
-    def __init__(self, branch: Branch, windows: Tensor) -> None:
-        self.branch, self._windows = branch, windows
-        self._marks = set(branch.plan.marks)
-        self.curve: list[Tensor] = [branch.losses(windows)]
+    def __init__(self, branch: Branch, windows: _Windows, name: str) -> None:
+        self.branch, self._windows, self._name = branch, windows, name
+        self._marks, self._full = set(branch.plan.marks), branch.plan.full_marks
+        self.curve: list[Tensor] = [branch.losses(windows.curve)]
         self._averaged: Tensor | None = None
+        self._probed: Tensor | None = None
 
     def step(self) -> None:
         """One optimizer step, and an evaluation where one is due."""
-        self.branch.advance()
+        try:
+            self.branch.advance()
+        except DivergedError as error:
+            raise DivergedError(f"In the branch {self._name}: {error.message}", error.remedy) from None
         if self.branch.steps in self._marks:
-            self.curve.append(self.branch.losses(self._windows))
+            whole = self.branch.steps in self._full
+            self.curve.append(self.branch.losses(self._windows.full if whole else self._windows.curve))
 
     def averaged(self) -> Tensor:
         """Losses of the averaged weights, [windows]."""
         if self._averaged is None:
-            self._averaged = self.branch.losses(self._windows, averaged=True)
+            self._averaged = self.branch.losses(self._windows.full, averaged=True)
         return self._averaged
+
+    def probed(self) -> Tensor:
+        """Losses on the probe's text, [sequences]."""
+        assert self._windows.probe is not None, "the plan asks for the probe"
+        if self._probed is None:
+            self._probed = self.branch.losses(self._windows.probe)
+        return self._probed
 
     def twin(self, answer: int) -> Twin:
         """What came of it."""
-        session = self.branch.session
-        return Twin(
-            answer=answer,
-            losses=tuple(float(losses.mean()) for losses in self.curve),
-            averaged_loss=float(self.averaged().mean()),
-            trainable_parameters=trainable_parameters(session.model),
-            ties=session.ties,
-            decisions=tuple(self.branch.decisions),
-        )
+        session, asked = self.branch.session, self.branch.plan.metrics
+        losses = tuple(float(losses.mean()) for losses in self.curve)
+        metrics = {
+            "last": losses[-1],
+            "perplexity": math.exp(min(losses[-1], 80.0)),
+            "train-loss": self.branch.train_loss,
+            "trainable_parameters": float(trainable_parameters(session.model)),
+            "memory": float(sum(Readings(session.parts, session.meter).memory().values())),
+        }
+        if "last-five" in asked:
+            tail = losses[1:][-TAIL:]
+            metrics["last-five"] = sum(tail) / len(tail)
+        if "averaged" in asked:
+            metrics["averaged"] = float(self.averaged().mean())
+        if "probe" in asked:
+            metrics["probe"] = float(self.probed().mean())
+        return Twin(answer, losses, metrics, session.ties, tuple(self.branch.decisions))

@@ -69,6 +69,7 @@ class Feed:
         if tie_map is not None:
             tie_map.show(budget=budget)
             tie_map.on_answer(self._answer)
+            tie_map.on_ahead(self._answer_ahead)
         if steer is not None:
             steer.on_command(self._press)
         # What it returns holds the source; the inlet drops what comes after its end instead.
@@ -174,7 +175,7 @@ class Feed:
         if not urgent and state.running and now < self._state_due:
             return
         self._state_due = now + STATE_SECONDS
-        steered = {} if self._pilot is not None else {"can_answer": False}
+        steered = {} if self._pilot is not None else {"can_answer": False, "can_brush": False}
         if self._pilot is not None:
             self._pilot.asked = state.open_decision
         if self._tie_map is not None:
@@ -182,6 +183,7 @@ class Feed:
             self._tie_map.show_news()
         if self._steer is not None:
             failure = {"error": state.failure} if state.failure else {}
+            steered.pop("can_brush", None)
             self._steer.show(**(state.panel_traits() | steered | failure))
 
     def _press(self, command: Command) -> None:
@@ -192,6 +194,10 @@ class Feed:
     def _answer(self, layer: int, source: int) -> None:
         if self._pilot is not None:
             self._pilot.answer(layer, source)
+
+    def _answer_ahead(self, answers: dict[int, int]) -> None:
+        if self._pilot is not None:
+            self._pilot.answer_ahead(answers)
 
 
 def _name(event: Event) -> tuple[Any, ...]:

@@ -71,6 +71,19 @@ class Pilot:
         except LayertieError as error:
             self._report({"kind": "refused", "sentence": str(error), "command": "answer"})
 
+    def answer_ahead(self, answers: dict[int, int]) -> None:
+        """Answers, by layer, that wait until their layers are asked about, and a run through the last of them.
+
+        An empty dict forgets those that wait. A refusal is reported, not raised.
+        """
+        try:
+            future = self._submit("answer_ahead", answers, run=bool(answers))
+        except LayertieError as error:
+            self._report({"kind": "refused", "sentence": str(error), "command": "answer_ahead"})
+            return
+        self._report({"kind": "ahead", "answers": answers})
+        future.add_done_callback(partial(_tell_ahead, self._report))
+
     def ask(self) -> None:
         """Ask for the open proposal, which then comes as a report."""
         source = self._source()
@@ -127,6 +140,12 @@ def _tell_proposal(report: Callable[[dict[str, Any]], None], future: Future[Any]
 def _tell_acted(report: Callable[[dict[str, Any]], None], command: Command, future: Future[Any]) -> None:
     if future.exception() is None:
         report({"kind": "acted", "command": command})
+
+
+def _tell_ahead(report: Callable[[dict[str, Any]], None], future: Future[Any]) -> None:
+    if (error := future.exception()) is not None:
+        report({"kind": "ahead", "answers": {}})
+        report({"kind": "refused", "sentence": str(error), "command": "answer_ahead"})
 
 
 def _tell_error(

@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..charts.live import HOVER_DATA, REFERENCE_DATA
+from ..core.statements import TWIN_TABLES
 from ..core.tables import COLUMNS
 from .thinning import Row, share_out, thin_changes, thin_marked, thin_series, thin_units
 
 KEPT_ROWS = 16_000
 """Rows of one table held in Python; beyond that, all but the newest quarter are thinned to half of this."""
 
-_NAMES = {**{name: list(columns) for name, columns in COLUMNS.items()}, REFERENCE_DATA: ["name", "loss"]}
+_NAMES = {
+    **{name: list(columns) for name, columns in COLUMNS.items()}, REFERENCE_DATA: ["name", "loss"], **TWIN_TABLES
+}  # fmt: skip
 _ALWAYS = ("step", "decision")
 
 Columns = dict[str, list[Any]]
@@ -106,6 +109,8 @@ class RowStore:
         return changed
 
     def _thinned(self, table: str, rows: list[Row], budget: int) -> list[Row]:
+        if table in TWIN_TABLES:
+            return rows  # a study has hundreds of them at most
         kinds = COLUMNS.get(table, {})
         numbers = [name for name in self.wanted[table] if name not in _ALWAYS and kinds.get(name, (str,))[0] is float]
         if table == "decisions":

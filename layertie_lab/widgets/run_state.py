@@ -46,6 +46,7 @@ class RunState:
         blocks: The true sharing.
         status: What the source said of itself last.
         awaiting: Whether the proposal at hand is open, so that a person may answer it.
+        ahead: Layer -> source, of a person's answers that wait until their layers are asked about.
         failure: A sentence on why training stopped; "" if it did not.
     """
 
@@ -54,6 +55,7 @@ class RunState:
         self.ties: TieMap | None = None
         self.blocks: list[int] = []
         self.overrides: set[int] = set()
+        self.ahead: dict[int, int] = {}
         self.status = ""
         self.failure = ""
         self.decision = 0
@@ -71,6 +73,8 @@ class RunState:
             self._take_status(entry["status"], entry.get("sentence", ""))
         elif entry["kind"] == "proposed":
             self._take_proposal(entry["proposal"])
+        elif entry["kind"] == "ahead":
+            self.ahead = dict(entry["answers"])
         elif entry["kind"] == "failed":
             self.failure = entry.get("sentence", "Training has stopped.")
 
@@ -87,6 +91,8 @@ class RunState:
             "overrides": sorted(self.overrides),
             **{name: self._hand[name] for name in ("layer", "legal", "proposed")},
             "can_answer": self.awaiting,
+            "can_brush": STATUS.get(self.status) in ("running", "paused", "finished"),
+            "ahead": {str(layer): source for layer, source in sorted(self.ahead.items())},
         }
 
     def panel_traits(self) -> dict[str, Any]:
@@ -122,6 +128,8 @@ class RunState:
             self.overrides.clear()
         elif isinstance(event, Decided):
             self.failure, self.awaiting = "", False
+            if event.by == "human":
+                self.ahead.pop(event.layer, None)
             self._hand = _hand_of(event, asked=event.decision, proposed=event.proposed)
             self._overridden = event.choice != event.proposed
         elif isinstance(event, Stepped):

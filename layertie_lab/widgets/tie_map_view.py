@@ -24,6 +24,8 @@ class TieMapView(anywidget.AnyWidget):
     While `can_answer` is true, a click (or Enter) on a legal block answers for the layer at hand: an earlier layer to
     tie it to, or the layer itself to train it on its own. The answer leaves as a message (see `on_answer`).
 
+    With `can_brush` several layers can be answered for at once by dragging over them (see `on_ahead`).
+
     Attributes:
         sources: `TieMap.sources`; empty before a run.
         blocks: For each layer the first one with the same storage; shown where it differs from the map.
@@ -32,6 +34,8 @@ class TieMapView(anywidget.AnyWidget):
         proposed: What the agent would answer, or None.
         can_answer: Whether an answer is awaited.
         message: A sentence above the picture in place of the usual one; "" for the usual one.
+        can_brush: Whether answers can be given ahead, before their layers are asked about.
+        ahead: Layer (as text) -> source, of answers that wait.
         overrides: Layers whose present source is a person's override.
         with_history: Whether the history is shown below the map.
         budget: The run's budget of decisions, which the history leaves room for; 0 if unknown.
@@ -39,7 +43,7 @@ class TieMapView(anywidget.AnyWidget):
         semantic: Meaning -> colour (`layertie_lab.charts.palette.SEMANTIC_COLOURS`).
     """
 
-    _esm = module("shared.js", "tie_history.js", "tie_map.js")
+    _esm = module("shared.js", "tie_history.js", "tie_brush.js", "tie_map.js")
     _css = style("shared.css", "tie_map.css")
 
     sources = traitlets.List(traitlets.Int()).tag(sync=True)
@@ -49,6 +53,8 @@ class TieMapView(anywidget.AnyWidget):
     proposed = traitlets.Int(None, allow_none=True).tag(sync=True)
     can_answer = traitlets.Bool(False).tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
+    can_brush = traitlets.Bool(False).tag(sync=True)
+    ahead = traitlets.Dict().tag(sync=True)
     overrides = traitlets.List(traitlets.Int()).tag(sync=True)
     with_history = traitlets.Bool(True).tag(sync=True)
     budget = traitlets.Int(0).tag(sync=True)
@@ -58,7 +64,7 @@ class TieMapView(anywidget.AnyWidget):
     def __init__(self, ties: TieMap | Sequence[int] | None = None, **state: Any) -> None:
         self._lock = threading.RLock()
         self._history = History()
-        self._answers = Listeners()
+        self._answers, self._ahead = Listeners(), Listeners()
         self._shown = False
         super().__init__(**state)
         if ties is not None:
@@ -85,8 +91,9 @@ class TieMapView(anywidget.AnyWidget):
         with self._lock:
             self._history = History()
             self.show(
-                sources=[], blocks=[], overrides=[], layer=None, proposed=None, legal=[], can_answer=False, message=""
-            )
+                sources=[], blocks=[], overrides=[], layer=None, proposed=None, legal=[], can_answer=False, message="",
+                can_brush=False, ahead={},
+            )  # fmt: skip
             self._tell(self._history.whole())
 
     def record(
@@ -147,6 +154,13 @@ class TieMapView(anywidget.AnyWidget):
         """Call `callback(layer, source)` with each answer; the result ends it. A bound method is held weakly."""
         return self._answers.add(callback)
 
+    def on_ahead(self, callback: Callable[[dict[int, int]], Any]) -> Callable[[], None]:
+        """Call `callback({layer: source})` with answers for several layers, which wait until each is asked about.
+
+        An empty dict forgets those that wait. The result ends it. A bound method is held weakly.
+        """
+        return self._ahead.add(callback)
+
     def _tell(self, message: dict[str, Any] | None) -> None:
         if self._shown and message is not None:
             self.send(message)
@@ -159,3 +173,5 @@ class TieMapView(anywidget.AnyWidget):
                 self._tell(self._history.whole())
         elif kind == "answer":
             self._answers.call(message["layer"], message["source"])
+        elif kind == "ahead":
+            self._ahead.call({int(layer): int(source) for layer, source in message["answers"].items()})

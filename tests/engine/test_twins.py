@@ -162,7 +162,8 @@ def test_what_happens_after_the_fork_is_what_was_chosen(text_file: Path) -> None
 
 def test_the_curve_and_the_metrics(text_file: Path) -> None:
     session = trunk(text_file)
-    plan = TwinPlan(horizon=12, checkpoints=(1, 2, 4, 8, 10, 11), after="hold", decay=0.5)
+    metrics = ("last", "last-five", "averaged")
+    plan = TwinPlan(horizon=12, checkpoints=(1, 2, 4, 8, 10, 11), after="hold", decay=0.5, metrics=metrics)
     pair = train_pair(session, other_answer(session), plan, replicate=1)
     assert plan.marks == (0, 1, 2, 4, 8, 10, 11, 12)
     assert len(pair.differences) == len(pair.errors) == 8
@@ -186,7 +187,7 @@ def test_the_curve_and_the_metrics(text_file: Path) -> None:
 def test_the_average_is_put_back_bit_for_bit_and_follows_the_ties(text_file: Path) -> None:
     for algorithm in ALGORITHMS:
         session = trunk(text_file, algorithm=algorithm, policy="random")
-        plan = TwinPlan(horizon=40, after="continue")
+        plan = TwinPlan(horizon=40, after="continue", metrics=("averaged",))
         plain, looked_at = (Branch(session, 1, plan, replicate=1) for _ in range(2))
         tokens = session.probe_tokens()
         for _ in range(40):

@@ -16,7 +16,8 @@ class TieMapPicture {
     this.legend = html("ul", { class: "ll-legend" });
     const scroll = (this.scroll = html("div", { class: "ll-scroll" }, this.picture));
     this.history = new TieHistory(model);
-    root.append(this.say, scroll, this.legend, this.history.element);
+    this.brush = new TieBrush(this);
+    root.append(this.say, scroll, this.brush.element, this.legend, this.history.element);
     this.picture.addEventListener("keydown", (event) => this.press(event));
     this.resizer = new ResizeObserver(() => this.resize(scroll.clientWidth));
     this.resizer.observe(scroll);
@@ -53,6 +54,7 @@ class TieMapPicture {
     this.handText = svg("text", {});
     const parts = this.blocks.map((block) => block.group);
     this.picture.append(...this.arcs, this.asked, ...parts, this.target, this.drawn, this.hand, this.handText);
+    this.picture.append(this.brush.frame, this.brush.waiting);
     this.focused = Math.min(this.focused, Math.max(0, layers - 1));
     this.place();
   }
@@ -67,7 +69,11 @@ class TieMapPicture {
     const group = svg("g", { class: "ll-block", role: "button" }, ring, body, copy, number, stored, mark);
     group.dataset.layer = layer;
     group.addEventListener("click", () => this.answer(layer));
-    group.addEventListener("pointerenter", () => this.point(layer));
+    group.addEventListener("pointerdown", () => this.brush.pressed(layer));
+    group.addEventListener("pointerenter", () => {
+      this.point(layer);
+      this.brush.entered(layer);
+    });
     group.addEventListener("pointerleave", () => this.point(null));
     group.addEventListener("focus", () => {
       this.focused = layer;
@@ -149,6 +155,7 @@ class TieMapPicture {
       set(arc, { "data-dim": this.preview !== null ? "" : null });
     });
     this.paintHand(hand, legal);
+    this.brush.paint();
     set(this.picture, { "aria-label": `Tie map of ${sources.length} layers. Use the arrow keys to move.` });
     // Stays once shown: under some bookkeeping the two agree and disagree by turns, and the page must not jump.
     this.differed ||= differs;
@@ -259,6 +266,7 @@ class TieMapPicture {
     if (event.key in moves) {
       event.preventDefault();
       const next = Math.max(0, Math.min(last, this.focused + moves[event.key]));
+      if (event.shiftKey) this.brush.extend(this.focused, next);
       this.blocks[this.focused].group.setAttribute("tabindex", -1);
       this.focused = next;
       this.blocks[next].group.setAttribute("tabindex", 0);
@@ -291,7 +299,7 @@ function render({ model, el }) {
   const picture = new TieMapPicture(model, root);
   const stopTheme = followTheme(root, () => picture.history.paint());
   const names = ["sources", "blocks", "legal", "layer", "proposed", "can_answer", "message", "overrides", "palette"];
-  names.push("with_history", "budget");
+  names.push("with_history", "budget", "ahead", "can_brush");
   const stop = observe(model, names, picture.repaint);
   const receive = (message) => picture.history.receive(message);
   model.on("msg:custom", receive);
@@ -301,6 +309,7 @@ function render({ model, el }) {
     stopTheme();
     model.off("msg:custom", receive);
     picture.resizer.disconnect();
+    picture.brush.end();
   };
 }
 

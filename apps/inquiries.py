@@ -1,0 +1,373 @@
+"""What the tab "Did it matter?" reads, states, says and draws, as plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from layertie_lab.core.errors import ConfigError, LayertieError, RecordError
+from layertie_lab.core.statements import METRICS
+from layertie_lab.records.studies import StudyFolder, list_studies, state_study
+from layertie_lab.records.tree import as_row, make_branch, moment_name, tree_of
+
+ABOUT = (
+    "Answer in the agent's place, or choose a decision: then both futures are trained from the same moment, several"
+    " times, and compared."
+)
+EXAMPLE = "A recorded example can be looked at; press Start above to train a run that can be asked."
+STATING = "The hypothesis is written down before the first replicate starts."
+NOT_STARTED = "The study was not started; see beside the fields."
+PILOT = 4
+"""Replicates of a pilot."""
+DEFAULTS = {
+    "expected": "worse", "horizon": "100", "smallest_difference": "0.003", "after": "continue-locked", "plan": "looks",
+    "metric": "last", "answers": "", "probe": "", "statement": "",
+}  # fmt: skip
+PLANS = {"looks": (4, 8, 16), "two": (4, 8), "open": None}
+
+
+def offers() -> dict[str, list[list[str]]]:
+    """The form's choices."""
+    return {
+        "expected": [[name, name] for name in ("worse", "better", "no difference that matters")],
+        "metric": [
+            [name, metric.label + (f" ({metric.unit})" if metric.unit else "")] for name, metric in METRICS.items()
+        ],
+        "after": [
+            ["continue-locked", "the agent goes on, but may not touch this layer"],
+            ["continue", "the agent goes on"],
+            ["hold", "the tie map is held"],
+            ["recorded", "a list of answers"],
+        ],
+        "plan": [
+            ["looks", "after 4, 8 and 16 replicates"],
+            ["two", "after 4 and 8 replicates"],
+            ["open", "after each one, up to 64 (confidence sequence)"],
+        ],
+    }
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+class Found(NamedTuple):
+    """What a run has on disk for this tab.
+
+    Args:
+        moments: The form's moments, the latest first.
+        stored: Decisions from before which a branch can leave.
+        tree: The tree's runs.
+        studies: The list's rows, the latest first.
+        note: What holds for all studies.
+    """
+
+    moments: list[dict[str, Any]]
+    stored: list[int]
+    tree: list[dict[str, Any]]
+    studies: list[dict[str, Any]]
+    note: str
+
+
+def read(path: Path) -> Found:
+    """A run's moments, tree and studies.
+
+    Raises:
+        LayertieError: The run cannot be read.
+    """
+    from layertie_lab.engine.questions import questions
+
+    try:
+        asked = questions(path)
+    except RecordError:  # it has only just been made
+        return Found([], [], [], [], "")
+    moments = [_moment(found) for found in sorted(asked, key=lambda found: (not found.overridden, -found.decision))]
+    last = max((found.decision for found in asked), default=0)
+    stored = sorted({found.decision for found in asked} | set(range(max(1, last - 20), last + 1)), reverse=True)
+    tree = [{"id": node.name, **as_row(node)} for node in tree_of(path)]
+    for row in tree:
+        row["parent"] = tree[0]["id"] if row["parent"] == "" else row["parent"]
+    studies, damaged = list_studies(path)
+    return Found(moments, stored, tree, _rows(studies), " ".join([*_family(studies), *damaged]))
+
+
+def _act(layer: int, source: int) -> str:
+    return "on its own" if source == layer else f"tied to {source}"
+
+
+def _moment(found: Any) -> dict[str, Any]:
+    opening = f"decision {found.decision}, layer {found.layer}"
+    agent = f"agent {_act(found.layer, found.proposed)}"
+    words = (
+        f"{opening}: you {_act(found.layer, found.answered)}, {agent}" if found.overridden else f"{opening}: {agent}"
+    )
+    return {
+        "id": moment_name(found.decision), "words": words, "layer": found.layer, "proposed": found.proposed,
+        "legal": list(found.legal), "answered": found.answered if found.overridden else None,
+    }  # fmt: skip
+
+
+def present(state: Any) -> dict[str, Any]:
+    """The decision at hand, as the steering panel has it."""
+    agent = _act(state.layer, state.proposed)
+    return {
+        "id": "present", "words": f"decision {state.asked}, layer {state.layer}, now at hand: agent {agent}",
+        "layer": state.layer, "proposed": state.proposed, "legal": list(state.legal), "answered": None,
+    }  # fmt: skip
+
+
+def offer(event: Any) -> str:
+    """What is said when a person has overruled the agent."""
+    return (
+        f"You had layer {event.layer} {_act(event.layer, event.choice)}, where the agent would have had it "
+        f"{_act(event.layer, event.proposed)}. Did it matter? Say what you expect, and run the twins."
+    )
+
+
+def folder_of(path: Path, name: str) -> Path:
+    """The folder of a run of the tree.
+
+    Raises:
+        RecordError: There is no such run in it.
+    """
+    for node in tree_of(path):
+        if node.name == name:
+            return node.path
+    raise RecordError(f"Expected a run of this tree, but there is no {name}.", "It may have been removed.")
+
+
+def branch(path: Path, kind: str, decision: int | None, saved: Future[Any] | None) -> Path:
+    """Make a branch, once the present is stored where that was asked for.
+
+    Raises:
+        LayertieError: It cannot be made.
+    """
+    if saved is not None:
+        saved.result(60)
+    if kind == "undo":
+        from layertie_lab.records.runs import summarize
+
+        decision = summarize(path).decisions
+        if decision < 1:
+            raise RecordError("Expected a decision to undo, but there is none yet.", "Step first.")
+        return make_branch(path, decision, why=f"undo of decision {decision}")
+    return make_branch(path, decision)
+
+
+# -- stating -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Form:
+    """What a person has filled in, read.
+
+    Args:
+        kind: state, explore or pilot.
+        moment: Id of the moment.
+        answer: The answer.
+        stated: Further fields of a statement.
+        wrong: Field -> what is wrong with it.
+    """
+
+    kind: str
+    moment: str
+    answer: int
+    stated: dict[str, Any] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, kind: str, values: Mapping[str, Any]) -> Form:
+        """The form's fields as numbers and words, with a sentence for each that is none."""
+        form = cls(kind, str(values.get("moment", "")), -1)
+        form._number("answer", values, int, "an answer of the list")
+        form._number("horizon", values, int, "a whole number of optimizer steps, such as 100")
+        form._number("smallest_difference", values, float, "a number, such as 0.003")
+        form.answer = form.stated.pop("answer", -1)
+        if form.stated.get("horizon", 1) < 1:
+            form.wrong["horizon"] = "Expected a horizon of 1 optimizer step or more; try 100."
+        for name in ("expected", "metric", "after", "statement", "probe"):
+            form.stated[name] = str(values.get(name, ""))
+        if form.stated["after"] == "recorded":
+            words = str(values.get("answers", "")).replace(",", " ").split()
+            if words and all(word.isdigit() for word in words):
+                form.stated["answers"] = tuple(map(int, words))
+            else:
+                form.wrong["answers"] = "Expected the answers that follow as numbers, such as 0 1 1 3."
+        if kind == "state" and not form.stated["statement"].strip():
+            form.wrong["statement"] = "Expected a hypothesis in a sentence. Or press Only explore."
+        if form.stated["metric"] == "probe" and not form.stated["probe"].strip():
+            form.wrong["probe"] = "Expected a few sentences of text."
+        form.stated["plan"] = str(values.get("plan", "looks"))
+        return form
+
+    def _number(self, name: str, values: Mapping[str, Any], kind: type, words: str) -> None:
+        text = str(values.get(name, "")).strip()
+        try:
+            self.stated[name] = kind(text)
+        except ValueError:
+            self.wrong[name] = f"Expected {words}, but got {text or 'nothing'}."
+
+
+def state(path: Path, form: Form, at_hand: int, saved: Future[Any] | None) -> StudyFolder:
+    """Write a study down.
+
+    Args:
+        path: The run.
+        form: What the person filled in.
+        at_hand: The decision that waits for its answer.
+        saved: Done when the present is stored; None where a stored moment is asked about.
+
+    Raises:
+        LayertieError: It cannot be stated.
+    """
+    from layertie_lab.engine.questions import plan_values, question, statement_about
+    from layertie_lab.engine.replicates import plan_of
+
+    if saved is not None:
+        saved.result(60)
+    decision = at_hand if form.moment == "present" else int(form.moment.rpartition("-")[2] or 0)
+    found = question(path, decision)
+    stated = dict(form.stated)
+    name = stated.pop("plan")
+    if form.kind == "pilot":
+        plan = plan_values((PILOT,))
+        stated["statement"] = f"Pilot: {stated['statement']}".strip()
+    else:
+        plan = plan_values(PLANS.get(name, PLANS["looks"]), open_ended=name == "open")
+    statement = statement_about(found, form.answer, path, primary=form.kind == "state", **stated, **plan)
+    plan_of(statement)
+    return state_study(path, statement, found.checkpoint)
+
+
+def field_of(error: BaseException) -> str:
+    """Which field of the form an error is about; "" if none."""
+    if not isinstance(error, ConfigError):
+        return ""
+    for words, name in (("horizon", "horizon"), ("probe", "probe"), ("recorded", "answers"), ("answer", "answer")):
+        if words in str(error):
+            return name
+    return ""
+
+
+# -- running and judging -----------------------------------------------------------------------------------------------
+
+
+def judge_of(folder: StudyFolder) -> Callable[[list[dict[str, Any]]], bool] | None:
+    """What ends a study before its last replicate: its plan of looks. A pilot has none."""
+    from layertie_lab.analysis.studies import is_decided
+
+    if is_pilot(folder):
+        return None
+    return lambda replicates: is_decided(folder.statement, replicates)
+
+
+def is_pilot(folder: StudyFolder) -> bool:
+    """Whether a study only asks for the spread."""
+    return not folder.statement.primary and folder.statement.statement.startswith("Pilot")
+
+
+def how_far(progress: Any) -> str:
+    """A study's progress in a sentence."""
+    done = f"{progress.replicates} of at most {progress.wanted} replicates"
+    if progress.seconds_left is None:
+        return f"{done}. Both futures are being trained."
+    return f"{done}; at most {max(1, round(progress.seconds_left))} s more. The run above may go on meanwhile."
+
+
+def ended(folder: StudyFolder, progress: Any) -> str:
+    """What is said when a study has ended."""
+    if progress.state == "failed":
+        return progress.error
+    if progress.state == "cancelled":
+        return f"Cancelled after {progress.replicates} replicates, which are kept; Go on in the list continues it."
+    seconds = f"{progress.seconds:.0f} s"
+    return f"{folder.name} has ended after {progress.replicates} replicates in {seconds}."
+
+
+def verdict_traits(folder: StudyFolder) -> dict[str, Any]:
+    """The panel's attributes for what a study has come to."""
+    from layertie_lab.analysis.sentences import sentence_of
+    from layertie_lab.analysis.studies import verdicts_of_run
+
+    replicates, stated = folder.replicates(), folder.statement
+    label = "Verdict" if stated.primary else "Pilot" if is_pilot(folder) else "Exploratory"
+    if is_pilot(folder):
+        sentence = _forecast(folder, replicates) if len(replicates) == stated.replicates else ""
+        return {"outcome": "", "label": "", "verdict": "", "forecast": sentence}
+    verdict = verdicts_of_run(list_studies(folder.run)[0]).get(folder.name)
+    if verdict is None:
+        first = stated.looks.get("replicates", [2])[0]
+        words = f"There is no verdict before the first look, at {first} replicates." if replicates else ""
+        return {"outcome": "", "label": label if words else "", "verdict": words, "forecast": ""}
+    return {"outcome": verdict.outcome, "label": label, "verdict": sentence_of(verdict), "forecast": ""}
+
+
+def _forecast(folder: StudyFolder, replicates: list[dict[str, Any]]) -> str:
+    from layertie_lab.analysis.forecasts import forecast_of
+    from layertie_lab.analysis.looks import LookPlan
+
+    found = forecast_of(folder.statement, replicates, LookPlan())
+    return "No forecast: the replicates do not differ." if found is None else found.sentence
+
+
+def pictures(folder: StudyFolder) -> dict[str, Any]:
+    """Title -> spec of a study's live panels."""
+    from layertie_lab.charts.twins import twin_specs
+
+    return twin_specs(_drawn(folder), height=190)
+
+
+def _drawn(folder: StudyFolder) -> Any:
+    from layertie_lab.charts.twins import Stated
+
+    stated = folder.statement
+    metric = METRICS[stated.metric]
+    return Stated(
+        stated.horizon, stated.smallest_difference, stated.steps_per_decision, metric.label, metric.unit,
+        stated.metric == "last",
+    )  # fmt: skip
+
+
+def rows(folder: StudyFolder) -> dict[str, list[dict[str, Any]]]:
+    """A study's rows, by table."""
+    from layertie_lab.analysis.studies import tables_of
+
+    try:
+        return {name: frame.to_dicts() for name, frame in tables_of(folder.statement, folder.replicates()).items()}
+    except LayertieError:  # a branch diverged, which the sentence says
+        return {}
+
+
+def _rows(studies: list[StudyFolder]) -> list[dict[str, Any]]:
+    from layertie_lab.analysis.studies import verdicts_of_run
+
+    verdicts = verdicts_of_run(studies)
+    return [_row(study, verdicts[study.name]) for study in reversed(studies)]
+
+
+def _row(study: StudyFolder, verdict: Any) -> dict[str, Any]:
+    stated, count = study.statement, len(study.replicates())
+    words = stated.statement if stated.primary else f"(exploratory) {stated.statement}"
+    open_still = count < stated.replicates and (verdict is None or not verdict.decided)
+    return {
+        "name": study.name, "statement": words, "expected": stated.expected if stated.primary else "",
+        "outcome": "" if verdict is None or is_pilot(study) else verdict.outcome,
+        "estimate": "" if verdict is None else _estimate(verdict), "replicates": count, "horizon": stated.horizon,
+        "can_resume": open_still and not study.running,
+    }  # fmt: skip
+
+
+def _estimate(verdict: Any) -> str:
+    unit, value = verdict.hypothesis.unit, f"{verdict.difference.value:+.4g}"
+    if verdict.interval is None:
+        return f"{value} {unit} in every replicate"
+    return f"{value} [{float(verdict.interval.low):+.4g}, {float(verdict.interval.high):+.4g}] {unit}"
+
+
+def _family(studies: list[StudyFolder]) -> list[str]:
+    stated = sum(study.statement.primary for study in studies)
+    return (
+        [f"{stated} hypotheses have been stated about this run; verdicts are corrected for that."] if stated > 1 else []
+    )

@@ -1,0 +1,222 @@
+"""Twins as pictures: both futures of every replicate, their difference over the horizon, and what each replicate says.
+
+Panels read named data sets (`core.statements.TWIN_TABLES`), as those over a run do, so that rows can be appended while
+replicates come in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import altair as alt
+import polars as pl
+
+from . import palette
+from .captions import CAPTIONS
+from .frames import rows as rows_of
+from .parts import MAIN, Panel, Rows, assemble, empty_note, legend, names, table
+from .theme import vega_config
+
+BRANCHES = ["as proposed", "as answered"]
+WAITING = "No replicate has come yet."
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What the panels draw of a statement.
+
+    Args:
+        horizon: Optimizer steps after the fork at which the branches are compared.
+        band: Half the equivalence band, in the metric's unit.
+        reward_window: Steps in the agent's own reward window; 0 for none.
+        metric: The stated metric, in words.
+        unit: Its unit.
+        is_loss: Whether the metric is the held-out loss that the curves draw, so that the band belongs there too.
+    """
+
+    horizon: int
+    band: float
+    reward_window: int = 0
+    metric: str = "held-out loss"
+    unit: str = "nats"
+    is_loss: bool = True
+
+
+def _steps() -> alt.X:
+    scale = alt.Scale(zero=True, nice=False)
+    return alt.X("steps:Q", title="optimizer steps after the fork", scale=scale, axis=alt.Axis(tickMinStep=1))
+
+
+def _one(**values: Any) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=[values]))
+
+
+def _horizon(stated: Stated) -> alt.Chart:
+    return _one(steps=stated.horizon).mark_rule(style="reference").encode(x=_steps())
+
+
+def twin_curves(stated: Stated, panel: Panel | None = None, rows: Rows | None = None) -> alt.LayerChart:
+    """Held-out loss of both branches of every replicate, a thin line each.
+
+    Args:
+        stated: What the study is about.
+        panel: The layout.
+        rows: Rows of `twin_curves` to begin with.
+    """
+    panel = panel or Panel()
+    scale = names(BRANCHES, [palette.AGENT, palette.ANSWERED])
+    lines = (
+        table("twin_curves")
+        .mark_line(strokeWidth=1.3, opacity=0.6)
+        .encode(
+            x=_steps(),
+            y=alt.Y("loss:Q", title="held-out loss (nats per token)", scale=alt.Scale(zero=False)),
+            color=alt.Color("branch:N", scale=scale, legend=legend(panel, columns=2)),
+            detail="replicate:N",
+        )
+    )
+    points = (
+        table("twin_curves")
+        .mark_point(filled=True, size=18, opacity=0.6)
+        .encode(
+            x=_steps(),
+            y="loss:Q",
+            color=alt.Color("branch:N", scale=scale),
+            tooltip=[
+                alt.Tooltip("replicate:Q"), alt.Tooltip("branch:N"), alt.Tooltip("steps:Q", title="steps"),
+                alt.Tooltip("loss:Q", format=".4f", title="loss (nats)"),
+            ],
+        )
+    ).properties(name=MAIN)  # fmt: skip
+    layers = [_horizon(stated), lines, points, *empty_note(["twin_curves"], WAITING)]
+    about = "Held-out loss of both branches of every replicate, over optimizer steps after the fork."
+    return assemble(layers, panel, ["twin_curves"], rows, zoom=False, hover=False, description=about)
+
+
+def difference_over_horizon(stated: Stated, panel: Panel | None = None, rows: Rows | None = None) -> alt.LayerChart:
+    """Difference of the held-out loss over the horizon: a thin line per replicate, the mean with its interval.
+
+    Args:
+        stated: What the study is about.
+        panel: The layout.
+        rows: Rows of `twin_differences` and `twin_curve` to begin with.
+    """
+    panel = panel or Panel()
+    y = alt.Y("difference:Q", title="answered minus proposed (nats)", scale=alt.Scale(zero=False))
+    layers = [*_bands(stated, shade_band=stated.is_loss), _horizon(stated)]
+    layers.append(
+        table("twin_differences")
+        .mark_line(strokeWidth=1, opacity=0.5, color=palette.TIED)
+        .encode(x=_steps(), y=y, detail="replicate:N")
+        .properties(name=MAIN)
+    )
+    bounded = table("twin_curve").transform_filter("isValid(datum.low)")
+    layers.append(
+        bounded.mark_area(opacity=0.28, color=palette.ANSWERED).encode(x=_steps(), y=alt.Y("low:Q"), y2="high:Q")
+    )
+    mean = table("twin_curve").encode(
+        x=_steps(),
+        y=alt.Y("value:Q"),
+        tooltip=[
+            alt.Tooltip("steps:Q", title="steps"), alt.Tooltip("value:Q", title="mean (nats)", format="+.4f"),
+            alt.Tooltip("low:Q", format="+.4f"), alt.Tooltip("high:Q", format="+.4f"),
+            alt.Tooltip("count:Q", title="replicates"),
+        ],
+    )  # fmt: skip
+    layers.append(mean.mark_line(strokeWidth=2.5, color=palette.ANSWERED))
+    layers.append(mean.mark_point(filled=True, size=36, opacity=1, color=palette.ANSWERED))
+    layers += empty_note(["twin_differences"], WAITING)
+    about = "Difference of the held-out loss over the steps after the fork, with the mean and its interval."
+    return assemble(layers, panel, ["twin_differences", "twin_curve"], rows, zoom=False, hover=False, description=about)
+
+
+def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None = None) -> alt.LayerChart:
+    """Each replicate's difference in the stated metric at the horizon, the running mean, and the interval at each look.
+
+    Args:
+        stated: What the study is about.
+        panel: The layout.
+        rows: Rows of `twin_values` and `twin_looks` to begin with.
+    """
+    panel = panel or Panel()
+    x = alt.X("order:Q", title="replicate", scale=alt.Scale(zero=True, nice=False), axis=alt.Axis(tickMinStep=1))
+    unit = f" ({stated.unit})" if stated.unit else ""
+    y = alt.Y("difference:Q", title=f"answered minus proposed{unit}", scale=alt.Scale(zero=False))
+    dots = (
+        table("twin_values")
+        .mark_point(filled=True, size=60, opacity=0.9, color=palette.TIED)
+        .encode(x=x, y=y, tooltip=[alt.Tooltip("replicate:Q"), alt.Tooltip("difference:Q", format="+.5f")])
+        .properties(name=MAIN)
+    )
+    mean = table("twin_values").mark_line(strokeWidth=2, color=palette.ANSWERED).encode(x=x, y=alt.Y("mean:Q"))
+    looks = table("twin_looks").encode(x=x)
+    whisker = looks.mark_rule(strokeWidth=3, color=palette.ANSWERED).encode(y=alt.Y("low:Q"), y2="high:Q")
+    middle = looks.mark_point(filled=True, shape="diamond", size=130, opacity=1, color=palette.ANSWERED).encode(
+        y=alt.Y("value:Q"),
+        tooltip=[
+            alt.Tooltip("order:Q", title="look at"), alt.Tooltip("value:Q", title="mean", format="+.5f"),
+            alt.Tooltip("low:Q", format="+.5f"), alt.Tooltip("high:Q", format="+.5f"),
+        ],
+    )  # fmt: skip
+    layers = [*_bands(stated, window=False), dots, mean, whisker, middle, *empty_note(["twin_values"], WAITING)]
+    about = f"Difference in {stated.metric} of each replicate, the running mean, and its interval at each look."
+    return assemble(layers, panel, ["twin_values", "twin_looks"], rows, zoom=False, hover=False, description=about)
+
+
+def _bands(stated: Stated, *, shade_band: bool = True, window: bool = True) -> list[alt.Chart]:
+    """What is drawn behind: the band of differences that do not matter, the agent's reward window, and zero."""
+    layers = []
+    if shade_band and stated.band > 0:
+        band = _one(low=-stated.band, high=stated.band).mark_rect(color=palette.VALIDATION, opacity=0.16)
+        layers.append(band.encode(y=alt.Y("low:Q"), y2="high:Q"))
+    if window and stated.reward_window > 0:
+        reward = _one(start=0, end=stated.reward_window).mark_rect(color=palette.REWARD_SPLIT, opacity=0.18)
+        layers.append(reward.encode(x=alt.X("start:Q"), x2="end:Q"))
+    layers.append(_one(zero=0).mark_rule(style="reference").encode(y=alt.Y("zero:Q")))
+    return layers
+
+
+PANELS = {
+    "twin_curves": ("Both futures", twin_curves),
+    "difference_over_horizon": ("The difference over the horizon", difference_over_horizon),
+    "replicate_dots": ("Each replicate", replicate_dots),
+}
+"""Name -> (title, how it is made)."""
+
+
+def twin_specs(stated: Stated, *, height: int = 200) -> dict[str, dict[str, Any]]:
+    """Title -> Vega-Lite spec of the live panels, with their captions under "usermeta"."""
+    return {
+        title: make(stated, Panel(height=height)).to_dict() | {"usermeta": {"caption": CAPTIONS[name]}}
+        for name, (title, make) in PANELS.items()
+    }
+
+
+def study_chart(
+    stated: Stated,
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    width: int | Literal["container"] = 560,
+    height: int = 220,
+    dark: bool = False,
+) -> alt.VConcatChart:
+    """All panels of a study, one below the other.
+
+    Args:
+        stated: What the study is about.
+        tables: Frames by their names in `core.statements.TWIN_TABLES` (`analysis.studies.tables_of`).
+        width: Of each chart in pixels.
+        height: Of each plot in pixels.
+        dark: Whether the page is dark.
+    """
+    panel = Panel(width=width, height=height, dark=dark)
+    filled = {name: rows_of(frame) for name, frame in tables.items()}
+    charts = []
+    for title, make in PANELS.values():
+        chart = make(stated, panel, filled).properties(title=title)
+        # Theme, rows and the way a chart is fitted belong to the whole.
+        chart.config, chart.autosize, chart.datasets = alt.Undefined, alt.Undefined, alt.Undefined
+        charts.append(chart)
+    return alt.VConcatChart(vconcat=charts, datasets=filled, config=vega_config(dark), description="A study of twins.")

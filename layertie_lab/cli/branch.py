@@ -1,0 +1,86 @@
+"""`layertie branch`: a branch from before a decision, the undoing of the last one, and the tree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from ..core.errors import ConfigError
+from ..records.tree import Node, as_row, make_branch, tree_of
+from . import arguments
+
+
+def branch(command: arguments.Branch, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
+    """Make a branch and go on with it as far as asked, or show the tree.
+
+    Raises:
+        ConfigError: Flags that exclude each other.
+        RecordError: Not a run, or no such decision.
+        TieError: An answer that is not legal.
+    """
+    if command.tree:
+        nodes = tree_of(command.run)
+        if not command.json:
+            output.print(_picture(nodes))
+        return {"tree": [as_row(node) | {"directory": str(node.path)} for node in nodes]}, 0
+    if command.undo and command.decision is not None:
+        raise ConfigError("Expected --undo or --decision, but got both.", "--undo branches before the last decision.")
+    if command.decisions < 0:
+        raise ConfigError(f"Expected 0 decisions or more, but got {command.decisions}.", "Raise --decisions.")
+    decision, why = command.decision, command.why
+    if command.undo:
+        from ..records.runs import summarize
+
+        decision = summarize(command.run).decisions
+        if decision < 1:
+            raise ConfigError("Expected a decision to undo, but the run has none yet.", "Run it first.")
+        why = why or f"undo of decision {decision}"
+    path = make_branch(command.run, decision, name=command.name, why=why)
+    return _go(path, command, progress)
+
+
+def _go(path: Any, command: arguments.Branch, progress: Console) -> tuple[dict[str, Any], int]:
+    from ..engine.session import Session
+    from .display import Display, summary_lines
+    from .train import interruptible, waiting
+
+    # Resuming trains again what no stored moment has, and stores the moment that the branch leaves from.
+    with waiting(progress, command.quiet, "coming to the decision"):
+        session = Session.resume(path)
+    with session, interruptible() as stop:
+        target = session.decision + (command.answer is not None) + command.decisions
+        with Display(session, progress, target, quiet=command.quiet):
+            if command.answer is not None:
+                session.begin(command.answer, by="human")
+                session.complete()
+            session.run(command.decisions, should_stop=stop.is_set)
+        summary = session.summary()
+    if not command.json:
+        for line in summary_lines(summary):
+            progress.print(line, soft_wrap=True)
+    stopped = stop.is_set() and session.decision < target
+    return summary | {"directory": str(path)}, 130 if stopped else 0
+
+
+def _picture(nodes: list[Node]) -> Tree:
+    trees: dict[str, Tree] = {}
+    root = Tree(_line(nodes[0]))
+    for node in nodes:
+        if node.left is None:
+            trees[""] = root
+        else:
+            trees[node.name] = trees.get(node.left.parent, root).add(_line(node))
+    return root
+
+
+def _line(node: Node) -> Text:
+    text = Text(node.name, style="bold")
+    loss = node.run.validation_loss
+    facts = f"  {node.run.decisions} decisions, {node.run.status}"
+    facts += "" if loss is None else f", validation loss {loss:.4f}"
+    if node.left is not None:
+        facts += f"; left before decision {node.left.decision}" + (f": {node.left.why}" if node.left.why else "")
+    return text.append(facts, style="not bold")

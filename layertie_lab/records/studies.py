@@ -1,0 +1,279 @@
+"""Hypotheses on disk: stated before their replicates run, with a time and a hash, and the replicates as they finish."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..core.config import RunConfig
+from ..core.errors import LayertieError, RecordError, StorageError
+from ..core.statements import Statement
+from . import sealing
+from .checkpoints import CheckpointInfo
+from .directory import RunDirectory
+from .disk import write_atomically, writing
+from .lock import WriterLock, is_held
+from .sealing import Tensor
+
+FORMAT = 1
+LINE_BYTES = 8_192
+"""What a replicate's line takes at most at the usual horizons and depths; measured: .9 to 3 kB."""
+
+
+@dataclass
+class StudyFolder:
+    """RUN/studies/NAME: `statement.json`, `moment.safetensors` (where the fork starts) and `replicates.jsonl`.
+
+    RUN/studies/register.jsonl has a line per study with the statement's hash and that of the line before, so that a
+    statement changed afterwards is found out. Make one with `state_study` or `StudyFolder.open`.
+
+    Args:
+        path: The folder.
+        statement: What was stated.
+        config: The run's settings.
+        stated_at: When, in UTC, as ISO 8601 has it.
+    """
+
+    path: Path
+    statement: Statement
+    config: RunConfig
+    stated_at: str
+
+    @classmethod
+    def open(cls, path: str | Path) -> StudyFolder:
+        """An existing study.
+
+        Raises:
+            RecordError: No study there, a damaged one, or one whose statement was changed after it was made.
+        """
+        path = Path(path)
+        file = path / "statement.json"
+        try:
+            values = json.loads(file.read_bytes())
+            statement = Statement.from_dict(values["statement"])
+            study = cls(path, statement, RunConfig.from_dict(values["config"]), values["time"])
+            stated = _digest(values["time"], values["statement"], values["config"])
+            intact = stated == values["hash"] == _registered(path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise RecordError(
+                f"Expected a study in {path}, but there is no statement.json.",
+                "`layertie twins RUN --list` lists them.",
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, LayertieError) as error:
+            raise RecordError(
+                f"Expected a study's statement in {file}, but it cannot be read ({error}).", "Restore it from a copy."
+            ) from None
+        if not intact:
+            raise RecordError(
+                f"Expected the statement of {path.name} as it was made before its replicates, but it was changed "
+                "afterwards.",
+                "A hypothesis cannot be edited, only followed by another: state a new one.",
+            )
+        return study
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def run(self) -> Path:
+        """The run directory that it is about."""
+        return self.path.parents[1]
+
+    @property
+    def running(self) -> bool:
+        """Whether anybody is adding replicates now."""
+        return is_held(self.path / "writer.lock")
+
+    def lock(self) -> WriterLock:
+        """Become the one that adds replicates.
+
+        Raises:
+            RecordError: Somebody else is.
+        """
+        return WriterLock(self.path / "writer.lock")
+
+    def moment(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and meta of the moment of the fork.
+
+        Raises:
+            RecordError: It is missing or damaged.
+        """
+        file = self.path / "moment.safetensors"
+        if not file.exists():
+            raise RecordError(f"Expected the moment of the fork in {file}, but it is missing.", "State it again.")
+        header, tensors = sealing.read(file)
+        return tensors, json.loads(header["meta"])
+
+    def replicates(self) -> list[dict[str, Any]]:
+        """What has come so far, by number of the replicate; a torn last line, left by a kill, does not count."""
+        found: dict[int, dict[str, Any]] = {}
+        with suppress(FileNotFoundError):
+            for line in (self.path / "replicates.jsonl").read_bytes().splitlines():
+                with suppress(ValueError, KeyError, TypeError):
+                    values = json.loads(line)
+                    found.setdefault(int(values["replicate"]), values)
+        return [found[number] for number in sorted(found) if number in self.statement.numbers]
+
+    def append(self, values: dict[str, Any]) -> None:
+        """Keep a replicate: one line, on disk when this returns.
+
+        Raises:
+            StorageError: It cannot be written; those before it are safe.
+        """
+        file = self.path / "replicates.jsonl"
+        with writing(file), open(file, "ab") as out:
+            start = out.seek(0, os.SEEK_END)
+            torn = start > 0 and _last_byte(file) != b"\n"
+            out.write((b"\n" if torn else b"") + json.dumps(values, separators=(",", ":")).encode() + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def in_order(replicates: list[dict[str, Any]], statement: Statement) -> list[dict[str, Any]]:
+    """The replicates from the first one on without a gap: a verdict takes them in their order, not as they finish."""
+    known = {values["replicate"]: values for values in replicates}
+    prefix = []
+    for number in statement.numbers:
+        if number not in known:
+            break
+        prefix.append(known[number])
+    return prefix
+
+
+def state_study(run: str | Path, statement: Statement, checkpoint: CheckpointInfo) -> StudyFolder:
+    """Write a hypothesis down, before its first replicate.
+
+    Args:
+        run: The run directory; it may be training.
+        statement: What is stated; `first_replicate` is chosen here.
+        checkpoint: The stored moment of the fork; its file is shared by a hard link where the disk can.
+
+    Raises:
+        RecordError: The statement is about another run or another moment.
+        StorageError: The disk has no room for the study, or cannot be written.
+    """
+    directory = RunDirectory.open(run)
+    _check_fits(directory, statement, checkpoint)
+    folder = directory.path / "studies"
+    _check_room(directory.path, checkpoint, statement)
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+    register = WriterLock(folder / "register.lock")
+    try:
+        taken = [study.statement.numbers.stop for study in list_studies(run)[0]]
+        values = statement.to_dict() | {"first_replicate": max(taken, default=1)}
+        statement = Statement.from_dict(values)
+        path = _new_folder(folder)
+        with writing(path):
+            _share(checkpoint.path, path / "moment.safetensors")
+        time, config = datetime.now(UTC).isoformat(timespec="seconds"), directory.config.to_dict()
+        digest = _digest(time, values, config)
+        entry = {"time": time, "name": path.name, "hash": digest, "previous": _last_line_digest(folder)}
+        with writing(folder), open(folder / "register.jsonl", "ab") as out:
+            out.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+        stated = {"format": FORMAT, "time": time, "hash": digest, "statement": values, "config": config}
+        write_atomically(path / "statement.json", json.dumps(stated, indent=1).encode() + b"\n")
+        (path / "statement.json").chmod(0o444)
+    finally:
+        register.release()
+    return StudyFolder(path, statement, directory.config, time)
+
+
+def list_studies(run: str | Path) -> tuple[list[StudyFolder], list[str]]:
+    """The studies of a run, oldest first, and a sentence for each that cannot be read.
+
+    A folder without a statement is what a kill left before it was stated, and is passed over.
+    """
+    found, damaged = [], []
+    for path in sorted((Path(run) / "studies").glob("study-*")):
+        if (path / "statement.json").exists():
+            try:
+                found.append(StudyFolder.open(path))
+            except RecordError as error:
+                damaged.append(str(error))
+    return found, damaged
+
+
+def _check_fits(directory: RunDirectory, statement: Statement, checkpoint: CheckpointInfo) -> None:
+    if statement.config_hash != directory.config.hash:
+        raise RecordError(
+            f"Expected a statement about a run with config {directory.config.hash}, but it is about "
+            f"{statement.config_hash}.",
+            "State it about the run that it was made for.",
+        )
+    meta = checkpoint.meta
+    if checkpoint.damage or meta.get("decision") != statement.decision - 1 or meta.get("under_way") is not None:
+        found = checkpoint.damage or f"that after decision {meta.get('decision')}"
+        raise RecordError(
+            f"Expected the moment before decision {statement.decision}, but checkpoint {checkpoint.name} is {found}.",
+            "Choose a moment that is stored, or branch from it first.",
+        )
+
+
+def _check_room(path: Path, checkpoint: CheckpointInfo, statement: Statement) -> None:
+    needed = checkpoint.bytes + LINE_BYTES * statement.replicates
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise StorageError(
+            f"Expected {needed / 1e6:.1f} MB of room in {path} for the moment and {statement.replicates} replicates, "
+            f"but {free / 1e6:.1f} MB are free.",
+            "Free some space, or move the run to another disk.",
+        )
+
+
+def _new_folder(folder: Path) -> Path:
+    numbers = [int(path.name[6:]) for path in folder.glob("study-*") if path.name[6:].isdigit()]
+    path = folder / f"study-{max(numbers, default=0) + 1:03d}"
+    with writing(path):
+        path.mkdir()
+    return path
+
+
+def _share(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or a file system without hard links
+        shutil.copyfile(source, target)
+
+
+def _digest(time: str, statement: dict[str, Any], config: dict[str, Any]) -> str:
+    text = json.dumps([time, statement, config], sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _last_line_digest(folder: Path) -> str:
+    with suppress(FileNotFoundError):
+        lines = (folder / "register.jsonl").read_bytes().splitlines()
+        if lines:
+            return hashlib.blake2b(lines[-1], digest_size=16).hexdigest()
+    return ""
+
+
+def _registered(path: Path) -> str | None:
+    """The hash that the register has for a study; None where it has none or its chain is broken."""
+    previous, found = "", None
+    for line in (path.parent / "register.jsonl").read_bytes().splitlines():
+        entry = json.loads(line)
+        if entry["previous"] != previous:
+            return None
+        previous = hashlib.blake2b(line, digest_size=16).hexdigest()
+        if entry["name"] == path.name:
+            found = entry["hash"]
+    return found
+
+
+def _last_byte(file: Path) -> bytes:
+    with open(file, "rb") as inside:
+        inside.seek(-1, os.SEEK_END)
+        return inside.read(1)

@@ -1,0 +1,273 @@
+"""Branches on disk: which moments of a run are stored, and the tree of trunk and branches.
+
+A branch is a run directory of its own in TRUNK/branches/NAME. It begins with a copy of its parent's log up to the
+decision that it answers anew, and with the parent's checkpoints up to there as hard links, so that all that works on a
+run works on it. `branch.json` says where it left. A branch of a branch lies beside it, in the trunk's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import RecordError
+from ..core.events import Came, Decided, parse
+from .checkpoints import CheckpointInfo, list_checkpoints
+from .cursor import LineCursor
+from .directory import RunDirectory, is_run
+from .disk import storage_error, write_atomically, writing
+from .runs import RunSummary, summarize
+
+FOLDER = "branches"
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Where and why a branch left: its `branch.json`.
+
+    Args:
+        parent: Name of the parent branch; "" for the trunk.
+        decision: The decision that it answers anew, counted from 1.
+        step: Optimizer steps done there.
+        why: In words.
+        by: Who made it: human, or a program's name.
+        time: When, in UTC, as ISO 8601 has it.
+    """
+
+    parent: str
+    decision: int
+    step: int
+    why: str
+    by: str
+    time: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """A run of a tree.
+
+    Args:
+        run: How it stands.
+        left: Where it left its parent; None for the trunk.
+    """
+
+    run: RunSummary
+    left: Leaving | None
+
+    @property
+    def name(self) -> str:
+        """Its folder's name."""
+        return self.run.name
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self.run.path
+
+
+def moment_name(decision: int) -> str:
+    """The checkpoint's name of the moment before a decision."""
+    return f"decision-{decision:05d}"
+
+
+def stored_moments(run: str | Path) -> dict[int, CheckpointInfo]:
+    """Decision -> the checkpoint from before it; those that will be kept go before those that later ones push out.
+
+    Raises:
+        RecordError: Not a run.
+    """
+    found: dict[int, CheckpointInfo] = {}
+    known = [info for info in list_checkpoints(RunDirectory.open(run)) if not info.damage and info.resumable]
+    for info in sorted(known, key=lambda info: (not info.rolling, info.sequence)):
+        if info.meta.get("under_way") is None:
+            found[info.meta["decision"] + 1] = info
+    return dict(sorted(found.items()))
+
+
+def trunk_of(run: str | Path) -> Path:
+    """The folder of the tree's trunk: the run itself, unless it is a branch."""
+    path = Path(run)
+    return path.parents[1] if (path / "branch.json").exists() else path
+
+
+def tree_of(run: str | Path) -> list[Node]:
+    """The whole tree that a run belongs to: the trunk, then the branches, each after its parent.
+
+    Raises:
+        RecordError: Not a run.
+    """
+    trunk = trunk_of(run)
+    RunDirectory.open(run)
+    nodes = {"": Node(summarize(trunk), None)}
+    with suppress(FileNotFoundError):
+        for path in sorted((trunk / FOLDER).iterdir()):
+            if not path.name.startswith(".") and is_run(path) and (left := leaving_of(path)) is not None:
+                nodes[path.name] = Node(summarize(path), left)
+    ordered: list[Node] = []
+
+    def add(name: str) -> None:
+        ordered.append(nodes[name])
+        for other, node in nodes.items():
+            if node.left is not None and node.left.parent == name:
+                add(other)
+
+    add("")
+    # A branch whose parent was removed is shown beside the trunk's own.
+    return ordered + [node for node in nodes.values() if node not in ordered]
+
+
+def leaving_of(path: Path) -> Leaving | None:
+    """Where a branch left; None for a run that is no branch, or whose branch.json cannot be read."""
+    try:
+        return Leaving(**json.loads((path / "branch.json").read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def make_branch(
+    run: str | Path, decision: int | None = None, *, name: str | None = None, why: str = "", by: str = "human"
+) -> Path:
+    """A branch from before a decision, which may be training in another process meanwhile.
+
+    What lies between the nearest stored moment and the decision is trained again when the branch is gone on with, with
+    the answers of the log, and comes out the same bit for bit (on one machine at one thread count).
+
+    Args:
+        run: The run directory that it leaves; itself untouched.
+        decision: The decision that the branch will answer anew, counted from 1; None = the first without an outcome.
+        name: Of its folder; None = branch-001, -002, ...
+        why: In words.
+        by: Who makes it.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        RecordError: Not a run, no such decision, or a name that is taken or cannot be a folder's.
+        StorageError: It cannot be written.
+    """
+    directory, trunk = RunDirectory.open(run), trunk_of(run)
+    cut = _cut(directory, decision)
+    if not cut.opened:
+        raise RecordError(f"Expected a run that has begun, but {directory.path} has no log yet.", "Run it first.")
+    if decision is not None and not 1 <= decision <= cut.decision:
+        raise RecordError(
+            f"Expected a decision from 1 to {cut.decision} to branch before, but got {decision}.",
+            "A branch answers a decision anew that was answered, or the one that comes next.",
+        )
+    folder = trunk / FOLDER
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+    path = _free_folder(folder, name)
+    try:
+        _fill(path, directory, cut, Leaving(_parent(run), cut.decision, cut.step, why, by, _now()))
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    return path
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Where a log is cut: bytes before it, the decision that comes next, the steps done."""
+
+    offset: int
+    decision: int
+    step: int
+    opened: bool
+
+
+def _cut(directory: RunDirectory, decision: int | None) -> _Cut:
+    """The end of what comes before a decision (None: of the last outcome and what was logged after it)."""
+    cursor = LineCursor(directory.events)
+    lines = cursor.read_lines()
+    offset, end, done, step = 0, 0, 0, 0
+    for line in lines:
+        event = parse(line)
+        if isinstance(event, Decided):
+            if event.decision == decision:
+                return _Cut(end, event.decision, event.step, True)
+            offset = end
+        end += len(line) + 1
+        if isinstance(event, Came):
+            done, step, offset = event.decision, event.step, end
+        elif not isinstance(event, Decided) and event.decision == done:
+            offset = end
+    return _Cut(offset, done + 1, step, bool(lines))
+
+
+def _fill(path: Path, directory: RunDirectory, cut: _Cut, left: Leaving) -> None:
+    with writing(path):
+        (path / "checkpoints").mkdir()
+        shutil.copyfile(directory.config_file, path / "config.json")
+        with open(directory.events, "rb") as log:
+            write_atomically(path / "events.jsonl", log.read(cut.offset))
+        for info in list_checkpoints(directory):
+            # Later ones rest on a log that the branch has not got.
+            if not info.damage and info.meta.get("offset", cut.offset + 1) <= cut.offset:
+                _link(info.path, path / "checkpoints" / info.path.name)
+    write_atomically(path / "branch.json", json.dumps(asdict(left), indent=1).encode() + b"\n")
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:  # pushed out by the writer meanwhile, so there is a later one
+        return
+    except OSError:  # another disk, or a file system without hard links
+        shutil.copyfile(source, target)
+
+
+def _free_folder(folder: Path, name: str | None) -> Path:
+    if name is not None:
+        if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name.startswith("."):
+            raise RecordError(
+                f"Expected a branch's name of letters, digits, dots, hyphens and underscores, but got {name!r}.",
+                'Use a name like "first-free".',
+            )
+        path = folder / name
+        try:
+            path.mkdir()
+        except FileExistsError:
+            raise RecordError(
+                f"Expected a new branch, but there is one named {name}.", "Choose another name."
+            ) from None
+        except OSError as error:
+            raise storage_error(path, error) from error
+        return path
+    number = 1
+    while True:
+        path = folder / f"branch-{number:03d}"
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise storage_error(path, error) from error
+
+
+def _parent(run: str | Path) -> str:
+    return Path(run).name if (Path(run) / "branch.json").exists() else ""
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
+
+
+def as_row(node: Node) -> dict[str, Any]:
+    """A node as plain values: name, parent (None for the trunk), decision, why, by, decisions, loss, status."""
+    left, run = node.left, node.run
+    return {
+        "name": run.name, "parent": None if left is None else left.parent,
+        "decision": None if left is None else left.decision, "why": "" if left is None else left.why,
+        "by": "" if left is None else left.by, "decisions": run.decisions, "loss": run.validation_loss,
+        "status": run.status,
+    }  # fmt: skip

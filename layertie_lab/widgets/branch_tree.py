@@ -1,0 +1,80 @@
+"""The tree of a run: trunk and branches as a picture, from which one is opened, and the controls that make more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..charts.palette import SEMANTIC_COLOURS
+from ..core.errors import LayertieError
+from .assets import module, style
+from .listeners import Listeners
+
+KINDS = ("open", "branch", "undo")
+
+
+class BranchTree(anywidget.AnyWidget):
+    """A lane per run over its decisions; a branch leaves its parent's lane where it was made.
+
+    Presses leave as messages (see `on_press`): "open" (with the run's `id`), "branch" (with `decision`: the one that
+    the branch will answer anew; None = the present), and "undo".
+
+    Attributes:
+        runs: One dict per run of the tree, parents first: `id`, `name`, `parent` (id or None), `decision` (where it
+            left), `why`, `by`, `decisions` (done), `loss` (validation, nats per token, or None), `status`.
+        current: The id of the run on the page.
+        stored: Decisions from before which a branch can leave, the latest first.
+        sentence: What came of a press.
+        alarm: Whether it went wrong.
+        busy: Whether a branch is being made.
+        can_branch: Whether one can be made.
+    """
+
+    _esm = module("shared.js", "branch_tree.js")
+    _css = style("shared.css", "branch_tree.css")
+
+    runs = traitlets.List(traitlets.Dict()).tag(sync=True)
+    current = traitlets.Unicode("").tag(sync=True)
+    stored = traitlets.List(traitlets.Int()).tag(sync=True)
+    sentence = traitlets.Unicode("").tag(sync=True)
+    alarm = traitlets.Bool(False).tag(sync=True)
+    busy = traitlets.Bool(False).tag(sync=True)
+    can_branch = traitlets.Bool(False).tag(sync=True)
+    semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
+
+    def __init__(self, **state: Any) -> None:
+        self._lock = threading.RLock()
+        self._presses = Listeners()
+        super().__init__(**state)
+        self.on_msg(self._receive)
+
+    def show(self, **state: Any) -> None:
+        """Set several attributes at once, in one message. Thread-safe."""
+        with self._lock, self.hold_sync():
+            for name, value in state.items():
+                setattr(self, name, value)
+
+    def show_runs(self, runs: Iterable[Mapping[str, Any]]) -> None:
+        """Show a tree, parents before their branches."""
+        self.show(runs=[dict(run) for run in runs])
+
+    def on_press(self, callback: Callable[[str, dict[str, Any]], Any]) -> Callable[[], None]:
+        """Call `callback(kind, values)` with each press; the result ends it. A bound method is held weakly.
+
+        A LayertieError that the callback raises is shown as the sentence.
+        """
+        return self._presses.add(callback)
+
+    def _receive(self, widget: object, message: Any, buffers: object) -> None:
+        kind = message.get("kind") if isinstance(message, dict) else None
+        if kind not in KINDS:
+            return
+        self.show(sentence="", alarm=False)
+        try:
+            self._presses.call(kind, {name: value for name, value in message.items() if name not in ("kind", "sent")})
+        except LayertieError as error:
+            self.show(sentence=str(error), alarm=True, busy=False)

@@ -1,0 +1,93 @@
+"""Did it matter? The form in which a person states a hypothesis before twins run, and the verdict that came of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..core.errors import LayertieError
+from .assets import module, style
+from .listeners import Listeners
+
+KINDS = ("state", "pilot", "explore", "cancel")
+
+
+class HypothesisPanel(anywidget.AnyWidget):
+    """What is compared, what is expected of it, and (once replicates have come) what they say.
+
+    Presses leave as messages (see `on_press`): "state" a hypothesis and run its twins, "explore" the same without one,
+    run a "pilot", "cancel" what runs. What the person has filled in stays in the browser until then.
+
+    Args:
+        offers: Name of a field -> [[value, words], ...] of its choices: expected, metric, after, plan.
+        defaults: Name of a field -> what stands in it at first.
+
+    Attributes:
+        moments: What can be asked about, the latest first: dicts of `id`, `words` (in a person's words), `layer`,
+            `proposed`, `legal` (answers), `owners` (of each legal answer) and `answered` (the person's own, or None).
+        chosen: The moment that the page suggests (its id); the person may choose another one.
+        wrong: Name of a field -> a sentence beside it.
+        sentence: What goes on, or what could not be done.
+        alarm: Whether the sentence is about something that went wrong.
+        share: How much of what runs is done, 0 to 1; None if nothing runs, below 0 if nobody knows.
+        forecast: What so many replicates would show and how long they take; "" before a pilot.
+        outcome: One of `analysis.verdicts.OUTCOMES`; "" before a verdict.
+        label: "Verdict", "Exploratory" or what else stands before the outcome.
+        verdict: The verdict as a sentence.
+        ready: Whether there is a run of which something can be asked.
+    """
+
+    _esm = module("shared.js", "hypothesis_panel.js")
+    _css = style("shared.css", "hypothesis_panel.css")
+
+    offers = traitlets.Dict().tag(sync=True)
+    defaults = traitlets.Dict().tag(sync=True)
+    moments = traitlets.List(traitlets.Dict()).tag(sync=True)
+    chosen = traitlets.Unicode("").tag(sync=True)
+    wrong = traitlets.Dict().tag(sync=True)
+    sentence = traitlets.Unicode("").tag(sync=True)
+    alarm = traitlets.Bool(False).tag(sync=True)
+    share = traitlets.Float(None, allow_none=True).tag(sync=True)
+    forecast = traitlets.Unicode("").tag(sync=True)
+    outcome = traitlets.Unicode("").tag(sync=True)
+    label = traitlets.Unicode("").tag(sync=True)
+    verdict = traitlets.Unicode("").tag(sync=True)
+    ready = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self, offers: Mapping[str, Any], defaults: Mapping[str, Any], **state: Any) -> None:
+        self._lock = threading.RLock()
+        self._presses = Listeners()
+        super().__init__(offers=dict(offers), defaults=dict(defaults), **state)
+        self.on_msg(self._receive)
+
+    def show(self, **state: Any) -> None:
+        """Set several attributes at once, in one message. Thread-safe."""
+        with self._lock, self.hold_sync():
+            for name, value in state.items():
+                setattr(self, name, value)
+
+    def blame(self, field: str, sentence: str) -> None:
+        """Say what is wrong beside a field."""
+        self.show(wrong={field: sentence}, share=None)
+
+    def on_press(self, callback: Callable[[str, dict[str, Any]], Any]) -> Callable[[], None]:
+        """Call `callback(kind, values)` with each press; the result ends it. A bound method is held weakly.
+
+        `values` has the fields as the person left them: moment, answer, expected, statement, metric, horizon,
+        smallest_difference, after, plan, answers, probe. A LayertieError that the callback raises is shown.
+        """
+        return self._presses.add(callback)
+
+    def _receive(self, widget: object, message: Any, buffers: object) -> None:
+        kind = message.get("kind") if isinstance(message, dict) else None
+        if kind not in KINDS:
+            return
+        self.show(wrong={}, alarm=False)
+        try:
+            self._presses.call(kind, dict(message.get("values") or {}))
+        except LayertieError as error:
+            self.show(sentence=str(error), alarm=True, share=None)
