@@ -71,6 +71,7 @@ class Counterfactuals:
         """Another run is on the page."""
         self.running.cancel()
         self._shown = None
+        self._steer.show(hint="")
         self.panel.show(
             moments=[], chosen="", wrong={}, alarm=False, share=None, forecast="", outcome="", label="", verdict="",
             ready=not example, sentence=inquiries.EXAMPLE if example else inquiries.ABOUT,
@@ -95,9 +96,13 @@ class Counterfactuals:
 
     def heard(self, entry: Any) -> None:
         """An entry of the run, in one of its threads."""
-        if isinstance(entry, Decided) and entry.by == "human" and entry.choice != entry.proposed:
-            self.refresh(moment_name(entry.decision))
-            self.panel.show(sentence=inquiries.offer(entry), alarm=False)
+        if isinstance(entry, Decided):
+            overruled = entry.by == "human" and entry.choice != entry.proposed
+            if overruled:
+                self.refresh(moment_name(entry.decision))
+                self.panel.show(sentence=inquiries.offer(entry), alarm=False)
+            if overruled or self._steer.hint:
+                self._steer.show(hint=inquiries.HINT if overruled else "")
         elif isinstance(entry, dict) and entry["kind"] == "status" and entry["status"] in ("ready", "finished"):
             self.refresh()
 

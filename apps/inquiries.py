@@ -18,6 +18,7 @@ ABOUT = (
     " times, and compared."
 )
 EXAMPLE = "A recorded example can be looked at; press Start above to train a run that can be asked."
+HINT = "You overruled the agent. Did it matter? The tab of that name, below the charts, finds out."
 STATING = "The hypothesis is written down before the first replicate starts."
 NOT_STARTED = "The study was not started; see beside the fields."
 PILOT = 4

@@ -64,6 +64,7 @@ class SteerPanel(anywidget.AnyWidget):
         can_keep: Whether the run can outlive the page.
         can_resume: Whether whoever listens goes on with a run whose process is gone, when Step or Run is pressed.
         keep: Whether it shall.
+        hint: What could be done next, below the answers; "" for nothing.
     """
 
     _esm = module("shared.js", "steer_panel.js")
@@ -93,6 +94,7 @@ class SteerPanel(anywidget.AnyWidget):
     can_keep = traitlets.Bool(False).tag(sync=True)
     can_resume = traitlets.Bool(False).tag(sync=True)
     keep = traitlets.Bool(False).tag(sync=True)
+    hint = traitlets.Unicode("").tag(sync=True)
     palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
 

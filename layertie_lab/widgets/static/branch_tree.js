@@ -92,9 +92,9 @@ class BranchTree {
     const loss = run.loss === null || run.loss === undefined ? "" : `, validation loss ${run.loss.toFixed(3)}`;
     const name = svg("text", { class: "ll-run-name", x: end + 12, y: y - 2 }, run.name);
     const facts = `${run.decisions} decisions${loss}`;
-    const left = run.why || (parent === undefined ? "the trunk" : `left before decision ${run.decision}`);
-    group.append(name, svg("text", { class: "ll-run-facts", x: end + 12, y: y + 13 }, shortened(`${facts}; ${left}`)));
-    group.append(svg("title", {}, `${run.name}: ${facts}; ${left}`));
+    const left = parent === undefined ? "the trunk" : run.why || `left before decision ${run.decision}`;
+    group.append(name, svg("text", { class: "ll-run-facts", x: end + 12, y: y + 13 }, shortened(`${left}; ${facts}`)));
+    group.append(svg("title", {}, `${run.name}: ${left}; ${facts}`));
     group.append(svg("rect", { class: "ll-hit", x: start - 4, y: y - 16, width: end - start + TREE.labels, height: 34 }));
     const open = () => this.model.send({ kind: "open", id: run.id, sent: now() });
     group.addEventListener("click", open);

@@ -41,6 +41,7 @@ class SteerPanel {
     this.list = html("div", { class: "ll-answers", role: "group", "aria-label": "Answers for the layer at hand" });
     this.list.addEventListener("keydown", (event) => this.press(event));
     this.key = html("p", { class: "ll-key" });
+    this.hint = html("p", { class: "ll-hint" });
     this.keep = html("input", { type: "checkbox" });
     this.keep.addEventListener("change", () => {
       // Shown at once; the run's own word on it follows.
@@ -51,7 +52,7 @@ class SteerPanel {
     this.keepLine.title = "Else it is saved and ended: at once, or within two minutes if the browser was killed.";
     const hand = html("div", { class: "ll-hand", "aria-live": "off" }, this.title, this.opinion);
     const lines = html("div", { class: "ll-lines" }, this.status, this.rates);
-    root.append(this.controls, lines, this.error, hand, this.list, this.key, this.keepLine);
+    root.append(this.controls, lines, this.error, hand, this.list, this.key, this.hint, this.keepLine);
     this.repaint = oncePerFrame(() => this.paint());
     this.paint();
   }
@@ -219,6 +220,7 @@ class SteerPanel {
     });
     const bars = known ? " Bar: the agent's value (Q value)." : "";
     const chance = this.get("epsilon") === null ? "" : " epsilon: chance of a random draw.";
+    say(this.hint, this.get("hint"));
     say(this.key, `Press an answer to give it in the agent's place. now: the present tie.${bars}${chance}`);
     if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
   }
@@ -281,7 +283,7 @@ function render({ model, el }) {
   const names = [
     "status", "status_text", "error", "decision", "step", "asked", "episode", "layer", "legal", "owners", "q_values", "present",
     "proposed", "explored", "epsilon", "can_answer", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
-    "steps_per_second", "palette",
+    "steps_per_second", "palette", "hint",
   ];
   const stop = observe(model, names, panel.repaint);
   const receive = (message) => panel.receive(message);

@@ -1,0 +1,199 @@
+"""The tab "Did it matter?" in headless Chromium: overrule, state, run twins, read the verdict, cancel, branch, undo."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from explorer_tab import Server, Tab, ended, wait_for
+
+from layertie_lab.records.checkpoints import list_checkpoints, load_checkpoint
+from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.studies import list_studies
+
+pytestmark = pytest.mark.browser
+
+TINY = "scale=tiny&threads=1&decisions=100000&seed=3"
+Visit = Callable[..., Tab]
+
+
+def paused(visit: Visit, query: str = TINY, decisions: int = 6) -> Tab:
+    """A page with a run that waits for an answer, and the tab open."""
+    tab = visit(query)
+    tab.start()
+    tab.until("running", "finished")
+    wait_for(lambda: tab.decisions >= decisions, 60, "some decisions")
+    tab.pause()
+    tab.tab("Did it matter?")
+    form(tab).wait_for(timeout=10_000)
+    return tab
+
+
+def form(tab: Tab):  # type: ignore[no-untyped-def]
+    return tab.page.locator(".ll-hypothesis")
+
+
+def sentence(tab: Tab) -> str:
+    return form(tab).locator(".ll-sentence").inner_text()
+
+
+def overrule(tab: Tab) -> None:
+    """Answer until one answer is not the agent's."""
+    for _ in range(8):
+        before = tab.decisions
+        proposed = tab.steer.locator(".ll-opinion").inner_text()
+        layer = int(tab.map.get_attribute("data-hand") or 0)
+        source = 0 if "own" in proposed else layer
+        if f"layer {source}" in proposed:
+            source = layer
+        tab.map.locator(f"g[data-layer='{source}'][data-legal]").click()
+        wait_for(lambda: tab.decisions > before, 20, "the answer")  # noqa: B023
+        if tab.steer.locator(".ll-hint").inner_text():
+            return
+        wait_for(lambda: tab.answers() > 0, 20, "the next proposal")
+    raise AssertionError("no answer was an override")
+
+
+def press(tab: Tab, kind: str) -> None:
+    form(tab).locator(f"[data-press={kind}]").click()
+
+
+def fill(tab: Tab, field: str, value: str) -> None:
+    form(tab).locator(f"[data-field={field}]").fill(value)
+
+
+def weights(path: Path) -> str:
+    """A digest of the run as it was last saved."""
+    tensors = load_checkpoint(RunDirectory.open(path)).tensors
+    return hashlib.sha256(b"".join(tensors[name].numpy().tobytes() for name in sorted(tensors))).hexdigest()
+
+
+def save(tab: Tab, path: Path) -> str:
+    before = max(info.sequence for info in list_checkpoints(RunDirectory.open(path)))
+    tab.steer.get_by_role("button", name="Save").click()
+    wait_for(
+        lambda: max(info.sequence for info in list_checkpoints(RunDirectory.open(path))) > before, 10, "a checkpoint"
+    )
+    return weights(path)
+
+
+def test_from_an_override_to_a_verdict_and_a_cancel(visit: Visit, server: Server) -> None:
+    tab = paused(visit)
+    clicks = 4  # Start, Pause, the answer, the tab
+    overrule(tab)
+    assert "Did it matter?" in tab.steer.locator(".ll-hint").inner_text()
+    wait_for(lambda: "Say what you expect" in sentence(tab), 10, "the offer")
+    wait_for(lambda: "you " in chosen(tab), 10, "the override as the decision that is asked about")
+    path = server.runs / tab.run
+    wait_for(lambda: tab.answers() > 0, 20, "the next proposal")
+    before = save(tab, path)
+    fill(tab, "horizon", "12")
+    press(tab, "state")
+    clicks += 1
+    wait_for(lambda: form(tab).get_attribute("data-busy") == "true", 10, "the twins")
+    wait_for(lambda: form(tab).get_attribute("data-busy") == "false", 120, "the end of the twins")
+    (study,) = list_studies(path)[0]
+    assert study.statement.primary
+    outcome = form(tab).get_attribute("data-outcome") or ""
+    assert outcome in ("better", "worse", "no difference that matters", "not decided yet")
+    assert clicks <= 12
+    words = form(tab).locator(".ll-words").inner_text()
+    assert study.statement.statement in words
+    assert "horizon 12 steps" in words
+    assert tab.page.locator(".ll-charts [data-panel='The difference over the horizon'] canvas").count() == 1
+    row = tab.page.locator(f"tr[data-study='{study.name}']")
+    wait_for(lambda: row.get_attribute("data-outcome") == outcome, 10, "the list")
+    # A second one, cancelled half-way.
+    fill(tab, "horizon", "300")
+    press(tab, "state")
+    wait_for(lambda: "replicates" in sentence(tab), 30, "its progress")
+    wait_for(lambda: tab.page.locator(".ll-hypothesis progress").get_attribute("value") is not None, 30, "its share")
+    press(tab, "cancel")
+    wait_for(lambda: "Cancelled after" in sentence(tab), 10, "the cancel")
+    wait_for(lambda: tab.page.locator("tr[data-study='study-002'] button", has_text="Go on").count() == 1, 10, "Go on")
+    assert "2 hypotheses" in tab.page.locator(".ll-studies > .ll-note").last.inner_text()
+    # The trunk has not moved, and goes on.
+    assert save(tab, path) == before
+    step = tab.decisions
+    tab.step()
+    wait_for(lambda: tab.decisions > step, 20, "the trunk to go on")
+
+
+def chosen(tab: Tab) -> str:
+    select = form(tab).locator("[data-field=moment]")
+    return select.evaluate("e => e.selectedOptions[0]?.textContent ?? ''")
+
+
+def test_the_decision_at_hand_can_be_asked_about_while_the_trunk_goes_on(visit: Visit, server: Server) -> None:
+    tab = paused(visit)
+    wait_for(lambda: "now at hand" in chosen(tab), 10, "the decision at hand")
+    fill(tab, "horizon", "40")
+    press(tab, "explore")
+    wait_for(lambda: "replicates" in sentence(tab), 30, "progress")
+    before = tab.decisions
+    tab.toggle()
+    wait_for(lambda: tab.decisions > before + 5, 60, "the trunk to go on meanwhile")
+    press(tab, "cancel")
+    wait_for(lambda: "Cancelled" in sentence(tab), 10, "the cancel")
+    studies, _ = list_studies(server.runs / tab.run)
+    assert not studies[0].statement.primary
+
+
+def test_what_is_wrong_stands_beside_its_field(visit: Visit, server: Server) -> None:
+    tab = paused(visit)
+    for field, value, words in (
+        ("horizon", "0", "1 optimizer step or more"),
+        ("horizon", "soon", "a whole number of optimizer steps"),
+        ("statement", " ", "a hypothesis in a sentence"),
+    ):
+        before = form(tab).locator(f"[data-field={field}]").input_value()
+        fill(tab, field, value)
+        press(tab, "state")
+        wrong = form(tab).locator(f".ll-field[data-name={field}] .ll-wrong")
+        wait_for(lambda: words in wrong.inner_text(), 10, words)  # noqa: B023
+        fill(tab, field, before)
+    assert list_studies(server.runs / tab.run)[0] == []
+
+
+def test_branches_are_a_tree_that_can_be_opened_and_undone(visit: Visit, server: Server) -> None:
+    tab = paused(visit)
+    trunk, decisions = tab.run, tab.decisions
+    tree = tab.page.locator(".ll-tree")
+    tree.get_by_role("button", name="Branch here").click()
+    wait_for(lambda: "branch-001 is made" in tree.locator(".ll-sentence").inner_text(), 20, "the branch")
+    wait_for(lambda: tree.locator("g[data-run='branch-001']").count() == 1, 10, "its line")
+    assert tab.run == trunk
+    tree.locator("g[data-run='branch-001']").click()
+    wait_for(lambda: tab.run == "branch-001", 20, "the branch on the page")
+    assert f"run={trunk}%2Fbranches%2Fbranch-001" in tab.query or f"run={trunk}/branches/branch-001" in tab.query
+    tab.step()
+    wait_for(lambda: tab.decisions == decisions + 1, 30, "a decision of the branch")
+    wait_for(lambda: tab.answers() > 0, 20, "the next proposal")
+    tree.get_by_role("button", name="Undo the last decision").click()
+    wait_for(lambda: tab.run == "branch-002", 30, "the branch from before")
+    wait_for(lambda: tree.get_attribute("data-runs") == "3", 10, "the tree")
+    tab.step()
+    wait_for(lambda: tab.decisions == decisions + 1, 60, "another decision in its place")
+    # And back to the trunk.
+    tree.locator(f"g[data-run='{trunk}']").click()
+    wait_for(lambda: tab.run == trunk, 20, "the trunk")
+
+
+def test_closing_the_page_ends_the_twins(visit: Visit, server: Server) -> None:
+    import psutil
+
+    tab = paused(visit)
+    wait_for(lambda: "now at hand" in chosen(tab), 10, "the decision at hand")
+    fill(tab, "horizon", "3000")
+    press(tab, "explore")
+
+    def twins() -> list[psutil.Process]:
+        family = psutil.Process(server.process.pid).children(recursive=True)
+        return [child for child in family if "layertie_lab.engine.replicates" in " ".join(child.cmdline())]
+
+    wait_for(twins, 30, "the twins' processes")
+    found = twins()
+    tab.start()  # another run on the page
+    wait_for(lambda: all(ended(child) for child in found), 20, "their end")
