@@ -16,6 +16,7 @@ import listing
 from counterfactuals import Counterfactuals, Running
 from holding import Hold, Past, Tables
 from questions import Questions
+from ruling import Ruling, rules_in_force
 
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import CorpusError, LayertieError, RecordError, WorkerError
@@ -67,12 +68,13 @@ class Desk:
         self.chart = LiveChart(listing.panels(self._config))
         self.table = DecisionTable(partial(_download, self._hold))
         self.questions = Questions(self._hold, self.steer)
+        self.ruling = Ruling(self._hold)
         self.counterfactuals = Counterfactuals(self._hold, self.steer, self.show_run)
         self.form.on_start(self.start)
         self.form.on_change(self._link)
         self.menu.on_open(self.open)
         self.steer.on_command(self._press)
-        parts = [vars(self), vars(self.questions), vars(self.counterfactuals)]
+        parts = [vars(self), vars(self.questions), vars(self.counterfactuals), vars(self.ruling)]
         widgets = [value for part in parts for value in part.values() if hasattr(value, "comm")]
         weakref.finalize(self, _end, self._hold, self.counterfactuals.running, widgets).atexit = False
         self._open_first(str(query.get("run") or ""))
@@ -187,6 +189,7 @@ class Desk:
         self._begin(path, config, handle, past=Past(path))
         self.steer.show(can_save=True, can_keep=True, can_resume=True, keep=handle.worker.keep)
         self.questions.allow("")
+        self.ruling.allow(True)
 
     def _watch(self, path: Path, config: RunConfig) -> None:
         self._leave()
@@ -235,6 +238,7 @@ class Desk:
         self.tie_map.clear()
         self.questions.clear()
         self.counterfactuals.clear(example=self._is_example)
+        self.ruling.clear(config, rules_in_force(path))
         if path.is_relative_to(self.root):
             self._query.set("run", path.relative_to(self.root).as_posix())
         else:
@@ -282,6 +286,7 @@ class Desk:
         """An entry of the run, in one of its threads."""
         self.questions.heard(entry)
         self.counterfactuals.heard(entry)
+        self.ruling.heard(entry)
         if isinstance(entry, dict):
             self._heard_telemetry(entry)
 

@@ -57,6 +57,7 @@ def _(desk, mo):
         {
             "Decisions": mo.ui.anywidget(desk.table),
             "Did it matter?": mo.vstack([_pair, mo.ui.anywidget(_tried.studies), mo.ui.anywidget(_tried.tree)]),
+            "Rules": mo.ui.anywidget(desk.ruling.panel),
             "Layers": mo.vstack([mo.ui.anywidget(_asked.layers), mo.ui.anywidget(_asked.layers_chart)]),
             "Text": mo.ui.anywidget(_asked.sample),
             "Audit": mo.vstack([mo.ui.anywidget(_asked.audit), mo.ui.anywidget(_asked.audit_chart)]),

@@ -81,11 +81,14 @@ def _last_decision(run: Any) -> dict[str, Any]:
     if not run.decisions.height:
         return {}
     last = run.decisions.row(-1, named=True)
-    values = run.q_values.filter(run.q_values["decision"] == last["decision"]).sort("answer")["q_value"].to_list()
+    valued = run.q_values.filter(run.q_values["decision"] == last["decision"]).sort("answer")
+    values, layer = valued["q_value"].to_list(), last["layer"]
+    # Rules may have left some answers only, which are those that have values.
+    legal = valued["answer"].to_list() or list(range(layer + 1))
     after = run.ties.filter(run.ties["decision"] == last["decision"]).sort("layer")["owner"].to_list()
-    owners = [*after[: last["layer"]], last["layer"]]
+    owners = [layer if answer == layer else after[answer] for answer in legal]
     return {
-        "asked": last["decision"], "legal": list(range(last["layer"] + 1)), "owners": owners, "q_values": values,
+        "asked": last["decision"], "legal": legal, "owners": owners, "q_values": values,
         **{name: last[name] for name in ("episode", "layer", "present", "proposed", "explored", "epsilon")},
     }  # fmt: skip
 

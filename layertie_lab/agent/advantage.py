@@ -81,16 +81,16 @@ class AdvantageLearner:
         draw = key.random(state.decision, "agent")
         explored = draw.random() < epsilon
         if explored:
-            tried = self._tried[state.layer, : state.layer + 1]
-            choice = draw.choice(np.flatnonzero(tried == tried.min()).tolist())
+            tried = {answer: int(self._tried[state.layer, answer]) for answer in state.legal}
+            choice = draw.choice([answer for answer in state.legal if tried[answer] == min(tried.values())])
         else:
-            choice = int(np.argmax(values))
+            choice = state.best(values)
         scale = math.sqrt(self._square)
         return state.proposal(choice, q_values=(values * scale).tolist(), explored=explored, epsilon=epsilon)
 
     def greedy(self, state: AgentState) -> int:
         """The answer of highest value."""
-        return int(np.argmax(self._values(state)))
+        return state.best(self._values(state))
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
         """Store the decision and take one step on a batch of all decisions so far."""

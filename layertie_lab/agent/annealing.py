@@ -46,16 +46,16 @@ class Annealing(StatelessPolicy):
         if kept != state.present:
             return state.proposal(kept, epsilon=temperature)
         draw = key.random(state.decision, "agent")
-        if draw.random() >= temperature:
+        others = [answer for answer in state.legal if answer != kept]
+        if draw.random() >= temperature or not others:
             return state.proposal(kept, epsilon=temperature)
-        other = draw.randrange(state.layer)
-        return state.proposal(other + (other >= kept), explored=True, epsilon=temperature)
+        return state.proposal(draw.choice(others), explored=True, epsilon=temperature)
 
     def greedy(self, state: AgentState) -> int:
-        """The kept source."""
+        """The kept source, or the legal one nearest to it."""
         check_layers(self.layers, state)
         kept = self._kept[state.layer]
-        return state.present if kept is None else kept
+        return state.nearest(state.present if kept is None else kept)
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
         """Accept or reject what was tried, by whomever."""

@@ -33,7 +33,7 @@ class RandomPolicy(StatelessPolicy):
 
     def _draw(self, state: AgentState, draw: random.Random) -> int:
         if self.owners is None:
-            return draw.randrange(state.layer + 1)
+            return draw.choice(state.legal)
         layers = len(state.ties)
         if not 1 <= self.owners <= layers:
             raise AgentError(
@@ -41,4 +41,5 @@ class RandomPolicy(StatelessPolicy):
                 "Choose a number of owners that the model can have.",
             )
         own = draw.random() < (self.owners - 1) / (layers - 1)
-        return state.layer if own else draw.randrange(state.layer)
+        tied = [answer for answer in state.legal if answer != state.layer]
+        return state.layer if state.layer in state.legal and (own or not tied) else draw.choice(tied)

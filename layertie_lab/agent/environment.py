@@ -150,10 +150,10 @@ class LayerTyingEnv(gymnasium.Env[np.ndarray, np.int64]):
         if illegal:
             if self.strict:
                 raise AgentError(
-                    f"Expected an action from 0 to {proposal.layer} for layer {proposal.layer}, but got {action}.",
+                    f"Expected an action out of {list(proposal.legal)} for layer {proposal.layer}, but got {action}.",
                     'Choose among the actions that info["action_mask"] allows.',
                 )
-            answer = proposal.present
+            answer = proposal.present if proposal.present in proposal.legal else proposal.choice
         outcome = session.commit(answer, by="environment")
         self._done += 1
         info = self._info() | {"illegal": illegal, "answer": answer}
@@ -161,7 +161,7 @@ class LayerTyingEnv(gymnasium.Env[np.ndarray, np.int64]):
 
     def action_masks(self) -> np.ndarray:
         """Which actions are legal now, bool [L]."""
-        return legal_mask(self.session.propose().layer, self._layers)
+        return legal_mask(self.session.propose().legal, self._layers)
 
     def close(self) -> None:
         """Release the run under way."""

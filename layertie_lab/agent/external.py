@@ -47,7 +47,7 @@ class ExternalPolicy(StatelessPolicy):
             AgentError: It is not a legal answer, or the model was trained on observations of another depth.
         """
         layers = len(state.ties)
-        masks = {"action_masks": legal_mask(state.layer, layers)} if self._masks else {}
+        masks = {"action_masks": legal_mask(state.legal, layers)} if self._masks else {}
         seen = observe(state.ties, state.layer, state.decision, state.budget)
         shape = getattr(getattr(self._model, "observation_space", None), "shape", None)
         if shape is not None and tuple(shape) != seen.shape:

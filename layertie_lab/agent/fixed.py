@@ -28,9 +28,9 @@ class FixedPolicy(StatelessPolicy):
         return state.proposal(self.greedy(state))
 
     def greedy(self, state: AgentState) -> int:
-        """The map's source for the layer."""
+        """The map's source for the layer, or the legal one nearest to it."""
         check_layers(len(self.ties), state)
-        return self.ties[state.layer]
+        return state.nearest(self.ties[state.layer])
 
 
 class ShareThenUnshare(StatelessPolicy):
@@ -50,8 +50,8 @@ class ShareThenUnshare(StatelessPolicy):
         return state.proposal(self.greedy(state))
 
     def greedy(self, state: AgentState) -> int:
-        """Layer 0 before the time, the layer itself after it."""
-        return state.layer if state.decision > self.unshare_at * state.budget else 0
+        """Layer 0 before the time, the layer itself after it; or the legal answer nearest to it."""
+        return state.nearest(state.layer if state.decision > self.unshare_at * state.budget else 0)
 
 
 class HumanPolicy(StatelessPolicy):
@@ -61,11 +61,11 @@ class HumanPolicy(StatelessPolicy):
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
         """The present source."""
-        return state.proposal(state.present)
+        return state.proposal(self.greedy(state))
 
     def greedy(self, state: AgentState) -> int:
-        """The present source."""
-        return state.present
+        """The present source, or the legal one nearest to it."""
+        return state.nearest(state.present)
 
 
 class ReplayPolicy(StatelessPolicy):

@@ -77,17 +77,15 @@ class LinearThompson:
         check_layers(self.layers, state)
         values = self._values(self._weights, state, self._plan)
         means = self._values(self._posterior.mean, state, self._plan)
-        choice = _best(values, state.present)
-        return state.proposal(
-            choice, q_values=(means - means[state.present]).tolist(), explored=choice != _best(means, state.present)
-        )
+        choice, mean = state.best(values, keep=True), state.best(means, keep=True)
+        return state.proposal(choice, q_values=(means - means[state.present]).tolist(), explored=choice != mean)
 
     def greedy(self, state: AgentState) -> int:
         """The layer's answer in the best map that this pass can still reach, under the posterior's mean."""
         check_layers(self.layers, state)
         mean = self._posterior.mean
         plan = self._planner(mean, state.ties).best(self._starts(state.ties, state.layer), first=state.layer)
-        return _best(self._values(mean, state, plan), state.present)
+        return state.best(self._values(mean, state, plan), keep=True)
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
         """Take in what a decision changed; at the end of a pass, update the posterior and plan the next pass."""
@@ -173,9 +171,3 @@ class LinearThompson:
         self._plan = TieMap(tuple(values["plan"]))
         self._traced, self._observed = values["traced"], list(values["observed"])
         self._changes.load(values["changes"])
-
-
-def _best(values: np.ndarray, present: int) -> int:
-    """The answer of highest value; the present one among equals."""
-    best = int(np.argmax(values))
-    return present if values[present] >= values[best] - 1e-12 * max(1.0, abs(float(values[best]))) else best

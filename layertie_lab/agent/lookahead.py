@@ -20,25 +20,21 @@ class LookAhead(StatelessPolicy):
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
         """The best answer of one step; values are losses saved against keeping the present tie, nats per token."""
-        losses = self._losses(state)
-        kept = losses[state.present]
-        return state.proposal(_lowest(losses, state.present), q_values=[kept - loss for loss in losses])
+        gains = self._gains(state)
+        return state.proposal(state.best(gains, keep=True), q_values=gains)
 
     def greedy(self, state: AgentState) -> int:
         """The best answer of one step."""
-        return _lowest(self._losses(state), state.present)
+        return state.best(self._gains(state), keep=True)
 
     @staticmethod
-    def _losses(state: AgentState) -> list[float]:
+    def _gains(state: AgentState) -> list[float]:
         if state.lookahead is None:
             raise AgentError(
                 "Expected a run that can try answers out (AgentState.lookahead), but this one cannot.",
                 "Choose another policy.",
             )
-        return [float(state.lookahead(answer)) for answer in state.legal]
-
-
-def _lowest(losses: list[float], present: int) -> int:
-    """The answer of lowest loss; the present one among equals."""
-    best = min(range(len(losses)), key=losses.__getitem__)
-    return present if losses[present] <= losses[best] else best
+        wanted = {*state.legal, state.present}
+        losses = {answer: float(state.lookahead(answer)) for answer in wanted}
+        # What is not legal is not tried; nobody looks at its place.
+        return [losses[state.present] - losses.get(answer, losses[state.present]) for answer in range(state.layer + 1)]

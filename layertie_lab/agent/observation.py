@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ..core.ties import TieMap
@@ -39,6 +41,8 @@ def observe(ties: TieMap, layer: int, decision: int, budget: int) -> np.ndarray:
     return seen
 
 
-def legal_mask(layer: int, layers: int) -> np.ndarray:
-    """Which of the actions 0 .. L-1 are legal answers for a layer, bool [L]."""
-    return np.arange(layers) <= layer
+def legal_mask(legal: Iterable[int], layers: int) -> np.ndarray:
+    """Which of the actions 0 .. L-1 are legal answers, bool [L]."""
+    mask = np.zeros(layers, dtype=bool)
+    mask[list(legal)] = True
+    return mask

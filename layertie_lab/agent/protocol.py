@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.decisions import Proposal
 from ..core.errors import AgentError
 from ..core.keys import RunKey
+from ..core.rules import Rules
 from ..core.ties import TieMap
 
 Saved = tuple[dict[str, Tensor], dict[str, Any]]
@@ -30,6 +33,7 @@ class AgentState:
         budget: Decisions the run is planned for; schedules follow it.
         blocks: The true sharing (`Outcome.blocks`); None = the same as `ties.flattened()`.
         trainable_share: Trainable parameters as a share of the untied model's, 0 to 1.
+        rules: Rules that stand, which mask the legal answers.
         lookahead: Loss on windows of the reward split, nats per token, if the layer were answered so and trained for
             one decision; None where the policy does not look ahead (`looks_ahead`) or the run cannot.
     """
@@ -42,11 +46,33 @@ class AgentState:
     blocks: TieMap | None = None
     trainable_share: float = 1.0
     lookahead: Callable[[int], float] | None = None
+    rules: Rules = field(default_factory=Rules)
 
-    @property
+    @cached_property
     def legal(self) -> tuple[int, ...]:
-        """The legal answers, ascending."""
-        return self.ties.legal(self.layer)
+        """The legal answers, ascending.
+
+        Raises:
+            TieError: The rules leave none.
+        """
+        return self.rules.legal(self.ties, self.layer)
+
+    def best(self, values: Sequence[float] | NDArray[Any], *, keep: bool = False) -> int:
+        """The legal answer of highest value, the first of equals.
+
+        Args:
+            values: One per answer 0 .. layer.
+            keep: Of equals (to 1e-12) the present source, if it is legal.
+        """
+        best = max(self.legal, key=values.__getitem__)
+        if keep and self.present in self.legal:
+            least = float(values[best]) - 1e-12 * max(1.0, abs(float(values[best])))
+            return self.present if float(values[self.present]) >= least else best
+        return best
+
+    def nearest(self, answer: int) -> int:
+        """The answer itself where it is legal, else the legal one that is nearest in the order of layers."""
+        return answer if answer in self.legal else min(self.legal, key=lambda legal: (abs(legal - answer), legal))
 
     @property
     def present(self) -> int:
@@ -65,7 +91,7 @@ class AgentState:
 
         Args:
             choice: The answer.
-            q_values: One value per legal answer, in order; None where the policy has none.
+            q_values: One value per answer 0 .. layer, of which the legal ones are kept; None where the policy has none.
             explored: Whether `choice` is a random draw.
             epsilon: Probability of such a draw; None where the policy has none.
 
@@ -75,12 +101,12 @@ class AgentState:
         answer = legal_answer(choice, self)
         if q_values is not None:
             q_values = tuple(float(value) for value in q_values)
-            if len(q_values) != len(self.legal) or not all(map(math.isfinite, q_values)):
+            if len(q_values) != self.layer + 1 or not all(map(math.isfinite, q_values)):
                 raise AgentError(
-                    f"Expected {len(self.legal)} finite values, one per legal answer for layer {self.layer}, "
-                    f"but got {q_values}.",
+                    f"Expected {self.layer + 1} finite values, one per answer 0 to {self.layer}, but got {q_values}.",
                     "The policy may have diverged: lower q_learning_rate, or choose another policy.",
                 )
+            q_values = tuple(q_values[answer] for answer in self.legal)
         return Proposal(
             decision=self.decision,
             episode=self.episode,
@@ -178,9 +204,10 @@ def legal_answer(choice: object, state: AgentState) -> int:
         whole = answer == choice
     except (TypeError, ValueError, OverflowError):
         answer, whole = -1, False
-    if not whole or isinstance(choice, bool) or not 0 <= answer <= state.layer:
+    if not whole or isinstance(choice, bool) or answer not in state.legal:
+        allowed = f"out of {list(state.legal)} (rules: {state.rules})" if state.rules else f"from 0 to {state.layer}"
         raise AgentError(
-            f"Expected an answer from 0 to {state.layer} for layer {state.layer}, but got {choice!r}.",
+            f"Expected an answer {allowed} for layer {state.layer}, but got {choice!r}.",
             "A policy must keep to the legal answers (the action mask).",
         )
     return answer

@@ -51,17 +51,17 @@ class QLearner:
         )
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
-        """Epsilon-greedy: with probability epsilon a uniform draw over all l+1 answers."""
+        """Epsilon-greedy: with probability epsilon a uniform draw over all legal answers."""
         epsilon = self.epsilon(state.episode)
         values = self.values(state)
         draw = key.random(state.decision, "agent")
         explored = draw.random() < epsilon
-        choice = draw.randrange(state.layer + 1) if explored else _argmax(values)
+        choice = draw.choice(state.legal) if explored else state.best(values)
         return state.proposal(choice, q_values=values, explored=explored, epsilon=epsilon)
 
     def greedy(self, state: AgentState) -> int:
         """The answer of highest value."""
-        return _argmax(self.values(state))
+        return state.best(self.values(state))
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
         """One step of AdamW on the squared temporal-difference error of the answer that was committed."""
@@ -70,7 +70,10 @@ class QLearner:
         check_layers(self.layers, state)
         layer = state.layer if self._config.bootstrap == "same-layer" else following.layer
         with torch.no_grad():
-            target = reward + self._config.discount * self._slice(following, layer).max()
+            ahead = self._slice(following, layer)
+            # What the rules forbid cannot be looked forward to.
+            allowed = list(following.legal) if layer == following.layer else list(range(layer + 1))
+            target = reward + self._config.discount * ahead[allowed].max()
         value = self._slice(state, state.layer)[transition.choice]
         error = target - value
         loss = error.square()
@@ -93,7 +96,7 @@ class QLearner:
 
     @torch.no_grad()
     def values(self, state: AgentState) -> list[float]:
-        """The value of each legal answer, in order."""
+        """The value of each answer 0 .. layer."""
         check_layers(self.layers, state)
         return self._slice(state, state.layer).tolist()
 
@@ -140,7 +143,3 @@ def _uniform(shape: tuple[int, ...], inputs: int, generator: torch.Generator) ->
     """torch's default for Linear: uniform within 1 / sqrt(inputs)."""
     bound = 1 / math.sqrt(inputs)
     return torch.empty(shape).uniform_(-bound, bound, generator=generator).requires_grad_()
-
-
-def _argmax(values: list[float]) -> int:
-    return max(range(len(values)), key=values.__getitem__)

@@ -51,14 +51,14 @@ class GaussianThompson:
         mean, factor, _ = self._posterior(state)
         z = np.random.default_rng(key.at(state.decision, "agent")).standard_normal(len(mean))
         sample = mean + exploration(state.decision, state.budget, self._config) * (factor @ z)
-        choice = int(np.argmax(sample))
+        choice = state.best(sample)
         return state.proposal(
-            choice, q_values=(mean - mean[state.present]).tolist(), explored=choice != int(np.argmax(mean))
+            choice, q_values=(mean - mean[state.present]).tolist(), explored=choice != state.best(mean)
         )
 
     def greedy(self, state: AgentState) -> int:
         """The answer of highest posterior mean."""
-        return int(np.argmax(self._posterior(state)[0]))
+        return state.best(self._posterior(state)[0])
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
         """Add one contrast to the layer's posterior."""

@@ -231,7 +231,32 @@ class Branch:
     """No progress."""
 
 
-Command = Sweep | Train | Resume | Runs | Show | Export | Audit | Bench | Twins | Branch
+@dataclass(frozen=True)
+class Replay:
+    """Give a run's answers again to a new run: another seed, corpus, depth or semantics, or with edits.
+
+    Every setting is the recorded run's unless another one is given. At another depth an answer goes to the layer at the
+    same relative position, in the same pass.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """The run whose answers are given again."""
+    config: RunConfig
+    directory: Path | None = None
+    """Where the new run is recorded; default runs/DATE-replay-of-NAME."""
+    until: int | None = None
+    """The last decision of the new run that is replayed; default all that the record reaches."""
+    edit: tuple[str, ...] = ()
+    """Other answers for some decisions, each as DECISION=ANSWER; the record's answers follow."""
+    only: Literal["all", "human", "agent"] = "all"
+    """Whose answers are replayed; the new run's own agent gives the others."""
+    json: bool = False
+    """Print the result as one JSON object on standard output; progress goes to standard error."""
+    quiet: bool = False
+    """No progress."""
+
+
+Command = Sweep | Train | Resume | Runs | Show | Export | Audit | Bench | Twins | Branch | Replay
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -253,8 +278,18 @@ def parse(argv: Sequence[str]) -> Command:
         named(Train, "train", default=Train(base)) | named(Resume, "resume") | named(Runs, "runs") | named(Show, "show")
         | named(Export, "export") | named(Audit, "audit") | named(Bench, "bench")
         | named(Sweep, "sweep", default=Sweep(base)) | named(Twins, "twins") | named(Branch, "branch")
+        | named(Replay, "replay", default=Replay(tyro.MISSING, _recorded(argv, base)))
     )  # fmt: skip
     return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,))
+
+
+def _recorded(argv: Sequence[str], base: RunConfig) -> RunConfig:
+    """The settings of the run that is to be replayed, which `--help` shows and other flags change."""
+    if list(argv[:1]) != ["replay"] or len(argv) < 2 or argv[1].startswith("-"):
+        return base
+    from ..records.directory import RunDirectory
+
+    return RunDirectory.open(argv[1]).config
 
 
 def _typed(argv: Sequence[str], flag: str, default: str) -> str:

@@ -82,6 +82,10 @@ def _dispatch(command: arguments.Command, progress: Console) -> tuple[dict[str, 
         from .branch import branch
 
         return branch(command, progress, output)
+    if isinstance(command, arguments.Replay):
+        from .replay import replay
+
+        return replay(command, progress)
     from .bench import bench
 
     return bench(command, progress, output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .errors import ConfigError
+from .rules import Rules
 
 if TYPE_CHECKING:  # config imports this module; the annotation alone needs the name
     from .config import RunConfig
@@ -58,6 +59,7 @@ def check(config: RunConfig) -> None:
         if not _value(config, path) > 0:
             _refuse(path, "above 0", _value(config, path))
     _check_model(config)
+    Rules.parse(config.ties.rules).check_layers(config.model.layers)
     _check_ties(config)
     _check_rest(config)
 

@@ -85,6 +85,9 @@ class TieConfig:
     moments: Literal["clone", "reset", "keep"] = "clone"
     """Adam's moments of a layer that becomes independent: cloned from its old owner (with clone only), reset to zero,
     or (with alias only) kept for every layer throughout, as the official code does (PAPER departure 10)."""
+    rules: str = ""
+    """Rules that stand from the start and mask the legal answers of agent and person alike, such as "independent=0,-1;
+    most-owners=4; neighbours; locked=3" (-1 is the last layer); "" = none."""
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,18 @@ class Decided(Event):
 
 
 @dataclass(frozen=True)
+class Ruled(Event):
+    """Other rules stand from the next decision on.
+
+    Args:
+        rules: As `core.rules.Rules.parse` reads them; "" for none.
+    """
+
+    event: ClassVar[str] = "ruled"
+    rules: str
+
+
+@dataclass(frozen=True)
 class Stepped(Event):
     """One optimizer step.
 
@@ -196,7 +208,7 @@ class Finished(Event):
 
 
 EVENTS: dict[str, type[Event]] = {
-    kind.event: kind for kind in (Opened, Decided, Stepped, Came, Evaluated, Sampled, Finished)
+    kind.event: kind for kind in (Opened, Ruled, Decided, Stepped, Came, Evaluated, Sampled, Finished)
 }
 
 

@@ -198,7 +198,19 @@ def changed(config: Any, base: Any) -> dict[str, Any]:
     return {path: value for path, value in _leaves(config) if before[path] != value}
 
 
+ADDED_LATER = {"ties.rules": ""}
+"""Setting -> its default, of settings that runs of the first format do not have."""
+_NEVER = object()
+
+
 def digest(config: Any) -> str:
-    """16 hexadecimal digits over all settings except those of `records`."""
-    values = {path: value for path, value in _leaves(config) if not path.startswith("records.")}
+    """16 hexadecimal digits over all settings except those of `records`.
+
+    Settings of `ADDED_LATER` count only where they are not at their default, so that runs from before keep their name.
+    """
+    values = {
+        path: value
+        for path, value in _leaves(config)
+        if not path.startswith("records.") and ADDED_LATER.get(path, _NEVER) != value
+    }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

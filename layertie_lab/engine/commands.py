@@ -168,6 +168,12 @@ class Commands:
     def _save(self, number: int, **arguments: Any) -> Any:
         return self.session.save(**arguments)
 
+    def _answer_ahead(self, number: int, answers: dict[int, int], run: bool = False) -> Any:
+        return _LATER if self.driver.answer_ahead(number, answers, run=run) else []
+
+    def _set_rules(self, number: int, rules: str) -> None:
+        self.session.set_rules(rules)
+
     def _set_keep(self, number: int, keep: bool) -> None:
         self.note("keep", keep=keep, alone=False)
 

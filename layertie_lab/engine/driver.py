@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.decisions import Decision, Outcome
+from ..agent.schedule import next_layer
+from ..core.decisions import Decision, Outcome, Proposal
 from ..core.errors import LayertieError, TieError
 
 if TYPE_CHECKING:  # the session is handed in; importing it here would import torch before "starting" is said
@@ -61,6 +62,7 @@ class Driver:
 
     Attributes:
         step_seconds: Duration of the last optimizer step.
+        ahead: Layer -> source, of a person's answers that wait until their layers are asked about.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Driver:
         self._proposals: list[int] = []
         self._pauses: list[int] = []
         self._shown: int | None = None
+        self.ahead: dict[int, int] = {}
         self._begun_at = float("-inf")
 
     # -- where it stands ----------------------------------------------------------------------------------------
@@ -106,6 +109,7 @@ class Driver:
             "status": self.status, "decision": session.decision, "step": session.step, "phase": session.phase,
             "pending_steps": session.pending_steps, "finished": session.finished, "ties": list(session.ties),
             "blocks": list(session.blocks), "throttle": self.throttle,
+            "rules": str(session.rules), "ahead": dict(self.ahead),
         }  # fmt: skip
 
     # -- what to work for ---------------------------------------------------------------------------------------
@@ -128,6 +132,30 @@ class Driver:
         """
         self.check_open(decision)
         self._people.append(_Person(number, choice, by, decision))
+
+    def answer_ahead(self, number: int, answers: dict[int, int], *, run: bool) -> bool:
+        """Let answers wait for their layers, in place of those that wait; whether a run through them was begun.
+
+        Raises:
+            TieError: One that is not legal by the present map and rules.
+        """
+        session = self.session
+        for layer, source in answers.items():
+            session.ties.answer(layer, source)
+            if layer == 0 or source not in session.rules.legal(session.ties, layer):
+                raise TieError(
+                    f"Expected an answer out of {list(session.rules.legal(session.ties, layer))} for layer {layer}, "
+                    f"but got {source}." if layer else "Expected layers from 1 on: layer 0 is never asked about.",
+                    "Answer by the rules, or change them." if layer else "It is always on its own.",
+                )  # fmt: skip
+        self.ahead = dict(answers)
+        if not run or not answers or self._run is not None:
+            return False
+        layers = session.config.model.layers
+        under_way = session.phase == "training"
+        away = max((layer - next_layer(session.decision + 1, layers)[1]) % (layers - 1) for layer in answers)
+        self.run(number, away + 1 + under_way)
+        return True
 
     def propose(self, number: int) -> None:
         """Answer with the next proposal."""
@@ -254,8 +282,19 @@ class Driver:
                 self._shown = proposal.decision
                 self._out.tell({"kind": "proposed", "proposal": proposal})
             return wait
-        self.begin(proposal.choice, "agent")
+        self.begin(*self._answer(proposal))
         return 0.0
+
+    def _answer(self, proposal: Proposal) -> tuple[int, str]:
+        """(answer, by whom): the person's that waits for this layer, else the agent's."""
+        source = self.ahead.pop(proposal.layer, None)
+        if source in proposal.legal:
+            return source, "human"
+        if source is not None:
+            # The map or the rules have changed since it was given.
+            sentence = f"Your answer {source} for layer {proposal.layer} is not legal any more: the agent answered."
+            self._out.tell({"kind": "refused", "sentence": sentence, "command": "answer_ahead"})
+        return proposal.choice, "agent"
 
     def _answer_of(self, person: _Person) -> None:
         try:

@@ -8,6 +8,7 @@ from ..agent.protocol import AgentState
 from ..agent.rewards import Measurement
 from ..agent.schedule import next_layer
 from ..core.errors import ConfigError
+from ..core.rules import Rules
 from ..models.counts import claimed_parameters, trainable_parameters
 from ..models.memory import model_memory
 from ..text.batches import windows
@@ -25,6 +26,8 @@ class Readings:
 
     def __init__(self, parts: Parts, meter: Meter) -> None:
         self._parts, self._meter = parts, meter
+        self.rules = Rules.parse(parts.config.ties.rules)
+        """Rules that stand, which the agent and whoever answers in its place see."""
         self._fixed: dict[tuple[str, int], torch.Tensor] = {}
         self._episode_bytes: int | None = None
         # What depends on the ties alone is read again after each re-tie, not at each question.
@@ -63,7 +66,7 @@ class Readings:
         episode, layer = next_layer(decision, parts.config.model.layers)
         return AgentState(
             ties=stack.ties, layer=layer, decision=decision, episode=episode, budget=parts.config.decisions,
-            blocks=stack.blocks, trainable_share=self.counts()[0] / parts.untied_parameters,
+            blocks=stack.blocks, trainable_share=self.counts()[0] / parts.untied_parameters, rules=self.rules,
         )  # fmt: skip
 
     def sample(self, step: int, tokens: int, seed: int | None = None) -> tuple[str, str]:

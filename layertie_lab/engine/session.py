@@ -6,33 +6,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..agent.protocol import AgentState, Transition
 from ..core.config import RunConfig
 from ..core.decisions import Decision, Outcome, Proposal
 from ..core.errors import LayertieError
-from ..core.events import Came, Decided, Event, Opened, Stepped
+from ..core.events import Came, Decided, Event, Stepped
 from ..core.keys import RunKey
+from ..core.rules import Rules
 from ..core.ties import TieMap
 from ..models.gpt import GPT
 from ..text.dataset import TokenData
-from ..training.evaluation import Evaluation
 from ..training.loop import StepResult
 from . import state
 from .agenda import Agenda
 from .handed_in import HandedIn, Tokens, Weights
 from .journal import Journal
+from .looks import Looks
 from .meter import Meter
 from .parts import Parts, build
 from .readings import Readings
-from .summary import opened, summarize
+from .ruling import check_answer, ruled
+from .summary import opened
 from .trials import with_trials
 
 Subscriber = Callable[[Any], None]
 
 
-class Session:
+class Session(Looks):
     """One run. Everything that happens to it happens through these methods, in the caller's thread.
 
     Args:
@@ -117,6 +117,15 @@ class Session:
         return self.parts.model.stack.blocks
 
     @property
+    def rules(self) -> Rules:
+        """The rules that stand."""
+        return self._readings.rules
+
+    def set_rules(self, rules: Rules | str) -> None:
+        """Let other rules stand, from the next proposal on (`ruling.set_rules`); an open one is asked for again."""
+        self._readings.rules, self._proposal = ruled(self, rules), None
+
+    @property
     def best(self) -> dict[str, float]:
         """Lowest scheduled loss so far, by split, nats per token."""
         return self.agenda.best
@@ -168,7 +177,7 @@ class Session:
             StorageError: The answer cannot be recorded.
         """
         proposal = self.propose()
-        self.ties.answer(proposal.layer, choice)
+        check_answer(proposal, choice, self.ties, self.rules)
         self.parts.check_supply(self.step, proposal.decision)
         decision = Decision(proposal, choice, by, self.step)
         self.journal.keep_moment(self, decision)
@@ -272,30 +281,7 @@ class Session:
         """Log an evaluation of a run that has gone beyond its budget, where none is scheduled; else do nothing."""
         self.agenda.conclude(self)
 
-    # -- looking at it ------------------------------------------------------------------------------------------
-
-    def evaluate(self, split: str = "validation", count: int | None = None) -> Evaluation:
-        """The loss now on `count` sequences (default evaluation_windows) of a split: train, reward, validation, test.
-
-        Not logged, since asking is no part of the run.
-        """
-        return self._readings.evaluate(split, count or self.config.training.evaluation_windows)
-
-    def sample(self, tokens: int | None = None, *, seed: int | None = None) -> tuple[str, str]:
-        """(prompt, continuation) by the model as it is now; the same at the same step unless a seed is given."""
-        return self._readings.sample(self.step, tokens or self.config.records.sample_tokens, seed)
-
-    def probe_tokens(self) -> torch.Tensor:
-        """The probe set: [sequences, context + 1] tokens of the validation split, the same throughout the run."""
-        return self._readings.windows("validation", self.config.records.probe_sequences)
-
-    def summary(self) -> dict[str, Any]:
-        """What the run has come to, as plain values (see `layertie train --json`)."""
-        return summarize(self, self._readings.episode_bytes())
-
-    def opening(self) -> Opened:
-        """The opening event of a run that begins where this one is, for a watcher that was not there at the start."""
-        return opened(self)
+    # -- who watches ----------------------------------------------------------------------------------------------
 
     def note(self, kind: str, **values: Any) -> None:
         """Write a fact about the process, not the run (`EventWriter.telemetry`), and pass it on."""
@@ -359,7 +345,7 @@ class Session:
         """
         twin = type(self).__new__(type(self))
         twin._start(self.parts.fork(replicate), Journal.unrecorded())
-        twin.position(self.step, self.decision, self.best, *self.under_way)
+        twin.position(self.step, self.decision, self.best, *self.under_way, rules=self.rules)
         return twin
 
     @property
@@ -369,11 +355,12 @@ class Session:
 
     def position(
         self, step: int, decision: int, best: dict[str, float], pending: Decision | None, asked: AgentState | None,
-        losses: list[float],
+        losses: list[float], rules: Rules | None = None,
     ) -> None:  # fmt: skip
         """Say where in its run a session stands whose parts were put there (a fork or a restored state)."""
         self.step, self.decision, self.agenda = step, decision, Agenda(best)
         self._pending, self._asked, self._losses = pending, asked, list(losses)
+        self._readings.rules = self.rules if rules is None else rules
 
     def close(self, *, save: bool = True) -> None:
         """Save and release the run directory. The session can be looked at afterwards, not run on."""

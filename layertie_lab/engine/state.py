@@ -11,7 +11,8 @@ from torch import Tensor
 from ..agent.protocol import AgentState
 from ..core.decisions import Decision, Proposal
 from ..core.errors import RecordError
-from ..core.events import Decided, Event
+from ..core.events import Decided, Event, Ruled
+from ..core.rules import Rules
 from ..core.ties import TieMap
 
 if TYPE_CHECKING:  # a session captures and restores itself through this module
@@ -43,6 +44,7 @@ def capture(session: Session) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "policy": policy_meta,
         "reward": parts.reward.state(),
         "under_way": _under_way(session),
+        "rules": str(session.rules),
     }
     return tensors, meta
 
@@ -70,7 +72,9 @@ def apply(session: Session, tensors: dict[str, Tensor], meta: dict[str, Any]) ->
     parts.policy.load(groups["policy"], meta["policy"])
     parts.reward.load(meta["reward"])
     assert len(before) == len(parts.model.stack.ties), "a checkpoint of the same config has the same depth"
-    session.position(meta["step"], meta["decision"], meta["best"], *_resumed(meta["under_way"]))
+    # Checkpoints from before there were rules have none.
+    rules = Rules.parse(meta.get("rules", session.config.ties.rules))
+    session.position(meta["step"], meta["decision"], meta["best"], *_resumed(meta["under_way"]), rules=rules)
 
 
 def restore(session: Session) -> None:
@@ -95,6 +99,8 @@ def repeat(session: Session, tail: list[Event]) -> None:
         RecordError: The log is of another run.
     """
     for event in tail:
+        if isinstance(event, Ruled):
+            session.set_rules(event.rules)
         if not isinstance(event, Decided):
             continue
         proposal = session.propose()

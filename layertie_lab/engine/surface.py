@@ -154,7 +154,8 @@ class Surface(ABC):
         return self._wait("opening", timeout)
 
     def snapshot(self, *, timeout: float | None = None) -> dict[str, Any]:
-        """Where the run stands: status, decision, step, phase, pending_steps, finished, ties, blocks, throttle."""
+        """Where the run stands: status, decision, step, phase, pending_steps, finished, ties, blocks, throttle,
+        rules, ahead."""
         return self._wait("snapshot", timeout)
 
     def call(self, function: Callable[..., Any], /, *, timeout: float | None = None, **kwargs: Any) -> Any:
@@ -168,6 +169,29 @@ class Surface(ABC):
             WorkerError: Not such a function, something that cannot be sent, or the function failed.
         """
         return self._wait("call", timeout, function, **kwargs)
+
+    def answer_ahead(
+        self, answers: dict[int, int], *, run: bool = False, timeout: float | None = None
+    ) -> list[Outcome]:
+        """A person's answers for several layers, each given when its layer is asked about next.
+
+        They replace those that still wait; the agent answers the layers between. They are lost with the process.
+
+        Args:
+            answers: Layer -> source (the layer itself = train on its own); an empty dict forgets those that wait.
+            run: Go on through the last of them, unless decisions are being trained already.
+
+        Returns:
+            With `run` the outcomes, as `run` gives them; else none.
+
+        Raises:
+            TieError: Not a legal answer by the present map and rules. Nothing waits that did not wait before.
+        """
+        return self._wait("answer_ahead", timeout, answers, run=run)
+
+    def set_rules(self, rules: str, *, timeout: float | None = None) -> None:
+        """Let other rules stand from the next proposal on (`core.rules.Rules.parse`); "" for none."""
+        return self._wait("set_rules", timeout, rules)
 
     def set_keep(self, keep: bool, *, timeout: float | None = None) -> None:
         """Whether a run that is going on outlives this process and this object."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from ..core.errors import LayertieError
-from ..core.events import Came, Decided, Event, Opened
+from ..core.events import Came, Decided, Event, Opened, Ruled
 from ..core.tables import COLUMNS, Tabulator
 from ..core.ties import TieMap
 from .inlet import Inlet
@@ -65,6 +65,7 @@ class Feed:
         self._past: set[tuple[Any, ...]] = set()
         self._inlet = Inlet()
         self._pilot = Pilot(source, self._inlet.put) if hasattr(source, "submit") else None
+        self._can_brush = getattr(source, "takes_answers_ahead", True)
         self._finalizer = weakref.finalize(self, self._inlet.close)
         if tie_map is not None:
             tie_map.show(budget=budget)
@@ -141,6 +142,8 @@ class Feed:
             self._record(self._open, event)
         elif isinstance(event, Decided):
             self._open = event
+        elif isinstance(event, Ruled) and self._pilot is not None:
+            self._pilot.ask()  # the open proposal is another one under other rules
         elif isinstance(event, Opened):
             rows.setdefault("reference", []).append({"name": "unigram", "loss": event.unigram_entropy})
             if self._tie_map is not None:
@@ -176,6 +179,8 @@ class Feed:
             return
         self._state_due = now + STATE_SECONDS
         steered = {} if self._pilot is not None else {"can_answer": False, "can_brush": False}
+        if not self._can_brush:
+            steered["can_brush"] = False
         if self._pilot is not None:
             self._pilot.asked = state.open_decision
         if self._tie_map is not None:

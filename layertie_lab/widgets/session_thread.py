@@ -33,6 +33,8 @@ class SessionThread:
     pause(finish), save(name). How things go on is told to subscribers.
     """
 
+    takes_answers_ahead = False
+
     def __init__(self, session: Any) -> None:
         self._board = _Board()
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()

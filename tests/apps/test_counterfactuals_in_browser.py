@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 from explorer_tab import Server, Tab, ended, wait_for
 
+from layertie_lab import load_run
 from layertie_lab.records.checkpoints import list_checkpoints, load_checkpoint
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.studies import list_studies
@@ -197,3 +199,45 @@ def test_closing_the_page_ends_the_twins(visit: Visit, server: Server) -> None:
     found = twins()
     tab.start()  # another run on the page
     wait_for(lambda: all(ended(child) for child in found), 20, "their end")
+
+
+def test_several_layers_are_answered_for_with_a_brush(visit: Visit, server: Server) -> None:
+    tab = paused(visit, f"{TINY}&layers=8")
+    first = tab.map.locator("g.ll-block[data-layer='2']")
+    last = tab.map.locator("g.ll-block[data-layer='4']")
+    first.hover()
+    tab.page.mouse.down()
+    last.hover()
+    tab.page.mouse.up()
+    brush = tab.map.locator(".ll-brush")
+    wait_for(lambda: "Layers 2 to 4" in brush.inner_text(), 5, "the layers that were brushed")
+    brush.locator("select").select_option("1")
+    before = tab.decisions
+    brush.get_by_role("button", name="Answer when asked").click()
+    wait_for(lambda: tab.map.get_attribute("data-ahead") == "2 3 4", 10, "the answers that wait")
+    wait_for(lambda: tab.map.get_attribute("data-ahead") == "", 60, "their turns")
+    tab.until("paused")
+    decisions = load_run(server.runs / tab.run).decisions
+    mine = decisions.filter(pl.col("by") == "human").filter(pl.col("decision") > before)
+    assert sorted(zip(mine["layer"], mine["choice"], strict=True)) == [(2, 1), (3, 1), (4, 1)]
+
+
+def test_rules_mask_the_answers_of_agent_and_person(visit: Visit, server: Server) -> None:
+    tab = paused(visit)
+    tab.tab("Rules")
+    rules = tab.page.locator(".ll-rules")
+    rules.locator("[data-rule=independent]").fill("nonsense")
+    rules.get_by_role("button", name="Put into force").click()
+    wait_for(lambda: "whole numbers" in rules.locator(".ll-sentence").inner_text(), 10, "the refusal")
+    rules.locator("[data-rule=independent]").fill("")
+    rules.locator("[data-rule=neighbours]").check()
+    rules.get_by_role("button", name="Put into force").click()
+    wait_for(lambda: "to the one before it only" in rules.locator(".ll-in-force").inner_text(), 10, "the rule")
+    wait_for(lambda: 0 < tab.answers() <= 2, 10, "the mask on the tie map")
+    tab.run_some(6)
+    before = tab.decisions
+    wait_for(lambda: tab.decisions >= before, 30, "decisions by the rules")
+    tab.until("paused")
+    recorded = load_run(server.runs / tab.run)
+    late = recorded.decisions.tail(3)
+    assert all(choice >= layer - 1 for layer, choice in zip(late["layer"], late["choice"], strict=True))

@@ -1,0 +1,73 @@
+"""`layertie replay`: a decision log, given again to another run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ..core.errors import ConfigError, LayertieError
+from . import arguments
+
+
+def replay(command: arguments.Replay, progress: Console) -> tuple[dict[str, Any], int]:
+    """Train a new run with a record's answers; (summary, exit code).
+
+    Raises:
+        ConfigError: No such decision, or an answer that is not legal.
+        RecordError: Not a run, no answers, or a log that does not fit its settings.
+    """
+    from ..engine.replay import Log, Replay
+    from ..engine.session import Session
+    from .display import Display, summary_lines
+    from .train import interruptible, unused, waiting
+
+    log = Log.read(command.run)
+    config = command.config
+    if config.model.layers != log.config.model.layers and config.decisions == log.config.decisions:
+        # As many passes over the layers as the record's run was planned for.
+        passes = log.config.decisions / (log.config.model.layers - 1)
+        config = config.replace(decisions=max(1, round(passes * (config.model.layers - 1))))
+    plan = Replay(log, config, until=command.until, only=command.only, edits=_edits(command.edit))
+    directory = command.directory or unused(Path("runs"), f"replay-of-{command.run.resolve().name}")
+    with waiting(progress, command.quiet, "preparing text and model"):
+        session = Session(config, directory)
+    target = plan.decisions if command.until is None else command.until
+    with session, interruptible() as stop:
+        with Display(session, progress, target, quiet=command.quiet):
+            try:
+                plan.give(session, should_stop=stop.is_set)
+            except LayertieError as error:
+                session.note("failed", error=type(error).__name__, sentence=str(error))
+                raise
+        summary = session.summary()
+        same = _same_log(command, session)
+    stopped = session.decision < target
+    summary |= {"replayed": session.decision, "finished": not stopped, "same_log": same}
+    if stopped:
+        progress.print(f"Stopped and saved after {session.decision} of {target} decisions.", soft_wrap=True)
+        return summary, 130
+    if not command.json:
+        for line in summary_lines(summary):
+            progress.print(line, soft_wrap=True)
+        words = "is the same, byte for byte" if same else "differs"
+        progress.print(f"The new log {words}.", soft_wrap=True)
+    return summary, 0
+
+
+def _same_log(command: arguments.Replay, session: Any) -> bool:
+    """Whether the new run's log is the record's, as far as both have come."""
+    session.save()
+    old, new = (command.run / "events.jsonl").read_bytes(), (session.directory / "events.jsonl").read_bytes()
+    return new == old[: len(new)]
+
+
+def _edits(words: tuple[str, ...]) -> dict[int, int]:
+    edits: dict[int, int] = {}
+    for word in words:
+        decision, equals, answer = word.partition("=")
+        if not (equals and decision.isdigit() and answer.isdigit()):
+            raise ConfigError(f"Expected an edit like 12=3, but got {word!r}.", "Write DECISION=ANSWER.")
+        edits[int(decision)] = int(answer)
+    return edits
