@@ -174,6 +174,19 @@ class GroupDifference:
         """Whether all runs of both groups have the same number."""
         return self.constant and self.value == 0
 
+    def p_value(self) -> float | None:
+        """Two-sided p-value of Welch's t test of no difference; None without spread."""
+        if self.constant:
+            return None
+        return float(2 * stats.t.sf(abs(self.value) / self.error, self._freedom()))
+
+    def _freedom(self) -> float:
+        """Degrees of freedom by Welch and Satterthwaite."""
+        counts = np.array([len(self.first), len(self.second)])
+        # Not scipy's ttest_ind: it warns of lost precision where one of the groups has no spread, a case that occurs.
+        errors = np.array([np.var(group, ddof=1) for group in (self.first, self.second)]) / counts
+        return float(errors.sum() ** 2 / (errors**2 / (counts - 1)).sum())
+
     def interval(self, alpha: float) -> Estimate | None:
         """Welch's t interval at level 1 - alpha, degrees of freedom by Welch and Satterthwaite; None without spread.
 
@@ -182,13 +195,10 @@ class GroupDifference:
         """
         if self.constant:
             return None
-        counts = np.array([len(self.first), len(self.second)])
-        # Not scipy's ttest_ind: it warns of lost precision where one of the groups has no spread, a case that occurs.
-        errors = np.array([np.var(group, ddof=1) for group in (self.first, self.second)]) / counts
-        freedom = errors.sum() ** 2 / (errors**2 / (counts - 1)).sum()
-        half = float(margin(self.error, freedom + 1, 1 - alpha))
+        half = float(margin(self.error, self._freedom() + 1, 1 - alpha))
         ends = np.asarray(self.value - half), np.asarray(self.value + half)
-        return Estimate(np.asarray(self.value), *ends, count=int(counts.sum()), level=1 - alpha)
+        count = len(self.first) + len(self.second)
+        return Estimate(np.asarray(self.value), *ends, count=count, level=1 - alpha)
 
 
 def group_difference(first: ArrayLike, second: ArrayLike) -> GroupDifference:

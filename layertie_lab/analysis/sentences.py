@@ -10,8 +10,8 @@ def sentence_of(verdict: Verdict) -> str:
     return " ".join(
         part
         for part in (
-            _stated(verdict), f"Verdict: {verdict.outcome}{_against(verdict)}.", _numbers(verdict), _held(verdict),
-            _outlook(verdict), _corrected(verdict), *verdict.warnings,
+            _stated(verdict), f"Verdict: {verdict.outcome}{_against(verdict)}.", _numbers(verdict), _checked(verdict),
+            _held(verdict), _outlook(verdict), _corrected(verdict), *verdict.warnings,
         )
         if part
     )  # fmt: skip
@@ -50,6 +50,13 @@ def _numbers(verdict: Verdict) -> str:
     if float(interval.high) == float("inf"):
         ends = "still unbounded"
     return f"{opening}, {100 * interval.level:g} % {stated.plan.rule} {ends}; {size}."
+
+
+def _checked(verdict: Verdict) -> str:
+    check = verdict.cross_check
+    if check is None or verdict.difference.constant:
+        return ""
+    return f"Sign-flip test of no difference, as a cross-check: p = {check.p_value:.2g}."
 
 
 def _held(verdict: Verdict) -> str:

@@ -256,7 +256,28 @@ class Replay:
     """No progress."""
 
 
-Command = Sweep | Train | Resume | Runs | Show | Export | Audit | Bench | Twins | Branch | Replay
+@dataclass(frozen=True)
+class Compare:
+    """Compare runs, branches and groups of runs with the first of them: table, interval, chart."""
+
+    groups: tyro.conf.Positional[tuple[str, ...]]
+    """Two or more, each [NAME=]RUN[,RUN...]: run folders, folders of runs, or patterns with *. Runs of one seed are
+    paired."""
+    metric: Literal[
+        "validation-loss", "perplexity", "bits-per-byte", "train-loss", "trainable-parameters", "memory"
+    ] = "validation-loss"
+    """What they are compared by."""
+    at: Literal["steps", "parameters", "flops", "time"] = "steps"
+    """What is the same for all: optimizer steps, (at most so many) trainable parameters, operations, or seconds."""
+    horizon: float | None = None
+    """How much of it; default the most that all runs have."""
+    chart: Path | None = None
+    """Write the chart to this HTML file, too."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+
+Command = Sweep | Train | Resume | Runs | Show | Export | Audit | Bench | Twins | Branch | Replay | Compare
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -278,7 +299,7 @@ def parse(argv: Sequence[str]) -> Command:
         named(Train, "train", default=Train(base)) | named(Resume, "resume") | named(Runs, "runs") | named(Show, "show")
         | named(Export, "export") | named(Audit, "audit") | named(Bench, "bench")
         | named(Sweep, "sweep", default=Sweep(base)) | named(Twins, "twins") | named(Branch, "branch")
-        | named(Replay, "replay", default=Replay(tyro.MISSING, _recorded(argv, base)))
+        | named(Compare, "compare") | named(Replay, "replay", default=Replay(tyro.MISSING, _recorded(argv, base)))
     )  # fmt: skip
     return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,))
 

@@ -86,6 +86,10 @@ def _dispatch(command: arguments.Command, progress: Console) -> tuple[dict[str, 
         from .replay import replay
 
         return replay(command, progress)
+    if isinstance(command, arguments.Compare):
+        from .compare import compare
+
+        return compare(command, progress, output), 0
     from .bench import bench
 
     return bench(command, progress, output)
