@@ -328,8 +328,8 @@ def _notes(runs: Sequence[Run], groups: Mapping[str, Sequence[Member]]) -> list[
         if (left := leaving_of(run.path)) is not None:
             parent = left.parent or run.path.parents[1].name
             notes.append(
-                f"{run.name} is a branch of {parent}: up to decision {left.decision - 1} (step {left.step}) both are the "
-                "same run."
+                f"{run.name} is a branch of {parent}: up to decision {left.decision - 1} (step {left.step}) both are "
+                "the same run."
             )
     small = [label for label, members in groups.items() if len(members) == 1]
     if small:

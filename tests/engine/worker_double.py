@@ -14,6 +14,7 @@ from layertie_lab.core.config import RunConfig
 from layertie_lab.core.decisions import Decision, Outcome, Proposal
 from layertie_lab.core.errors import CorpusError, DivergedError, LayertieError
 from layertie_lab.core.events import Came, Decided, Event, Opened, Stepped
+from layertie_lab.core.rules import Rules
 from layertie_lab.core.ties import TieMap
 
 NAME = "worker_double:Double"
@@ -47,6 +48,7 @@ class Double:
         self.notes: list[tuple[str, dict[str, Any]]] = []
 
     directory = None
+    rules = Rules()
     journal = SimpleNamespace(flush=lambda: None)
 
     @classmethod
