@@ -13,7 +13,7 @@ from .. import __version__
 from ..core.config import RunConfig
 from ..records.store import Store
 from ..text.dataset import TokenData, prepare
-from . import agents, audit, live, records, training
+from . import agents, audit, live, records, training, twins
 from .pairing import Row
 
 Say = Callable[[str], None]
@@ -50,6 +50,8 @@ def groups(config: RunConfig, data: TokenData, rounds: int) -> dict[str, Callabl
         "live": lambda: live.watched_against_unwatched(config, max(4, rounds // 3)),
         "audit": lambda: audit.audit_share(config, data, rounds),
         "agent": lambda: agents.agent_cost(rounds),
+        "fork": lambda: twins.fork_cost(config, data, rounds),
+        "twins": lambda: twins.twins_against_their_steps(config, data, rounds),
         "cursor": lambda: records.cursor_cost(rounds),
     }
 
