@@ -194,7 +194,8 @@ class Journal:
         if self._directory is None or self._writer is None:
             return False
         end, known = self._writer.position.offset, list_checkpoints(self._directory)
-        if any(info.damage or info.meta["offset"] <= end for info in known):
+        # What was saved while a log was repeated is no place to resume, so that a branch may have nothing else.
+        if any(info.damage or (info.resumable and info.meta["offset"] <= end) for info in known):
             return False
         return end > 0 or not known
 
