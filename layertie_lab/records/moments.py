@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from pathlib import Path
 
-from .checkpoints import CheckpointInfo, list_checkpoints
 from .directory import RunDirectory
 from .disk import discard
 
@@ -42,18 +41,21 @@ def is_spaced(done: int, every: int) -> bool:
 def push_out_spaced(directory: RunDirectory, done: int, every: int) -> None:
     """Remove what no longer lies at the distance of a run of `done` decisions."""
     distance = _distance(done, every)
-    _discard(info for info, decision in _named(directory, _SPACED) if (decision - 1) % distance)
+    for decision, path in _named(directory, _SPACED):
+        if (decision - 1) % distance:
+            discard(path)  # a branch that starts from it has a link of its own
 
 
 def push_out_answered(directory: RunDirectory) -> None:
     """Remove the oldest moments from before overrides, as far as there are too many or they are too large."""
-    total, old = 0, []
-    found = sorted(_named(directory, _ANSWERED), key=lambda pair: -pair[0].sequence)
-    for number, (info, _) in enumerate(found):
-        total += info.bytes
+    found = [(path.stat(), decision, path) for decision, path in _named(directory, _ANSWERED)]
+    # By time: a log that was cut and went on otherwise may have left moments of later decisions.
+    found.sort(key=lambda one: (one[0].st_mtime_ns, one[1]), reverse=True)
+    total = 0
+    for number, (status, _, path) in enumerate(found):
+        total += status.st_size
         if number and (number >= MOST_ANSWERED or total > MOST_BYTES):
-            old.append(info)
-    _discard(old)
+            discard(path)
 
 
 def _distance(done: int, every: int) -> int:
@@ -63,11 +65,7 @@ def _distance(done: int, every: int) -> int:
     return distance
 
 
-def _named(directory: RunDirectory, pattern: re.Pattern[str]) -> list[tuple[CheckpointInfo, int]]:
-    found = [(info, pattern.fullmatch(info.name)) for info in list_checkpoints(directory)]
-    return [(info, int(match[1])) for info, match in found if match]
-
-
-def _discard(old: Iterable[CheckpointInfo]) -> None:
-    for info in old:
-        discard(info.path)  # a branch that starts from it has a link of its own
+def _named(directory: RunDirectory, pattern: re.Pattern[str]) -> list[tuple[int, Path]]:
+    # By their names alone: reading all headers would take longer than writing a moment.
+    found = [(pattern.fullmatch(path.stem), path) for path in directory.checkpoints.glob("*.safetensors")]
+    return [(int(match[1]), path) for match, path in found if match]

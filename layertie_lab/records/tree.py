@@ -252,7 +252,7 @@ def _link(source: Path, target: Path) -> None:
     except FileNotFoundError:  # pushed out by the writer meanwhile, so there is a later one
         return
     except OSError:  # another disk, or a file system without hard links
-        shutil.copyfile(source, target)
+        shutil.copy2(source, target)
 
 
 def _free_folder(folder: Path, name: str | None) -> Path:

@@ -136,3 +136,17 @@ def test_a_folder_that_is_no_run_has_no_tree(tmp_path: Path) -> None:
         tree_of(tmp_path)
     with pytest.raises(RecordError, match="Expected a run folder"):
         make_branch(tmp_path)
+
+
+def test_without_hard_links_the_moments_are_copied(trunk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError("no hard links here")
+
+    monkeypatch.setattr("os.link", refuse)
+    branch = make_branch(trunk, 7, name="copied")
+    copied = list((branch / "checkpoints").iterdir())
+    assert copied
+    assert all(file.stat().st_nlink == 1 for file in copied)
+    assert 7 in stored_moments(branch)
+    whole = (trunk / "events.jsonl").read_bytes()
+    assert whole.startswith(answer_like(branch, trunk))
