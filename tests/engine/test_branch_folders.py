@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from branching import assert_equal, everything, small
@@ -23,7 +24,7 @@ from layertie_lab.records.moments import is_spaced, moment_name
 from layertie_lab.records.tree import leaving_of, make_branch, stored_moments, tree_of
 
 
-def config(text: Path, **changes: object) -> RunConfig:
+def config(text: Path, **changes: Any) -> RunConfig:
     return small(text, **({"evaluate_every": 3, "decisions": 30, "threads": 1} | changes))
 
 

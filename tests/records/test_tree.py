@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from layertie_lab.core.errors import RecordError
 from layertie_lab.records.tree import leaving_of, make_branch, moment_name, stored_moments, tree_of
 
 
-def config(text: Path, **changes: object) -> RunConfig:
+def config(text: Path, **changes: Any) -> RunConfig:
     defaults = {"corpus": str(text), "layers": 4, "width": 16, "context": 16, "batch_size": 4, "decisions": 30,
                 "evaluation_windows": 4, "evaluate_every": 3, "sample_every": 0, "dropout": 0.1}  # fmt: skip
     return RunConfig.preset("tiny", **(defaults | changes))
