@@ -260,3 +260,19 @@ def test_a_branch_is_found_by_any_path_and_is_a_trunk_when_copied_out(
     alone = Path(shutil.copytree(branch, tmp_path / "deep" / "alone"))
     assert [node.name for node in tree_of(alone)] == ["alone"]
     assert make_branch(alone, 2) == alone / "branches" / "branch-001"
+
+
+def test_rules_that_were_set_before_the_fork_stand_in_the_branch(text_file: Path, tmp_path: Path) -> None:
+    with Session(config(text_file), tmp_path / "run") as session:
+        session.run(4)
+        session.set_rules("independent=0")
+        session.run(4)
+        session.set_rules("")
+        session.run(4)
+    for decision, rules in ((5, "independent=0"), (7, "independent=0"), (9, ""), (4, "")):
+        branch = branch_at(tmp_path / "run", decision, rebuild=True)
+        with Session.resume(branch) as session:
+            assert str(session.rules) == rules
+            if decision == 9:
+                session.run(4)
+                assert log(tmp_path / "run").startswith(log(branch))
