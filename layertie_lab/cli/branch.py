@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from ..core.errors import ConfigError
-from ..records.tree import Node, as_row, make_branch, tree_of
+from ..core.errors import CancelledError, ConfigError
+from ..records.tree import Node, as_row, last_decision, make_branch, tree_of
 from . import arguments
+
+if TYPE_CHECKING:  # it imports torch, which showing a tree need not
+    from ..engine.session import Session
 
 
 def branch(command: arguments.Branch, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
@@ -32,28 +37,20 @@ def branch(command: arguments.Branch, progress: Console, output: Console) -> tup
         raise ConfigError(f"Expected 0 decisions or more, but got {command.decisions}.", "Raise --decisions.")
     decision, why = command.decision, command.why
     if command.undo:
-        from ..records.runs import summarize
-
-        decision = summarize(command.run).decisions
-        if decision < 1:
-            raise ConfigError("Expected a decision to undo, but the run has none yet.", "Run it first.")
+        decision = last_decision(command.run)
         why = why or f"undo of decision {decision}"
     path = make_branch(command.run, decision, name=command.name, why=why)
     return _go(path, command, progress)
 
 
-def _go(path: Any, command: arguments.Branch, progress: Console) -> tuple[dict[str, Any], int]:
-    from ..engine.session import Session
+def _go(path: Path, command: arguments.Branch, progress: Console) -> tuple[dict[str, Any], int]:
     from .display import Display, summary_lines
-    from .train import interruptible, waiting
+    from .train import interruptible
 
-    # Resuming trains again what no stored moment has, and stores the moment that the branch leaves from.
-    with waiting(progress, command.quiet, "coming to the decision"):
-        session = Session.resume(path)
-    with session, interruptible() as stop:
+    with interruptible() as stop, _come_to(path, command.quiet, stop, progress) as session:
         target = session.decision + (command.answer is not None) + command.decisions
         with Display(session, progress, target, quiet=command.quiet):
-            if command.answer is not None:
+            if command.answer is not None and not stop.is_set():
                 session.begin(command.answer, by="human")
                 session.complete()
             session.run(command.decisions, should_stop=stop.is_set)
@@ -63,6 +60,24 @@ def _go(path: Any, command: arguments.Branch, progress: Console) -> tuple[dict[s
             progress.print(line, soft_wrap=True)
     stopped = stop.is_set() and session.decision < target
     return summary | {"directory": str(path)}, 130 if stopped else 0
+
+
+def _come_to(path: Path, quiet: bool, stop: Event, progress: Console) -> Session:
+    """The branch at its decision: what no stored moment has is trained again first, and stored."""
+    from ..engine.session import Session
+
+    with progress.status("coming to the decision ...") as status:
+        if quiet:
+            status.stop()
+
+        def watch(done: int, wanted: int) -> bool:
+            status.update(f"coming to the decision: {done} of {wanted} decisions trained again ...")
+            return not stop.is_set()
+
+        try:
+            return Session.resume(path, watch=watch)
+        except CancelledError as error:
+            raise CancelledError(error.message, f"Go on with: layertie resume {path}") from None
 
 
 def _picture(nodes: list[Node]) -> Tree:

@@ -14,17 +14,18 @@ from rich.text import Text
 
 from ..core.errors import RecordError
 from ..core.ties import TieMap
+from ..records.runs import RunSummary, list_runs
+from ..records.tree import FOLDER, as_row, branches_of
 from . import arguments
 from .display import size_text, sparkline, tie_map_text
 
 
 def runs(command: arguments.Runs, console: Console) -> dict[str, Any]:
     """List the runs in a folder, latest first."""
-    from ..records.runs import list_runs
-
     if command.root != Path("runs") and not command.root.exists():
         raise RecordError(f"Expected a folder of runs, but there is no {command.root}.", "Check the name.")
     found = list_runs(command.root)
+    branches = {run.path: branches_of(run.path) for run in found}
     if not command.json:
         if not found:
             words = f"No runs in {command.root}. Start one with: layertie train --directory {command.root}/NAME"
@@ -41,12 +42,17 @@ def runs(command: arguments.Runs, console: Console) -> dict[str, Any]:
                 box=None,
             )
             for run in found:
-                loss = "" if run.validation_loss is None else f"{run.validation_loss:.4f}"
-                changed = datetime.fromtimestamp(run.modified).strftime("%Y-%m-%d %H:%M")
-                decisions = f"{run.decisions} of {run.budget}"
-                table.add_row(run.name, run.status, run.scale, run.algorithm, decisions, loss, changed)
+                table.add_row(run.name, run.status, run.scale, run.algorithm, *_reached(run))
+                for node in branches[run.path]:
+                    table.add_row(f"  {FOLDER}/{node.name}", node.run.status, "", "", *_reached(node.run))
             console.print(table)
-    return {"runs": [asdict(run) | {"path": str(run.path)} for run in found]}
+    rows = {path: [as_row(node) | {"path": str(node.path)} for node in nodes] for path, nodes in branches.items()}
+    return {"runs": [asdict(run) | {"path": str(run.path), "branches": rows[run.path]} for run in found]}
+
+
+def _reached(run: RunSummary) -> tuple[str, str, str]:
+    loss = "" if run.validation_loss is None else f"{run.validation_loss:.4f}"
+    return f"{run.decisions} of {run.budget}", loss, datetime.fromtimestamp(run.modified).strftime("%Y-%m-%d %H:%M")
 
 
 def show(command: arguments.Show, console: Console) -> dict[str, Any]:

@@ -205,6 +205,9 @@ class RecordsConfig:
 
     checkpoint_seconds: float = 10.0
     """Most seconds of training that a killed run has to repeat when it is resumed (its decisions are never lost)."""
+    moment_every: int = 0
+    """Decisions between moments that are stored for branches to start from; 0 = only those before a person's
+    overrides. At most 16 are kept: then every second goes, and the distance doubles."""
     sample_every: int = 20
     """Decisions between text samples; 0 = only on demand."""
     sample_tokens: int = 120

@@ -65,6 +65,12 @@ class DeviceMemoryError(LayertieError):
     exit_code = 1
 
 
+class CancelledError(LayertieError):
+    """Somebody ended what was under way; it can be begun again."""
+
+    exit_code = 130
+
+
 class WorkerError(LayertieError):
     """The child process that trains has failed or is gone."""
 

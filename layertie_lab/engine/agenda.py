@@ -69,6 +69,7 @@ class Agenda:
         # While the log is being repeated, its end on disk is not where the session is.
         if not journal.rewound:
             journal.timing(session)
+            journal.keep_spaced(session)
             if journal.checkpoint_due(session.config.records.checkpoint_seconds):
                 session.save()
 

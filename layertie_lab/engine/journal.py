@@ -17,7 +17,7 @@ from ..core.errors import LayertieError, StorageError
 from ..core.events import Event
 from ..records.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
 from ..records.directory import RunDirectory
-from ..records.tree import moment_name
+from ..records.moments import is_spaced, moment_name, push_out_answered, push_out_spaced, spaced_name
 from ..records.writer import EventWriter
 from ..training.device import describe_device
 from . import state
@@ -165,11 +165,24 @@ class Journal:
         """Store the moment before a person's override, so that twins and branches can start from it.
 
         A disk that is full must not keep a person from answering: the moment is then not stored, which a later search
-        for it says.
+        for it says. The latest are kept (`records.moments`).
         """
         if decision.overridden and decision.by == "human" and self.is_open and not self.rewound:
+            assert self._directory is not None, "only a recorded run has a log"
             with contextlib.suppress(StorageError):
                 self.checkpoint(session, moment_name(decision.proposal.decision))
+                push_out_answered(self._directory)
+
+    def keep_spaced(self, session: Session) -> None:
+        """Store the present, if it is its turn (`records.moment_every`).
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        every = session.config.records.moment_every
+        if self._directory is not None and is_spaced(session.decision, every):
+            self.checkpoint(session, spaced_name(session.decision + 1))
+            push_out_spaced(self._directory, session.decision, every)
 
     @property
     def is_to_be_repeated(self) -> bool:
@@ -181,7 +194,8 @@ class Journal:
         if self._directory is None or self._writer is None:
             return False
         end, known = self._writer.position.offset, list_checkpoints(self._directory)
-        if any(info.damage or info.meta["offset"] <= end for info in known):
+        # What was saved while a log was repeated is no place to resume, so that a branch may have nothing else.
+        if any(info.damage or (info.resumable and info.meta["offset"] <= end) for info in known):
             return False
         return end > 0 or not known
 

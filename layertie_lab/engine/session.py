@@ -308,13 +308,13 @@ class Session(Looks):
     @classmethod
     def resume(
         cls, directory: str | Path, *, data: TokenData | None = None, initial_weights: Weights | None = None,
-        batches: Tokens | None = None, reward_batches: Tokens | None = None,
+        batches: Tokens | None = None, reward_batches: Tokens | None = None, watch: state.Watch | None = None,
     ) -> Session:  # fmt: skip
         """The run in a directory, as it was after the last answer that reached the log.
 
         What was trained since the last checkpoint is done again with the answers that the log holds; on one machine
         at one thread count that gives the same numbers, bit for bit. Batches that were handed in are handed in again,
-        and more may follow; initial weights, where no checkpoint is left.
+        and more may follow; initial weights, where no checkpoint is left. `watch` is told how far that is (`Watch`).
 
         Raises:
             RecordError: No run there, a damaged or newer one, or one that was started with other batches or weights.
@@ -324,12 +324,7 @@ class Session(Looks):
             session, given = cls.__new__(cls), HandedIn.check(journal.config, initial_weights, batches, reward_batches)
             given.check_same(journal.handed_in, directory, from_the_start=journal.is_to_be_repeated)
             session._start(build(journal.config, data, given, journal.handed_in), journal)
-            if journal.is_to_be_repeated:
-                tail = journal.rewind(0)
-                session._open()
-                state.repeat(session, tail)
-            else:
-                state.restore(session)
+            state.restore(session, watch)
             journal.process(session, resumed=True)
             session.save()
         except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,16 @@ from torch import Tensor
 
 from ..agent.protocol import AgentState
 from ..core.decisions import Decision, Proposal
-from ..core.errors import RecordError
+from ..core.errors import CancelledError, RecordError
 from ..core.events import Decided, Event, Ruled
 from ..core.rules import Rules
 from ..core.ties import TieMap
 
 if TYPE_CHECKING:  # a session captures and restores itself through this module
     from .session import Session
+
+Watch = Callable[[int, int], object]
+"""Called with (decisions trained again, of how many) before each of them; False ends it."""
 
 
 def capture(session: Session) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -77,32 +81,45 @@ def apply(session: Session, tensors: dict[str, Tensor], meta: dict[str, Any]) ->
     session.position(meta["step"], meta["decision"], meta["best"], *_resumed(meta["under_way"]), rules=rules)
 
 
-def restore(session: Session) -> None:
-    """The latest checkpoint, and then again what the log says was answered after it.
+def restore(session: Session, watch: Watch | None = None) -> None:
+    """The latest checkpoint (or the start, where there is none), and then again what the log says was answered after.
 
     Raises:
         RecordError: No whole checkpoint, or a log that does not fit it.
+        CancelledError: `watch` ended it; the log is as it was.
     """
     journal = session.journal
+    if journal.is_to_be_repeated:
+        tail = journal.rewind(0)
+        session._open()
+        return repeat(session, tail, watch)
     checkpoint = journal.latest()
     apply(session, checkpoint.tensors, checkpoint.meta)
     tail = journal.rewind(checkpoint.meta["offset"])
     if session.phase == "training":
         session.complete()
-    repeat(session, tail)
+    return repeat(session, tail, watch)
 
 
-def repeat(session: Session, tail: list[Event]) -> None:
+def repeat(session: Session, tail: list[Event], watch: Watch | None = None) -> None:
     """Answer again as a rewound log says, and end the rewind.
 
     Raises:
         RecordError: The log is of another run.
+        CancelledError: `watch` ended it.
     """
+    done, wanted = 0, sum(isinstance(event, Decided) for event in tail)
     for event in tail:
         if isinstance(event, Ruled):
             session.set_rules(event.rules)
         if not isinstance(event, Decided):
             continue
+        if watch is not None and watch(done, wanted) is False:
+            raise CancelledError(
+                f"Trained {done} of {wanted} decisions of {session.directory} again, then was asked to stop.",
+                "Nothing is lost; it can be begun again.",
+            )
+        done += 1
         proposal = session.propose()
         if (event.decision, event.layer) != (proposal.decision, proposal.layer):
             raise RecordError(

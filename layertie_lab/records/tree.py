@@ -23,6 +23,7 @@ from .checkpoints import CheckpointInfo, list_checkpoints
 from .cursor import LineCursor
 from .directory import RunDirectory, is_run
 from .disk import storage_error, write_atomically, writing
+from .moments import moment_name as moment_name
 from .runs import RunSummary, summarize
 
 FOLDER = "branches"
@@ -72,11 +73,6 @@ class Node:
         return self.run.path
 
 
-def moment_name(decision: int) -> str:
-    """The checkpoint's name of the moment before a decision."""
-    return f"decision-{decision:05d}"
-
-
 def stored_moments(run: str | Path) -> dict[int, CheckpointInfo]:
     """Decision -> the checkpoint from before it; those that will be kept go before those that later ones push out.
 
@@ -84,17 +80,42 @@ def stored_moments(run: str | Path) -> dict[int, CheckpointInfo]:
         RecordError: Not a run.
     """
     found: dict[int, CheckpointInfo] = {}
-    known = [info for info in list_checkpoints(RunDirectory.open(run)) if not info.damage and info.resumable]
+    directory = RunDirectory.open(run)
+    known = [info for info in list_checkpoints(directory) if not info.damage and info.resumable]
+    end = directory.events.stat().st_size if known else 0
     for info in sorted(known, key=lambda info: (not info.rolling, info.sequence)):
-        if info.meta.get("under_way") is None:
+        # One that rests on more than the log holds is left from before a damaged end was cut off.
+        if info.meta.get("under_way") is None and info.meta.get("offset", end + 1) <= end:
             found[info.meta["decision"] + 1] = info
     return dict(sorted(found.items()))
 
 
+def last_decision(run: str | Path) -> int:
+    """The decision that an undo takes back: the last that was answered, also where it is under way still.
+
+    Raises:
+        RecordError: Not a run, or none was answered yet.
+    """
+    lines = LineCursor(RunDirectory.open(run).events).read_lines()
+    for line in reversed(lines):
+        if b'"decided"' in line and isinstance(event := parse(line), Decided):
+            return event.decision
+    raise RecordError(f"Expected a decision to undo, but {run} has none yet.", "Run it first.")
+
+
 def trunk_of(run: str | Path) -> Path:
-    """The folder of the tree's trunk: the run itself, unless it is a branch."""
-    path = Path(run)
-    return path.parents[1] if (path / "branch.json").exists() else path
+    """The folder of the tree's trunk: the run itself, unless it is a branch.
+
+    A branch that was copied out of its tree is a trunk.
+    """
+    return _trunk_of_branch(run) or Path(run)
+
+
+def _trunk_of_branch(run: str | Path) -> Path | None:
+    if not (Path(run) / "branch.json").exists():
+        return None
+    folder = Path(run).resolve().parent  # its own path may be too short to have parents, as "." is
+    return folder.parent if folder.name == FOLDER and is_run(folder.parent) else None
 
 
 def tree_of(run: str | Path) -> list[Node]:
@@ -103,24 +124,29 @@ def tree_of(run: str | Path) -> list[Node]:
     Raises:
         RecordError: Not a run.
     """
-    trunk = trunk_of(run)
     RunDirectory.open(run)
-    nodes = {"": Node(summarize(trunk), None)}
-    with suppress(FileNotFoundError):
-        for path in sorted((trunk / FOLDER).iterdir()):
-            if not path.name.startswith(".") and is_run(path) and (left := leaving_of(path)) is not None:
-                nodes[path.name] = Node(summarize(path), left)
-    ordered: list[Node] = []
+    trunk = trunk_of(run)
+    return [Node(summarize(trunk), None), *branches_of(trunk)]
 
-    def add(name: str) -> None:
-        ordered.append(nodes[name])
-        for other, node in nodes.items():
-            if node.left is not None and node.left.parent == name:
-                add(other)
+
+def branches_of(trunk: str | Path) -> list[Node]:
+    """The branches in a trunk's folder, each after its parent; none where there are none."""
+    found: dict[str, Node] = {}
+    with suppress(OSError):
+        for path in sorted((Path(trunk) / FOLDER).iterdir()):
+            if not path.name.startswith(".") and is_run(path) and (left := leaving_of(path)) is not None:
+                found[path.name] = Node(summarize(path), left)
+    ordered: dict[str, Node] = {}
+
+    def add(parent: str) -> None:
+        for name, node in found.items():
+            if node.left is not None and node.left.parent == parent and name not in ordered:
+                ordered[name] = node
+                add(name)
 
     add("")
     # A branch whose parent was removed is shown beside the trunk's own.
-    return ordered + [node for node in nodes.values() if node not in ordered]
+    return [*ordered.values(), *(node for name, node in found.items() if name not in ordered)]
 
 
 def leaving_of(path: Path) -> Leaving | None:
@@ -176,9 +202,9 @@ def make_branch(
 
 @dataclass(frozen=True)
 class _Cut:
-    """Where a log is cut: bytes before it, the decision that comes next, the steps done."""
+    """Where a log is cut: what comes before it, the decision that comes next, the steps done."""
 
-    offset: int
+    log: bytes
     decision: int
     step: int
     opened: bool
@@ -193,25 +219,29 @@ def _cut(directory: RunDirectory, decision: int | None) -> _Cut:
         event = parse(line)
         if isinstance(event, Decided):
             if event.decision == decision:
-                return _Cut(end, event.decision, event.step, True)
+                return _Cut(_first(lines, end), event.decision, event.step, True)
             offset = end
         end += len(line) + 1
         if isinstance(event, Came):
             done, step, offset = event.decision, event.step, end
         elif not isinstance(event, Decided) and event.decision == done:
             offset = end
-    return _Cut(offset, done + 1, step, bool(lines))
+    return _Cut(_first(lines, offset), done + 1, step, bool(lines))
+
+
+def _first(lines: list[bytes], size: int) -> bytes:
+    # Not read a second time: the writer may have replaced the log's tail meanwhile.
+    return b"".join(line + b"\n" for line in lines)[:size]
 
 
 def _fill(path: Path, directory: RunDirectory, cut: _Cut, left: Leaving) -> None:
     with writing(path):
         (path / "checkpoints").mkdir()
         shutil.copyfile(directory.config_file, path / "config.json")
-        with open(directory.events, "rb") as log:
-            write_atomically(path / "events.jsonl", log.read(cut.offset))
+        write_atomically(path / "events.jsonl", cut.log)
         for info in list_checkpoints(directory):
             # Later ones rest on a log that the branch has not got.
-            if not info.damage and info.meta.get("offset", cut.offset + 1) <= cut.offset:
+            if not info.damage and info.meta.get("offset", len(cut.log) + 1) <= len(cut.log):
                 _link(info.path, path / "checkpoints" / info.path.name)
     write_atomically(path / "branch.json", json.dumps(asdict(left), indent=1).encode() + b"\n")
 
@@ -222,7 +252,7 @@ def _link(source: Path, target: Path) -> None:
     except FileNotFoundError:  # pushed out by the writer meanwhile, so there is a later one
         return
     except OSError:  # another disk, or a file system without hard links
-        shutil.copyfile(source, target)
+        shutil.copy2(source, target)
 
 
 def _free_folder(folder: Path, name: str | None) -> Path:
@@ -255,7 +285,7 @@ def _free_folder(folder: Path, name: str | None) -> Path:
 
 
 def _parent(run: str | Path) -> str:
-    return Path(run).name if (Path(run) / "branch.json").exists() else ""
+    return "" if _trunk_of_branch(run) is None else Path(run).resolve().name
 
 
 def _now() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from layertie_lab.core.errors import RecordError
 from layertie_lab.records.tree import leaving_of, make_branch, moment_name, stored_moments, tree_of
 
 
-def config(text: Path, **changes: object) -> RunConfig:
+def config(text: Path, **changes: Any) -> RunConfig:
     defaults = {"corpus": str(text), "layers": 4, "width": 16, "context": 16, "batch_size": 4, "decisions": 30,
                 "evaluation_windows": 4, "evaluate_every": 3, "sample_every": 0, "dropout": 0.1}  # fmt: skip
     return RunConfig.preset("tiny", **(defaults | changes))
@@ -136,3 +137,17 @@ def test_a_folder_that_is_no_run_has_no_tree(tmp_path: Path) -> None:
         tree_of(tmp_path)
     with pytest.raises(RecordError, match="Expected a run folder"):
         make_branch(tmp_path)
+
+
+def test_without_hard_links_the_moments_are_copied(trunk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError("no hard links here")
+
+    monkeypatch.setattr("os.link", refuse)
+    branch = make_branch(trunk, 7, name="copied")
+    copied = list((branch / "checkpoints").iterdir())
+    assert copied
+    assert all(file.stat().st_nlink == 1 for file in copied)
+    assert 7 in stored_moments(branch)
+    whole = (trunk / "events.jsonl").read_bytes()
+    assert whole.startswith(answer_like(branch, trunk))
