@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from layertie_lab.core.errors import ConfigError, LayertieError, RecordError
 from layertie_lab.core.statements import METRICS
 from layertie_lab.records.studies import StudyFolder, list_studies, state_study
-from layertie_lab.records.tree import as_row, make_branch, moment_name, tree_of
+from layertie_lab.records.tree import as_row, last_decision, make_branch, moment_name, tree_of
 
 ABOUT = (
     "Answer in the agent's place, or choose a decision: then both futures are trained from the same moment, several"
@@ -148,9 +148,7 @@ def branch(path: Path, kind: str, decision: int | None, saved: Future[Any] | Non
     if saved is not None:
         saved.result(60)
     if kind == "undo":
-        from layertie_lab.records.runs import summarize
-
-        decision = summarize(path).decisions
+        decision = last_decision(path)
         if decision < 1:
             raise RecordError("Expected a decision to undo, but there is none yet.", "Step first.")
         return make_branch(path, decision, why=f"undo of decision {decision}")

@@ -122,4 +122,4 @@ def _train(run: str, steps: int) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_train(sys.argv[1], int(sys.argv[2]))))
+    sys.stdout.write(json.dumps(_train(sys.argv[1], int(sys.argv[2]))))

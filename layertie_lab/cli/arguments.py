@@ -35,6 +35,8 @@ class Resume:
     """The run directory."""
     decisions: int | None = None
     """How many decisions to make; default what is left of the budget."""
+    rules: str | None = None
+    """Other rules that stand from here on, such as "independent=0,-1; most-owners=4"; "" = none."""
     json: bool = False
     """Print the result as one JSON object on standard output; progress goes to standard error."""
     quiet: bool = False
@@ -236,7 +238,8 @@ class Replay:
     """Give a run's answers again to a new run: another seed, corpus, depth or semantics, or with edits.
 
     Every setting is the recorded run's unless another one is given. At another depth an answer goes to the layer at the
-    same relative position, in the same pass.
+    same relative position, in the same pass. Rules that the record changed on the way are changed again, whatever
+    --rules the new run begins with.
     """
 
     run: tyro.conf.Positional[Path]

@@ -53,6 +53,12 @@ def resume(command: arguments.Resume, progress: Console) -> tuple[dict[str, Any]
         raise ConfigError(f"Expected at least 1 decision to make, but got {command.decisions}.", "Raise --decisions.")
     with waiting(progress, command.quiet, "reading the run"):
         session = Session.resume(command.run)
+    if command.rules is not None:
+        try:
+            session.set_rules(command.rules)
+        except BaseException:
+            session.close()
+            raise
     return _go(session, command.decisions, command, progress)
 
 

@@ -299,7 +299,8 @@ class Driver:
     def _answer_of(self, person: _Person) -> None:
         try:
             self.check_open(person.decision)
-            self.begin(person.choice, person.by)
+            layer = self.begin(person.choice, person.by).proposal.layer
+            self.ahead.pop(layer, None)  # the person has answered for it now
         except TieError as error:
             self._out.refuse(person.number, error)
         else:

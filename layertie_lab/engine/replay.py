@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from ..core.config import RunConfig
 from ..core.decisions import Outcome
 from ..core.errors import ConfigError, RecordError
 from ..core.events import Decided, Opened, Ruled, parse
+from ..core.rules import Rules
 from ..records.cursor import LineCursor
 from ..records.directory import RunDirectory
 from .session import Session
@@ -43,12 +44,12 @@ class Log:
     Args:
         config: Its settings.
         answers: By decision.
-        rules: Decision before which other rules were put into force -> those rules; in the log's order.
+        rules: Decision before which other rules were put into force -> those rules, in the log's order.
     """
 
     config: RunConfig
     answers: dict[int, Recorded]
-    rules: dict[int, str]
+    rules: dict[int, list[str]]
 
     @classmethod
     def read(cls, run: str | Path) -> Log:
@@ -59,7 +60,7 @@ class Log:
         """
         directory = RunDirectory.open(run)
         answers: dict[int, Recorded] = {}
-        rules: dict[int, str] = {}
+        rules: dict[int, list[str]] = {}
         for line in LineCursor(directory.events).read_lines():
             event = parse(line)
             if isinstance(event, Opened) and event.config_hash != directory.config.hash:
@@ -71,7 +72,7 @@ class Log:
             if isinstance(event, Decided):
                 answers[event.decision] = Recorded(event.decision, event.layer, event.choice, event.by)
             elif isinstance(event, Ruled):
-                rules[event.decision + 1] = event.rules
+                rules.setdefault(event.decision + 1, []).append(event.rules)
         if not answers:
             raise RecordError(f"Expected answers in the log of {directory.path}, but there are none.", "Run it first.")
         return cls(directory.config, answers, rules)
@@ -111,9 +112,10 @@ class Replay:
             )
         for decision, answer in (self.edits or {}).items():
             layer = next_layer(decision, self.config.model.layers)[1] if decision >= 1 else 0
-            if not 1 <= decision <= last:
+            end = last if self.until is None else self.until
+            if not 1 <= decision <= end:
                 raise ConfigError(
-                    f"Expected a decision from 1 to {last} to edit, but got {decision}.", "Choose one of these."
+                    f"Expected a decision from 1 to {end} to edit, but got {decision}.", "Choose one of these."
                 )
             if not 0 <= answer <= layer:
                 raise ConfigError(
@@ -161,7 +163,8 @@ class Replay:
 
         The log says who gave an answer: "human" what a person gave then or edits now, "agent" what the new agent
         proposes too, "replay" what it would have answered otherwise. So a record that is given to its own settings
-        gives its own log, byte for byte.
+        gives its own log, byte for byte. Rules that were changed on the way are changed again; at another depth their
+        layers are those at the same relative positions, and an answer that they forbid there gives way to the nearest.
 
         Args:
             session: At the start, or where an earlier call stopped.
@@ -173,23 +176,59 @@ class Replay:
         """
         outcomes: list[Outcome] = []
         end = self.decisions if self.until is None else self.until
-        same_depth = self.log.config.model.layers == self.config.model.layers
         while session.decision < end and not (should_stop is not None and should_stop()):
             decision = session.decision + 1
-            if same_depth and decision in self.log.rules and str(session.rules) != self.log.rules[decision]:
-                session.set_rules(self.log.rules[decision])
+            self._change_rules(session, decision)
             proposal, found = session.propose(), self.recorded(decision)
             if found is None:
                 choice, by = proposal.choice, "agent"
             else:
-                replayed = found.by == "agent" and found.choice != proposal.choice
-                choice, by = found.choice, "replay" if replayed else found.by
+                choice = found.choice
+                if self.log.config.model.layers != self.config.model.layers and choice not in proposal.legal:
+                    choice = min(proposal.legal, key=lambda legal: (abs(legal - found.choice), legal))
+                replayed = found.by == "agent" and choice != proposal.choice
+                by = "replay" if replayed else found.by
             outcomes.append(session.commit(choice, by=by))
             if watch is not None:
                 watch(outcomes[-1])
         if session.decision == end:
             session.conclude()
+            if self.until is None:
+                self._change_rules(session, end + 1)
         return outcomes
+
+    def _change_rules(self, session: Session, decision: int) -> None:
+        """Put into force what the record put into force before the decision's counterpart."""
+        old, new = self.log.config.model.layers, self.config.model.layers
+        there = decision
+        if old != new:
+            # Once, at the first decision of the new run that answers for it or for a later one.
+            there, before = (self._counterpart(number) for number in (decision, decision - 1))
+            wanted = [n for n in sorted(self.log.rules) if before < n <= there]
+        else:
+            wanted = [there] if there in self.log.rules else []
+        for number in wanted:
+            for text in self.log.rules[number]:
+                session.set_rules(text if old == new else _moved(Rules.parse(text), old, new))
+
+    def _counterpart(self, decision: int) -> int:
+        """The record's decision that one of the new run answers for; 0 before the first."""
+        if decision < 1:
+            return 0
+        old, new = self.log.config.model.layers, self.config.model.layers
+        episode, layer = next_layer(decision, new)
+        return (episode - 1) * (old - 1) + counterpart(layer, new, old)
+
+
+def _moved(rules: Rules, old: int, new: int) -> Rules:
+    """Rules for another depth; numbers from the end stay what they are where both models have them."""
+
+    def place(layer: int) -> int:
+        return layer if -new <= layer < 0 else counterpart(layer % old, old, new)
+
+    return replace(
+        rules, independent=tuple(map(place, rules.independent)), locked=tuple(map(place, rules.locked))
+    )  # fmt: skip
 
 
 def counterpart(layer: int, layers: int, others: int) -> int:

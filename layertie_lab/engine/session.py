@@ -46,7 +46,7 @@ class Session(Looks):
 
     Raises:
         LayertieError: Text that cannot be read, a directory that holds a run already, a device that is absent, weights
-            or batches of another shape.
+            or batches of another shape, rules that the first map cannot keep.
 
     Always between two optimizer steps, so that it can be saved, forked or inspected. Source: Hay & Wolf, algorithm 1.
     """
@@ -57,6 +57,7 @@ class Session(Looks):
     ) -> None:  # fmt: skip
         # Text and model first: what cannot be trained leaves no run behind.
         parts = build(config, data, HandedIn.check(config, initial_weights, batches, reward_batches))
+        Rules.parse(config.ties.rules).check(parts.model.stack.ties)
         journal = Journal.create(directory, config, parts.given.identity(parts.data.vocabulary_size))
         try:
             self._start(parts, journal)

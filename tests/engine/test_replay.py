@@ -92,6 +92,22 @@ def test_at_another_depth_answers_keep_their_relative_position(record: Path, tmp
     assert load_run(tmp_path / "deep").decisions.height == replay.decisions
 
 
+def test_rules_are_changed_again_wherever_they_were(text_file: Path, tmp_path: Path) -> None:
+    with Session(small(text_file), tmp_path / "run") as session:
+        session.run(3)
+        session.set_rules("neighbours")
+        session.set_rules("most-owners=2; independent=-1")
+        session.set_rules("most-owners=2; independent=-1")
+        session.run(2)
+        session.set_rules("locked=2")
+    given(tmp_path / "run", tmp_path / "again")
+    assert (tmp_path / "again/events.jsonl").read_bytes() == (tmp_path / "run/events.jsonl").read_bytes()
+    deeper = given(tmp_path / "run", tmp_path / "deeper", changes={"layers": 7, "decisions": 60})
+    assert str(deeper.rules) == "locked=4"
+    lines = [line for line in (tmp_path / "deeper/events.jsonl").read_text().splitlines() if '"ruled"' in line]
+    assert len(lines) == 4
+
+
 def test_relative_positions() -> None:
     assert [counterpart(layer, 4, 4) for layer in range(4)] == [0, 1, 2, 3]
     assert [counterpart(layer, 12, 6) for layer in range(12)] == [0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
@@ -103,6 +119,7 @@ def test_refusals(record: Path, tmp_path: Path, text_file: Path) -> None:
     for options, words in (
         ({"until": 13}, "a last decision from 1 to 12"),
         ({"edits": {13: 0}}, "a decision from 1 to 12 to edit"),
+        ({"edits": {10: 0}, "until": 6}, "a decision from 1 to 6 to edit"),
         ({"edits": {2: 3}}, "an answer from 0 to 2 for decision 2"),
     ):
         with pytest.raises(ConfigError, match=words):

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from branching import assert_equal, everything, small, trunk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from layertie_lab import Session, Worker, load_run
-from layertie_lab.core.errors import ConfigError, TieError
+from layertie_lab.core.errors import ConfigError, LayertieError, TieError
 from layertie_lab.core.rules import Rules
 from layertie_lab.engine.moments import Moment
+from layertie_lab.models.counts import count_parameters
 from layertie_lab.records.tree import make_branch
+
+numbers = st.lists(st.integers(-4, 3), max_size=2).map(tuple)
 
 
 def test_agent_and_person_see_the_same_mask(text_file: Path) -> None:
@@ -68,6 +77,9 @@ def test_forks_and_moments_keep_to_the_rules(text_file: Path) -> None:
 def test_rules_that_cannot_stand_change_nothing(text_file: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="from 0 to 3"):
         small(text_file, rules="independent=4")
+    with pytest.raises(TieError, match=r"layer 2.*leave none"):
+        Session(small(text_file, rules="locked=2; independent=2"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     with Session(small(text_file), tmp_path / "run") as session:
         log = (tmp_path / "run/events.jsonl").read_bytes()
         for rules, error in (("nonsense", ConfigError), ("locked=2; independent=2", TieError)):
@@ -90,6 +102,9 @@ def test_answers_ahead_wait_for_their_layers(text_file: Path, tmp_path: Path) ->
         assert worker.snapshot()["ahead"] == {2: 2}
         worker.answer_ahead({})
         assert worker.snapshot()["ahead"] == {}
+        worker.answer_ahead({1: 0})
+        worker.commit(1)  # by hand, before its turn came
+        assert worker.snapshot()["ahead"] == {}
         with pytest.raises(TieError, match="layer 0 is never asked"):
             worker.answer_ahead({0: 0})
         with pytest.raises(TieError):
@@ -99,4 +114,31 @@ def test_answers_ahead_wait_for_their_layers(text_file: Path, tmp_path: Path) ->
         with pytest.raises(TieError, match="out of"):
             worker.answer_ahead({3: 0})
     decisions = load_run(tmp_path / "run").decisions
-    assert decisions["by"].to_list() == ["agent"] * 4 + ["human"] * 2
+    assert decisions["by"].to_list() == ["agent"] * 4 + ["human"] * 3
+
+
+@given(
+    st.builds(Rules, independent=numbers, most_owners=st.integers(0, 4), neighbours=st.booleans(), locked=numbers),
+    st.sampled_from(["lab", "paper", "official-code"]),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=12, deadline=None)
+def test_the_books_balance_under_any_rules(rules: Rules, algorithm: str, draw: Random) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder) / "text.txt"
+        text.write_text("The books balance whatever stands. " * 60)
+        session = Session(small(text, algorithm=algorithm))
+        try:
+            session.set_rules(rules)
+        except LayertieError:
+            return
+        for _ in range(9):
+            legal = session.propose().legal
+            session.commit(draw.choice(legal), by="human") if draw.random() < 0.5 else session.run(1)
+            counts = count_parameters(session.model)
+            assert sum(counts.values()) == sum(p.numel() for p in unique(session.model.parameters()))
+            assert set(session.blocks.owners) <= set(range(4))
+
+
+def unique(parameters: Iterable[Any]) -> list[Any]:
+    return list({p.data_ptr(): p for p in parameters}.values())
