@@ -10,7 +10,7 @@ def sentence_of(verdict: Verdict) -> str:
     return " ".join(
         part
         for part in (
-            _stated(verdict), f"Verdict: {verdict.outcome}{_against(verdict)}.", _numbers(verdict), _checked(verdict),
+            _stated(verdict), f"Verdict: {verdict.outcome}{_against(verdict)}.", _numbers(verdict), _small(verdict), _checked(verdict),
             _held(verdict), _outlook(verdict), _corrected(verdict), *verdict.warnings,
         )
         if part
@@ -50,6 +50,17 @@ def _numbers(verdict: Verdict) -> str:
     if float(interval.high) == float("inf"):
         ends = "still unbounded"
     return f"{opening}, {100 * interval.level:g} % {stated.plan.rule} {ends}; {size}."
+
+
+def _small(verdict: Verdict) -> str:
+    """A sign can be certain while the size is not: then the sentence says that it may be too small to matter."""
+    interval, band = verdict.interval, verdict.hypothesis.smallest_difference
+    if verdict.outcome not in ("better", "worse") or interval is None:
+        return ""
+    nearest = min(abs(float(interval.low)), abs(float(interval.high)))
+    if nearest >= band:
+        return ""
+    return f"The sign is certain at that level, the size is not: it may be below the {band:g} that matter."
 
 
 def _checked(verdict: Verdict) -> str:

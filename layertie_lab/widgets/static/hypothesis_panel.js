@@ -114,6 +114,7 @@ class HypothesisPanel {
       this.momentsKey = key;
       const before = this.fields.moment.value;
       const options = moments.map((moment) => html("option", { value: moment.id }, moment.words));
+      if (!options.length) options.push(html("option", { value: "" }, "none yet: pause the run, or overrule the agent"));
       this.fields.moment.replaceChildren(...options);
       if (moments.some((moment) => moment.id === before)) this.fields.moment.value = before;
     }
