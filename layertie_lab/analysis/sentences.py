@@ -10,8 +10,8 @@ def sentence_of(verdict: Verdict) -> str:
     return " ".join(
         part
         for part in (
-            _stated(verdict), f"Verdict: {verdict.outcome}{_against(verdict)}.", _numbers(verdict), _small(verdict), _checked(verdict),
-            _held(verdict), _outlook(verdict), _corrected(verdict), *verdict.warnings,
+            _stated(verdict), f"Verdict: {verdict.outcome}{_against(verdict)}.", _numbers(verdict), _small(verdict),
+            _checked(verdict), _held(verdict), _outlook(verdict), _corrected(verdict), *verdict.warnings,
         )
         if part
     )  # fmt: skip
