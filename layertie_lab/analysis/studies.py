@@ -94,6 +94,15 @@ def verdict_of(statement: Statement, replicates: Replicates) -> Verdict | None:
     return replace(verdict, warnings=(*verdict.warnings, *extra))
 
 
+def refusal_of(statement: Statement, replicates: Replicates) -> str:
+    """Why there can be no verdict, as a sentence; "" where there is nothing against one."""
+    try:
+        differences(statement, replicates)
+    except AnalysisError as error:
+        return str(error)
+    return ""
+
+
 def is_decided(statement: Statement, replicates: Replicates) -> bool:
     """Whether the plan of looks has come to its end: the `should_stop` of `engine.studies.StudyRunner`."""
     verdict = verdict_of(statement, replicates)

@@ -61,9 +61,14 @@ def _stated(command: arguments.Twins) -> StudyFolder:
         smallest_difference=command.smallest_difference, after=command.after, answers=command.answers or None,
         marks=command.marks, windows=command.windows, probe=command.probe, threads=command.threads, **plan,
     )  # fmt: skip
+    from ..analysis.studies import hypothesis_of
     from ..engine.replicates import plan_of
 
-    plan_of(statement)  # what is out of range is to be said before anything is written
+    # What is out of range is to be said before anything is written.
+    plan_of(statement)
+    hypothesis_of(statement)
+    if command.workers < 0:
+        raise ConfigError(f"Expected 0 processes or more, but got {command.workers}.", "0 is one per core.")
     return state_study(command.run, statement, found.checkpoint)
 
 
@@ -95,7 +100,11 @@ def _run(folder: StudyFolder, command: arguments.Twins, progress: Console) -> bo
             if stop.is_set():
                 runner.cancel()
     if found.state == "failed":
-        raise LayertieError(found.error, f"layertie twins {folder.run} --resume {folder.name} goes on.")
+        from ..analysis.studies import refusal_of
+
+        refused = refusal_of(folder.statement, folder.replicates())
+        again = f"layertie twins {folder.run} --resume {folder.name} goes on."
+        raise LayertieError(found.error, "There is no verdict." if refused else again)
     return found.state == "cancelled"
 
 
@@ -146,7 +155,7 @@ def _draw(folder: StudyFolder, path: Path) -> None:
 
 def _as_values(folder: StudyFolder, verdict: Any) -> dict[str, Any]:
     from ..analysis.sentences import sentence_of
-    from ..analysis.studies import differences
+    from ..analysis.studies import differences, refusal_of
 
     statement, replicates = folder.statement, folder.replicates()
     values: dict[str, Any] = {
@@ -154,7 +163,7 @@ def _as_values(folder: StudyFolder, verdict: Any) -> dict[str, Any]:
         "statement": statement.to_dict(), "hash": statement.hash, "replicates": len(replicates),
     }  # fmt: skip
     if verdict is None:
-        return values | {"outcome": None}
+        return values | {"outcome": None, "refused": refusal_of(statement, replicates)}
     interval = verdict.interval
     return values | {
         "outcome": verdict.outcome, "as_expected": verdict.as_expected, "sentence": sentence_of(verdict),
@@ -168,21 +177,23 @@ def _as_values(folder: StudyFolder, verdict: Any) -> dict[str, Any]:
 
 
 def _listed(run: Path, json: bool, output: Console) -> dict[str, Any]:
-    from ..analysis.studies import verdicts_of_run
+    from ..analysis.studies import refusal_of, verdicts_of_run
     from ..records.directory import RunDirectory
 
     RunDirectory.open(run)
     studies, damaged = list_studies(run)
-    verdicts = verdicts_of_run(studies)
+    verdicts, ended = verdicts_of_run(studies), []
     if not json:
         table = Table("study", "decision", "hypothesis", "expected", "verdict", "R", "steps", box=None)
         for study in studies:
             stated, verdict = study.statement, verdicts[study.name]
-            outcome = "none yet" if verdict is None else verdict.outcome
+            refused = verdict is None and refusal_of(stated, study.replicates())
+            outcome = verdict.outcome if verdict is not None else "refused" if refused else "none yet"
+            ended += [f"{study.name}: {refused}"] if refused else []
             words = stated.statement if stated.primary else f"exploratory: {stated.statement or 'no hypothesis'}"
             counts = str(len(study.replicates())), str(stated.horizon)
             table.add_row(study.name, str(stated.decision), words, stated.expected, outcome, *counts)
         output.print(table if studies else "No hypothesis has been stated about this run yet.")
-        for sentence in damaged:
+        for sentence in ended + damaged:
             output.print(sentence, soft_wrap=True)
     return {"studies": [_as_values(study, verdicts[study.name]) for study in studies], "damaged": damaged}

@@ -145,6 +145,8 @@ class Statement:
                 "verdict.",
                 "Use 4, 8 and 16, the default.",
             )
+        if self.threads < 1:
+            raise ConfigError(f"Expected at least 1 thread, but got {self.threads}.", "1 is the usual number.")
         if not self.smallest_difference >= 0 or self.smallest_difference == float("inf"):
             raise ConfigError(
                 f"Expected a smallest difference of 0 or more, but got {self.smallest_difference!r}.", "Use .003."

@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Literal, cast
 
-from ..core.errors import LayertieError, WorkerError
+from ..core.errors import ConfigError, LayertieError, WorkerError
 from ..records.studies import StudyFolder, in_order
 
 TURN = 0.2
@@ -87,7 +87,7 @@ class _Crew:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
-            env={**os.environ, "PYTHONPATH": paths},
+            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": str(self.threads)},
             start_new_session=True,
         )
         child = _Child(process)
@@ -126,6 +126,9 @@ class StudyRunner:
         should_stop: Asked after every replicate with those that have come, without a gap from the first on
             (`records.studies`): True ends the study, as a plan of looks does once it has a verdict.
 
+    Raises:
+        ConfigError: A negative number of workers.
+
     A replicate that is under way when the study is cancelled, or killed, is done again; the finished ones are kept, and
     give the same verdict as if nothing had happened: each depends on its number alone.
     """
@@ -138,6 +141,8 @@ class StudyRunner:
         on_change: Callable[[StudyProgress], object] | None = None,
         should_stop: Callable[[list[dict[str, Any]]], bool] | None = None,
     ) -> None:
+        if workers < 0:
+            raise ConfigError(f"Expected 0 processes or more, but got {workers}.", "0 is one per core.")
         self.folder = folder
         self.progress = StudyProgress(wanted=folder.statement.replicates)
         self._workers = min(workers or os.cpu_count() or 1, folder.statement.replicates)

@@ -72,8 +72,8 @@ class StudyFolder:
             ) from None
         if not intact:
             raise RecordError(
-                f"Expected the statement of {path.name} as it was made before its replicates, but it was changed "
-                "afterwards.",
+                f"Expected the statement of {path.name} as it was made before its replicates, but it (or the register of "
+                "the run's studies) was changed afterwards.",
                 "A hypothesis cannot be edited, only followed by another: state a new one.",
             )
         return study
@@ -179,6 +179,8 @@ def state_study(run: str | Path, statement: Statement, checkpoint: CheckpointInf
         digest = _digest(time, values, config)
         entry = {"time": time, "name": path.name, "hash": digest, "previous": _last_line_digest(folder)}
         with writing(folder), open(folder / "register.jsonl", "ab") as out:
+            # What a kill left of a line would make one with the next, and break the chain.
+            out.truncate(sum(map(len, _register(folder))))
             out.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
             out.flush()
             os.fsync(out.fileno())
@@ -253,21 +255,30 @@ def _digest(time: str, statement: dict[str, Any], config: dict[str, Any]) -> str
 
 
 def _last_line_digest(folder: Path) -> str:
+    lines = _register(folder)
+    return _line_digest(lines[-1]) if lines else ""
+
+
+def _register(folder: Path) -> list[bytes]:
+    """The register's lines, each with its end; a torn last one does not count."""
     with suppress(FileNotFoundError):
-        lines = (folder / "register.jsonl").read_bytes().splitlines()
-        if lines:
-            return hashlib.blake2b(lines[-1], digest_size=16).hexdigest()
-    return ""
+        lines = (folder / "register.jsonl").read_bytes().splitlines(keepends=True)
+        return lines if not lines or lines[-1].endswith(b"\n") else lines[:-1]
+    return []
+
+
+def _line_digest(line: bytes) -> str:
+    return hashlib.blake2b(line.rstrip(b"\n"), digest_size=16).hexdigest()
 
 
 def _registered(path: Path) -> str | None:
     """The hash that the register has for a study; None where it has none or its chain is broken."""
     previous, found = "", None
-    for line in (path.parent / "register.jsonl").read_bytes().splitlines():
+    for line in _register(path.parent):
         entry = json.loads(line)
         if entry["previous"] != previous:
             return None
-        previous = hashlib.blake2b(line, digest_size=16).hexdigest()
+        previous = _line_digest(line)
         if entry["name"] == path.name:
             found = entry["hash"]
     return found

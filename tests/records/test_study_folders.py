@@ -1,0 +1,114 @@
+"""Studies on disk: what a kill tears, what an edit breaks, and what is shared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layertie_lab import RunConfig, Session
+from layertie_lab.core.errors import RecordError
+from layertie_lab.core.statements import Statement
+from layertie_lab.records import studies as records
+from layertie_lab.records.studies import StudyFolder, in_order, list_studies, state_study
+from layertie_lab.records.tree import stored_moments
+
+
+@pytest.fixture
+def run(text_file: Path, tmp_path: Path) -> Path:
+    config = RunConfig.preset("tiny", corpus=str(text_file), layers=3, width=16, context=16, batch_size=4, decisions=8)
+    with Session(config, tmp_path / "run") as session:
+        session.run(2)
+    return tmp_path / "run"
+
+
+def state(run: Path, **changes: Any) -> StudyFolder:
+    config = records.RunDirectory.open(run).config
+    moment = stored_moments(run)[3]
+    statement = Statement("It matters.", 3, 1, 8, 0, 1, config.hash, replicates=4)
+    return state_study(run, replace(statement, **changes), moment)
+
+
+def line(number: int) -> dict[str, Any]:
+    return {"replicate": number, "seconds": 1.0}
+
+
+def test_a_torn_last_line_does_not_count_and_does_not_spoil_the_next(run: Path) -> None:
+    folder = state(run)
+    folder.append(line(2))
+    file = folder.path / "replicates.jsonl"
+    file.write_bytes(file.read_bytes() + b'{"replicate": 1, "sec')
+    assert folder.replicates() == [line(2)]
+    folder.append(line(1))
+    folder.append(line(99))  # not one of its numbers
+    folder.append(line(1) | {"seconds": 5.0})  # the first one counts
+    assert folder.replicates() == [line(1), line(2)]
+
+
+def test_a_verdict_takes_them_in_order_without_a_gap(run: Path) -> None:
+    stated = state(run).statement
+    assert [v["replicate"] for v in in_order([line(4), line(2), line(1)], stated)] == [1, 2]
+    assert in_order([line(2)], stated) == []
+
+
+def test_the_moment_is_shared_and_outlives_its_checkpoint(run: Path) -> None:
+    folder, moment = state(run), stored_moments(run)[3]
+    assert (folder.path / "moment.safetensors").samefile(moment.path)
+    moment.path.unlink()
+    assert StudyFolder.open(folder.path).moment()[1]["decision"] == 2
+    (folder.path / "moment.safetensors").unlink()
+    with pytest.raises(RecordError, match="but it is missing"):
+        folder.moment()
+
+
+def test_a_register_torn_by_a_kill_keeps_the_studies_and_takes_the_next(run: Path) -> None:
+    first, register = state(run), run / "studies" / "register.jsonl"
+    register.write_bytes(register.read_bytes() + b'{"time":"2026-')
+    second = state(run)
+    assert [study.name for study in list_studies(run)[0]] == [first.name, second.name] == ["study-001", "study-002"]
+    assert second.statement.first_replicate == 5
+    lines = [json.loads(text) for text in register.read_text().splitlines()]
+    assert [entry["name"] for entry in lines] == ["study-001", "study-002"]
+    assert lines[0]["previous"] == ""
+
+
+@pytest.mark.parametrize("harm", ["edited line", "removed line", "removed register"])
+def test_a_register_that_was_changed_is_found_out(run: Path, harm: str) -> None:
+    folders, register = [state(run), state(run)], run / "studies" / "register.jsonl"
+    lines = register.read_bytes().splitlines(keepends=True)
+    if harm == "removed register":
+        register.unlink()
+    else:
+        register.write_bytes((lines[0].replace(b'"hash":"', b'"hash":"0') if harm == "edited line" else b"") + lines[1])
+    found, damaged = list_studies(run)
+    assert found == []
+    assert len(damaged) == len(folders)
+    assert all("changed afterwards" in sentence for sentence in damaged)
+
+
+def test_the_list_says_what_is_damaged_and_passes_over_what_was_never_stated(run: Path) -> None:
+    state(run)
+    bad, started = state(run), run / "studies" / "study-007"
+    started.mkdir()
+    (bad.path / "statement.json").chmod(0o644)
+    (bad.path / "statement.json").write_bytes(b"{")
+    found, damaged = list_studies(run)
+    assert [study.name for study in found] == ["study-001"]
+    assert len(damaged) == 1
+    assert "cannot be read" in damaged[0]
+    assert state(run).name == "study-008"
+    with pytest.raises(RecordError, match=r"there is no statement\.json"):
+        StudyFolder.open(started)
+
+
+def test_one_at_a_time_adds_replicates(run: Path) -> None:
+    folder = state(run)
+    lock = folder.lock()
+    assert folder.running
+    with pytest.raises(RecordError):
+        folder.lock()
+    lock.release()
+    assert not folder.running
