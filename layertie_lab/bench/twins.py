@@ -50,7 +50,7 @@ def twins_against_their_steps(config: RunConfig, data: TokenData, rounds: int) -
     """Pairs of 6 layers in two processes of one thread, against the same steps alone in two such processes.
 
     Both are timed inside the processes, from the moment opened to the last number: neither pays for starting them. What
-    twins do besides the steps: forks, evaluations on 512 windows at the horizon and 64 at ten marks before, and, where
+    twins do besides the steps: forks, evaluations on 512 windows at the horizon and 32 at ten marks before, and, where
     the agent goes on, its rewards and learning.
     """
     small = config.replace(layers=6, decisions=400, evaluate_every=0, sample_every=0, checkpoint_seconds=0)

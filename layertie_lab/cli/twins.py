@@ -62,13 +62,15 @@ def _stated(command: arguments.Twins) -> StudyFolder:
         marks=command.marks, windows=command.windows, probe=command.probe, threads=command.threads, **plan,
     )  # fmt: skip
     from ..analysis.studies import hypothesis_of
-    from ..engine.replicates import plan_of
+    from ..engine.moments import Moment
+    from ..engine.replicates import check_statement, plan_of
 
     # What is out of range is to be said before anything is written.
     plan_of(statement)
     hypothesis_of(statement)
     if command.workers < 0:
         raise ConfigError(f"Expected 0 processes or more, but got {command.workers}.", "0 is one per core.")
+    check_statement(statement, Moment.stored(command.run, found.checkpoint.name).open())
     return state_study(command.run, statement, found.checkpoint)
 
 

@@ -72,8 +72,8 @@ class StudyFolder:
             ) from None
         if not intact:
             raise RecordError(
-                f"Expected the statement of {path.name} as it was made before its replicates, but it (or the register of "
-                "the run's studies) was changed afterwards.",
+                f"Expected the statement of {path.name} as it was made before its replicates, but it (or the register "
+                "of the run's studies) was changed afterwards.",
                 "A hypothesis cannot be edited, only followed by another: state a new one.",
             )
         return study

@@ -10,10 +10,14 @@ import pytest
 
 from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
 from layertie_lab.widgets.assets import STATIC, VEGA
+from layertie_lab.widgets.branch_tree import BranchTree
+from layertie_lab.widgets.hypothesis_panel import HypothesisPanel
+from layertie_lab.widgets.rules_panel import RulesPanel
+from layertie_lab.widgets.study_list import StudyList
 
 FILES = sorted(path for path in STATIC.rglob("*") if path.suffix in (".js", ".css"))
 NAMESPACES = re.compile(r"https?://(www\.w3\.org/|vega\.github\.io/schema/)")
-WIDGETS = (LiveChart, SteerPanel, TieMapView)
+WIDGETS = (LiveChart, SteerPanel, TieMapView, HypothesisPanel, StudyList, BranchTree, RulesPanel)
 
 
 def test_there_are_files() -> None:

@@ -1,0 +1,173 @@
+"""`layertie twins`: from a hypothesis to its verdict, what interrupts it, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layertie_lab import RunConfig, Session
+from layertie_lab.cli import main
+from layertie_lab.engine.studies import StudyRunner
+from layertie_lab.records.studies import StudyFolder, list_studies
+
+SHORT = ["--horizon", "4", "--workers", "1", "--quiet"]
+
+
+def config(text: Path, **changes: Any) -> RunConfig:
+    defaults = {"layers": 3, "width": 16, "context": 16, "batch_size": 4, "decisions": 8}
+    return RunConfig.preset("tiny", corpus=str(text), **(defaults | changes))
+
+
+@pytest.fixture(scope="module")
+def run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four decisions, the third of them a person's override, whose moment is stored."""
+    path = tmp_path_factory.mktemp("twins") / "run"
+    with Session(config(text_file), path) as session:
+        session.run(2)
+        proposal = session.propose()
+        session.commit(next(answer for answer in proposal.legal if answer != proposal.choice))
+        session.run(1)
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main([*words, "--json"]) == status
+    return json.loads(capsys.readouterr().out)
+
+
+def test_from_a_hypothesis_to_its_verdict(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "study.html"
+    # With so wide a band the first look decides.
+    found = said(
+        capsys, "twins", str(run), "--statement", "It does not matter.", "--expected", "no difference that matters",
+        "--smallest-difference", "9", "--looks", "2", "3", "--chart", str(page), *SHORT,
+    )  # fmt: skip
+    assert (found["outcome"], found["as_expected"]) == ("no difference that matters", True)
+    assert (found["replicates"], found["looked_at"], len(found["differences"])) == (2, 2, 2)
+    assert found["statement"]["decision"] == 3  # the override
+    assert found["low"] < found["estimate"] < found["high"]
+    assert "It does not matter" in found["sentence"]
+    text = page.read_text(encoding="utf-8")
+    addresses = re.findall(r"(?:src|href)\s*=\s*[\"'](?:https?:)?//", text)
+    assert addresses == []
+    assert "twin_values" in text
+    listed = said(capsys, "twins", str(run), "--list")
+    assert listed["studies"][-1]["outcome"] == "no difference that matters"
+    assert listed["damaged"] == []
+    assert main(["twins", str(run), "--list"]) == 0
+    assert found["study"] in capsys.readouterr().out
+
+
+def test_ctrl_c_keeps_what_has_come_and_resume_goes_on(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait, pressed = StudyRunner.wait, []
+
+    def interrupted(runner: StudyRunner, timeout: float | None = None) -> Any:
+        if runner.folder.replicates() and not pressed:
+            pressed.append(True)
+            signal.raise_signal(signal.SIGINT)
+        return wait(runner, timeout)
+
+    monkeypatch.setattr(StudyRunner, "wait", interrupted)
+    words = ["--exploratory", "--looks", "3", "--horizon", "60", "--workers", "1", "--quiet"]
+    stopped = said(capsys, "twins", str(run), *words, status=130)
+    assert 1 <= stopped["replicates"] < 3
+    assert stopped["outcome"] is None
+    monkeypatch.undo()
+    kept = StudyFolder.open(stopped["directory"]).replicates()
+    assert main(["twins", str(run), "--resume", stopped["study"], "--quiet"]) == 0
+    assert "xploratory" in capsys.readouterr().out
+    found = StudyFolder.open(stopped["directory"]).replicates()
+    assert len(found) == 3
+    assert found[: len(kept)] == kept
+
+
+def test_a_pilot_says_what_it_would_take(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = said(capsys, "twins", str(run), "--pilot", "2", *SHORT)
+    assert found["replicates"] == 2
+    assert not found["statement"]["primary"]
+    assert "replicates" in found["forecast"]
+
+
+def test_a_branch_that_diverges_ends_the_study_with_its_name(
+    text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    with Session(config(text_file, learning_rate=1e20), run) as session:
+        session.save("decision-00001")
+        proposal = session.propose()
+        other = next(answer for answer in proposal.legal if answer != proposal.choice)
+    words = ["twins", str(run), "--answer", str(other), "--statement", "It matters.", "--horizon", "20", "--workers",
+             "1", "--quiet"]  # fmt: skip
+    assert main(words) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"Replicate 1: In the branch as (proposed|answered) \(\d\): Expected a finite loss", told)
+    assert "There is no verdict" in told
+    assert "goes on" not in told
+    (listed,) = said(capsys, "twins", str(run), "--list")["studies"]
+    assert listed["outcome"] is None
+    assert "replicate 1 ended: In the branch" in listed["refused"]
+    assert main(["twins", str(run), "--list"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "refused" in shown
+    assert "study-001: Expected finite losses, but replicate 1 ended" in shown
+    # Gone on with, it is refused again.
+    assert main(["twins", str(run), "--resume", "study-001", "--quiet"]) == 2
+    assert "replicate 1 ended" in " ".join(capsys.readouterr().err.split())
+
+
+IT = ["--statement", "It matters."]
+REFUSALS = {
+    "no hypothesis": ([], "a hypothesis in a sentence"),
+    "an answer that is not legal": ([*IT, "--answer", "9"], "an answer out of"),
+    "a decision whose moment is not stored": ([*IT, "--decision", "2"], "layertie branch"),
+    "a horizon of none": ([*IT, "--horizon", "0"], "a horizon of 1 optimizer step"),
+    "an unknown metric": ([*IT, "--metric", "beauty"], "a metric out of"),
+    "few windows": ([*IT, "--windows", "8"], "at least 512 evaluation windows"),
+    "one replicate": ([*IT, "--looks", "1"], "looks at 2 or more"),
+    "looks that go back": ([*IT, "--looks", "8", "4"], "Expected"),
+    "a pilot of one": (["--pilot", "1"], "a pilot of at least 2"),
+    "a probe without text": ([*IT, "--metric", "probe"], "a text for the probe"),
+    "recorded without answers": ([*IT, "--after", "recorded"], "a list of answers"),
+    "marks after the horizon": ([*IT, "--marks", "500"], "checkpoints from 0 to the horizon"),
+    "a band below zero": ([*IT, "--smallest-difference", "-1"], "0 or more"),
+    "no threads": ([*IT, "--threads", "0"], "at least 1 thread"),
+    "fewer than no workers": ([*IT, "--workers", "-1"], "0 processes or more"),
+    "a study that is not there": (["--resume", "study-099"], "Expected a study in"),
+    "a probe that is too short": ([*IT, "--metric", "probe", "--probe", "a b"], "a probe of at least"),
+    "too few recorded answers": (
+        [*IT, "--after", "recorded", "--answers", "0"], "recorded answers",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refusals_are_one_sentence_and_leave_nothing(name: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words, told = REFUSALS[name]
+    before = len(list_studies(run)[0])
+    assert main(["twins", str(run), *words, "--quiet"]) == 2
+    captured = capsys.readouterr()
+    assert told in " ".join(captured.err.split())
+    assert captured.err.count("layertie:") == 1
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+    assert len(list_studies(run)[0]) == before
+
+
+@pytest.mark.parametrize("words", [["--list"], [*IT, "--answer", "0"]])
+def test_a_folder_that_is_no_run(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["twins", str(tmp_path), *words]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_nothing_stated_yet(text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Session(config(text_file), tmp_path / "run").close()
+    assert main(["twins", str(tmp_path / "run"), "--list"]) == 0
+    assert "No hypothesis has been stated" in capsys.readouterr().out

@@ -1,0 +1,121 @@
+"""The counterfactual lab's widgets, Python side: presses come in, state goes out in one message, errors are shown."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import pytest
+
+from layertie_lab.core.errors import ConfigError
+from layertie_lab.widgets.branch_tree import BranchTree
+from layertie_lab.widgets.hypothesis_panel import HypothesisPanel
+from layertie_lab.widgets.rules_panel import RulesPanel
+from layertie_lab.widgets.study_list import StudyList
+
+
+def hypothesis() -> HypothesisPanel:
+    return HypothesisPanel({"expected": [["worse", "worse"]]}, {"horizon": 100})
+
+
+MADE = {
+    "hypothesis": (hypothesis, {"kind": "state", "values": {"moment": "m", "horizon": 50}},
+                   ("state", {"moment": "m", "horizon": 50})),
+    "pilot": (hypothesis, {"kind": "pilot"}, ("pilot", {})),
+    "studies": (StudyList, {"kind": "resume", "name": "study-002"}, ("resume", "study-002")),
+    "tree": (BranchTree, {"kind": "branch", "decision": 7, "sent": 1.0}, ("branch", {"decision": 7})),
+    "present": (BranchTree, {"kind": "branch", "decision": None}, ("branch", {"decision": None})),
+    "rules": (RulesPanel, {"kind": "apply", "values": {"independent": "0"}}, ({"independent": "0"},)),
+}  # fmt: skip
+
+
+def listen(widget: Any, callback: Any) -> Any:
+    return widget.on_apply(callback) if isinstance(widget, RulesPanel) else widget.on_press(callback)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_press_comes_in_as_it_was_made(name: str) -> None:
+    make, message, expected = MADE[name]
+    widget, heard = make(), []
+    end = listen(widget, lambda *values: heard.append(values))
+    widget._receive(widget, message, None)
+    assert heard == [expected]
+    end()
+    widget._receive(widget, message, None)
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_a_press_raises_is_shown(name: str) -> None:
+    make, message, _ = MADE[name]
+    widget = make()
+
+    def refuse(*values: Any) -> None:
+        raise ConfigError("Expected less, but got more.", "Take less.")
+
+    listen(widget, refuse)
+    widget._receive(widget, message, None)
+    assert (widget.note if widget.has_trait("note") else widget.sentence) == "Expected less, but got more. Take less."
+    if widget.has_trait("alarm"):
+        assert widget.alarm
+    if widget.has_trait("busy"):
+        assert not widget.busy
+    if widget.has_trait("share"):
+        assert widget.share is None
+
+
+@pytest.mark.parametrize("message", [None, "state", {}, {"kind": "explode"}, {"kind": ["state"]}])
+@pytest.mark.parametrize("make", [hypothesis, StudyList, BranchTree, RulesPanel])
+def test_other_messages_are_not_heard(make: Any, message: Any) -> None:
+    widget, heard = make(), []
+    listen(widget, lambda *values: heard.append(values))
+    widget._receive(widget, message, None)
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("make", "state"),
+    [
+        (hypothesis, {"sentence": "3 of 16", "share": 0.2, "outcome": "worse", "verdict": "It is worse."}),
+        (StudyList, {"studies": [{"name": "study-001"}], "current": "study-001", "note": "Holm"}),
+        (BranchTree, {"runs": [{"id": "a"}], "stored": [7, 3], "busy": True}),
+        (RulesPanel, {"independent": "0, -1", "most_owners": 3, "neighbours": True, "in_force": "As you like."}),
+    ],
+)
+def test_what_is_shown_goes_out_in_one_message(make: Any, state: dict[str, Any]) -> None:
+    widget, sent = make(), []
+    widget.comm = None
+    widget.send_state = lambda key=None: sent.append(set(key) if not isinstance(key, str) else {key})
+    widget.show(**state)
+    assert {name: getattr(widget, name) for name in state} == state
+    assert all(name in widget.keys for name in state), "in the browser too"
+
+
+def test_a_wrong_field_is_blamed_until_the_next_press() -> None:
+    panel = hypothesis()
+    panel.blame("horizon", "Expected 1 or more.")
+    assert panel.wrong == {"horizon": "Expected 1 or more."}
+    panel._receive(panel, {"kind": "cancel"}, None)
+    assert panel.wrong == {}
+
+
+def test_a_tree_is_shown_as_rows() -> None:
+    tree = BranchTree()
+    tree.show_runs(iter([{"id": "a", "parent": None}, {"id": "b", "parent": "a"}]))
+    assert [run["id"] for run in tree.runs] == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["hypothesis", "studies", "tree", "rules"])
+def test_who_listens_is_not_kept_alive(name: str) -> None:
+    class Room:
+        def heard(self, *values: Any) -> None: ...
+
+    make, message, _ = MADE[name]
+    widget, room = make(), Room()
+    listen(widget, room.heard)
+    gone = weakref.ref(room)
+    del room
+    gc.collect()
+    assert gone() is None
+    widget._receive(widget, message, None)
