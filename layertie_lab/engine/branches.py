@@ -18,8 +18,8 @@ from .averaging import WeightAverage
 from .session import Session
 
 CURVE_WINDOWS = 32
-"""Windows at the marks that only draw the curve. Measured at 6 x 64: ten marks of 64 windows would add 9 % to 100 steps of
-16 sequences, where the 512 windows that count add 7 %."""
+"""Windows at the marks that only draw the curve. Measured at 6 x 64: ten marks of 64 windows would add 9 % to 100 steps
+of 16 sequences, where the 512 windows that count add 7 %."""
 AT_ONCE = 4_096
 """Tokens of one forward pass of an evaluation; the losses are the same whatever it is, up to the last bits."""
 MARKS = 10

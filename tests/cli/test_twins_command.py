@@ -19,7 +19,7 @@ SHORT = ["--horizon", "4", "--workers", "1", "--quiet"]
 
 
 def config(text: Path, **changes: Any) -> RunConfig:
-    defaults = {"layers": 3, "width": 16, "context": 16, "batch_size": 4, "decisions": 8}
+    defaults: dict[str, Any] = {"layers": 3, "width": 16, "context": 16, "batch_size": 4, "decisions": 8}
     return RunConfig.preset("tiny", corpus=str(text), **(defaults | changes))
 
 
