@@ -232,3 +232,5 @@ def test_what_only_the_moment_knows_ends_the_study_with_a_sentence(run: tuple[Pa
         assert words in progress.error
     with pytest.raises(LayertieError, match="has not been started"):
         runner.start()
+    with pytest.raises(ConfigError, match="0 processes or more"):
+        StudyRunner(state(run), workers=-1)

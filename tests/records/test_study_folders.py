@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from layertie_lab import RunConfig, Session
-from layertie_lab.core.errors import RecordError
+from layertie_lab.core.errors import RecordError, StorageError
 from layertie_lab.core.statements import Statement
 from layertie_lab.records import studies as records
 from layertie_lab.records.studies import StudyFolder, in_order, list_studies, state_study
@@ -112,3 +112,11 @@ def test_one_at_a_time_adds_replicates(run: Path) -> None:
         folder.lock()
     lock.release()
     assert not folder.running
+
+
+def test_without_room_nothing_is_stated(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    with pytest.raises(StorageError, match="MB of room"):
+        state(run)
+    assert list_studies(run) == ([], [])
+    assert not (run / "studies").exists()
