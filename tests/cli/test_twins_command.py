@@ -76,16 +76,16 @@ def test_ctrl_c_keeps_what_has_come_and_resume_goes_on(
         return wait(runner, timeout)
 
     monkeypatch.setattr(StudyRunner, "wait", interrupted)
-    words = ["--exploratory", "--looks", "2", "--horizon", "40", "--workers", "1", "--quiet"]
+    words = ["--exploratory", "--looks", "6", "--horizon", "30", "--workers", "1", "--quiet"]
     stopped = said(capsys, "twins", str(run), *words, status=130)
-    assert stopped["replicates"] == 1
+    assert 1 <= stopped["replicates"] < 6
     assert stopped["outcome"] is None
     monkeypatch.undo()
     kept = StudyFolder.open(stopped["directory"]).replicates()
     assert main(["twins", str(run), "--resume", stopped["study"], "--quiet"]) == 0
     assert "xploratory" in capsys.readouterr().out
     found = StudyFolder.open(stopped["directory"]).replicates()
-    assert len(found) == 2
+    assert len(found) == 6
     assert found[: len(kept)] == kept
 
 
