@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .audit import audit_chart, claimed_and_true, gradient_flow
     from .captions import CAPTIONS
+    from .compare import compared_curves
     from .layers import attribution_bars, similarity_heatmap
     from .live import LIVE, live_chart, live_spec
     from .maps import tie_map
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CAPTIONS", "LIVE", "Stated", "attribution_bars", "audit_chart", "blocks_chart", "claimed_and_true",
-    "epsilon_chart", "gradient_flow", "live_chart", "live_spec", "loss_chart", "memory_chart",
+    "compared_curves", "epsilon_chart", "gradient_flow", "live_chart", "live_spec", "loss_chart", "memory_chart",
     "parameters_against_loss",
     "parameters_chart", "policy_intervals", "profile_chart", "q_value_chart", "reward_chart", "similarity_heatmap",
     "study_chart", "sweep_chart", "tie_history", "tie_map", "to_html", "twin_specs", "vega_config",
@@ -41,6 +42,7 @@ __all__ = [
 _HOMES = {
     "audit": ["audit_chart", "claimed_and_true", "gradient_flow"],
     "captions": ["CAPTIONS"],
+    "compare": ["compared_curves"],
     "layers": ["attribution_bars", "similarity_heatmap"],
     "live": ["LIVE", "live_chart", "live_spec"],
     "maps": ["tie_map"],

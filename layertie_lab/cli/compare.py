@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import glob
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, RecordError
 from ..records.directory import is_run
 from . import arguments
 
@@ -25,7 +27,7 @@ def compare(command: arguments.Compare, progress: Console, output: Console) -> d
         AnalysisError: Runs that cannot be compared.
         RecordError: Not a run.
     """
-    from ..analysis.compare import AXES, compare
+    from ..analysis.compare import compare
 
     groups: dict[str, list[Path]] = {}
     for text in command.groups:
@@ -41,7 +43,7 @@ def compare(command: arguments.Compare, progress: Console, output: Console) -> d
         from ..charts.compare import compared_curves
         from ..records.disk import write_atomically
 
-        chart = compared_curves(found.curves, metric=found.metric, axis=AXES[found.at], where=found.where)
+        chart = compared_curves(found.curves, found.points, metric=found.metric, at=found.at)
         write_atomically(command.chart, to_html(chart, title=" and ".join(groups)).encode())
         progress.print(f"chart: {command.chart}", soft_wrap=True)
     return found.to_dict()
@@ -49,36 +51,54 @@ def compare(command: arguments.Compare, progress: Console, output: Console) -> d
 
 def _group(text: str) -> tuple[str, list[Path]]:
     """(label, runs) of what was typed: [NAME=]RUN[,RUN...], each a run, a folder of runs, or a pattern with * and ?."""
-    label, equals, rest = text.partition("=")
-    if not equals:
-        label, rest = "", text
-    paths: list[Path] = []
-    for word in filter(None, rest.split(",")):
-        found = [Path(name) for name in sorted(glob.glob(word))] if any(c in word for c in "*?[") else [Path(word)]
-        if not found:
-            raise ConfigError(f"Expected runs that match {word}, but there are none.", "Check the pattern.")
-        for path in found:
-            inside = sorted(child for child in path.iterdir() if is_run(child)) if _is_folder_of_runs(path) else [path]
-            paths += inside
+    if os.path.exists(text):  # whatever "=" or "," its name holds
+        label, words = "", [text]
+    else:
+        label, equals, rest = text.partition("=")
+        label, words = (label, rest.split(",")) if equals else ("", text.split(","))
+    words = [word for word in words if word]
+    paths = [path for word in words for path in _runs(word)]
     if not paths:
         raise ConfigError(f"Expected runs in {text!r}, but there are none.", "Write NAME=RUN,RUN or a folder of runs.")
-    return label or Path(rest.split(",")[0]).name, paths
+    return label or Path(words[0]).name or Path(words[0]).resolve().name or words[0], paths
 
 
-def _is_folder_of_runs(path: Path) -> bool:
-    return path.is_dir() and not is_run(path)
+def _runs(word: str) -> list[Path]:
+    """The runs that a word of a group names: one, those inside a folder, or those that match a pattern."""
+    if os.path.exists(word) or not any(character in word for character in "*?["):
+        path = Path(word)
+        # What is no folder, or no run, is refused with its reason when it is read.
+        found = _inside(path) if path.is_dir() and not is_run(path) else [path]
+        what = f"runs in the folder {word}"
+    else:
+        folders = [Path(name) for name in sorted(glob.glob(word)) if os.path.isdir(name)]
+        found = [run for path in folders for run in ([path] if is_run(path) else _inside(path))]
+        what = f"runs that match {word}"
+    if not found:
+        raise ConfigError(f"Expected {what}, but there are none.", "`layertie runs FOLDER` lists those of a folder.")
+    return found
+
+
+def _inside(path: Path) -> list[Path]:
+    try:
+        return sorted(child for child in path.iterdir() if is_run(child))
+    except OSError as error:
+        raise RecordError(
+            f"Expected a folder of runs, but {path} cannot be listed ({error.strerror}).", "Name another folder."
+        ) from error
 
 
 def _print(found: Compared, output: Console) -> None:
-    from ..analysis.compare import AXES, UNITS
+    from ..analysis.amounts import AXES, UNITS
 
     table = Table("group", "runs", f"mean {found.metric}", "seeds", box=None)
     for label, members in found.groups.items():
         mean = sum(member.value for member in members) / len(members)
         seeds = " ".join(str(member.seed) for member in members)
         value = f"{mean:,.4f}" if UNITS[found.metric] not in ("parameters", "bytes") else f"{mean:,.0f}"
-        table.add_row(label, str(len(members)), value, seeds)
+        table.add_row(Text(label), str(len(members)), value, seeds)
     output.print(table)
-    output.print(f"at {found.where:,.6g} {AXES[found.at]}", style="dim", soft_wrap=True)
+    at = "with at most" if found.at == "parameters" else "at"
+    output.print(f"{at} {found.where:,.6g} {AXES[found.at]}", style="dim", soft_wrap=True)
     for sentence in (*found.sentences, *found.notes):
         output.print(sentence, soft_wrap=True, markup=False)
