@@ -257,14 +257,9 @@ def judge_of(folder: StudyFolder) -> Callable[[list[dict[str, Any]]], bool] | No
     """What ends a study before its last replicate: its plan of looks. A pilot has none."""
     from layertie_lab.analysis.studies import is_decided
 
-    if is_pilot(folder):
+    if folder.statement.is_pilot:
         return None
     return lambda replicates: is_decided(folder.statement, replicates)
-
-
-def is_pilot(folder: StudyFolder) -> bool:
-    """Whether a study only asks for the spread."""
-    return not folder.statement.primary and folder.statement.statement.startswith("Pilot")
 
 
 def how_far(progress: Any) -> str:
@@ -288,11 +283,13 @@ def ended(folder: StudyFolder, progress: Any) -> str:
 def verdict_traits(folder: StudyFolder) -> dict[str, Any]:
     """The panel's attributes for what a study has come to."""
     from layertie_lab.analysis.sentences import sentence_of
-    from layertie_lab.analysis.studies import verdicts_of_run
+    from layertie_lab.analysis.studies import refusal_of, verdicts_of_run
 
     replicates, stated = folder.replicates(), folder.statement
-    label = "Verdict" if stated.primary else "Pilot" if is_pilot(folder) else "Exploratory"
-    if is_pilot(folder):
+    if refusal := refusal_of(stated, replicates):
+        return {"outcome": "", "label": "No verdict", "verdict": refusal, "forecast": ""}
+    label = "Verdict" if stated.primary else "Pilot" if folder.statement.is_pilot else "Exploratory"
+    if folder.statement.is_pilot:
         sentence = _forecast(folder, replicates) if len(replicates) == stated.replicates else ""
         return {"outcome": "", "label": "", "verdict": "", "forecast": sentence}
     verdict = verdicts_of_run(list_studies(folder.run)[0]).get(folder.name)
@@ -347,12 +344,15 @@ def _rows(studies: list[StudyFolder]) -> list[dict[str, Any]]:
 
 
 def _row(study: StudyFolder, verdict: Any) -> dict[str, Any]:
-    stated, count = study.statement, len(study.replicates())
+    from layertie_lab.analysis.studies import refusal_of
+
+    stated, replicates = study.statement, study.replicates()
+    count, refused = len(replicates), bool(refusal_of(stated, replicates))
     words = stated.statement if stated.primary else f"(exploratory) {stated.statement}"
-    open_still = count < stated.replicates and (verdict is None or not verdict.decided)
+    open_still = count < stated.replicates and not refused and (verdict is None or not verdict.decided)
     return {
         "name": study.name, "statement": words, "expected": stated.expected if stated.primary else "",
-        "outcome": "" if verdict is None or is_pilot(study) else verdict.outcome,
+        "outcome": "refused" if refused else "" if verdict is None or stated.is_pilot else verdict.outcome,
         "estimate": "" if verdict is None else _estimate(verdict), "replicates": count, "horizon": stated.horizon,
         "can_resume": open_still and not study.running,
     }  # fmt: skip

@@ -56,7 +56,7 @@ def _stated(command: arguments.Twins) -> StudyFolder:
     exploratory = command.exploratory or command.pilot > 0
     plan = plan_values((command.pilot,) if command.pilot else command.looks, open_ended=command.open_ended)
     statement = statement_about(
-        found, answered, command.run, statement=command.statement or ("Pilot" if command.pilot else ""),
+        found, answered, command.run, statement=f"Pilot: {command.statement}" if command.pilot else command.statement,
         expected=command.expected, primary=not exploratory, metric=command.metric, horizon=command.horizon,
         smallest_difference=command.smallest_difference, after=command.after, answers=command.answers or None,
         marks=command.marks, windows=command.windows, probe=command.probe, threads=command.threads, **plan,
@@ -85,7 +85,7 @@ def _run(folder: StudyFolder, command: arguments.Twins, progress: Console) -> bo
         TextColumn(columns[0]), BarColumn(), TextColumn(columns[1]), TimeElapsedColumn(), TextColumn("at most"),
         TimeRemainingColumn(), console=progress, disable=command.quiet,
     )  # fmt: skip
-    pilot = command.pilot > 0
+    pilot = folder.statement.is_pilot
 
     def enough(replicates: list[dict[str, Any]]) -> bool:
         return not pilot and is_decided(folder.statement, replicates)
@@ -119,7 +119,7 @@ def _result(
     replicates = folder.replicates()
     verdict = verdicts_of_run(list_studies(folder.run)[0])[folder.name]
     found = _as_values(folder, verdict)
-    if command.pilot and not stopped:
+    if folder.statement.is_pilot and not stopped:
         from ..analysis.forecasts import forecast_of
         from ..analysis.looks import plan_from
         from ..engine.questions import plan_values

@@ -158,6 +158,11 @@ class Statement:
             )
 
     @property
+    def is_pilot(self) -> bool:
+        """Whether it only asks for the spread, before another study (its statement begins with "Pilot")."""
+        return not self.primary and self.statement.startswith("Pilot")
+
+    @property
     def numbers(self) -> range:
         """The numbers of its replicates."""
         return range(self.first_replicate, self.first_replicate + self.replicates)
