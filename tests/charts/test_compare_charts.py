@@ -99,7 +99,7 @@ def test_one_run_in_each_group_has_no_mean() -> None:
 
 
 def test_long_runs_are_thinned_to_their_extremes() -> None:
-    frame = curves(20_000)
+    frame = curves(6_000)
     found = layers(charts.compared_curves(frame))
     assert len(found["line"]) < 4_100
     assert len(found["mean"]) < 1_100

@@ -92,7 +92,7 @@ def test_a_label_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[bold]x, validation-loss" in out
 
 
-@pytest.mark.parametrize("at", ["steps", "parameters", "flops"])
+@pytest.mark.parametrize("at", ["steps", "parameters"])
 def test_a_chart(at: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "chart.html"
     assert main(["compare", "lab", "paper", "--at", at, "--chart", str(page), "--json"]) == 0
@@ -141,8 +141,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("what", BAD)
-@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(("what", "as_json"), [*((what, True) for what in BAD), ("one group", False)])
 def test_refusals(what: str, as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
     words, said = BAD[what]
     assert main(["compare", *words, *(["--json"] if as_json else [])]) == 2
@@ -150,7 +149,7 @@ def test_refusals(what: str, as_json: bool, capsys: pytest.CaptureFixture[str]) 
     assert said in captured.err
     assert captured.err.count("layertie:") == 1
     assert "Traceback" not in captured.err
-    assert captured.out == "" or "chart" in what
+    assert captured.out == ""
 
 
 @pytest.mark.parametrize("words", [["lab", "paper", "--metric", "loss"], ["lab", "paper", "--at", "epochs"]])
