@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -185,7 +185,7 @@ class Replay:
             else:
                 choice = found.choice
                 if self.log.config.model.layers != self.config.model.layers and choice not in proposal.legal:
-                    choice = min(proposal.legal, key=lambda legal: (abs(legal - found.choice), legal))
+                    choice = nearest(choice, proposal.legal)
                 replayed = found.by == "agent" and choice != proposal.choice
                 by = "replay" if replayed else found.by
             outcomes.append(session.commit(choice, by=by))
@@ -229,6 +229,11 @@ def _moved(rules: Rules, old: int, new: int) -> Rules:
     return replace(
         rules, independent=tuple(map(place, rules.independent)), locked=tuple(map(place, rules.locked))
     )  # fmt: skip
+
+
+def nearest(answer: int, legal: Iterable[int]) -> int:
+    """The legal answer nearest to one, the earlier of two."""
+    return min(legal, key=lambda other: (abs(other - answer), other))
 
 
 def counterpart(layer: int, layers: int, others: int) -> int:
