@@ -1,0 +1,57 @@
+"""The scripts under data/ find again what is recorded there."""
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def recorded(name: str) -> dict[str, Any]:
+    return json.loads((DATA / name).read_text())
+
+
+def script(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(DATA / name))
+
+
+def test_recorded_equal_answers_give_the_recorded_verdicts_at_the_stated_level():
+    """At least 400 verdicts on real training in which nothing is to be found."""
+    results = recorded("verdicts/same_answer.json")
+    found = np.concatenate([np.array(moment["differences"]) for moment in results["moments"]])
+    assert script("verdicts/same_answer.py")["verdicts_of"](found)["bands"] == results["bands"]
+    low, high = results["false_expected_95"]
+    assert len(found) >= 400
+    assert low <= results["bands"]["0"]["false"] <= high
+    assert results["bands"]["0.003"]["false"] <= high
+
+
+def test_equal_answers_on_other_numbers_differ_by_noise():
+    """The recorded differences of one moment's first verdict, trained again."""
+    differences = script("verdicts/same_answer.py")["differences"]
+    found, about = differences(1, 5, 1)
+    again = recorded("verdicts/same_answer.json")["moments"][0]
+    assert {name: again[name] for name in about} == about
+    assert np.abs(found[0] - again["differences"][0]).max() < 1e-4
+
+
+def test_noise_of_a_millionth_does_not_matter():
+    case = script("twins/known_answers.py")["measure"](
+        policy="lab", decisions=8, noise=1e-6, replicates=4, horizon=4, layers=3, width=16, context=16, batch_size=4
+    )
+    assert case["outcome"] == "no difference that matters"
+    assert 0 < abs(case["curve"][-1]["value"]) < 1e-4
+
+
+@pytest.mark.slow
+def test_tying_two_layers_that_have_grown_apart_hurts():
+    known = script("twins/known_answers.py")
+    name = "tie layer 3 to 2, independent, step 1508"
+    case, before = known["measure"](**known["CASES"][name]), recorded("twins/known_answers.json")["cases"][name]
+    assert case["outcome"] == before["outcome"] == "worse"
+    assert case["curve"][-1]["low"] > 0
+    assert case["curve"][-1]["value"] == pytest.approx(before["curve"][-1]["value"], abs=0.03)
