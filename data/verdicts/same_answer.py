@@ -117,7 +117,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
                 "expected": results["verdicts"] * np.diff(expected(edges)),
             }
         )
-        base = alt.Chart(frame).encode(x=alt.X("from:Q", title=title), x2="to:Q")
+        base = alt.Chart(frame).encode(x=alt.X("from:Q", title=title, bin="binned"), x2="to:Q")
         bars = base.mark_bar(color="#9ecae1", stroke="white").encode(y=alt.Y("verdicts:Q", title="verdicts"))
         line = base.mark_rule(color="#d94801", strokeWidth=2).encode(y="expected:Q")
         charts.append((bars + line).properties(width=300, height=180))
