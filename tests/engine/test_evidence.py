@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from layertie_lab.analysis.studies import verdicts_of_run
+from layertie_lab.records.studies import list_studies
+
 DATA = Path(__file__).parents[2] / "data"
 
 
@@ -55,3 +58,14 @@ def test_tying_two_layers_that_have_grown_apart_hurts():
     assert case["outcome"] == before["outcome"] == "worse"
     assert case["curve"][-1]["low"] > 0
     assert case["curve"][-1]["value"] == pytest.approx(before["curve"][-1]["value"], abs=0.03)
+
+
+def test_recorded_hypotheses_were_stated_before_and_get_their_recorded_verdicts():
+    studies, damaged = list_studies(DATA / "hypotheses" / "laptop-lab")
+    found = {name: verdict.outcome for name, verdict in verdicts_of_run(studies).items() if verdict is not None}
+    before = recorded("hypotheses/laptop-lab/verdicts.json")["studies"]
+    assert found == {study["study"]: study["outcome"] for study in before}
+    assert len(found) >= 3
+    assert "no difference that matters" in found.values()
+    assert not damaged
+    assert all(study.statement.primary for study in studies)
