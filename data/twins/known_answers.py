@@ -29,20 +29,22 @@ from layertie_lab.engine.twins import train_pair
 MARKS = (1, 2, 4, 8, 12, 20)
 FIRST = 1_001
 """Number of the first replicate: other keys than those that the settings were looked for with (1 to 8)."""
-UNTIE: dict[str, Any] = {"policy": "all-tied", "decisions": 27, "replicates": 16, "horizon": 50}
+UNTIE: dict[str, Any] = {
+    "policy": "all-tied", "decisions": 52, "replicates": 16, "horizon": 50, "curve_windows": 192,
+}  # fmt: skip
 CASES: dict[str, dict[str, Any]] = {
     "tie layer 3 to 2, independent, step 1508": {
         "policy": "independent", "decisions": 377, "answer": 2, "replicates": 8, "horizon": 20,
     },
     "weight noise of 1e-6": {"policy": "lab", "decisions": 102, "noise": 1e-6, "replicates": 16, "horizon": 50},
-    "untie layer 3, all-tied, step 108": UNTIE,
-    "untie layer 3, all-tied, step 108, moments reset": UNTIE | {"moments": "reset"},
+    "untie layer 3, all-tied, step 208, moments reset": UNTIE | {"moments": "reset"},
+    "untie layer 3, all-tied, step 208": UNTIE,
 }  # fmt: skip
 
 
 def measure(
     *, policy: str, decisions: int, replicates: int, horizon: int, answer: int | None = None, noise: float = 0.0,
-    **settings: Any,
+    curve_windows: int = LEAST_WINDOWS, **settings: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """One case: differences over the horizon, nats per token, and the verdict at its end by the default plan.
 
@@ -52,6 +54,7 @@ def measure(
         replicates: R.
         horizon: Optimizer steps after the fork.
         answer: The other answer; None = the layer on its own.
+        curve_windows: Validation windows at the marks before the horizon.
         noise: In place of another answer: standard deviation of normal noise on every weight of the second branch.
         **settings: Further settings of the run.
     """
@@ -64,7 +67,7 @@ def measure(
     other = proposal.layer if answer is None else answer
     plan = TwinPlan(
         horizon=horizon, after="hold", checkpoints=tuple(mark for mark in MARKS if mark < horizon),
-        curve_windows=LEAST_WINDOWS,
+        curve_windows=curve_windows,
     )  # fmt: skip
     rows = []
     for replicate in range(FIRST, FIRST + replicates):
@@ -90,7 +93,8 @@ def measure(
         "config_hash": config.hash, "settings": settings | {"policy": policy}, "step": moment.step,
         "ties": list(moment.ties), "layer": proposal.layer, "proposed": proposal.choice,
         "answered": None if noise else other, "noise": noise, "after": plan.after, "replicates": replicates,
-        "first_replicate": FIRST, "windows": plan.windows, "seconds": round(time.perf_counter() - start),
+        "first_replicate": FIRST, "windows": plan.windows,
+        "curve_windows": curve_windows, "seconds": round(time.perf_counter() - start),
         "outcome": verdict.outcome, "curve": curve, "differences": np.round(found, 8).tolist(),
     }  # fmt: skip
 
