@@ -36,7 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "tie layer 3 to 2, independent, step 1508": {
         "policy": "independent", "decisions": 377, "answer": 2, "replicates": 8, "horizon": 20,
     },
-    "weight noise of 1e-6": {"policy": "lab", "decisions": 102, "noise": 1e-6, "replicates": 16, "horizon": 50},
+    "weight noise of 1e-6": {"policy": "lab", "decisions": 102, "noise": 1e-6, "replicates": 8, "horizon": 20},
     "untie layer 3, all-tied, step 208, moments reset": UNTIE | {"moments": "reset"},
     "untie layer 3, all-tied, step 208": UNTIE,
 }  # fmt: skip
