@@ -69,3 +69,12 @@ def test_recorded_hypotheses_were_stated_before_and_get_their_recorded_verdicts(
     assert "no difference that matters" in found.values()
     assert not damaged
     assert all(study.statement.primary for study in studies)
+
+
+@pytest.mark.slow
+def test_untying_a_middle_layer_hurts_first_and_helps_later_where_its_moments_start_anew():
+    known = script("twins/known_answers.py")
+    name = "untie layer 3, all-tied, step 208, moments reset"
+    curve = {entry["steps"]: entry for entry in known["measure"](**known["CASES"][name])["curve"]}
+    assert curve[2]["low"] > 0
+    assert curve[50]["high"] < 0
