@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from layertie_lab.engine.studies import StudyProgress, StudyRunner
 
 PRESENT = "present"
+LOOK_AGAIN = 2.0
+"""Seconds until a list is read again in which somebody else's study runs."""
 _WORK = ThreadPoolExecutor(1, thread_name_prefix="layertie studies")
 """What reads a run's files for this tab, one at a time: training is what the cores are for."""
 
@@ -36,9 +39,17 @@ class Running:
 
     def __init__(self) -> None:
         self.runner: StudyRunner | None = None
+        self.cancelled = False
+
+    @property
+    def name(self) -> str:
+        """The study that runs; "" if none does."""
+        going = self.runner is not None and self.runner.progress.state == "running"
+        return self.runner.folder.name if going and self.runner is not None else ""
 
     def cancel(self) -> None:
-        """End it; what has finished is kept."""
+        """End it, or one that is being stated; what has finished is kept."""
+        self.cancelled = True
         if self.runner is not None:
             self.runner.cancel()
 
@@ -69,12 +80,13 @@ class Counterfactuals:
 
     def clear(self, *, example: bool) -> None:
         """Another run is on the page."""
+        stopped = self.running.name
         self.running.cancel()
         self._shown = None
         self._steer.show(hint="")
         self.panel.show(
-            moments=[], chosen="", wrong={}, alarm=False, share=None, forecast="", outcome="", label="", verdict="",
-            ready=not example, sentence=inquiries.EXAMPLE if example else inquiries.ABOUT,
+            moments=[], chosen="", wrong={}, alarm=False, share=None, forecast="", outcome="", label="", headline="", verdict="",
+            ready=not example, sentence=inquiries.opening(example, stopped),
         )  # fmt: skip
         self.chart.set_panels({})
         self.studies.show(studies=[], current="", note="")
@@ -118,6 +130,12 @@ class Counterfactuals:
         self.tree.show(runs=found.tree, stored=found.stored, current=path.name)
         self.studies.show(studies=found.studies, note=found.note)
         self._show_present()
+        if found.others and not self.running.name:
+            # Another page's study, or one that this page has just left: its end is not told here.
+            again = weakref.WeakMethod(self.refresh)
+            timer = threading.Timer(LOOK_AGAIN, lambda: (method := again()) and method())
+            timer.daemon = True
+            timer.start()
 
     def _show_present(self) -> None:
         """The decision at hand is the first of the moments, while an answer is awaited."""
@@ -147,9 +165,11 @@ class Counterfactuals:
                 wrong=stated.wrong, sentence="The study was not started; see beside the fields.", alarm=True
             )
             return
+        self.running.cancelled = False
         self.panel.show(
-            share=-1.0, sentence=inquiries.STATING, alarm=False, outcome="", label="", verdict="", forecast=""
-        )
+            share=-1.0, sentence=inquiries.STATING, alarm=False, outcome="", label="", headline="",
+            verdict="", forecast="",
+        )  # fmt: skip
         saved: Future[Any] | None = None
         if stated.moment == PRESENT:
             if not isinstance(self._hold.source, Handle):
@@ -170,6 +190,10 @@ class Counterfactuals:
             else:
                 self.panel.show(sentence=str(error), alarm=True, share=None)
             return
+        if self.running.cancelled:
+            self.panel.show(share=None, sentence=inquiries.CANCELLED_EARLY.format(done.result().name))
+            self.refresh()
+            return
         self._run(done.result())
 
     def _run(self, folder: StudyFolder) -> None:
@@ -185,6 +209,10 @@ class Counterfactuals:
             runner.start()
         except LayertieError as error:
             self.panel.show(sentence=str(error), alarm=True, share=None)
+            return
+        if self.running.cancelled:
+            runner.cancel()
+        self.refresh()
 
     def _changed(self, folder: StudyFolder, progress: StudyProgress) -> None:
         """How far a study is, in its thread."""
@@ -224,6 +252,7 @@ class Counterfactuals:
         elif self.panel.share is not None:
             raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
         else:
+            self.running.cancelled = False
             self.panel.show(share=-1.0, sentence=inquiries.STATING, alarm=False)
             self._run(folder)
 

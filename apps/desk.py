@@ -257,6 +257,7 @@ class Desk:
         if command.kind == "farewell":
             if self.steer.status == "running" and self._hold.path is not None:
                 farewells.put(self._hold.path, self._goal)
+            self.counterfactuals.running.cancel()
             self._leave(FAREWELL_GRACE)
             return
         if command.kind in ("run", "run_n"):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from layertie_lab.core.errors import ConfigError, LayertieError, RecordError
 from layertie_lab.core.statements import METRICS
-from layertie_lab.records.studies import StudyFolder, list_studies, state_study
+from layertie_lab.records.studies import StudyFolder, list_studies, missing_studies, state_study
 from layertie_lab.records.tree import as_row, last_decision, make_branch, moment_name, tree_of
 
 ABOUT = (
@@ -18,9 +18,12 @@ ABOUT = (
     " times, and compared."
 )
 EXAMPLE = "A recorded example can be looked at; press Start above to train a run that can be asked."
-HINT = "You overruled the agent. Did it matter? The tab of that name, below the charts, finds out."
+HINT = "Did it matter? See the tab of that name, below the charts."
+CANCELLED_EARLY = "Cancelled before the first replicate; Go on in the list runs {}."
 STATING = "The hypothesis is written down before the first replicate starts."
 NOT_STARTED = "The study was not started; see beside the fields."
+FARTHEST = 100_000
+"""Optimizer steps of the longest horizon: it would take an afternoon."""
 PILOT = 4
 """Replicates of a pilot."""
 DEFAULTS = {
@@ -38,7 +41,7 @@ def offers() -> dict[str, list[list[str]]]:
             [name, metric.label + (f" ({metric.unit})" if metric.unit else "")] for name, metric in METRICS.items()
         ],
         "after": [
-            ["continue-locked", "the agent goes on, but may not touch this layer"],
+            ["continue-locked", "agent goes on, layer locked"],
             ["continue", "the agent goes on"],
             ["hold", "the tie map is held"],
             ["recorded", "a list of answers"],
@@ -63,6 +66,7 @@ class Found(NamedTuple):
         tree: The tree's runs.
         studies: The list's rows, the latest first.
         note: What holds for all studies.
+        others: Whether a study runs.
     """
 
     moments: list[dict[str, Any]]
@@ -70,6 +74,7 @@ class Found(NamedTuple):
     tree: list[dict[str, Any]]
     studies: list[dict[str, Any]]
     note: str
+    others: bool = False
 
 
 def read(path: Path) -> Found:
@@ -91,19 +96,31 @@ def read(path: Path) -> Found:
     for row in tree:
         row["parent"] = tree[0]["id"] if row["parent"] == "" else row["parent"]
     studies, damaged = list_studies(path)
-    return Found(moments, stored, tree, _rows(studies), " ".join([*_family(studies), *damaged]))
+    notes = [*_family(path, studies), *damaged]
+    return Found(moments, stored, tree, _rows(studies), " ".join(notes), any(study.running for study in studies))
+
+
+def opening(example: bool, stopped: str) -> str:
+    """What is said when a run is shown; `stopped` names the study of the run before that still ran."""
+    about = EXAMPLE if example else ABOUT
+    left = f"{stopped} of the run before was stopped; its finished replicates are kept, and Go on continues it there. "
+    return f"{left if stopped else ''}{about}"
 
 
 def _act(layer: int, source: int) -> str:
     return "on its own" if source == layer else f"tied to {source}"
 
 
+def _brief(layer: int, source: int) -> str:
+    return "own" if source == layer else f"to {source}"
+
+
 def _moment(found: Any) -> dict[str, Any]:
     opening = f"decision {found.decision}, layer {found.layer}"
-    agent = f"agent {_act(found.layer, found.proposed)}"
-    words = (
-        f"{opening}: you {_act(found.layer, found.answered)}, {agent}" if found.overridden else f"{opening}: {agent}"
-    )
+    agent = f"agent: {_brief(found.layer, found.proposed)}"
+    words = f"{opening} ({agent})"
+    if found.overridden:
+        words = f"{opening} (you: {_brief(found.layer, found.answered)}; {agent})"
     return {
         "id": moment_name(found.decision), "words": words, "layer": found.layer, "proposed": found.proposed,
         "legal": list(found.legal), "answered": found.answered if found.overridden else None,
@@ -112,9 +129,9 @@ def _moment(found: Any) -> dict[str, Any]:
 
 def present(state: Any) -> dict[str, Any]:
     """The decision at hand, as the steering panel has it."""
-    agent = _act(state.layer, state.proposed)
+    agent = _brief(state.layer, state.proposed)
     return {
-        "id": "present", "words": f"decision {state.asked}, layer {state.layer}, now at hand: agent {agent}",
+        "id": "present", "words": f"decision {state.asked}, layer {state.layer}, at hand (agent: {agent})",
         "layer": state.layer, "proposed": state.proposed, "legal": list(state.legal), "answered": None,
     }  # fmt: skip
 
@@ -184,8 +201,8 @@ class Form:
         form._number("horizon", values, int, "a whole number of optimizer steps, such as 100")
         form._number("smallest_difference", values, float, "a number, such as 0.003")
         form.answer = form.stated.pop("answer", -1)
-        if form.stated.get("horizon", 1) < 1:
-            form.wrong["horizon"] = "Expected a horizon of 1 optimizer step or more; try 100."
+        if not 1 <= form.stated.get("horizon", 1) <= FARTHEST:
+            form.wrong["horizon"] = f"Expected a horizon of 1 optimizer step or more, up to {FARTHEST:,}; try 100."
         for name in ("expected", "metric", "after", "statement", "probe"):
             form.stated[name] = str(values.get(name, ""))
         if form.stated["after"] == "recorded":
@@ -221,8 +238,9 @@ def state(path: Path, form: Form, at_hand: int, saved: Future[Any] | None) -> St
     Raises:
         LayertieError: It cannot be stated.
     """
+    from layertie_lab.engine.moments import Moment
     from layertie_lab.engine.questions import plan_values, question, statement_about
-    from layertie_lab.engine.replicates import plan_of
+    from layertie_lab.engine.replicates import check_statement, plan_of
 
     if saved is not None:
         saved.result(60)
@@ -237,6 +255,8 @@ def state(path: Path, form: Form, at_hand: int, saved: Future[Any] | None) -> St
         plan = plan_values(PLANS.get(name, PLANS["looks"]), open_ended=name == "open")
     statement = statement_about(found, form.answer, path, primary=form.kind == "state", **stated, **plan)
     plan_of(statement)
+    # What cannot be is to be said before anything is written: a stated hypothesis counts.
+    check_statement(statement, Moment.stored(path, found.checkpoint.name).open())
     return state_study(path, statement, found.checkpoint)
 
 
@@ -275,29 +295,33 @@ def ended(folder: StudyFolder, progress: Any) -> str:
     if progress.state == "failed":
         return progress.error
     if progress.state == "cancelled":
-        return f"Cancelled after {progress.replicates} replicates, which are kept; Go on in the list continues it."
+        kept = f"after {progress.replicates} replicates, which are kept" if progress.replicates else "before the first"
+        return f"Cancelled {kept}; Go on in the list continues it."
     seconds = f"{progress.seconds:.0f} s"
     return f"{folder.name} has ended after {progress.replicates} replicates in {seconds}."
 
 
 def verdict_traits(folder: StudyFolder) -> dict[str, Any]:
     """The panel's attributes for what a study has come to."""
-    from layertie_lab.analysis.sentences import sentence_of
+    from layertie_lab.analysis.sentences import headline_of, sentence_of
     from layertie_lab.analysis.studies import refusal_of, verdicts_of_run
 
     replicates, stated = folder.replicates(), folder.statement
     if refusal := refusal_of(stated, replicates):
-        return {"outcome": "", "label": "No verdict", "verdict": refusal, "forecast": ""}
+        return {"outcome": "", "label": "No verdict", "headline": "", "verdict": refusal, "forecast": ""}
     label = "Verdict" if stated.primary else "Pilot" if folder.statement.is_pilot else "Exploratory"
     if folder.statement.is_pilot:
         sentence = _forecast(folder, replicates) if len(replicates) == stated.replicates else ""
-        return {"outcome": "", "label": "", "verdict": "", "forecast": sentence}
+        return {"outcome": "", "label": "", "headline": "", "verdict": "", "forecast": sentence}
     verdict = verdicts_of_run(list_studies(folder.run)[0]).get(folder.name)
     if verdict is None:
         first = stated.looks.get("replicates", [2])[0]
         words = f"There is no verdict before the first look, at {first} replicates." if replicates else ""
-        return {"outcome": "", "label": label if words else "", "verdict": words, "forecast": ""}
-    return {"outcome": verdict.outcome, "label": label, "verdict": sentence_of(verdict), "forecast": ""}
+        return {"outcome": "", "label": label if words else "", "headline": "", "verdict": words, "forecast": ""}
+    return {
+        "outcome": verdict.outcome, "label": label, "headline": headline_of(verdict), "verdict": sentence_of(verdict),
+        "forecast": "",
+    }  # fmt: skip
 
 
 def _forecast(folder: StudyFolder, replicates: list[dict[str, Any]]) -> str:
@@ -365,8 +389,9 @@ def _estimate(verdict: Any) -> str:
     return f"{value} [{float(verdict.interval.low):+.4g}, {float(verdict.interval.high):+.4g}] {unit}"
 
 
-def _family(studies: list[StudyFolder]) -> list[str]:
-    stated = sum(study.statement.primary for study in studies)
-    return (
-        [f"{stated} hypotheses have been stated about this run; verdicts are corrected for that."] if stated > 1 else []
-    )
+def _family(path: Path, studies: list[StudyFolder]) -> list[str]:
+    missing = missing_studies(path, studies)
+    stated = sum(study.statement.primary for study in studies) + len(missing)
+    words = f"{stated} hypotheses have been stated about this run; verdicts are corrected for that (Holm)."
+    gone = f"Of these {', '.join(missing)} cannot be read any more, and count all the same."
+    return [*([words] if stated > 1 else []), *([gone] if missing else [])]

@@ -167,6 +167,7 @@ def compare(
     _check_comparable(every)
     curves = {run.path: curve_of(run, metric, at) for run in every}
     place = common_place(curves, at, where)
+    _check_parted(every, at, place)
     found = {label: [_member(run, curves[run.path], at, place) for run in members] for label, members in runs.items()}
     (first, ours), *others = found.items()
     comparisons = [_compared(first, ours, label, theirs) for label, theirs in others]
@@ -181,8 +182,32 @@ def compare(
         for label, members in runs.items()
         for run in members
     ]  # fmt: skip
-    notes = [*_branches(every), *_groups(found, comparisons), *_earlier(at, where, place), *_unequal(at, found)]
+    notes = [
+        *_branches(every),
+        *_groups(found, comparisons),
+        *_earlier(at, where, place),
+        *_unequal(at, found),
+        *_depths(runs),
+    ]
     return Compared(metric, at, place, found, comparisons, pl.concat(frames), notes)
+
+
+def _check_parted(runs: Sequence[Run], at: At, place: float) -> None:
+    """Refuse a place at which two of the runs are still the same run."""
+    if at != "steps":
+        return
+    paths = {run.path.resolve() for run in runs}
+    for run in runs:
+        left, path = leaving_of(run.path), run.path.resolve()
+        if left is None or place > left.step:
+            continue
+        parent = path.parent / left.parent if left.parent else path.parents[1]
+        if parent in paths:
+            raise AnalysisError(
+                f"Expected a step at which {run.name} has left {parent.name} (after step {left.step}), but the last "
+                f"that all runs were evaluated at is {place:g}: both are the same run there.",
+                "Let the branch go on until its next evaluation (training.evaluate_every), or ask twins.",
+            )
 
 
 def _check_comparable(runs: Sequence[Run]) -> None:
@@ -252,6 +277,14 @@ def _branches(runs: Sequence[Run]) -> list[str]:
                 "the same run."
             )
     return notes
+
+
+def _depths(runs: Mapping[str, Sequence[Run]]) -> list[str]:
+    depths = {label: sorted({run.config.model.layers for run in members}) for label, members in runs.items()}
+    if len({layers for found in depths.values() for layers in found}) < 2:
+        return []
+    words = "; ".join(f"{label}: {', '.join(map(str, found))}" for label, found in depths.items())
+    return [f"The runs have different numbers of layers ({words})."]
 
 
 def _groups(groups: Mapping[str, Sequence[Member]], comparisons: Sequence[Comparison]) -> list[str]:

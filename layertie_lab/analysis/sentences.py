@@ -17,6 +17,20 @@ def sentence_of(verdict: Verdict) -> str:
     )  # fmt: skip
 
 
+def headline_of(verdict: Verdict) -> str:
+    """What came out, in one plain sentence, for whoever reads no further."""
+    found, stated, interval = verdict.difference, verdict.hypothesis, verdict.interval
+    opening = f"After {stated.horizon} steps: {stated.compared} is {found.value:+.3g} {stated.unit}".rstrip()
+    if interval is None:
+        same = "they use the same parameters, or nothing that differs has reached the loss"
+        return f"{opening} in every replicate{f': {same}' if found.identical else ''}."
+    ends = f"the data allow {float(interval.low):+.3g} to {float(interval.high):+.3g}"
+    if float(interval.high) == float("inf"):
+        ends = "the replicates are too few for a range"
+    worse = "above" if stated.lower_is_better else "below"
+    return f"{opening} ({worse} 0 is worse); {ends}."
+
+
 def _stated(verdict: Verdict) -> str:
     stated = verdict.hypothesis
     quoted = f'"{stated.statement.strip()}"' if stated.statement.strip() else "no statement"

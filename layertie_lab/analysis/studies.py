@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..core.errors import AnalysisError
+from ..core.errors import AnalysisError, RecordError
 from ..core.statements import METRICS, Statement
-from ..records.studies import StudyFolder, in_order
+from ..records.studies import StudyFolder, in_order, missing_studies
 from .looks import plan_from
 from .statistics import LEVEL, mean_interval
 from .verdicts import Hypothesis, Verdict, correct, judge
@@ -137,14 +137,17 @@ def verdicts_of_run(studies: Sequence[StudyFolder]) -> dict[str, Verdict | None]
     """Name of a study -> its verdict, all stated ones corrected together (Holm); None before its first look.
 
     A stated hypothesis counts from the moment it is stated, not only once it has a verdict: those that have none yet
-    are taken as the ones that reject nothing.
+    are taken as the ones that reject nothing, and so are those whose folders were removed or changed.
+
+    Args:
+        studies: All of one run (`records.studies.list_studies`).
     """
     found: dict[str, Verdict | None] = {}
-    open_ones = 0
+    open_ones = len(missing_studies(studies[0].run, studies)) if studies else 0
     for study in studies:
         try:
             found[study.name] = verdict_of(study.statement, study.replicates())
-        except AnalysisError:
+        except (AnalysisError, RecordError):
             found[study.name] = None
         open_ones += found[study.name] is None and study.statement.primary
     known = {name: verdict for name, verdict in found.items() if verdict is not None}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any, Literal
 
 import altair as alt
@@ -105,7 +106,7 @@ def difference_over_horizon(stated: Stated, panel: Panel | None = None, rows: Ro
     """
     panel = panel or Panel()
     y = alt.Y("difference:Q", title="answered minus proposed (nats)", scale=alt.Scale(zero=False))
-    layers = [*_bands(stated, shade_band=stated.is_loss), _horizon(stated)]
+    layers = [*_bands(stated, "twin_differences", shade_band=stated.is_loss), _horizon(stated)]
     layers.append(
         table("twin_differences")
         .mark_line(strokeWidth=1, opacity=0.5, color=palette.TIED)
@@ -160,19 +161,29 @@ def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None
             alt.Tooltip("low:Q", format="+.5f"), alt.Tooltip("high:Q", format="+.5f"),
         ],
     )  # fmt: skip
-    layers = [*_bands(stated, window=False), dots, mean, whisker, middle, *empty_note(["twin_values"], WAITING)]
+    layers = [
+        *_bands(stated, "twin_values", window=False),
+        dots,
+        mean,
+        whisker,
+        middle,
+        *empty_note(["twin_values"], WAITING),
+    ]
     about = f"Difference in {stated.metric} of each replicate, the running mean, and its interval at each look."
     return assemble(layers, panel, ["twin_values", "twin_looks"], rows, zoom=False, hover=False, description=about)
 
 
-def _bands(stated: Stated, *, shade_band: bool = True, window: bool = True) -> list[alt.Chart]:
+def _bands(stated: Stated, rows: str, *, shade_band: bool = True, window: bool = True) -> list[alt.Chart]:
     """What is drawn behind: the band of differences that do not matter, the agent's reward window, and zero."""
     layers = []
     if shade_band and stated.band > 0:
-        band = _one(low=-stated.band, high=stated.band).mark_rect(color=palette.VALIDATION, opacity=0.16)
+        # Alone it would fill the plot, and say nothing.
+        some = _one(low=-stated.band, high=stated.band).transform_filter(f"length(data('{rows}')) > 0")
+        band = some.mark_rect(color=palette.VALIDATION, opacity=0.16)
         layers.append(band.encode(y=alt.Y("low:Q"), y2="high:Q"))
     if window and stated.reward_window > 0:
-        reward = _one(start=0, end=stated.reward_window).mark_rect(color=palette.REWARD_SPLIT, opacity=0.18)
+        first = _one(start=0, end=stated.reward_window).transform_filter(f"length(data('{rows}')) > 0")
+        reward = first.mark_rect(color=palette.REWARD_SPLIT, opacity=0.18)
         layers.append(reward.encode(x=alt.X("start:Q"), x2="end:Q"))
     layers.append(_one(zero=0).mark_rule(style="reference").encode(y=alt.Y("zero:Q")))
     return layers
@@ -201,8 +212,10 @@ def study_chart(
     width: int | Literal["container"] = 560,
     height: int = 220,
     dark: bool = False,
+    title: str = "",
+    subtitle: str = "",
 ) -> alt.VConcatChart:
-    """All panels of a study, one below the other.
+    """All panels of a study, one below the other, each with how to read it.
 
     Args:
         stated: What the study is about.
@@ -210,12 +223,15 @@ def study_chart(
         width: Of each chart in pixels.
         height: Of each plot in pixels.
         dark: Whether the page is dark.
+        title: Of the whole: the hypothesis.
+        subtitle: Below it: the verdict.
     """
     panel = Panel(width=width, height=height, dark=dark)
     filled = {name: rows_of(frame) for name, frame in tables.items()}
     charts = []
-    for title, make in PANELS.values():
-        chart = make(stated, panel, filled).properties(title=title)
+    for name, (title, make) in PANELS.items():
+        words = wrap(CAPTIONS[name], width // 6 if isinstance(width, int) else 100)
+        chart = make(stated, panel, filled).properties(title=alt.TitleParams(title, subtitle=words))
         # Theme, rows and the way a chart is fitted belong to the whole.
         chart.config, chart.autosize, chart.datasets = alt.Undefined, alt.Undefined, alt.Undefined
         charts.append(chart)

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from ..core.errors import CancelledError, ConfigError
-from ..records.tree import Node, as_row, last_decision, make_branch, tree_of
+from ..core.errors import CancelledError, ConfigError, TieError
+from ..records.tree import Node, as_row, last_decision, make_branch, remove_branch, tree_of
 from . import arguments
 
 if TYPE_CHECKING:  # it imports torch, which showing a tree need not
@@ -40,7 +40,11 @@ def branch(command: arguments.Branch, progress: Console, output: Console) -> tup
         decision = last_decision(command.run)
         why = why or f"undo of decision {decision}"
     path = make_branch(command.run, decision, name=command.name, why=why)
-    return _go(path, command, progress)
+    try:
+        return _go(path, command, progress)
+    except TieError:
+        remove_branch(path)  # it was made for an answer that cannot be given
+        raise
 
 
 def _go(path: Path, command: arguments.Branch, progress: Console) -> tuple[dict[str, Any], int]:
@@ -95,7 +99,7 @@ def _line(node: Node) -> Text:
     text = Text(node.name, style="bold")
     loss = node.run.validation_loss
     facts = f"  {node.run.decisions} decisions, {node.run.status}"
-    facts += "" if loss is None else f", validation loss {loss:.4f}"
+    facts += "" if loss is None else f", validation loss {loss:.4f} at decision {node.run.evaluated}"
     if node.left is not None:
         facts += f"; left before decision {node.left.decision}" + (f": {node.left.why}" if node.left.why else "")
     return text.append(facts, style="not bold")

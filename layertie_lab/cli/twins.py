@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..core.errors import ConfigError, LayertieError
+from ..core.errors import ConfigError, WorkerError
 from ..records.studies import StudyFolder, list_studies, state_study
 from . import arguments
 
@@ -106,7 +106,7 @@ def _run(folder: StudyFolder, command: arguments.Twins, progress: Console) -> bo
 
         refused = refusal_of(folder.statement, folder.replicates())
         again = f"layertie twins {folder.run} --resume {folder.name} goes on."
-        raise LayertieError(found.error, "There is no verdict." if refused else again)
+        raise WorkerError(found.error, "There is no verdict." if refused else again)
     return found.state == "cancelled"
 
 
@@ -140,7 +140,8 @@ def _result(
 
 
 def _draw(folder: StudyFolder, path: Path) -> None:
-    from ..analysis.studies import tables_of
+    from ..analysis.sentences import headline_of
+    from ..analysis.studies import tables_of, verdicts_of_run
     from ..charts import Stated, study_chart, to_html
     from ..core.statements import METRICS
     from ..records.disk import write_atomically
@@ -151,7 +152,10 @@ def _draw(folder: StudyFolder, path: Path) -> None:
         stated.horizon, stated.smallest_difference, stated.steps_per_decision, metric.label, metric.unit,
         stated.metric == "last",
     )  # fmt: skip
-    chart = study_chart(drawn, tables_of(stated, folder.replicates()))
+    verdict = verdicts_of_run(list_studies(folder.run)[0])[folder.name]
+    said = "no verdict yet" if verdict is None else f"{verdict.outcome}. {headline_of(verdict)}"
+    words = stated.statement if stated.primary else f"Exploratory: {stated.statement or 'no hypothesis'}"
+    chart = study_chart(drawn, tables_of(stated, folder.replicates()), title=words, subtitle=f"Verdict: {said}")
     write_atomically(path, to_html(chart, title=f"{folder.name}: {stated.statement or 'exploratory'}").encode())
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 
 from ..core.errors import ConfigError, LayertieError, WorkerError
 from ..records.studies import StudyFolder, in_order
+from .link import describe_exit
 
 TURN = 0.2
 """Seconds between two words on the progress."""
@@ -235,7 +236,7 @@ class StudyRunner:
             child.gone = True
             status = child.process.wait()
             raise WorkerError(
-                f"Expected the twins' process to go on, but it ended (status {status}) at replicate {child.number}.",
+                f"Expected the twins' process to go on, but it ended ({describe_exit(status)}) {self._place(child)}.",
                 "Go on with the study: the finished replicates are kept.",
             )
         if "error" in message:
@@ -253,6 +254,11 @@ class StudyRunner:
         if (came or "ready" in message) and missing:
             crew.give(child, missing.pop(0))
         return came
+
+    def _place(self, child: _Child) -> str:
+        if child.number is None:
+            return "before its first replicate"
+        return f"in replicate {child.number - self.folder.statement.first_replicate + 1}"
 
     @staticmethod
     def _busy(crew: _Crew) -> bool:

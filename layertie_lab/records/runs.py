@@ -39,6 +39,7 @@ class RunSummary:
         budget: Decisions it is to take.
         step: Optimizer steps done.
         validation_loss: The last one, nats per token; None where there was none in the last MiB of the log.
+        evaluated: Decisions begun when that loss was measured.
         modified: When its log last grew, seconds since 1970.
         note: Why it counts as damaged, or "".
     """
@@ -52,6 +53,7 @@ class RunSummary:
     budget: int = 0
     step: int = 0
     validation_loss: float | None = None
+    evaluated: int | None = None
     modified: float = 0.0
     note: str = ""
 
@@ -130,7 +132,8 @@ def summarize(path: Path) -> RunSummary:
     return RunSummary(
         name=name, path=path, status=status, scale=config.scale, algorithm=config.algorithm,
         decisions=found.decisions if found else 0, budget=config.decisions, step=found.step if found else 0,
-        validation_loss=found.validation_loss if found else None, modified=modified, note=note,
+        validation_loss=found.validation_loss if found else None, evaluated=found.evaluated if found else None,
+        modified=modified, note=note,
     )  # fmt: skip
 
 
@@ -165,6 +168,7 @@ class _Tail:
         self.last: Event | None = None
         self.decisions = self.step = 0
         self.validation_loss: float | None = None
+        self.evaluated: int | None = None
         counted = False
         for line in _lines_from_end(path):
             try:
@@ -178,7 +182,7 @@ class _Tail:
                 self.decisions = event.decision if isinstance(event, Came) else event.decision - 1
                 counted = True
             if isinstance(event, Evaluated) and event.split == "validation" and self.validation_loss is None:
-                self.validation_loss = event.loss
+                self.validation_loss, self.evaluated = event.loss, event.decision
             if counted and self.validation_loss is not None:
                 break
 

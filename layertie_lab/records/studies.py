@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -114,13 +115,25 @@ class StudyFolder:
         return tensors, json.loads(header["meta"])
 
     def replicates(self) -> list[dict[str, Any]]:
-        """What has come so far, by number of the replicate; a torn last line, left by a kill, does not count."""
+        """What has come so far, by number of the replicate; a torn last line, left by a kill, does not count.
+
+        Raises:
+            RecordError: Another line is damaged.
+        """
         found: dict[int, dict[str, Any]] = {}
-        with suppress(FileNotFoundError):
-            for line in (self.path / "replicates.jsonl").read_bytes().splitlines():
-                with suppress(ValueError, KeyError, TypeError):
-                    values = json.loads(line)
-                    found.setdefault(int(values["replicate"]), values)
+        file = self.path / "replicates.jsonl"
+        lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
+        for number, line in enumerate(lines, start=1):
+            try:
+                values = json.loads(line)
+                found.setdefault(int(values["replicate"]), values)
+            except (ValueError, KeyError, TypeError):
+                # A line that a kill tore is the last one, or has been ended by the next process that went on.
+                if line.endswith(b"\n") and not line.startswith(b'{"replicate":'):
+                    raise RecordError(
+                        f"Expected a replicate in line {number} of {file}, but the line is damaged.",
+                        "Restore the file from a copy; or remove the line, and the study trains that replicate again.",
+                    ) from None
         return [found[number] for number in sorted(found) if number in self.statement.numbers]
 
     def append(self, values: dict[str, Any]) -> None:
@@ -173,11 +186,21 @@ def state_study(run: str | Path, statement: Statement, checkpoint: CheckpointInf
         values = statement.to_dict() | {"first_replicate": max(taken, default=1)}
         statement = Statement.from_dict(values)
         path = _new_folder(folder)
-        with writing(path):
-            _share(checkpoint.path, path / "moment.safetensors")
+        try:
+            _take_moment(checkpoint, path, statement)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         time, config = datetime.now(UTC).isoformat(timespec="seconds"), directory.config.to_dict()
         digest = _digest(time, values, config)
-        entry = {"time": time, "name": path.name, "hash": digest, "previous": _last_line_digest(folder)}
+        primary = statement.primary
+        entry = {
+            "time": time,
+            "name": path.name,
+            "primary": primary,
+            "hash": digest,
+            "previous": _last_line_digest(folder),
+        }
         with writing(folder), open(folder / "register.jsonl", "ab") as out:
             # What a kill left of a line would make one with the next, and break the chain.
             out.truncate(sum(map(len, _register(folder))))
@@ -205,6 +228,21 @@ def list_studies(run: str | Path) -> tuple[list[StudyFolder], list[str]]:
             except RecordError as error:
                 damaged.append(str(error))
     return found, damaged
+
+
+def missing_studies(run: str | Path, readable: Iterable[StudyFolder]) -> list[str]:
+    """Names of the hypotheses that the register has and that cannot be read: removed, or changed afterwards.
+
+    They were stated, and so they count among the hypotheses of the run.
+    """
+    known = {study.name for study in readable}
+    found = []
+    for line in _register(Path(run) / "studies"):
+        with suppress(ValueError, KeyError):
+            entry = json.loads(line)
+            if entry["name"] not in known and entry.get("primary", True):
+                found.append(entry["name"])
+    return found
 
 
 def _check_fits(directory: RunDirectory, statement: Statement, checkpoint: CheckpointInfo) -> None:
@@ -240,6 +278,25 @@ def _new_folder(folder: Path) -> Path:
     with writing(path):
         path.mkdir()
     return path
+
+
+def _take_moment(checkpoint: CheckpointInfo, path: Path, statement: Statement) -> None:
+    """Share the checkpoint's file, and see that it is still the one that was chosen: the run may be training."""
+    target = path / "moment.safetensors"
+    try:
+        with writing(path):
+            _share(checkpoint.path, target)
+        found = json.loads(sealing.read_header(target)["meta"])["decision"] + 1
+    except (StorageError, RecordError, KeyError, ValueError):
+        if checkpoint.path.exists():
+            raise
+        found = None
+    if found != statement.decision:
+        raise RecordError(
+            f"Expected the moment before decision {statement.decision} to be stored, but the run, which is training, "
+            "has replaced it meanwhile.",
+            "Ask again; a moment before a person's override, or one that --moment-every stores, stays.",
+        )
 
 
 def _share(source: Path, target: Path) -> None:

@@ -76,6 +76,8 @@ class Node:
 def stored_moments(run: str | Path) -> dict[int, CheckpointInfo]:
     """Decision -> the checkpoint from before it; those that will be kept go before those that later ones push out.
 
+    Not the best model's, which a better one replaces under the same name.
+
     Raises:
         RecordError: Not a run.
     """
@@ -85,7 +87,7 @@ def stored_moments(run: str | Path) -> dict[int, CheckpointInfo]:
     end = directory.events.stat().st_size if known else 0
     for info in sorted(known, key=lambda info: (not info.rolling, info.sequence)):
         # One that rests on more than the log holds is left from before a damaged end was cut off.
-        if info.meta.get("under_way") is None and info.meta.get("offset", end + 1) <= end:
+        if info.name != "best" and info.meta.get("under_way") is None and info.meta.get("offset", end + 1) <= end:
             found[info.meta["decision"] + 1] = info
     return dict(sorted(found.items()))
 
@@ -292,6 +294,17 @@ def _now() -> str:
     return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
 
 
+def remove_branch(path: Path) -> None:
+    """Remove a branch's folder, one that nobody has gone on with.
+
+    Raises:
+        RecordError: It is no branch.
+    """
+    if leaving_of(path) is None:
+        raise RecordError(f"Expected a branch to remove, but {path} is none.", "Remove a run by hand.")
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def as_row(node: Node) -> dict[str, Any]:
     """A node as plain values: name, parent (None for the trunk), decision, why, by, decisions, loss, status."""
     left, run = node.left, node.run
@@ -299,5 +312,6 @@ def as_row(node: Node) -> dict[str, Any]:
         "name": run.name, "parent": None if left is None else left.parent,
         "decision": None if left is None else left.decision, "why": "" if left is None else left.why,
         "by": "" if left is None else left.by, "decisions": run.decisions, "loss": run.validation_loss,
+        "evaluated": run.evaluated,
         "status": run.status,
     }  # fmt: skip

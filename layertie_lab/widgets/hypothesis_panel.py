@@ -37,7 +37,8 @@ class HypothesisPanel(anywidget.AnyWidget):
         forecast: What so many replicates would show and how long they take; "" before a pilot.
         outcome: One of `analysis.verdicts.OUTCOMES`; "" before a verdict.
         label: "Verdict", "Exploratory" or what else stands before the outcome.
-        verdict: The verdict as a sentence.
+        headline: What came out, in one plain sentence.
+        verdict: The whole verdict, in sentences.
         ready: Whether there is a run of which something can be asked.
     """
 
@@ -55,6 +56,7 @@ class HypothesisPanel(anywidget.AnyWidget):
     forecast = traitlets.Unicode("").tag(sync=True)
     outcome = traitlets.Unicode("").tag(sync=True)
     label = traitlets.Unicode("").tag(sync=True)
+    headline = traitlets.Unicode("").tag(sync=True)
     verdict = traitlets.Unicode("").tag(sync=True)
     ready = traitlets.Bool(False).tag(sync=True)
 

@@ -87,7 +87,7 @@ def test_from_an_override_to_a_verdict_and_a_cancel(visit: Visit, server: Server
     overrule(tab)
     assert "Did it matter?" in tab.steer.locator(".ll-hint").inner_text()
     wait_for(lambda: "Say what you expect" in sentence(tab), 10, "the offer")
-    wait_for(lambda: "you " in chosen(tab), 10, "the override as the decision that is asked about")
+    wait_for(lambda: "you: " in chosen(tab), 10, "the override as the decision that is asked about")
     path = server.runs / tab.run
     wait_for(lambda: tab.answers() > 0, 20, "the next proposal")
     before = save(tab, path)
@@ -130,7 +130,7 @@ def chosen(tab: Tab) -> str:
 
 def test_the_decision_at_hand_can_be_asked_about_while_the_trunk_goes_on(visit: Visit, server: Server) -> None:
     tab = paused(visit)
-    wait_for(lambda: "now at hand" in chosen(tab), 10, "the decision at hand")
+    wait_for(lambda: "at hand" in chosen(tab), 10, "the decision at hand")
     fill(tab, "horizon", "40")
     press(tab, "explore")
     wait_for(lambda: "replicates" in sentence(tab), 30, "progress")
@@ -187,7 +187,7 @@ def test_closing_the_page_ends_the_twins(visit: Visit, server: Server) -> None:
     import psutil
 
     tab = paused(visit)
-    wait_for(lambda: "now at hand" in chosen(tab), 10, "the decision at hand")
+    wait_for(lambda: "at hand" in chosen(tab), 10, "the decision at hand")
     fill(tab, "horizon", "3000")
     press(tab, "explore")
 

@@ -72,9 +72,17 @@ class BranchTree {
     if (focused) this.picture.querySelector(`[data-run="${CSS.escape(focused)}"]`)?.focus();
   }
 
+  /** Whose lane a branch leaves: a branch from before its parent's own fork leaves the run that the parent came from. */
+  ancestor(run) {
+    const runs = new Map(this.get("runs").map((other) => [other.id, other]));
+    let parent = runs.get(run.parent);
+    while (parent && runs.has(parent.parent) && run.decision <= parent.decision) parent = runs.get(parent.parent);
+    return parent?.id;
+  }
+
   lane(run, at, row) {
     const y = row.get(run.id);
-    const parent = row.get(run.parent);
+    const parent = row.get(this.ancestor(run));
     const start = at(run.parent === null || run.parent === undefined ? 0 : Math.max(0, run.decision - 1));
     const end = Math.max(at(run.decisions), start + 4);
     const current = run.id === this.get("current");
@@ -89,7 +97,7 @@ class BranchTree {
       group.append(svg("path", { class: "ll-line-of-run", d: `M${start},${y}H${end}` }));
     }
     group.append(svg("circle", { class: "ll-end", cx: end, cy: y, r: current ? 6 : 4.5 }));
-    const loss = run.loss === null || run.loss === undefined ? "" : `, validation loss ${run.loss.toFixed(3)}`;
+    const loss = run.loss === null || run.loss === undefined ? "" : `, loss ${run.loss.toFixed(3)} at ${run.evaluated}`;
     const name = svg("text", { class: "ll-run-name", x: end + 12, y: y - 2 }, run.name);
     const facts = `${run.decisions} decisions${loss}`;
     const left = parent === undefined ? "the trunk" : run.why || `left before decision ${run.decision}`;

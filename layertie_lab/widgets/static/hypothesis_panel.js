@@ -1,7 +1,7 @@
 // Did it matter? A form to be filled in before twins run, and the verdict between them.
 
 const SIGNS = {
-  "better": "▲", "worse": "▼", "no difference that matters": "=", "identical": "≡", "not decided yet": "?",
+  "better": "▲ ", "worse": "▼ ", "no difference that matters": "= ", "identical": "≡ ",
 };
 const NUMBERS = { horizon: "optimizer steps", smallest_difference: "" };
 const FOLDED = ["metric", "smallest_difference", "after", "plan", "answers", "probe"];
@@ -43,8 +43,10 @@ class HypothesisPanel {
     this.form = html("form", { novalidate: "" }, first, second, fold, buttons, this.sentence, this.forecast);
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.outcome = html("p", { class: "ll-outcome" });
+    this.headline = html("p", { class: "ll-headline" });
     this.words = html("p", { class: "ll-words" });
-    this.result = html("section", { class: "ll-verdict", "aria-live": "polite" }, this.outcome, this.words);
+    const parts = [this.outcome, this.headline, this.words];
+    this.result = html("section", { class: "ll-verdict", "aria-live": "polite" }, ...parts);
     root.append(this.form, this.result);
     this.repaint = oncePerFrame(() => this.paint());
     this.paint();
@@ -149,7 +151,8 @@ class HypothesisPanel {
     say(this.forecast, this.get("forecast"));
     const outcome = this.get("outcome");
     set(this.result, { hidden: this.get("verdict") ? null : "", "data-outcome": outcome || null });
-    say(this.outcome, outcome ? `${this.get("label")}: ${SIGNS[outcome] ?? ""} ${outcome}` : this.get("label"));
+    say(this.outcome, outcome ? `${this.get("label")}: ${SIGNS[outcome] ?? ""}${outcome}` : this.get("label"));
+    say(this.headline, this.get("headline"));
     say(this.words, this.get("verdict"));
     Object.assign(this.root.dataset, { busy, outcome, moments: this.get("moments").length });
   }
@@ -160,8 +163,8 @@ function render({ model, el }) {
   el.append(root);
   const panel = new HypothesisPanel(model, root);
   const stopTheme = followTheme(root);
-  const names = ["moments", "chosen", "wrong", "sentence", "alarm", "share", "forecast", "outcome", "label", "verdict"];
-  const stop = observe(model, [...names, "ready"], panel.repaint);
+  const names = ["moments", "chosen", "wrong", "sentence", "alarm", "share", "forecast", "outcome", "label", "headline"];
+  const stop = observe(model, [...names, "verdict", "ready"], panel.repaint);
   return () => {
     stop();
     stopTheme();
