@@ -85,8 +85,8 @@ class Counterfactuals:
         self._shown = None
         self._steer.show(hint="")
         self.panel.show(
-            moments=[], chosen="", wrong={}, alarm=False, share=None, forecast="", outcome="", label="", headline="", verdict="",
-            ready=not example, sentence=inquiries.opening(example, stopped),
+            moments=[], chosen="", wrong={}, alarm=False, share=None, forecast="", outcome="", label="", headline="",
+            verdict="", ready=not example, sentence=inquiries.opening(example, stopped),
         )  # fmt: skip
         self.chart.set_panels({})
         self.studies.show(studies=[], current="", note="")

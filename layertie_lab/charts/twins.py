@@ -229,10 +229,13 @@ def study_chart(
     panel = Panel(width=width, height=height, dark=dark)
     filled = {name: rows_of(frame) for name, frame in tables.items()}
     charts = []
-    for name, (title, make) in PANELS.items():
+    for name, (panel_title, make) in PANELS.items():
         words = wrap(CAPTIONS[name], width // 6 if isinstance(width, int) else 100)
-        chart = make(stated, panel, filled).properties(title=alt.TitleParams(title, subtitle=words))
+        chart = make(stated, panel, filled).properties(title=alt.TitleParams(panel_title, subtitle=words))
         # Theme, rows and the way a chart is fitted belong to the whole.
         chart.config, chart.autosize, chart.datasets = alt.Undefined, alt.Undefined, alt.Undefined
         charts.append(chart)
-    return alt.VConcatChart(vconcat=charts, datasets=filled, config=vega_config(dark), description="A study of twins.")
+    heading: dict[str, Any] = {"title": alt.TitleParams(wrap(title, 80), subtitle=wrap(subtitle, 110))} if title else {}
+    return alt.VConcatChart(
+        vconcat=charts, datasets=filled, config=vega_config(dark), description="A study of twins.", **heading
+    )
