@@ -295,7 +295,8 @@ def ended(folder: StudyFolder, progress: Any) -> str:
     if progress.state == "failed":
         return progress.error
     if progress.state == "cancelled":
-        kept = f"after {progress.replicates} replicates, which are kept" if progress.replicates else "before the first"
+        done = progress.replicates
+        kept = f"after {done} replicates, which are kept" if done else "before the first one"
         return f"Cancelled {kept}; Go on in the list continues it."
     seconds = f"{progress.seconds:.0f} s"
     return f"{folder.name} has ended after {progress.replicates} replicates in {seconds}."

@@ -167,7 +167,8 @@ def compare(
     _check_comparable(every)
     curves = {run.path: curve_of(run, metric, at) for run in every}
     place = common_place(curves, at, where)
-    _check_parted(every, at, place)
+    if where is None:
+        _check_parted(every, at, place)
     found = {label: [_member(run, curves[run.path], at, place) for run in members] for label, members in runs.items()}
     (first, ours), *others = found.items()
     comparisons = [_compared(first, ours, label, theirs) for label, theirs in others]

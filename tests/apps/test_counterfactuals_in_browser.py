@@ -113,7 +113,7 @@ def test_from_an_override_to_a_verdict_and_a_cancel(visit: Visit, server: Server
     wait_for(lambda: "replicates" in sentence(tab), 30, "its progress")
     wait_for(lambda: tab.page.locator(".ll-hypothesis progress").get_attribute("value") is not None, 30, "its share")
     press(tab, "cancel")
-    wait_for(lambda: "Cancelled after" in sentence(tab), 10, "the cancel")
+    wait_for(lambda: "Cancelled" in sentence(tab), 10, "the cancel")
     wait_for(lambda: tab.page.locator("tr[data-study='study-002'] button", has_text="Go on").count() == 1, 10, "Go on")
     assert "2 hypotheses" in tab.page.locator(".ll-studies > .ll-note").last.inner_text()
     # The trunk has not moved, and goes on.
@@ -241,3 +241,30 @@ def test_rules_mask_the_answers_of_agent_and_person(visit: Visit, server: Server
     recorded = load_run(server.runs / tab.run)
     late = recorded.decisions.tail(3)
     assert all(choice >= layer - 1 for layer, choice in zip(late["layer"], late["choice"], strict=True))
+
+
+def test_a_reloaded_page_finds_its_study_stopped_and_goes_on_with_it(visit: Visit, server: Server) -> None:
+    tab = paused(visit)
+    wait_for(lambda: "at hand" in chosen(tab), 10, "the decision at hand")
+    fill(tab, "horizon", "100")
+    press(tab, "state")
+    wait_for(lambda: "replicates" in sentence(tab), 60, "progress")
+    tab.page.reload()
+    tab.steer.wait_for(timeout=30_000)
+    tab.tab("Did it matter?")
+    go_on = tab.page.locator("tr[data-study='study-001'] button", has_text="Go on")
+    wait_for(lambda: go_on.count() == 1, 30, "the study in the list, stopped")
+    go_on.click()
+    wait_for(lambda: "replicates" in sentence(tab), 60, "its progress again")
+    press(tab, "cancel")
+    wait_for(lambda: "Cancelled" in sentence(tab), 10, "the cancel")
+
+
+def test_a_cancel_while_it_is_being_stated_counts(visit: Visit) -> None:
+    tab = paused(visit)
+    wait_for(lambda: "at hand" in chosen(tab), 10, "the decision at hand")
+    fill(tab, "horizon", "3000")
+    press(tab, "explore")
+    press(tab, "cancel")
+    wait_for(lambda: "Cancelled" in sentence(tab), 20, "the cancel")
+    wait_for(lambda: form(tab).get_attribute("data-busy") == "false", 10, "the end")
