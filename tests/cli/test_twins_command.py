@@ -119,7 +119,7 @@ def test_a_branch_that_diverges_ends_the_study_with_its_name(
     assert "refused" in shown
     assert "study-001: Expected finite losses, but replicate 1 ended" in shown
     # Gone on with, it is refused again.
-    assert main(["twins", str(run), "--resume", "study-001", "--quiet"]) == 2
+    assert main(["twins", str(run), "--resume", "study-001", "--quiet"]) == 1
     assert "replicate 1 ended" in " ".join(capsys.readouterr().err.split())
 
 
