@@ -50,7 +50,7 @@ def test_noise_of_a_millionth_does_not_matter():
     assert 0 < abs(case["curve"][-1]["value"]) < 1e-4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tying_two_layers_that_have_grown_apart_hurts():
     known = script("twins/known_answers.py")
     name = "tie layer 3 to 2, independent, step 1508"
@@ -71,7 +71,7 @@ def test_recorded_hypotheses_were_stated_before_and_get_their_recorded_verdicts(
     assert all(study.statement.primary for study in studies)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_untying_a_middle_layer_hurts_first_and_helps_later_where_its_moments_start_anew():
     known = script("twins/known_answers.py")
     name = "untie layer 3, all-tied, step 208, moments reset"
