@@ -39,6 +39,7 @@ CASES: dict[str, dict[str, Any]] = {
     "weight noise of 1e-6": {"policy": "lab", "decisions": 102, "noise": 1e-6, "replicates": 8, "horizon": 20},
     "untie layer 3, all-tied, step 208, moments reset": UNTIE | {"moments": "reset"},
     "untie layer 3, all-tied, step 208": UNTIE,
+    "untie layer 3, all-tied, step 108, optimizer rebuilt": UNTIE | {"moments": "rebuild", "decisions": 27},
 }  # fmt: skip
 
 

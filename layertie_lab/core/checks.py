@@ -89,11 +89,11 @@ def _check_ties(config: RunConfig) -> None:
             'Expected chain="snapshot" with on_untie="alias", but got chain="follow".',
             'An aliased layer has no block of its own for others to follow: use chain="snapshot", or on_untie="clone".',
         )
-    allowed = {"clone": ("clone", "reset"), "alias": ("keep", "reset")}[ties.on_untie]
+    allowed = {"clone": ("clone", "reset", "rebuild"), "alias": ("keep", "reset")}[ties.on_untie]
     if ties.moments not in allowed:
+        names = " or ".join(f'"{name}"' for name in allowed)
         raise ConfigError(
-            f'Expected moments="{allowed[0]}" or "reset" with on_untie="{ties.on_untie}", but got '
-            f'moments="{ties.moments}".',
+            f'Expected moments={names} with on_untie="{ties.on_untie}", but got moments="{ties.moments}".',
             f'Use moments="{allowed[0]}", or another on_untie.',
         )
 

@@ -82,9 +82,10 @@ class TieConfig:
     start: Literal["tied", "frozen-random"] = "tied"
     """tied: all layers use layer 0's block. frozen-random: the map says so, but each layer holds its own random
     weights, frozen until first visited (PAPER departure 4)."""
-    moments: Literal["clone", "reset", "keep"] = "clone"
+    moments: Literal["clone", "reset", "keep", "rebuild"] = "clone"
     """Adam's moments of a layer that becomes independent: cloned from its old owner (with clone only), reset to zero,
-    or (with alias only) kept for every layer throughout, as the official code does (PAPER departure 10)."""
+    or (with alias only) kept for every layer throughout, as the official code does (PAPER departure 10). rebuild: those
+    of all parameters start anew whenever the map changes, as where the optimizer is built again after each re-tie."""
     rules: str = ""
     """Rules that stand from the start and mask the legal answers of agent and person alike, such as "independent=0,-1;
     most-owners=4; neighbours; locked=3" (-1 is the last layer); "" = none."""

@@ -71,6 +71,8 @@ class Optimizer:
                 inherited.append((parameter, {key: value.clone() for key, value in state[source].items()}))
         for parameter in () if self.ties.moments == "keep" else change.removed:
             state.pop(parameter, None)
+        if self.ties.moments == "rebuild" and (change.added or change.removed):
+            state.clear()
         state.update(inherited)
         self._regroup()
 

@@ -78,3 +78,19 @@ def test_untying_a_middle_layer_hurts_first_and_helps_later_where_its_moments_st
     curve = {entry["steps"]: entry for entry in known["measure"](**known["CASES"][name])["curve"]}
     assert curve[2]["low"] > 0
     assert curve[50]["high"] < 0
+
+
+@pytest.mark.long
+def test_untying_hurts_within_the_reward_window_and_helps_later_where_the_optimizer_is_rebuilt():
+    known = script("twins/known_answers.py")
+    name = "untie layer 3, all-tied, step 108, optimizer rebuilt"
+    curve = {entry["steps"]: entry for entry in known["measure"](**known["CASES"][name] | {"replicates": 8})["curve"]}
+    assert curve[4]["low"] > 0
+    assert curve[50]["high"] < 0
+
+
+def test_the_recorded_case_whose_sign_turns_is_the_stated_one():
+    case = recorded("twins/known_answers.json")["cases"]["untie layer 3, all-tied, step 108, optimizer rebuilt"]
+    curve = {entry["steps"]: entry for entry in case["curve"]}
+    assert case["settings"]["moments"] == "rebuild"
+    assert curve[4]["low"] > 0 > curve[50]["high"]

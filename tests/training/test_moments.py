@@ -69,6 +69,20 @@ def test_reset_starts_from_nothing():
     assert float(moments(run, 0)["step"]) == 2
 
 
+def test_rebuild_starts_all_of_them_anew_whenever_the_map_changes():
+    run = parts(TieConfig(moments="rebuild"))
+    run.step(0)
+    run.retie(2, 0)  # as it is
+    assert float(moments(run, 0)["step"]) == 1
+    run.retie(2, 2)
+    run.check()
+    assert not run.optimizer.inner.state
+    run.step(1)
+    assert float(moments(run, 0)["step"]) == float(moments(run, 2)["step"]) == 1
+    run.retie(2, 0)
+    assert not run.optimizer.inner.state
+
+
 def test_a_layer_that_becomes_tied_loses_its_moments():
     run = parts(tie_map=TieMap.independent(4))
     run.step(0)
