@@ -67,7 +67,8 @@ CAPTIONS: dict[str, str] = {
     "twin_curves": (
         "Held-out loss after the fork. Each thin line is one branch of one replicate: blue as the agent proposed,"
         " orange as answered. Both branches of a replicate read the same batches. Dashed: the horizon that was stated."
-        " Points before it are evaluated on fewer windows than the last one."
+        " The points there are evaluated on more of the text than those before, so a step of all lines there comes from"
+        " the text, not from training."
     ),
     "difference_over_horizon": (
         "Above zero the answer is worse, below it better. Thin grey: one replicate each. Orange: their mean, shaded"
