@@ -19,6 +19,7 @@ _AT_LEAST_ZERO = (
     "seed", "replicate", "agent.blocks", "agent.q_weight_decay", "reward.clip", "reward.price", "training.warmup_steps",
     "training.weight_decay", "training.gradient_clip", "training.threads", "training.evaluate_every",
     "records.sample_every", "records.checkpoint_seconds", "records.moment_every",
+    "records.snapshot_mebibytes",
 )  # fmt: skip
 _SHARES = (
     "agent.epsilon_start", "agent.epsilon_floor", "agent.epsilon_decay", "agent.unshare_at", "reward.target_share",

@@ -209,6 +209,9 @@ class RecordsConfig:
     moment_every: int = 0
     """Decisions between moments that are stored for branches to start from; 0 = only those before a person's
     overrides. At most 16 are kept: then every second goes, and the distance doubles."""
+    snapshot_mebibytes: int = 256
+    """What a run may keep of its weights after each decision, to look back at; 0 = nothing. Where all would take more,
+    every second goes and the distance doubles."""
     sample_every: int = 20
     """Decisions between text samples; 0 = only on demand."""
     sample_tokens: int = 120

@@ -25,6 +25,7 @@ class Agenda:
     def begin(self, session: Session) -> None:
         """Before the first decision."""
         self._evaluate(session)
+        session.journal.keep_snapshot(session)
 
     def after_decision(self, session: Session) -> None:
         """Evaluate, sample and save as the config says.
@@ -63,6 +64,7 @@ class Agenda:
     def _keep(self, session: Session) -> None:
         journal = session.journal
         journal.flush()
+        journal.keep_snapshot(session)
         if self._best_is_due:
             session.save("best")
             self._best_is_due = False

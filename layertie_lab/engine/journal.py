@@ -18,6 +18,7 @@ from ..core.events import Event
 from ..records.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
 from ..records.directory import RunDirectory
 from ..records.moments import is_spaced, moment_name, push_out_answered, push_out_spaced, spaced_name
+from ..records.snapshots import SnapshotWriter
 from ..records.writer import EventWriter
 from ..training.device import describe_device
 from . import state
@@ -32,6 +33,10 @@ class Journal:
     def __init__(self, directory: RunDirectory | None, writer: EventWriter | None) -> None:
         self._directory, self._writer = directory, writer
         self._saved = time.monotonic()
+        self._snapshots: SnapshotWriter | None = None
+        self._told = False
+        if directory is not None:
+            self._snapshots = SnapshotWriter(directory, directory.config.records.snapshot_mebibytes << 20)
 
     @classmethod
     def create(cls, path: str | Path | None, config: RunConfig, handed_in: dict[str, Any]) -> Journal:
@@ -184,6 +189,35 @@ class Journal:
             self.checkpoint(session, spaced_name(session.decision + 1))
             push_out_spaced(self._directory, session.decision, every)
 
+    def keep_snapshot(self, session: Session, *, now: bool = False) -> float:
+        """Store model and agent as they are, to look back at, if it is their turn (`records.snapshots`).
+
+        A disk that is full costs the run its looks back, not its training: that is noted, once.
+
+        Args:
+            now: Whether it is their turn or not.
+
+        Returns:
+            Seconds that it took from training.
+        """
+        store, decision = self._snapshots, session.decision
+        if store is None or self._writer is None or not (now or store.is_due(decision)):
+            return 0.0
+        # Repeating a log gives the same states again.
+        if self.rewound and store.has(decision):
+            return 0.0
+        start = time.perf_counter()
+        store.keep(decision, *state.snapshot(session))
+        if store.problem and not self._told:
+            self._told = True
+            self.note(session, "snapshots", sentence=store.problem)
+        return time.perf_counter() - start
+
+    def settle_snapshots(self) -> None:
+        """Wait until the snapshots that were taken are on disk."""
+        if self._snapshots is not None:
+            self._snapshots.settle()
+
     @property
     def is_to_be_repeated(self) -> bool:
         """Whether no checkpoint lies within the log, so that the run is to be trained again from its start.
@@ -226,6 +260,8 @@ class Journal:
         Raises:
             StorageError: Something could not be written.
         """
+        if self._snapshots is not None:
+            self._snapshots.close()
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close("closed")

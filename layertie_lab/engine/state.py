@@ -53,6 +53,26 @@ def capture(session: Session) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, meta
 
 
+def snapshot(session: Session) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """What looking back at a session needs: its model, a group of tensors per owner, and its agent.
+
+    Returns:
+        ("outer", "layer N" and "policy" -> tensors by name, the live ones; meta, JSON-able).
+    """
+    tensors, model_meta = session.parts.model.state()
+    policy, policy_meta = session.parts.policy.state()
+    groups: dict[str, dict[str, Tensor]] = {"outer": {}, "policy": policy}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        group = f"layer {rest.split('.')[0]}" if part == "stack" else "outer"
+        groups.setdefault(group, {})[name] = tensor
+    meta = {
+        "config_hash": session.config.hash, "step": session.step, "decision": session.decision, "model": model_meta,
+        "policy": policy_meta, "rules": str(session.rules),
+    }  # fmt: skip
+    return {group: held for group, held in groups.items() if held}, meta
+
+
 def apply(session: Session, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Put a captured state into a freshly built session.
 

@@ -21,8 +21,8 @@ _BLOCK = 1 << 22
 _LARGEST_HEADER = 1 << 30
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
-    """Write and sync a file that `read` will check.
+def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str], *, sync: bool = True) -> None:
+    """Write a file that `read` will check; with `sync` it then survives a power failure.
 
     The digest stands in the header, in front of the data it covers, so the file is written with a blank one first.
 
@@ -52,7 +52,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) 
         file.seek(place)
         file.write(_digest(path, place))
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
 
 
 def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -25,6 +25,7 @@ from .directory import RunDirectory, is_run
 from .disk import storage_error, write_atomically, writing
 from .moments import moment_name as moment_name
 from .runs import RunSummary, summarize
+from .snapshots import link_snapshots
 
 FOLDER = "branches"
 
@@ -245,6 +246,7 @@ def _fill(path: Path, directory: RunDirectory, cut: _Cut, left: Leaving) -> None
             # Later ones rest on a log that the branch has not got.
             if not info.damage and info.meta.get("offset", len(cut.log) + 1) <= len(cut.log):
                 _link(info.path, path / "checkpoints" / info.path.name)
+    link_snapshots(directory, path, cut.decision - 1)
     write_atomically(path / "branch.json", json.dumps(asdict(left), indent=1).encode() + b"\n")
 
 

@@ -1,0 +1,191 @@
+"""A run at a moment, to be looked at: its model, its agent and a probe set. Nothing here trains or writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..agent.protocol import AgentState, Policy
+from ..agent.registry import make_policy
+from ..agent.schedule import next_layer
+from ..core.config import RunConfig
+from ..core.errors import RecordError
+from ..core.keys import RunKey
+from ..core.rules import Rules
+from ..core.ties import TieMap
+from ..models.counts import trainable_parameters, untied_parameters
+from ..models.gpt import GPT
+from ..records.checkpoints import list_checkpoints, load_checkpoint
+from ..records.directory import RunDirectory
+from ..records.snapshots import load_snapshot, snapshot_decisions
+from ..records.store import Store
+from ..text.batches import windows
+from ..text.dataset import TokenData, prepare
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """The state of a run after a decision. Make one with `Inspection.of`.
+
+    Args:
+        path: The run directory.
+        config: Its settings.
+        decision: Decisions done; 0 = before the first.
+        step: Optimizer steps done.
+        data: Its text.
+        model: As it was then, in evaluation mode.
+        policy: The agent as it was then, after what it learned from that decision.
+        rules: Rules that stood.
+    """
+
+    path: Path
+    config: RunConfig
+    decision: int
+    step: int
+    data: TokenData
+    model: GPT
+    policy: Policy
+    rules: Rules
+
+    @classmethod
+    def of(
+        cls, run: str | Path, decision: int | None = None, *, data: TokenData | None = None, device: str = "cpu"
+    ) -> Inspection:  # fmt: skip
+        """A run after a decision, from its snapshots and checkpoints; another process may be training it.
+
+        Args:
+            run: The run directory.
+            decision: After which decision; None = the latest that is stored.
+            data: The run's text; prepared from its settings if None.
+            device: Where to put the model.
+
+        Raises:
+            RecordError: Not a run, nothing stored for that decision, or a run whose text was handed in.
+            LayertieError: Text that cannot be read.
+        """
+        directory = RunDirectory.open(run)
+        if not directory.handed_in.keys().isdisjoint(("batches", "reward_batches")):
+            raise RecordError(
+                f"Expected a run that reads a text, but the batches of {run} were handed in.",
+                "Look at the session itself with the functions of layertie_lab.analysis.",
+            )
+        tensors, policy_tensors, meta = _stored(directory, decision)
+        config = directory.config
+        if meta["config_hash"] != config.hash:
+            raise RecordError(
+                f"Expected a state of config {config.hash}, but it was stored with {meta['config_hash']}.",
+                "config.json was edited after the run began: restore it.",
+            )
+        data = prepare(config.text, config.model.context, Store()) if data is None else data
+        model = GPT(config.model, data.vocabulary_size, config.ties, TieMap.all_tied(config.model.layers), seed=0)
+        model.load(tensors, meta["model"])
+        policy = make_policy(config)
+        policy.load(policy_tensors, meta["policy"])
+        rules = Rules.parse(meta.get("rules", config.ties.rules))
+        return cls(
+            directory.path, config, meta["decision"], meta["step"], data, model.to(device).eval(), policy, rules
+        )  # fmt: skip
+
+    @property
+    def ties(self) -> TieMap:
+        """The tie map."""
+        return self.model.stack.ties
+
+    @property
+    def blocks(self) -> TieMap:
+        """The true sharing."""
+        return self.model.stack.blocks
+
+    @property
+    def key(self) -> RunKey:
+        """The key of the run's random draws."""
+        return RunKey(self.config.seed, self.config.replicate)
+
+    @cached_property
+    def asked(self) -> AgentState:
+        """What the agent sees before the decision that comes next."""
+        config, decision = self.config, self.decision + 1
+        episode, layer = next_layer(decision, config.model.layers)
+        share = trainable_parameters(self.model) / untied_parameters(config.model, self.data.vocabulary_size)
+        return AgentState(
+            ties=self.ties, layer=layer, decision=decision, episode=episode, budget=config.decisions,
+            blocks=self.blocks, trainable_share=share, rules=self.rules,
+        )  # fmt: skip
+
+    def fresh(self) -> GPT:
+        """A model of the same shape under the same ties whose weights no step has touched, drawn from another key."""
+        seed = RunKey(self.config.seed, self.config.replicate).at(0, "probe")
+        model = GPT(self.config.model, self.data.vocabulary_size, self.config.ties, self.ties.flattened(), seed=seed)
+        return model.to(next(self.model.parameters()).device).eval()
+
+    def probe_tokens(self) -> Tensor:
+        """[sequences, context + 1] the run's own probe set: windows of the validation split."""
+        return self.windows(self.config.records.probe_sequences)
+
+    def windows(self, sequences: int) -> Tensor:
+        """[<= sequences, context + 1] tokens spread evenly over the validation split."""
+        return windows(self.data.splits["validation"], self.config.model.context, sequences)
+
+    def sample(self, tokens: int = 200, *, prompt: int = 16, temperature: float = 0.8) -> tuple[str, str]:
+        """(prompt, continuation): the start of the validation text, continued by the model."""
+        ids = torch.as_tensor(self.data.splits["validation"][:prompt].astype("int64"))[None]
+        generator = torch.Generator().manual_seed(self.key.at(self.step, "sample"))
+        device = next(self.model.parameters()).device
+        written = self.model.generate(ids.to(device), tokens, generator=generator, temperature=temperature)[0].tolist()
+        decode = self.data.tokenizer.decode
+        return decode(written[:prompt]), decode(written[prompt:])
+
+
+def stored_decisions(run: str | Path) -> list[int]:
+    """Decisions after which a run can be looked at, ascending: its snapshots, and checkpoints between two decisions.
+
+    Raises:
+        RecordError: Not a run.
+    """
+    directory = RunDirectory.open(run)
+    return sorted({*snapshot_decisions(directory), *_checkpoints(directory)})
+
+
+def _stored(
+    directory: RunDirectory, decision: int | None
+) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
+    """Weights of the model, tensors of the policy, and meta."""
+    snapshots, checkpoints = snapshot_decisions(directory), _checkpoints(directory)
+    known = sorted({*snapshots, *checkpoints})
+    if not known:
+        raise RecordError(
+            f"Expected a stored state of {directory.path}, but it has neither snapshots nor checkpoints.",
+            "Train it (layertie resume), or look at another run.",
+        )
+    if decision is None:
+        decision = known[-1]
+    if decision in snapshots:
+        found = load_snapshot(directory, decision)
+        policy = found.tensors.pop("policy", {})
+        return {name: t for group in found.tensors.values() for name, t in group.items()}, policy, found.meta
+    if decision in checkpoints:
+        checkpoint = load_checkpoint(directory, checkpoints[decision])
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "policy": {}, "optimizer": {}}
+        for name, tensor in checkpoint.tensors.items():
+            part, _, rest = name.partition("/")
+            parts[part][rest] = tensor
+        return parts["model"], parts["policy"], checkpoint.meta
+    nearest = min(known, key=lambda other: (abs(other - decision), other))
+    raise RecordError(
+        f"Expected a decision after which {directory.path} is stored, but got {decision}; the nearest is {nearest}.",
+        f"{len(known)} are stored, from {known[0]} to {known[-1]}.",
+    )
+
+
+def _checkpoints(directory: RunDirectory) -> dict[int, str]:
+    """Decision -> a checkpoint from after it, with no decision under way."""
+    return {
+        info.meta["decision"]: info.name
+        for info in list_checkpoints(directory)
+        if not info.damage and info.meta.get("under_way") is None and "decision" in info.meta
+    }

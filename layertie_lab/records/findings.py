@@ -1,0 +1,80 @@
+"""What was found on looking inside a run, kept beside it, so that looking again costs a read.
+
+`looks/KEY.json`; the key is a digest of the question. Anybody who can write the run's folder may keep a finding: they
+are a cache, and nothing rests on them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import StorageError
+from .disk import discard, write_atomically, writing
+
+FORMAT = 1
+"""Part of every key: raised whenever an equal question would be answered otherwise than before."""
+MOST = 1024
+"""Findings kept per run, the latest ones."""
+
+
+def key_of(question: Mapping[str, Any]) -> str:
+    """The name under which a question's finding is kept: 32 hexadecimal digits.
+
+    Args:
+        question: JSON, without what does not matter for the answer.
+    """
+    text = json.dumps([FORMAT, question], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def find(run: Path, question: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was found before, or None; a damaged finding counts as none."""
+    try:
+        kept = json.loads(_path(run, question).read_bytes())
+    except (OSError, ValueError):
+        return None
+    # Digests may meet; a question never does.
+    same = isinstance(kept, dict) and kept.get("question") == json.loads(json.dumps(question))
+    return kept["answer"] if same and isinstance(kept.get("answer"), dict) else None
+
+
+def keep(run: Path, question: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
+    """Keep a finding; False where the folder cannot be written, which is no harm."""
+    path = _path(run, question)
+    try:
+        with writing(path.parent):
+            path.parent.mkdir(exist_ok=True)
+        write_atomically(path, json.dumps({"question": question, "answer": answer}).encode())
+    except StorageError:
+        return False
+    _push_out(path.parent)
+    return True
+
+
+def forget_from(run: Path, decision: int) -> None:
+    """Remove what was found after a decision or later ones: of a log that was cut and goes on otherwise."""
+    for path in (run / "looks").glob("*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            if json.loads(path.read_bytes())["question"]["decision"] >= decision:
+                discard(path)
+
+
+def _path(run: Path, question: Mapping[str, Any]) -> Path:
+    return run / "looks" / f"{key_of(question)}.json"
+
+
+def _push_out(folder: Path) -> None:
+    found = list(folder.glob("*.json"))
+    if len(found) <= MOST:
+        return
+    ages: list[tuple[int, Path]] = []
+    for path in found:
+        with suppress(OSError):
+            ages.append((path.stat().st_mtime_ns, path))
+    for _, path in sorted(ages)[: len(ages) - MOST * 7 // 8]:
+        discard(path)
