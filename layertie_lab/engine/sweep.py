@@ -112,6 +112,8 @@ def plan(
         given.pop(own, None)
     if not base.training.threads:
         given["training.threads"] = 1
+    # Fifty runs would fill a disk with looks back that nobody asked for.
+    given.setdefault("records.snapshot_mebibytes", 0)
     combinations: list[dict[str, Any]] = [{}]
     for setting, values in (vary or {}).items():
         if (name := setting.rpartition(".")[2].rpartition("__")[2]) in NOT_VARIED:

@@ -23,6 +23,7 @@ class AskPanel(anywidget.AnyWidget):
         sentence: What is said at first.
         files: Format of a file -> words on the button that downloads it, shown beside a text.
         download: Called with a format; returns a file's name and content. It must not hold the panel's owner.
+        cancellable: Whether what is under way can be cancelled (see `on_cancel`).
 
     Attributes:
         sentence: What is going on, or came of it.
@@ -40,6 +41,7 @@ class AskPanel(anywidget.AnyWidget):
     questions = traitlets.Dict().tag(sync=True)
     repeats = traitlets.Unicode("").tag(sync=True)
     files = traitlets.Dict().tag(sync=True)
+    cancellable = traitlets.Bool(False).tag(sync=True)
     sentence = traitlets.Unicode("").tag(sync=True)
     alarm = traitlets.Bool(False).tag(sync=True)
     share = traitlets.Float(None, allow_none=True).tag(sync=True)
@@ -51,11 +53,15 @@ class AskPanel(anywidget.AnyWidget):
     def __init__(
         self, questions: Mapping[str, str], *, repeats: str = "", sentence: str = "",
         files: Mapping[str, str] | None = None, download: Callable[[str], tuple[str, bytes]] | None = None,
+        cancellable: bool = False,
     ) -> None:  # fmt: skip
         self._lock = threading.RLock()
-        self._asks = Listeners()
+        self._asks, self._cancels, self._sights = Listeners(), Listeners(), Listeners()
         self._download = download
-        super().__init__(questions=dict(questions), repeats=repeats, sentence=sentence, files=dict(files or {}))
+        super().__init__(
+            questions=dict(questions), repeats=repeats, sentence=sentence, files=dict(files or {}),
+            cancellable=cancellable,
+        )  # fmt: skip
         self.on_msg(self._receive)
 
     def show(self, **state: Any) -> None:
@@ -71,10 +77,22 @@ class AskPanel(anywidget.AnyWidget):
         """
         return self._asks.add(callback)
 
+    def on_cancel(self, callback: Callable[[], Any]) -> Callable[[], None]:
+        """Call `callback()` when what is under way is to end; the result ends it. A bound method is held weakly."""
+        return self._cancels.add(callback)
+
+    def on_seen(self, callback: Callable[[bool], Any]) -> Callable[[], None]:
+        """Call `callback(seen)` when the panel comes into sight on the page or leaves it; as `on_cancel`."""
+        return self._sights.add(callback)
+
     def _receive(self, widget: object, message: Any, buffers: object) -> None:
         kind = message.get("kind") if isinstance(message, dict) else None
         if kind == "every":
             self.every = int(message["every"])
+        elif kind == "cancel":
+            self._cancels.call()
+        elif kind == "seen":
+            self._sights.call(bool(message["seen"]))
         elif kind in ("ask", "download"):
             try:
                 if kind == "ask":

@@ -38,7 +38,7 @@ class LiveChart(anywidget.AnyWidget):
     (also after a reload) asks for the rows so far and gets them thinned, extremes kept. All methods are thread-safe.
     """
 
-    _esm = module("shared.js", VEGA, "live_chart.js")
+    _esm = module("shared.js", VEGA, "panel.js", "live_chart.js")
     _css = style("shared.css", "live_chart.css")
 
     panels = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -18,13 +18,15 @@ class AskPanel {
     this.again = html("label", { class: "ll-again" }, model.get("repeats"), this.every);
     this.bar = html("progress", { max: 1 });
     this.sentence = html("p", { class: "ll-sentence", role: "status" });
+    this.cancel = html("button", { type: "button", "data-cancel": "" }, "Cancel");
+    this.cancel.addEventListener("click", () => model.send({ kind: "cancel" }));
     const files = Object.entries(model.get("files")).map(([format, words]) => {
       const button = html("button", { type: "button", "data-format": format }, words);
       button.addEventListener("click", () => model.send({ kind: "download", format }));
       return button;
     });
     this.files = html("span", { class: "ll-files" }, ...files);
-    const line = html("div", { class: "ll-line" }, ...this.buttons, this.again, this.sentence, this.bar, this.files);
+    const line = html("div", { class: "ll-line" }, ...this.buttons, this.again, this.bar, this.cancel, this.sentence, this.files);
     this.lead = html("span", { class: "ll-lead" });
     this.words = html("span", {});
     this.text = html("pre", { tabindex: 0 }, this.lead, this.words);
@@ -40,7 +42,8 @@ class AskPanel {
     for (const button of this.buttons) set(button, { "aria-disabled": get("can_ask") && !busy ? "false" : "true" });
     set(this.again, { style: get("repeats") ? null : "display: none" });
     this.every.value = get("every");
-    set(this.bar, { style: busy ? null : "visibility: hidden", value: busy && share >= 0 ? share : null });
+    set(this.bar, { style: busy ? null : "display: none", value: busy && share >= 0 ? share : null });
+    set(this.cancel, { style: busy && get("cancellable") ? null : "display: none" });
     say(this.sentence, get("sentence"));
     set(this.sentence, { "data-alarm": get("alarm") ? "" : null });
     say(this.lead, get("lead"));
@@ -61,7 +64,11 @@ function render({ model, el }) {
     if (message.kind === "file") root.dataset.saved = saveFile(message.name, buffers[0]);
   };
   model.on("msg:custom", receive);
+  // Nothing is computed that nobody looks at: the other end is told when the panel comes into sight.
+  const sight = new IntersectionObserver((entries) => model.send({ kind: "seen", seen: entries.at(-1).isIntersecting }));
+  sight.observe(root);
   return () => {
+    sight.disconnect();
     model.off("msg:custom", receive);
     stop();
     stopTheme();

@@ -1,0 +1,98 @@
+"""What is looked at: which moment of the run, on which probe set, and against which other model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..core.errors import LayertieError
+from .assets import module, style
+from .listeners import Listeners
+
+
+class TimePanel(anywidget.AnyWidget):
+    """A scrubber over the stored decisions of a run, the probe set, and another model to compare with.
+
+    All methods are thread-safe. A LayertieError that a callback raises is shown beside the control.
+
+    Attributes:
+        stored: Decisions after which the run is stored, ascending; 0 = before the first.
+        decision: The one looked at; None before there is any.
+        follows: Whether it is the latest, and moves on with the run.
+        about: What is known of that moment, in words.
+        source: Where the probe set is from, in words.
+        sequences: How many windows of the validation split it has; 0 where a text was typed.
+        pieces: The probe sequences as text.
+        typed: The text that was typed; "" for none.
+        warning: What a reader should know of the probe set.
+        problem: What is wrong with what was typed; "" for nothing.
+        others: Name of another model -> words in the list of what to compare with.
+        other: The chosen one; "" for none.
+        other_stored: Decisions after which that one is stored.
+        other_decision: The one compared with; None for its latest.
+        other_problem: What is wrong with that choice; "" for nothing.
+    """
+
+    _esm = module("shared.js", "time_panel.js")
+    _css = style("shared.css", "time_panel.css")
+
+    stored = traitlets.List(traitlets.Int()).tag(sync=True)
+    decision = traitlets.Int(None, allow_none=True).tag(sync=True)
+    follows = traitlets.Bool(True).tag(sync=True)
+    about = traitlets.Unicode("").tag(sync=True)
+    source = traitlets.Unicode("").tag(sync=True)
+    sequences = traitlets.Int(8).tag(sync=True)
+    pieces = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    typed = traitlets.Unicode("").tag(sync=True)
+    warning = traitlets.Unicode("").tag(sync=True)
+    problem = traitlets.Unicode("").tag(sync=True)
+    others = traitlets.Dict().tag(sync=True)
+    other = traitlets.Unicode("").tag(sync=True)
+    other_stored = traitlets.List(traitlets.Int()).tag(sync=True)
+    other_decision = traitlets.Int(None, allow_none=True).tag(sync=True)
+    other_problem = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._moves, self._probes, self._others = Listeners(), Listeners(), Listeners()
+        super().__init__()
+        self.on_msg(self._receive)
+
+    def show(self, **state: Any) -> None:
+        """Set several attributes at once, in one message."""
+        with self._lock, self.hold_sync():
+            for name, value in state.items():
+                setattr(self, name, value)
+
+    def on_move(self, callback: Callable[[int | None], Any]) -> Callable[[], None]:
+        """Call `callback(decision)` when another moment is to be looked at; None = the latest, and on with the run.
+
+        The result ends it. A bound method is held weakly.
+        """
+        return self._moves.add(callback)
+
+    def on_probe(self, callback: Callable[[int, str], Any]) -> Callable[[], None]:
+        """Call `callback(sequences, text)` when another probe set is wanted; "" = windows. As `on_move`."""
+        return self._probes.add(callback)
+
+    def on_other(self, callback: Callable[[str, int | None], Any]) -> Callable[[], None]:
+        """Call `callback(name, decision)` when another model is chosen to compare with; "" = none. As `on_move`."""
+        return self._others.add(callback)
+
+    def _receive(self, widget: object, message: Any, buffers: object) -> None:
+        kind = message.get("kind") if isinstance(message, dict) else None
+        calls: dict[str, Callable[[], Any]] = {
+            "move": lambda: self._moves.call(message["decision"]),
+            "probe": lambda: self._probes.call(int(message["sequences"]), str(message["text"])),
+            "other": lambda: self._others.call(str(message["name"]), message["decision"]),
+        }
+        if kind in calls:
+            try:
+                calls[kind]()
+            except LayertieError as error:
+                name = {"move": "about", "probe": "problem", "other": "other_problem"}[kind]
+                self.show(**{name: str(error)})
