@@ -13,9 +13,10 @@ from typing import Any
 
 import farewells
 import listing
+from auditing import Auditing
 from counterfactuals import Counterfactuals, Running
 from holding import Hold, Past, Tables
-from questions import Questions
+from inside import Inside
 from ruling import Ruling, rules_in_force
 
 from layertie_lab.core.config import RunConfig
@@ -23,6 +24,7 @@ from layertie_lab.core.errors import CorpusError, LayertieError, RecordError, Wo
 from layertie_lab.core.events import Event
 from layertie_lab.engine.registry import Handle, attach, get
 from layertie_lab.engine.worker import Worker
+from layertie_lab.inspection.inspector import Inspector
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.follower import Follower
 from layertie_lab.records.reader import Run, load_run
@@ -67,16 +69,17 @@ class Desk:
         self.steer, self.tie_map = SteerPanel(), TieMapView()
         self.chart = LiveChart(listing.panels(self._config))
         self.table = DecisionTable(partial(_download, self._hold))
-        self.questions = Questions(self._hold, self.steer)
+        self.inside, self.auditing = Inside(self._hold), Auditing(self._hold)
         self.ruling = Ruling(self._hold)
         self.counterfactuals = Counterfactuals(self._hold, self.steer, self.show_run)
         self.form.on_start(self.start)
         self.form.on_change(self._link)
         self.menu.on_open(self.open)
         self.steer.on_command(self._press)
-        parts = [vars(self), vars(self.questions), vars(self.counterfactuals), vars(self.ruling)]
-        widgets = [value for part in parts for value in part.values() if hasattr(value, "comm")]
-        weakref.finalize(self, _end, self._hold, self.counterfactuals.running, widgets).atexit = False
+        parts = [self, self.inside, *self.inside.tabs.values(), self.auditing, self.counterfactuals, self.ruling]
+        widgets = [value for part in parts for value in vars(part).values() if hasattr(value, "comm")]
+        ended = self._hold, self.counterfactuals.running, self.inside.inspector, widgets
+        weakref.finalize(self, _end, *ended).atexit = False
         self._open_first(str(query.get("run") or ""))
         if sentences:
             # Showing a run clears the form's note; what the link had wrong is still to be read.
@@ -188,14 +191,13 @@ class Desk:
                 handle.opening(timeout=2.0)
         self._begin(path, config, handle, past=Past(path))
         self.steer.show(can_save=True, can_keep=True, can_resume=True, keep=handle.worker.keep)
-        self.questions.allow("")
+        self.inside.refresh()
         self.ruling.allow(True)
 
     def _watch(self, path: Path, config: RunConfig) -> None:
         self._leave()
         self._begin(path, config, Follower(path))
         self.steer.show(can_save=False, can_keep=False, can_resume=False)
-        self.questions.allow("Another process trains this run; it can be watched here.")
 
     def _begin(self, path: Path, config: RunConfig, source: Handle | Follower, past: Iterable[Event] = ()) -> None:
         self._show(path, config)
@@ -217,14 +219,6 @@ class Desk:
             self._tables.push({"reference": [{"name": "unigram", "loss": run.opened.unigram_entropy}]})
         self.steer.show(**listing.state(run, self._is_example))
         self.menu.show(current=run.name, about=listing.about(run.config, example=self._is_example))
-        self.questions.allow(
-            "Step or run this run to ask it something." if not self._is_example else "This run is a recording."
-        )
-        if run.samples.height:
-            last = run.samples.row(-1, named=True)
-            self.questions.sample.show(
-                lead=last["prompt"], text=last["text"], sentence=f"As of decision {last['decision']}."
-            )
 
     def _show(self, path: Path, config: RunConfig) -> None:
         """Clear the page for another run."""
@@ -236,7 +230,8 @@ class Desk:
             self._look = listing.look(config)
             self.chart.set_panels(listing.panels(config), steps_per_decision=config.training.steps_per_decision)
         self.tie_map.clear()
-        self.questions.clear()
+        self.inside.clear()
+        self.auditing.clear()
         self.counterfactuals.clear(example=self._is_example)
         self.ruling.clear(config, rules_in_force(path))
         if path.is_relative_to(self.root):
@@ -285,7 +280,7 @@ class Desk:
 
     def _heard(self, entry: Any) -> None:
         """An entry of the run, in one of its threads."""
-        self.questions.heard(entry)
+        self.inside.heard(entry)
         self.counterfactuals.heard(entry)
         self.ruling.heard(entry)
         if isinstance(entry, dict):
@@ -324,8 +319,9 @@ def _download(hold: Hold, format: str) -> tuple[str, bytes]:
     return listing.decisions_file(hold.path, format)
 
 
-def _end(hold: Hold, studying: Running, widgets: list[Any]) -> None:
+def _end(hold: Hold, studying: Running, inspector: Inspector, widgets: list[Any]) -> None:
     studying.cancel()
+    inspector.close()
     hold.let_go()
     for widget in widgets:
         # The host may have closed the connection already.

@@ -50,17 +50,23 @@ def _(desk, mo):
 
 @app.cell
 def _(desk, mo):
-    _asked, _tried = desk.questions, desk.counterfactuals
+    _inside, _tried = desk.inside, desk.counterfactuals
     _form, _twins = mo.ui.anywidget(_tried.panel), mo.ui.anywidget(_tried.chart)
     _pair = mo.Html(f'<div class="explorer-pair"><div>{_form}</div><div>{_twins}</div></div>')
+    _map, _glance = mo.ui.anywidget(_inside.tie_map), mo.ui.anywidget(_inside.glance)
+    _then = mo.Html(f'<div class="explorer-pair"><div>{_map}</div><div>{_glance}</div></div>')
+    _moment = mo.vstack([mo.ui.anywidget(_inside.time), _then])
+    _views = {
+        title: mo.vstack([mo.ui.anywidget(widget) for widget in _inside.tabs[name].widgets])
+        for title, name in _inside.titles.items()
+    }
     mo.ui.tabs(
         {
             "Decisions": mo.ui.anywidget(desk.table),
             "Did it matter?": mo.vstack([_pair, mo.ui.anywidget(_tried.studies), mo.ui.anywidget(_tried.tree)]),
             "Rules": mo.ui.anywidget(desk.ruling.panel),
-            "Layers": mo.vstack([mo.ui.anywidget(_asked.layers), mo.ui.anywidget(_asked.layers_chart)]),
-            "Text": mo.ui.anywidget(_asked.sample),
-            "Audit": mo.vstack([mo.ui.anywidget(_asked.audit), mo.ui.anywidget(_asked.audit_chart)]),
+            "Look inside": mo.vstack([_moment, mo.ui.tabs(_views)]),
+            "Audit": mo.vstack([mo.ui.anywidget(desk.auditing.panel), mo.ui.anywidget(desk.auditing.chart)]),
         }
     )
     return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,8 @@ from typing import Any
 from layertie_lab.core.config import RunConfig
 from layertie_lab.records.runs import RunSummary, list_runs
 
-ABOUT = {
-    "sample": "The model continues the first words of the validation text, as it is now.",
-    "layers": "How alike the layers are, and what each does to the loss, on fixed sequences of the validation text.",
-    "audit": "What the run claims, beside what is true of it.",
-}
-WORKING = {
-    "sample": "The model is writing.",
-    "similarity": "Comparing the layers on the probe set; training waits meanwhile.",
-    "attribution": "Attributing the loss to the layers on the probe set; training waits meanwhile.",
-    "audit": "Reading the run's records; training goes on meanwhile.",
-}
+ABOUT = {"audit": "What the run claims, beside what is true of it."}
+WORKING = {"audit": "Reading the run's records; training goes on meanwhile."}
 
 
 def stem(config: RunConfig) -> str:
@@ -136,36 +127,8 @@ def panels(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def pictures(question: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Title -> spec of the pictures that answer a question about the layers."""
-    import polars as pl
-
-    from layertie_lab.charts.captions import CAPTIONS
-    from layertie_lab.charts.layers import attribution_bars, similarity_heatmap
-
-    frame = pl.DataFrame(list(rows))
-    made: dict[str, Any] = {}
-    for method, (title, axis) in _PICTURES[question].items():
-        if question == "similarity":
-            spec = similarity_heatmap(frame, method=method, size=320).to_dict()
-            # The panel gives the width, and the shades' legend and axes have to fit in.
-            spec["autosize"] = {"type": "fit-x", "contains": "padding"}
-        else:
-            spec = attribution_bars(frame, method=method, title=axis, width="container", height=220).to_dict()
-        made[title] = spec | {"usermeta": {"caption": CAPTIONS[question]}}
-    return made
-
-
 _DRAWING = ("paper", "official-code")
 """Policies that draw an answer at random with a probability of their own, epsilon."""
-_PICTURES: dict[str, dict[str, tuple[str, str]]] = {
-    "similarity": {"cka": ("What passes the layers", ""), "updates": ("What the layers add", "")},
-    "attribution": {
-        "skipped": ("Loss without the layer", "rise of the loss (nats per token)"),
-        "conductance": ("Conductance of the layer", "change of the loss (nats per token)"),
-    },
-}
-"""Question -> method -> (title, y axis)."""
 
 
 def decisions_file(path: Path, format: str) -> tuple[str, bytes]:

@@ -54,6 +54,17 @@ CAPTIONS: dict[str, str] = {
         " that owner, and a layer in its own colour without one is independent. A thin strip below, where there is one,"
         " shows by colour what is truly one storage: it appears where that differs from the map."
     ),
+    "moment_memory": (
+        "Bytes of one training step under the tie map of this decision, by component, in millions: parameters,"
+        " gradients, the optimizer's moments, and activations saved for the backward pass (predicted from shapes)."
+    ),
+    "costs": (
+        "What would happen at once: the change of the loss if the layer of a row copied the layer of a column (its own"
+        " number: trained on its own), everything else as it is and nothing trained in between. Purple: the loss rises;"
+        " orange: it falls. Outlined, in its owner's colour: the present tie. A white cross: the interval over probe"
+        " sequences holds 0. Untying costs nothing at once, since the layer starts on a copy; what it is worth shows"
+        " only after training."
+    ),
     "similarity": (
         "How alike each pair of layers is: the shade (and number) in row a, column b. Outlined pairs are tied to each"
         " other (use the same parameters), in their owner's colour; the small squares along the axes show each layer's"

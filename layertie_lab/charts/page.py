@@ -1,13 +1,18 @@
-"""A chart as one HTML page that needs no network."""
+"""Charts as HTML pages that need no network."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import altair as alt
 
 from ..core.errors import AnalysisError
 from .palette import DARK_PAGE, LIGHT_PAGE
+
+_OPTIONS: dict[str, Any] = {"actions": {"export": True, "source": False, "compiled": False, "editor": False}}
 
 
 def to_html(chart: alt.TopLevelMixin, *, title: str = "", dark: bool = False) -> str:
@@ -21,17 +26,92 @@ def to_html(chart: alt.TopLevelMixin, *, title: str = "", dark: bool = False) ->
     Raises:
         AnalysisError: The package vl-convert-python, which brings Vega along, is not installed.
     """
-    options: dict[str, Any] = {"actions": {"export": True, "source": False, "compiled": False, "editor": False}}
     try:
-        page: str = chart.to_html(inline=True, embed_options=options)
+        page: str = chart.to_html(inline=True, embed_options=_OPTIONS)
     except (ImportError, ValueError) as error:
         if "vl-convert" not in str(error) and "vl_convert" not in str(error):
             raise
-        raise AnalysisError(
-            f"Expected the package vl-convert-python, which holds Vega for pages without a network, but: {error}",
-            "Install it with: pip install vl-convert-python",
-        ) from error
+        raise _without_vega(error) from error
     colour = DARK_PAGE if dark else LIGHT_PAGE
     plain = title.replace("&", "&amp;").replace("<", "&lt;")
     head = f"<head>\n<title>{plain}</title>\n<style>body {{ background: {colour}; margin: 1rem; }}</style>"
     return page.replace("<head>", head, 1)
+
+
+def to_page(
+    sections: Mapping[str, tuple[str, Mapping[str, Mapping[str, Any]]]], *, title: str, about: str, dark: bool = False
+) -> str:
+    """Several charts on a page, with their headings and a line each on how to read them.
+
+    Args:
+        sections: Heading -> (a sentence, title of a picture -> Vega-Lite spec with `usermeta.caption`).
+        title: Of the page.
+        about: A sentence under it.
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: The package vl-convert-python, which brings Vega along, is not installed.
+    """
+    from .theme import vega_config
+
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise _without_vega(error) from error
+    body, calls = [], []
+    for heading, (sentence, pictures) in sections.items():
+        body.append(f"<h2>{escape(heading)}</h2>\n<p>{escape(sentence)}</p>\n<div class='grid'>")
+        for name, spec in pictures.items():
+            place = f"picture{len(calls)}"
+            bare = {key: value for key, value in spec.items() if key != "usermeta"} | {"config": vega_config(dark)}
+            if not isinstance(bare.get("width"), int):
+                bare["width"] = "container"
+            # A script may not hold its own end.
+            text = json.dumps(bare).replace("</", "<\\/")
+            calls.append(f"vegaEmbed('#{place}', {text}, options).catch(console.error);")
+            caption = escape(spec.get("usermeta", {}).get("caption", ""))
+            body.append(f"<figure><h3>{escape(name)}</h3><div class='plot' id='{place}'></div>")
+            body.append(f"<figcaption>{caption}</figcaption></figure>")
+        body.append("</div>")
+    ink, soft, face = ("#e9edea", "#aab3ae", DARK_PAGE) if dark else ("#1d2321", "#56605b", LIGHT_PAGE)
+    return _PAGE.format(
+        title=escape(title), about=escape(about), body="\n".join(body), bundle=vl_convert.javascript_bundle(),
+        options=json.dumps(_OPTIONS), calls="\n".join(calls), ink=ink, soft=soft, face=face,
+    )  # fmt: skip
+
+
+def _without_vega(error: Exception) -> AnalysisError:
+    return AnalysisError(
+        f"Expected the package vl-convert-python, which holds Vega for pages without a network, but: {error}",
+        "Install it with: pip install vl-convert-python",
+    )
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="UTF-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ margin: 1.5rem; background: {face}; color: {ink}; font: 15px/1.45 system-ui, sans-serif; }}
+.grid {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr)); gap: 24px; }}
+figure {{ margin: 0; min-width: 0; }}
+h3 {{ margin: 0 0 .3em; font-size: 1rem; }}
+.plot {{ width: 100%; }}
+p, figcaption {{ color: {soft}; }}
+figcaption {{ font-size: .87rem; }}
+</style>
+<script>{bundle}</script>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{about}</p>
+{body}
+<script>
+const options = {options};
+{calls}
+</script>
+</body>
+</html>
+"""

@@ -63,6 +63,22 @@ class Show:
     """Print one JSON object on standard output."""
     decisions: int = 10
     """How many of the latest decisions to list."""
+    similarity: bool = False
+    """How alike its layers are."""
+    attribution: bool = False
+    """What each layer does for the loss."""
+    costs: bool = False
+    """What every change of one tie would cost at once."""
+    memory: bool = False
+    """What a training step holds in memory."""
+    at: int | None = None
+    """Look at the state after this decision; default the latest that is stored."""
+    probe_sequences: int = 8
+    """Validation sequences in the probe set."""
+    probe_text: Path | None = None
+    """A text file as the probe set, in place of validation sequences."""
+    html: Path | None = None
+    """Write the charts as a page that needs no network."""
 
 
 @dataclass(frozen=True)

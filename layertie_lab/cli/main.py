@@ -61,7 +61,7 @@ def _dispatch(command: arguments.Command, progress: Console) -> tuple[dict[str, 
     if isinstance(command, arguments.Show):
         from .show import show
 
-        return show(command, output), 0
+        return show(command, output, progress), 0
     if isinstance(command, arguments.Export):
         from .show import export
 

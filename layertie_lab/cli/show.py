@@ -55,12 +55,21 @@ def _reached(run: RunSummary) -> tuple[str, str, str]:
     return f"{run.decisions} of {run.budget}", loss, datetime.fromtimestamp(run.modified).strftime("%Y-%m-%d %H:%M")
 
 
-def show(command: arguments.Show, console: Console) -> dict[str, Any]:
-    """A run's state as text, and as plain values."""
+VIEWS = ("similarity", "attribution", "costs", "memory")
+"""Flags of `layertie show` that look inside."""
+
+
+def show(command: arguments.Show, console: Console, progress: Console) -> dict[str, Any]:
+    """A run's state as text, and as plain values; what was found inside, where that was asked for."""
     from ..records.reader import load_run
 
     run = load_run(command.run)
     result = describe(run, command.decisions)
+    looks = [view for view in VIEWS if getattr(command, view)]
+    if looks or command.html is not None:
+        from .looks import look
+
+        return result | look(command, looks or ["similarity", "attribution", "memory"], console, progress)
     if not command.json:
         for line in _lines(run, result):
             console.print(line, soft_wrap=True)

@@ -67,7 +67,10 @@ def _with_names(part: Any, given: Mapping[str, list[Any]], known: dict[str, str]
         if rows is None:
             found[key] = _with_names(value, given, known, held)
             continue
-        name = known.setdefault(json.dumps(rows), f"rows_{len(known)}")
+        own = value.get("name", "")
+        # Expressions may read a data set by its name; only names that are digests of their rows are replaced.
+        named = own and not own.startswith("data-")
+        name = own if named else known.setdefault(json.dumps(rows), f"rows_{len(known)}")
         held[name] = rows
         found[key] = {"name": name}
     return found

@@ -38,6 +38,7 @@ class TieMapView(anywidget.AnyWidget):
         ahead: Layer (as text) -> source, of answers that wait.
         overrides: Layers whose present source is a person's override.
         with_history: Whether the history is shown below the map.
+        with_legend: Whether the signs are explained below the map.
         budget: The run's budget of decisions, which the history leaves room for; 0 if unknown.
         palette: Colour of each owner layer.
         semantic: Meaning -> colour (`layertie_lab.charts.palette.SEMANTIC_COLOURS`).
@@ -57,6 +58,7 @@ class TieMapView(anywidget.AnyWidget):
     ahead = traitlets.Dict().tag(sync=True)
     overrides = traitlets.List(traitlets.Int()).tag(sync=True)
     with_history = traitlets.Bool(True).tag(sync=True)
+    with_legend = traitlets.Bool(True).tag(sync=True)
     budget = traitlets.Int(0).tag(sync=True)
     palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)

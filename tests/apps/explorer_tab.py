@@ -101,11 +101,11 @@ class Tab:
         self.page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
         self.page.goto(f"{address}/?{query}")
         self.steer = self.page.locator(".ll-steer")
-        self.map = self.page.locator(".ll-map")
+        self.map = self.page.locator(".ll-map").first
         self.charts = self.page.locator(".ll-charts").first
         self.setup = self.page.locator(".ll-setup")
         self.runs = self.page.locator(".ll-runs")
-        self.table = self.page.locator(".ll-table")
+        self.table = self.page.locator(".ll-table").first
         self.steer.wait_for(timeout=60_000)
         self.charts.locator("canvas").first.wait_for(timeout=60_000)
 

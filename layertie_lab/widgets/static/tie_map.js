@@ -135,6 +135,7 @@ class TieMapPicture {
     const inside = this.pitch >= 22;
     this.root.dataset.hand = hand ?? "";
     this.history.element.hidden = !this.get("with_history");
+    this.legend.hidden = !this.get("with_legend");
     this.blocks.forEach((block, layer) => {
       const tied = sources[layer] !== layer;
       set(block.body, { fill: colour(owners[layer]) });
@@ -299,7 +300,7 @@ function render({ model, el }) {
   const picture = new TieMapPicture(model, root);
   const stopTheme = followTheme(root, () => picture.history.paint());
   const names = ["sources", "blocks", "legal", "layer", "proposed", "can_answer", "message", "overrides", "palette"];
-  names.push("with_history", "budget", "ahead", "can_brush");
+  names.push("with_history", "with_legend", "budget", "ahead", "can_brush");
   const stop = observe(model, names, picture.repaint);
   const receive = (message) => picture.history.receive(message);
   model.on("msg:custom", receive);

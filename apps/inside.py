@@ -1,0 +1,324 @@
+"""The tab "Look inside": a moment of the run, a probe set, and what its model and agent are like there."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
+from typing import Any
+
+from holding import Hold
+
+from layertie_lab.core.errors import CancelledError, LayertieError
+from layertie_lab.core.events import Came
+from layertie_lab.core.ties import TieMap
+from layertie_lab.inspection.inspector import Inspector
+from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.reader import Run, load_run
+from layertie_lab.widgets.ask_panel import AskPanel
+from layertie_lab.widgets.pictures import Pictures
+from layertie_lab.widgets.tie_map_view import TieMapView
+from layertie_lab.widgets.time_panel import TimePanel
+
+NEWS_SECONDS = 0.5
+"""Least time between two looks at what a run that goes on has stored."""
+NOTHING = "Nothing of this run is stored that could be looked at."
+"""Of a run without snapshots and checkpoints, such as a recorded example."""
+
+
+@dataclass
+class Tab:
+    """A view on the page.
+
+    Args:
+        view: Its name (`inspection.views.VIEWS`).
+        panel: Its buttons and sentence.
+        pictures: Its charts.
+        options: Name of a button -> the view's options.
+    """
+
+    view: str
+    panel: AskPanel
+    pictures: Pictures
+    options: dict[str, dict[str, Any]]
+    seen: bool = False
+    chosen: str = ""
+    future: Future[Any] | None = None
+    shown: tuple[Any, ...] = ()
+    done: list[Callable[[Any], Any]] = field(default_factory=list)
+
+    @property
+    def widgets(self) -> list[Any]:
+        """From top to bottom."""
+        return [self.panel, self.pictures]
+
+
+class Inside:
+    """The moment, the probe set, and the tabs that look at them.
+
+    Args:
+        hold: The run on the page.
+    """
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold, self.inspector, self._lock = hold, Inspector(), threading.RLock()
+        self._run: Run | None = None
+        self._news = 0.0
+        self.time, self.tie_map, self.glance = TimePanel(), TieMapView(with_history=False, with_legend=False), Pictures(columns=3)
+        self.tabs = {
+            "similarity": _tab("similarity", {"similarity": "Compare layers"}, repeats="Compare again"),
+            "attribution": _tab("attribution", {"attribution": "Attribute the loss to layers"}),
+            "costs": _tab("costs", {"costs": "Try every change of a tie"}, columns=2),
+            "sample": _tab("sample", {"sample": "Write a text"}),
+        }
+        self.titles = {
+            "Similarity": "similarity", "Attribution": "attribution", "What ties cost": "costs", "Text": "sample",
+        }  # fmt: skip
+        """Title of a tab -> its name."""
+        self.time.on_move(self._move)
+        self.time.on_probe(self._choose_probe)
+        for name, tab in self.tabs.items():
+            tab.panel.on_ask(partial(_call, weakref.WeakMethod(self._ask), name))
+            tab.panel.on_cancel(partial(_call, weakref.WeakMethod(self._cancel), name))
+            tab.panel.on_seen(partial(_call, weakref.WeakMethod(self._seen), name))
+
+    # -- which run, which moment -----------------------------------------------------------------------------------
+
+    def clear(self) -> None:
+        """Another run is on the page."""
+        with self._lock:
+            self._run = None
+            for name, tab in self.tabs.items():
+                self._cancel(name)
+                tab.shown = ()
+                tab.pictures.set({})
+                tab.panel.show(sentence="", alarm=False, share=None, can_ask=False, text="", lead="")
+            self.tie_map.clear()
+            self.glance.set({})
+            self.time.show(
+                stored=[], decision=None, follows=True, about="", problem="", warning="", typed="", sequences=8,
+                others={}, other="", other_decision=None,
+            )  # fmt: skip
+            self.refresh()
+
+    def refresh(self) -> None:
+        """What the run on the page has stored by now."""
+        from layertie_lab.inspection.moment import stored_decisions
+
+        path = self._hold.path
+        if path is None:
+            return
+        try:
+            stored = stored_decisions(path)
+        except LayertieError as error:
+            self.time.show(about=str(error))
+            return
+        with self._lock:
+            follows = self.time.follows or self.time.decision not in stored
+            decision = (stored[-1] if stored else None) if follows else self.time.decision
+            self.time.show(stored=stored, decision=decision, follows=follows)
+            for tab in self.tabs.values():
+                tab.panel.can_ask = decision is not None
+            if decision is None:
+                self.time.about = NOTHING
+                return
+            self._show_moment(decision)
+            self._show_probe()
+
+    def heard(self, entry: Any) -> None:
+        """An entry of the run, in one of its threads."""
+        if isinstance(entry, Mapping) and entry["kind"] == "status" and self.time.follows:
+            # A run that pauses or ends has come further than the last look at it.
+            with suppress(LayertieError):
+                self.refresh()
+        if not isinstance(entry, Came):
+            return
+        due = [t for t in self.tabs.values() if t.panel.every and entry.decision % t.panel.every == 0]
+        if self.time.follows and (due or monotonic() > self._news):
+            self._news = monotonic() + NEWS_SECONDS
+            with suppress(LayertieError):  # the run's folder may be on its way out
+                self.refresh()
+                for tab in due:
+                    if tab.seen and tab.future is None:
+                        self._ask(tab.view, tab.chosen or next(iter(tab.options)))
+
+    def _move(self, decision: int | None) -> None:
+        with self._lock:
+            self.time.show(follows=decision is None, decision=self.time.decision if decision is None else decision)
+            if decision is None:
+                self.refresh()
+            elif decision in self.time.stored:
+                self._show_moment(decision)
+            self._renew()
+
+    def _show_moment(self, decision: int) -> None:
+        """What the log knows of a decision: its map, what the agent thought, what memory a step takes."""
+        run = self._read()
+        if run is None:
+            return
+        maps = run.ties.filter(run.ties["decision"] == decision).sort("layer")
+        if maps.height:
+            ties = TieMap(tuple(maps["source"]))
+            self.tie_map.begin(ties, maps["block"].to_list())
+            self.tie_map.message = f"The tie map {_after(decision)}."
+        self.glance.set(_at_a_glance(run, decision))
+        rows = run.decisions.filter(run.decisions["decision"] == decision)
+        self.time.about = _about(decision, rows.row(0, named=True) if rows.height else None)
+
+    def _read(self) -> Run | None:
+        path = self._hold.path
+        if path is None:
+            return None
+        if self._run is None or self._run.path != path:
+            self._run = load_run(path, damaged="keep")
+        else:
+            self._run.refresh()
+        return self._run
+
+    # -- the probe set -----------------------------------------------------------------------------------------------
+
+    def _choose_probe(self, sequences: int, text: str) -> None:
+        """Raises: LayertieError: It cannot be one; the old one stays."""
+        self._show_probe(sequences, text)
+        self._renew()
+
+    def _show_probe(self, sequences: int | None = None, text: str | None = None) -> None:
+        from layertie_lab.inspection.probe import probe_of
+        from layertie_lab.records.store import Store
+        from layertie_lab.text.dataset import prepare
+
+        path = self._hold.path
+        if path is None or (sequences is None and self.time.pieces and self.time.source):
+            return
+        config = RunDirectory.open(path).config
+        data = prepare(config.text, config.model.context, Store())
+        wanted = self.time.sequences if sequences is None else sequences
+        probe = probe_of(data, config.model.context, sequences=wanted, text=text or None)
+        self.time.show(
+            sequences=wanted if not text else 0, typed=text or "", source=probe.source, problem="",
+            pieces=["".join(pieces) for pieces in probe.pieces], warning=" ".join(probe.warnings),
+        )  # fmt: skip
+
+    # -- what is asked -----------------------------------------------------------------------------------------------
+
+    def _seen(self, name: str, seen: bool) -> None:
+        tab = self.tabs[name]
+        tab.seen = seen
+        if seen and tab.shown != self._standing(tab):
+            self._renew_one(tab)
+
+    def _renew(self) -> None:
+        for tab in self.tabs.values():
+            if tab.shown != self._standing(tab):
+                self._renew_one(tab)
+
+    def _renew_one(self, tab: Tab) -> None:
+        """Show what was found before; ask, if somebody looks at it."""
+        if self._hold.path is None or self.time.decision is None:
+            return
+        if tab.seen:
+            self._ask(tab.view, tab.chosen or next(iter(tab.options)))
+        elif tab.future is not None:
+            self._cancel(tab.view)
+
+    def _standing(self, tab: Tab) -> tuple[Any, ...]:
+        """What the tab's pictures depend on."""
+        time = self.time
+        return self._hold.path, time.decision, time.sequences, time.typed, tab.chosen
+
+    def _ask(self, name: str, button: str) -> None:
+        from layertie_lab.inspection.views import Question
+
+        tab, path = self.tabs[name], self._hold.path
+        if path is None or self.time.decision is None:
+            raise LayertieError("Expected a moment to look at, but nothing is stored yet.", "Press Step or Run first.")
+        with self._lock:
+            self._cancel(name)
+            tab.chosen = button
+            standing = self._standing(tab)
+            question = Question(
+                run=str(path), view=tab.view, decision=self.time.decision, sequences=self.time.sequences or 8,
+                text=self.time.typed or None, options=tab.options[button],
+            )  # fmt: skip
+            share, answered = weakref.WeakMethod(self._share), weakref.WeakMethod(self._answered)
+            future = self.inspector.ask(question, lambda done: (method := share()) and method(name, done))
+            tab.future = future
+            if not future.done():
+                tab.panel.show(share=-1.0, alarm=False, sentence=f"Looking {_after(self.time.decision)} ...")
+        future.add_done_callback(lambda done: (method := answered()) and method(name, standing, done))
+
+    def _share(self, name: str, done: float) -> None:
+        tab = self.tabs[name]
+        if tab.future is not None and tab.panel.share is not None:
+            tab.panel.share = done
+
+    def _cancel(self, name: str) -> None:
+        tab = self.tabs[name]
+        future, tab.future = tab.future, None
+        if future is not None and not future.done():
+            self.inspector.cancel(future)
+            tab.panel.show(share=None, alarm=False, sentence="Cancelled.")
+
+    def _answered(self, name: str, standing: tuple[Any, ...], done: Future[Any]) -> None:
+        from layertie_lab.charts.looks import pictures
+
+        tab = self.tabs[name]
+        with self._lock:
+            if tab.future is not done:  # another question was asked meanwhile, or another run opened
+                return
+            tab.future = None
+            error = done.exception()
+            if error is not None:
+                cancelled = isinstance(error, CancelledError)
+                tab.panel.show(share=None, alarm=not cancelled, sentence="Cancelled." if cancelled else str(error))
+                return
+            found = done.result()
+            tab.shown = standing
+            facts = found["facts"]
+            tab.pictures.set(pictures(tab.view, found))
+            written = {"lead": facts["prompt"], "text": facts["text"]} if "text" in facts else {}
+            tab.panel.show(share=None, alarm=False, sentence=_said(facts), **written)
+            for callback in tab.done:
+                callback(found)
+
+
+def _tab(view: str, buttons: dict[str, str], *, repeats: str = "", columns: int = 3, **options: dict[str, Any]) -> Tab:
+    panel = AskPanel(buttons, repeats=repeats, cancellable=True)
+    return Tab(view, panel, Pictures(columns=columns), {name: options.get(name, {}) for name in buttons})
+
+
+def _call(method: weakref.WeakMethod[Any], *arguments: Any) -> None:
+    if (found := method()) is not None:
+        found(*arguments)
+
+
+def _after(decision: int) -> str:
+    return f"after decision {decision}" if decision else "before the first decision"
+
+
+def _about(decision: int, row: dict[str, Any] | None) -> str:
+    if row is None:
+        return f"The run {_after(decision)}."
+    answer = "on its own" if row["choice"] == row["layer"] else f"tied to layer {row['choice']}"
+    who = {"human": "a person", "agent": "the agent"}.get(row["by"], row["by"])
+    mark = ", an override" if row["overridden"] else ""
+    return (
+        f"After decision {decision}: layer {row['layer']} {answer} (by {who}{mark}); reward {row['reward']:.3g}, "
+        f"training loss {row['train_loss']:.3f}, {row['owners']} owners."
+    )
+
+
+def _said(facts: dict[str, Any]) -> str:
+    warnings = " ".join(facts["warnings"])
+    return f"One run, {_after(facts['decision'])}; probe set: {facts['probe']}. {warnings}".strip()
+
+
+def _at_a_glance(run: Run, decision: int) -> dict[str, Any]:
+    from layertie_lab.charts.glance import glance
+
+    return glance(run.q_values, run.memory, decision)

@@ -1,0 +1,84 @@
+"""The pictures of each view of a run at a moment: answers in, titles and specs out, for the explorer and for pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import polars as pl
+
+from .captions import CAPTIONS
+from .layers import attribution_bars, similarity_heatmap
+from .ties import cost_matrix
+
+Answer = Mapping[str, Any]
+Made = dict[str, dict[str, Any]]
+
+_SIMILARITY = {
+    "cka": "What passes the layers (CKA)",
+    "updates": "What the layers add (cosine of updates)",
+    "function": "What they do to one input (cosine)",
+    "weights": "Their weights (cosine)",
+}
+"""Method -> title."""
+_ATTRIBUTION = {
+    "skipped": ("Loss without the layer", "rise of the loss (nats per token)"),
+    "conductance": ("Conductance of the layer", "change of the loss (nats per token)"),
+    "integrated-gradients": ("Integrated gradients of the layer", "change of the loss (nats per token)"),
+}
+"""Method -> (title, y title)."""
+
+
+def pictures(view: str, answer: Answer) -> Made:
+    """The pictures of an answer.
+
+    Args:
+        view: Its name (`inspection.views.VIEWS`).
+        answer: `{"frames": {name: rows}, "facts": {...}}`.
+
+    Returns:
+        Title -> Vega-Lite spec, as wide as its container, with `usermeta.caption`; none for a view of words.
+    """
+    frames = {name: _frame(rows) for name, rows in answer["frames"].items()}
+    made = _MAKERS[view](frames, answer["facts"]) if view in _MAKERS else {}
+    return {title: spec for title, spec in made.items() if spec}
+
+
+def _similarity(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
+    frame, made = frames["similarity"], {}
+    for method in frame["method"].unique(maintain_order=True):
+        spec = similarity_heatmap(frame, method=method, size=320).to_dict()
+        # The panel gives the width, and the shades' legend and axes have to fit in.
+        spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+        made[_SIMILARITY.get(method, method)] = captioned(spec, "similarity")
+    return made
+
+
+def _attribution(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
+    frame, made = frames["attribution"], {}
+    for method in frame["method"].unique(maintain_order=True):
+        title, axis = _ATTRIBUTION.get(method, (method, None))
+        spec = attribution_bars(frame, method=method, title=axis, width="container", height=220).to_dict()
+        made[title] = captioned(spec, "attribution")
+    return made
+
+
+def _costs(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
+    spec = cost_matrix(frames["costs"], width="container", height=320).to_dict()
+    return {"What every change of a tie would cost now": captioned(spec, "costs")}
+
+
+_MAKERS: dict[str, Callable[[dict[str, pl.DataFrame], Mapping[str, Any]], Made]] = {
+    "similarity": _similarity,
+    "attribution": _attribution,
+    "costs": _costs,
+}
+
+
+def captioned(spec: dict[str, Any], name: str) -> dict[str, Any]:
+    """The spec with the line on how to read it."""
+    return spec | {"usermeta": {"caption": CAPTIONS[name]}}
+
+
+def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, infer_schema_length=None)

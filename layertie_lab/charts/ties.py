@@ -1,0 +1,89 @@
+"""What changing a tie would cost at once: an overlay on the tie map, layer by answer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import altair as alt
+import polars as pl
+
+from .frames import check, rows
+from .palette import OWNER_COLOURS
+from .parts import words_only
+from .strips import owner_scale
+from .theme import vega_config
+
+COLUMNS = ["layer", "answer", "owner", "present", "change", "low", "high"]
+_SIGNED = "purpleorange"
+
+
+def cost_matrix(
+    costs: pl.DataFrame, *, height: int = 300, width: int | Literal["container"] = 420, dark: bool = False
+) -> alt.LayerChart:  # fmt: skip
+    """A cell per layer and answer: the change of the loss if the layer were tied so, nothing trained in between.
+
+    Args:
+        costs: Columns layer, answer, owner, present, change, low, high (`analysis.tie_costs`).
+        height: Of the plot, in pixels.
+        width: In pixels, or "container".
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: A column is missing.
+    """
+    check(costs, COLUMNS, "a frame of what ties cost")
+    if costs.is_empty():
+        return words_only("Nothing has been asked yet.", height=height, width=width, dark=dark)
+    cells = rows(costs.with_columns(uncertain=(pl.col("low") < 0) & (pl.col("high") > 0)))
+    layers = costs["layer"].n_unique()
+    largest = float(costs["change"].abs().max() or 0) or 1.0  # type: ignore[arg-type]
+    axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
+    x = alt.X("answer:O", title="answer: the layer it would copy (its own number: on its own)", axis=axis)
+    y = alt.Y("layer:O", title="layer asked about", axis=axis)
+    base = alt.Chart(alt.InlineData(values=cells))
+    shade = alt.Color(
+        "change:Q",
+        scale=alt.Scale(scheme=_SIGNED, domain=[-largest, largest], reverse=True, type="symlog", constant=largest / 50),
+        legend=alt.Legend(
+            title="change of the loss (nats per token)", orient="bottom", direction="horizontal", gradientLength=260,
+            values=[-largest, 0, largest], format=".3~g",
+        ),
+    )  # fmt: skip
+    tips = [
+        alt.Tooltip("layer:O", title="layer"),
+        alt.Tooltip("answer:O", title="answer"),
+        alt.Tooltip("owner:O", title="owner it would have"),
+        alt.Tooltip("change:Q", title="change of the loss", format="+.4f"),
+        alt.Tooltip("low:Q", title="interval from", format="+.4f"),
+        alt.Tooltip("high:Q", title="to", format="+.4f"),
+    ]
+    colours = len(OWNER_COLOURS)
+    parts: list[alt.Chart] = [
+        base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips),
+        base.transform_filter("datum.present")
+        .transform_calculate(colour=f"datum.owner % {colours}")
+        .mark_rect(filled=False, strokeWidth=2.5)
+        .encode(x=x, y=y, stroke=alt.Stroke("colour:N", scale=owner_scale(), legend=None)),
+    ]
+    if layers <= 16:
+        ink = f"abs(datum.change) > {largest / 6}"
+        short = "replace(replace(format(datum.change, '+.3f'), '0.', '.'), '-', '\u2212')"
+        parts.append(
+            base.transform_filter("!datum.present")
+            .transform_calculate(words=f"datum.change === 0 ? '0' : {short}")
+            .mark_text(fontSize=10 if layers > 8 else 12)
+            .encode(x=x, y=y, text="words:N", color=alt.condition(ink, alt.value("#ffffff"), alt.value("#111111")))
+        )
+    if any(cell["uncertain"] for cell in cells):
+        parts.append(
+            base.transform_filter("datum.uncertain")
+            .mark_point(shape="cross", filled=True, size=18, opacity=1, color="#ffffff", stroke="#111111",
+                        strokeWidth=0.6, yOffset=max(6.0, height / max(1, layers) * 0.32))
+            .encode(x=x, y=y)
+        )  # fmt: skip
+    return alt.LayerChart(
+        layer=parts, height=height, width=width, config=vega_config(dark),
+        resolve=alt.Resolve(scale={"color": "independent", "stroke": "independent"}),
+        description=f"Change of the loss for each of {len(cells)} answers about {layers} layers.",
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+    )  # fmt: skip

@@ -1,0 +1,144 @@
+"""`layertie show` with a look inside: views of a run at a moment, as tables, as JSON and as a page of charts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ..core.errors import CorpusError
+from ..inspection.moment import Inspection
+from ..inspection.views import Question, answer
+from ..records import findings
+from . import arguments
+
+TITLES = {
+    "similarity": "How alike the layers are", "attribution": "What each layer does for the loss",
+    "costs": "What every change of a tie would cost at once", "memory": "What a training step holds in memory",
+}  # fmt: skip
+"""View -> heading."""
+
+
+def look(
+    command: arguments.Show, views: Sequence[str], console: Console, progress: Console
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """The answers by view; printed as tables, and written as a page, as the command says.
+
+    Raises:
+        LayertieError: Nothing is stored for the decision, or a probe text that cannot be one.
+    """
+    text = None if command.probe_text is None else _read(command.probe_text)
+    inspection = Inspection.of(command.run, command.at)
+    found: dict[str, dict[str, Any]] = {}
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=progress, transient=True) as bars:
+        for view in views:
+            question = Question(
+                str(command.run), view, inspection.decision, sequences=command.probe_sequences, text=text
+            )
+            asked = question.to_dict(inspection.decision)
+            kept = findings.find(command.run, asked)
+            if kept is None:
+                task = bars.add_task(TITLES[view], total=1.0)
+                kept = answer(question, inspection, lambda done, task=task: bars.update(task, completed=done))
+                findings.keep(command.run, asked, kept)
+                bars.remove_task(task)
+            found[view] = kept
+    if command.html is not None:
+        _write(command.html, command.run, found)
+    if not command.json:
+        for view, kept in found.items():
+            _print(view, kept, console)
+        if command.html is not None:
+            console.print(str(command.html), soft_wrap=True)
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CorpusError(f"Expected a probe text in {path}, but the system says: {error.strerror}.", "") from error
+    except UnicodeDecodeError:
+        raise CorpusError(f"Expected UTF-8 text in {path}, but it is something else.", "Save it as UTF-8.") from None
+
+
+def _write(path: Path, run: Path, found: dict[str, dict[str, Any]]) -> None:
+    from ..charts.looks import pictures
+    from ..charts.page import to_page
+    from ..records.export import write_files
+
+    sections = {TITLES[view]: (about(kept["facts"]), pictures(view, kept)) for view, kept in found.items()}
+    facts = next(iter(found.values()))["facts"]
+    title = f"{facts['run']} after decision {facts['decision']}"
+    page = to_page(sections, title=title, about=f"One run ({run.name}), looked at after step {facts['step']}.")
+    write_files(path.parent, {path.name: page.encode()})
+
+
+def about(facts: dict[str, Any]) -> str:
+    """What was looked at, in a sentence."""
+    warnings = " ".join(facts["warnings"])
+    return f"One run, after decision {facts['decision']}; probe set: {facts['probe']}. {warnings}".strip()
+
+
+def _print(view: str, kept: dict[str, Any], console: Console) -> None:
+    console.print(f"[bold]{TITLES[view]}[/]")
+    console.print(about(kept["facts"]), soft_wrap=True, style="dim")
+    for rows in kept["frames"].values():
+        for table in _TABLES[view](rows):
+            console.print(table)
+
+
+def _matrices(rows: list[dict[str, Any]]) -> list[Table]:
+    """A matrix per method, with what unrelated layers reach left out: it stands in the JSON."""
+    tables = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        mine = [row for row in rows if row["method"] == method]
+        across = sorted({row["layer_b"] for row in mine})
+        table = Table(f"{method}", *map(str, across), box=None)
+        for layer in sorted({row["layer_a"] for row in mine}):
+            values = {row["layer_b"]: row["value"] for row in mine if row["layer_a"] == layer}
+            table.add_row(str(layer), *(f"{values[other]:.2f}" if other in values else "" for other in across))
+        tables.append(table)
+    return tables
+
+
+def _per_layer(rows: list[dict[str, Any]]) -> list[Table]:
+    tables = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        table = Table("layer", "owner", method, "interval", box=None)
+        for row in rows:
+            if row["method"] == method:
+                ends = "" if row["low"] is None else f"{row['low']:+.4f} to {row['high']:+.4f}"
+                table.add_row(str(row["layer"]), str(row["owner"]), f"{row['value']:+.4f}", ends)
+        tables.append(table)
+    return tables
+
+
+def _costs(rows: list[dict[str, Any]]) -> list[Table]:
+    table = Table("layer", "answer", "change of the loss", "interval", "agent's value", box=None)
+    for row in sorted(rows, key=lambda row: row["change"]):
+        value = "" if row["q_value"] is None else f"{row['q_value']:+.4g}"
+        answered = "on its own" if row["answer"] == row["layer"] else f"tie to {row['answer']}"
+        present = " (as it is)" if row["present"] else ""
+        ends = f"{row['low']:+.4f} to {row['high']:+.4f}"
+        table.add_row(str(row["layer"]), answered + present, f"{row['change']:+.4f}", ends, value)
+    return [table]
+
+
+def _memory(rows: list[dict[str, Any]]) -> list[Table]:
+    totals: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        key = row["map"], row["kind"], row["component"]
+        totals[key] = totals.get(key, 0) + row["bytes"]
+    table = Table("map", "kind", "component", "MB", box=None)
+    for (name, kind, component), size in totals.items():
+        table.add_row(name, kind, component, f"{size / 1e6:,.3f}")
+    return [table]
+
+
+_TABLES = {"similarity": _matrices, "attribution": _per_layer, "costs": _costs, "memory": _memory}
