@@ -69,7 +69,12 @@ class Inside:
         self._hold, self.inspector, self._lock = hold, Inspector(), threading.RLock()
         self._run: Run | None = None
         self._news = 0.0
-        self.time, self.tie_map, self.glance = TimePanel(), TieMapView(with_history=False, with_legend=False), Pictures(columns=3)
+        self.going_on = False
+        self.time, self.tie_map, self.glance = (
+            TimePanel(),
+            TieMapView(with_history=False, with_legend=False),
+            Pictures(columns=3),
+        )
         self.tabs = {
             "similarity": _tab("similarity", {"similarity": "Compare layers"}, repeats="Compare again"),
             "attribution": _tab("attribution", {"attribution": "Attribute the loss to layers"}),
@@ -121,21 +126,24 @@ class Inside:
         with self._lock:
             follows = self.time.follows or self.time.decision not in stored
             decision = (stored[-1] if stored else None) if follows else self.time.decision
-            self.time.show(stored=stored, decision=decision, follows=follows)
             for tab in self.tabs.values():
                 tab.panel.can_ask = decision is not None
             if decision is None:
-                self.time.about = NOTHING
+                self.time.show(stored=[], decision=None, follows=True, about=NOTHING)
                 return
+            self.time.show(stored=stored, follows=follows)
             self._show_moment(decision)
             self._show_probe()
 
     def heard(self, entry: Any) -> None:
         """An entry of the run, in one of its threads."""
-        if isinstance(entry, Mapping) and entry["kind"] == "status" and self.time.follows:
-            # A run that pauses or ends has come further than the last look at it.
-            with suppress(LayertieError):
-                self.refresh()
+        if isinstance(entry, Mapping) and entry["kind"] == "status":
+            self.going_on = entry["status"] == "running"
+            if self.time.follows:  # a run that pauses or ends has come further than the last look at it
+                with suppress(LayertieError):
+                    self.refresh()
+                    if not self.going_on:
+                        self._renew()
         if not isinstance(entry, Came):
             return
         due = [t for t in self.tabs.values() if t.panel.every and entry.decision % t.panel.every == 0]
@@ -149,7 +157,7 @@ class Inside:
 
     def _move(self, decision: int | None) -> None:
         with self._lock:
-            self.time.show(follows=decision is None, decision=self.time.decision if decision is None else decision)
+            self.time.follows = decision is None
             if decision is None:
                 self.refresh()
             elif decision in self.time.stored:
@@ -168,7 +176,7 @@ class Inside:
             self.tie_map.message = f"The tie map {_after(decision)}."
         self.glance.set(_at_a_glance(run, decision))
         rows = run.decisions.filter(run.decisions["decision"] == decision)
-        self.time.about = _about(decision, rows.row(0, named=True) if rows.height else None)
+        self.time.show(decision=decision, about=_about(decision, rows.row(0, named=True) if rows.height else None))
 
     def _read(self) -> Run | None:
         path = self._hold.path
@@ -209,7 +217,11 @@ class Inside:
     def _seen(self, name: str, seen: bool) -> None:
         tab = self.tabs[name]
         tab.seen = seen
-        if seen and tab.shown != self._standing(tab):
+        if not seen or tab.future is not None:
+            return
+        before, now = tab.shown, self._standing(tab)
+        # While a run goes on, what is shown of it may be a little old; a press on the button renews it.
+        if before != now and not (self.time.follows and self.going_on and _but_decision(before) == _but_decision(now)):
             self._renew_one(tab)
 
     def _renew(self) -> None:
@@ -265,8 +277,6 @@ class Inside:
             tab.panel.show(share=None, alarm=False, sentence="Cancelled.")
 
     def _answered(self, name: str, standing: tuple[Any, ...], done: Future[Any]) -> None:
-        from layertie_lab.charts.looks import pictures
-
         tab = self.tabs[name]
         with self._lock:
             if tab.future is not done:  # another question was asked meanwhile, or another run opened
@@ -280,11 +290,15 @@ class Inside:
             found = done.result()
             tab.shown = standing
             facts = found["facts"]
-            tab.pictures.set(pictures(tab.view, found))
+            tab.pictures.set(found["pictures"])
             written = {"lead": facts["prompt"], "text": facts["text"]} if "text" in facts else {}
             tab.panel.show(share=None, alarm=False, sentence=_said(facts), **written)
             for callback in tab.done:
                 callback(found)
+
+
+def _but_decision(standing: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*standing[:1], *standing[2:])
 
 
 def _tab(view: str, buttons: dict[str, str], *, repeats: str = "", columns: int = 3, **options: dict[str, Any]) -> Tab:

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "records": {"core"},
     "engine": {"core", "text", "models", "training", "agent", "records"},
     "analysis": {"core", "models", "records"},
-    "inspection": {"core", "text", "models", "agent", "records", "analysis"},
+    "inspection": {"core", "text", "models", "agent", "records", "analysis", "charts"},
     "charts": {"core"},
     "widgets": {"core", "charts"},
 }

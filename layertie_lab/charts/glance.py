@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import altair as alt
@@ -10,8 +11,8 @@ import polars as pl
 from . import palette
 from .captions import CAPTIONS
 from .frames import rows
+from .live import HOVER_DATA, live_spec
 from .parts import names
-from .static import q_value_chart
 from .theme import vega_config
 
 
@@ -23,30 +24,36 @@ def glance(q_values: pl.DataFrame, memory: pl.DataFrame, decision: int) -> dict[
         memory: The table `memory`.
         decision: Which one; 0 = before the first.
     """
-    made: dict[str, dict[str, Any]] = {}
-    if q_values.filter(q_values["decision"] == decision).height:
-        # The same height whatever the number of answers, so that the page does not jump while somebody scrubs.
-        chart = q_value_chart(q_values, decision=decision, width="container", height=200)
+    tables = {
+        "Value of each answer to the agent": ("q_values", q_values.filter(q_values["decision"] == decision)),
+        "Memory of a training step": ("memory", memory.filter(memory["decision"] == decision)),
+    }
+    return {
+        title: _template(table) | {"datasets": {HOVER_DATA: [], table: rows(frame)}}
+        for title, (table, frame) in tables.items()
+        if frame.height
+    }
+
+
+@cache
+def _template(table: str) -> dict[str, Any]:
+    """A picture without its rows: making it takes longer than all the rest, and somebody is scrubbing."""
+    if table == "q_values":
         caption = CAPTIONS["q_values"].removesuffix(" Shows the decision under the pointer, or else the latest.")
-        made["Value of each answer to the agent"] = chart.to_dict() | {"usermeta": {"caption": caption}}
-    parts = memory.filter(memory["decision"] == decision)
-    if parts.height:
-        spec = memory_bars(parts, height=200).to_dict()
-        made["Memory of a training step"] = spec | {"usermeta": {"caption": CAPTIONS["moment_memory"]}}
-    return made
+        return live_spec("q_values", height=200) | {"usermeta": {"caption": caption}}
+    return memory_bars(height=200).to_dict() | {"usermeta": {"caption": CAPTIONS["moment_memory"]}}
 
 
-def memory_bars(memory: pl.DataFrame, *, height: int = 200, dark: bool = False) -> alt.LayerChart:
+def memory_bars(memory: pl.DataFrame | None = None, *, height: int = 200, dark: bool = False) -> alt.LayerChart:
     """A bar per component.
 
     Args:
-        memory: Columns component, bytes, of one decision.
+        memory: Columns component, bytes, of one decision; None = rows come later, into the data set "memory".
         height: In pixels.
         dark: Whether the page is dark.
     """
     order = list(palette.MEMORY_COLOURS)
-    values = rows(memory.select("component", mb=pl.col("bytes") / 1e6))
-    base = alt.Chart(alt.InlineData(values=values))
+    base = alt.Chart(alt.NamedData(name="memory")).transform_calculate(mb="datum.bytes / 1e6")
     y = alt.Y("component:N", sort=order, title=None)
     x = alt.X("mb:Q", title="memory (MB)", scale=alt.Scale(zero=True, nice=True))
     colour = alt.Color("component:N", scale=names(order, list(palette.MEMORY_COLOURS.values())), legend=None)
@@ -54,7 +61,8 @@ def memory_bars(memory: pl.DataFrame, *, height: int = 200, dark: bool = False) 
     bars = base.mark_bar(height=alt.RelativeBandSize(0.62)).encode(x=x, y=y, color=colour, tooltip=tips)
     words = base.mark_text(align="left", dx=5, style="label").encode(x=x, y=y, text=alt.Text("mb:Q", format=",.3~g"))
     return alt.LayerChart(
-        layer=[bars, words], height=height, width="container", config=vega_config(dark),
+        layer=[bars, words], datasets={"memory": [] if memory is None else rows(memory)}, height=height,
+        width="container", config=vega_config(dark),
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         description="Memory of a training step by component.",
     )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
+from altair.utils.schemapi import debug_mode
 
 from .captions import CAPTIONS
 from .layers import attribution_bars, similarity_heatmap
@@ -40,7 +41,9 @@ def pictures(view: str, answer: Answer) -> Made:
         Title -> Vega-Lite spec, as wide as its container, with `usermeta.caption`; none for a view of words.
     """
     frames = {name: _frame(rows) for name, rows in answer["frames"].items()}
-    made = _MAKERS[view](frames, answer["facts"]) if view in _MAKERS else {}
+    # Altair checks every part of a chart against a schema, which takes longer than all the rest; tests do that.
+    with debug_mode(False):
+        made = _MAKERS[view](frames, answer["facts"]) if view in _MAKERS else {}
     return {title: spec for title, spec in made.items() if spec}
 
 

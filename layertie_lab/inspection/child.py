@@ -32,14 +32,15 @@ class Desk:
         self._inspection: Any = None
 
     def answer(self, number: int, values: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a question, from what was found before or computed now.
+        """The answer to a question with its pictures, from what was found before or computed now.
 
         Raises:
             CancelledError: It was cancelled.
             LayertieError: It has no answer as asked.
         """
+        from ..charts.looks import pictures
         from ..records import findings
-        from .views import Question, answer
+        from .views import PICTURES, Question, answer
 
         question = Question(**values)
         run = Path(question.run)
@@ -49,7 +50,10 @@ class Desk:
         if found is None:
             found = answer(question, inspection, self._teller(number))
             findings.keep(run, asked, found)
-        return found
+        # Drawn here, since making charts takes longer than reading them, and kept, since somebody may scrub.
+        drawn = {"pictures": pictures(question.view, found)}
+        findings.keep(run, asked | PICTURES, drawn)
+        return found | drawn
 
     def _open(self, run: Path, decision: int | None) -> Any:
         from .moment import Inspection, stored_decisions

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from ..core.errors import AnalysisError, CancelledError, WorkerError
 from ..records import findings
-from .views import Question
+from .views import PICTURES, Question
 
 Found = dict[str, Any]
 
@@ -42,15 +42,16 @@ class Inspector:
             on_share: Called from another thread with the share done, 0 to 1.
 
         Returns:
-            What comes of it: the answer of `views.answer`; or AnalysisError, CancelledError, or WorkerError where the
-            process is gone.
+            The answer of `views.answer`, with `pictures` as `charts.looks` draws them; or AnalysisError,
+            CancelledError, or WorkerError where the process is gone.
         """
         future: Future[Found] = Future()
         future.set_running_or_notify_cancel()
         if question.decision is not None:
-            found = findings.find(Path(question.run), question.to_dict(question.decision))
-            if found is not None:
-                future.set_result(found)
+            run, asked = Path(question.run), question.to_dict(question.decision)
+            found, drawn = findings.find(run, asked), findings.find(run, asked | PICTURES)
+            if found is not None and drawn is not None:
+                future.set_result(found | drawn)
                 return future
         with self._lock:
             line = self._line

@@ -18,6 +18,8 @@ from .probe import Probe, probe_of
 from .ticks import Tick
 
 Found = dict[str, Any]
+PICTURES = {"drawn": True}
+"""What a question about an answer's pictures has besides."""
 View = Callable[[Inspection, Probe, dict[str, Any], Tick], Found]
 
 VIEWS: dict[str, View] = {

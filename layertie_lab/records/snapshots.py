@@ -170,7 +170,12 @@ class SnapshotWriter:
             if later > decision:
                 discard(file)
         digests = {group: _digest(tensors) for group, tensors in groups.items()}
-        changed = [group for group, digest in digests.items() if self._digests.get(group) != digest]
+        # What lies in this very file is written again with it.
+        changed = [
+            group
+            for group, digest in digests.items()
+            if self._digests.get(group) != digest or self._homes[group] == decision
+        ]
         homes = {group: decision if group in changed else self._homes[group] for group in groups}
         tensors = {f"{group}/{name}": t for group in changed for name, t in groups[group].items()}
         temporary = temporary_beside(path)

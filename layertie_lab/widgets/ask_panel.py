@@ -57,6 +57,7 @@ class AskPanel(anywidget.AnyWidget):
     ) -> None:  # fmt: skip
         self._lock = threading.RLock()
         self._asks, self._cancels, self._sights = Listeners(), Listeners(), Listeners()
+        self._views: set[str] = set()
         self._download = download
         super().__init__(
             questions=dict(questions), repeats=repeats, sentence=sentence, files=dict(files or {}),
@@ -82,7 +83,7 @@ class AskPanel(anywidget.AnyWidget):
         return self._cancels.add(callback)
 
     def on_seen(self, callback: Callable[[bool], Any]) -> Callable[[], None]:
-        """Call `callback(seen)` when the panel comes into sight on the page or leaves it; as `on_cancel`."""
+        """Call `callback(seen)` when a page begins to show the panel and when none does any more; as `on_cancel`."""
         return self._sights.add(callback)
 
     def _receive(self, widget: object, message: Any, buffers: object) -> None:
@@ -92,7 +93,11 @@ class AskPanel(anywidget.AnyWidget):
         elif kind == "cancel":
             self._cancels.call()
         elif kind == "seen":
-            self._sights.call(bool(message["seen"]))
+            # A host may make a second view of a panel before it ends the first.
+            before = bool(self._views)
+            (self._views.add if message["seen"] else self._views.discard)(message["view"])
+            if before != bool(self._views):
+                self._sights.call(bool(self._views))
         elif kind in ("ask", "download"):
             try:
                 if kind == "ask":

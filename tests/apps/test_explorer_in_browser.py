@@ -389,27 +389,6 @@ def test_a_run_is_audited_in_its_tab(visit: Visit) -> None:
     assert waiting.value.suggested_filename == "laptop-lab-audit.csv"
 
 
-def test_the_model_is_asked_about_its_layers_and_for_a_text(visit: Visit) -> None:
-    tab = started(visit, "seed=13")
-    tab.pause()
-    tab.tab("Layers")
-    panel = tab.page.locator(".ll-ask").first
-    panel.locator("[data-ask='similarity']").click()
-    wait_for(lambda: "As of decision" in panel.inner_text(), 40, "the comparison")
-    tab.page.locator("figure[data-panel='What passes the layers'] canvas").wait_for()
-    panel.locator("[data-ask='attribution']").click()
-    tab.page.locator("figure[data-panel='Loss without the layer'] canvas").wait_for(timeout=40_000)
-    assert tab.page.locator("figure[data-panel='What passes the layers'] canvas").count() == 1
-    before = panel.inner_text()
-    panel.locator("select").select_option("5")
-    tab.run_some(6)
-    wait_for(lambda: panel.inner_text() != before and "As of decision" in panel.inner_text(), 30, "a new answer")
-    tab.tab("Text")
-    panel = tab.page.locator(".ll-ask").first
-    panel.locator("[data-ask='sample']").click()
-    wait_for(lambda: len(panel.locator("pre").inner_text()) > 20, 30, "the text")
-
-
 def test_a_link_reproduces_the_settings(visit: Visit) -> None:
     tab = visit("run=laptop-lab")
     tab.setup.locator("select[data-path='scale']").select_option("tiny")

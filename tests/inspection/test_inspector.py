@@ -32,7 +32,7 @@ def test_every_view_answers_and_an_answer_is_found_again(recorded: Path, inspect
         question = Question(str(recorded), view, decision=7)
         found = inspector.ask(question, shares.append).result(timeout=120)
         assert found["facts"]["decision"] == 7
-        assert found["frames"]
+        assert found["frames"] or found["facts"]["text"]
         asked_again = inspector.ask(question)
         assert asked_again.done()
         assert asked_again.result() == found

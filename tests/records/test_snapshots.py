@@ -53,6 +53,17 @@ def test_what_did_not_change_is_stored_once(directory: RunDirectory) -> None:
     assert size_of(directory, 1) < 2048 > size_of(directory, 2)
 
 
+def test_the_same_decision_may_be_stored_twice(directory: RunDirectory) -> None:
+    writer = store(directory, range(3))
+    for _ in range(2):
+        writer.keep(2, state(2), {"again": True})
+    writer.close()
+    found = load_snapshot(directory, 2)
+    assert found.meta == {"again": True}
+    assert found.tensors["moving"]["weight"].eq(2.0).all()
+    assert found.tensors["still"]["weight"][-1] == 4095
+
+
 def test_a_copy_is_taken_before_training_goes_on(directory: RunDirectory) -> None:
     writer, live = SnapshotWriter(directory, 1 << 20), state(1.0)
     writer.keep(1, live, {})

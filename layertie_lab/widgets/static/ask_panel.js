@@ -64,11 +64,12 @@ function render({ model, el }) {
     if (message.kind === "file") root.dataset.saved = saveFile(message.name, buffers[0]);
   };
   model.on("msg:custom", receive);
-  // Nothing is computed that nobody looks at: the other end is told when the panel comes into sight.
-  const sight = new IntersectionObserver((entries) => model.send({ kind: "seen", seen: entries.at(-1).isIntersecting }));
-  sight.observe(root);
+  // Nothing is computed that nobody looks at: a tab that is not open has no view of its panel.
+  const view = Math.random().toString(36).slice(2);
+  const tell = (seen) => model.send({ kind: "seen", view, seen });
+  tell(true);
   return () => {
-    sight.disconnect();
+    tell(false);
     model.off("msg:custom", receive);
     stop();
     stopTheme();
