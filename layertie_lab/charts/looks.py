@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from .captions import CAPTIONS
-from .layers import attribution_bars, similarity_heatmap
+from .layers import attribution_bars
+from .similarity import similarity_heatmap
 from .ties import cost_matrix
 
 Answer = Mapping[str, Any]
