@@ -12,7 +12,7 @@ from ..core.errors import AnalysisError
 from .statistics import Estimate
 
 _CHUNK = 1 << 18
-_ONE_IN_TWENTY = float(stats.norm.ppf(0.95))
+ONE_IN_TWENTY = float(stats.norm.ppf(0.95))
 
 
 def weight_similarity(
@@ -51,7 +51,7 @@ def weight_similarity(
             "Expected finite weights that are not all 0, but a layer has none.", "The model may have diverged."
         )
     scale = torch.outer(norms, norms)
-    null = (expected + _ONE_IN_TWENTY * variance.clamp(min=0).sqrt()) / scale
+    null = (expected + ONE_IN_TWENTY * variance.clamp(min=0).sqrt()) / scale
     part = slice(len(layers)), slice(len(layers) if others else 0, None)
     return Estimate.exact((inner / scale)[part].clamp(-1, 1).numpy()), null[part].clamp(-1, 1).numpy()
 
