@@ -85,6 +85,11 @@ class LinearCKA:
         self._own: list[tuple[Tensor, Tensor]] = []  # per minibatch [A], [B]
         self._permuted: list[Tensor] = []  # per minibatch [permutations, A, B]
 
+    @property
+    def chance(self) -> float:
+        """Expected for unrelated representations: 0, for the estimator is debiased."""
+        return 0.0
+
     def update(self, first: Tensor, second: Tensor | None = None) -> None:
         """Add a minibatch.
 

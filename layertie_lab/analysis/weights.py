@@ -12,17 +12,20 @@ from ..core.errors import AnalysisError
 from .statistics import Estimate
 
 _CHUNK = 1 << 18
-_ONE_IN_TWENTY = float(stats.norm.ppf(0.95))
+ONE_IN_TWENTY = float(stats.norm.ppf(0.95))
 
 
-def weight_similarity(layers: list[nn.Module]) -> tuple[Estimate, NDArray[np.float64]]:
+def weight_similarity(
+    layers: list[nn.Module], others: list[nn.Module] | None = None
+) -> tuple[Estimate, NDArray[np.float64]]:
     """Cosine between all weights of two layers, each layer's tensors taken as one vector.
 
     Args:
         layers: Modules with the same parameter names and shapes.
+        others: Those of a second model, for the columns; None = the same.
 
     Returns:
-        ([L, L] cosine, not sampled and so exact; [L, L] null). The null is the 95 % quantile of the cosine when the
+        ([A, B] cosine, not sampled and so exact; [A, B] null). The null is the 95 % quantile of the cosine when the
         entries within each tensor are matched at random: near 0 for zero-mean weights, and far above it where norm
         gains that all start at 1 make up much of the vector. Its mean and variance are exact, its shape is taken as
         normal.
@@ -30,12 +33,13 @@ def weight_similarity(layers: list[nn.Module]) -> tuple[Estimate, NDArray[np.flo
     Raises:
         AnalysisError: Layers with different parameters.
     """
-    tensors = _aligned(layers)
-    inner = torch.zeros(len(layers), len(layers), dtype=torch.float64)
+    every = layers + (others or [])
+    tensors = aligned(every)
+    inner = torch.zeros(len(every), len(every), dtype=torch.float64)
     expected, variance = torch.zeros_like(inner), torch.zeros_like(inner)
     for rows in tensors:
         n = rows[0].numel()
-        products, sums = _products(rows)
+        products, sums = inner_products(rows)
         inner += products
         expected += torch.outer(sums, sums) / n
         if n > 1:
@@ -47,11 +51,12 @@ def weight_similarity(layers: list[nn.Module]) -> tuple[Estimate, NDArray[np.flo
             "Expected finite weights that are not all 0, but a layer has none.", "The model may have diverged."
         )
     scale = torch.outer(norms, norms)
-    null = (expected + _ONE_IN_TWENTY * variance.clamp(min=0).sqrt()) / scale
-    return Estimate.exact((inner / scale).clamp(-1, 1).numpy()), null.clamp(-1, 1).numpy()
+    null = (expected + ONE_IN_TWENTY * variance.clamp(min=0).sqrt()) / scale
+    part = slice(len(layers)), slice(len(layers) if others else 0, None)
+    return Estimate.exact((inner / scale)[part].clamp(-1, 1).numpy()), null[part].clamp(-1, 1).numpy()
 
 
-def _products(rows: list[Tensor]) -> tuple[Tensor, Tensor]:
+def inner_products(rows: list[Tensor]) -> tuple[Tensor, Tensor]:
     """([L, L] inner products, [L] sums) of L flat tensors, in float64, a slice at a time."""
     products = torch.zeros(len(rows), len(rows), dtype=torch.float64)
     sums = torch.zeros(len(rows), dtype=torch.float64)
@@ -62,7 +67,7 @@ def _products(rows: list[Tensor]) -> tuple[Tensor, Tensor]:
     return products, sums
 
 
-def _aligned(layers: list[nn.Module]) -> list[list[Tensor]]:
+def aligned(layers: list[nn.Module]) -> list[list[Tensor]]:
     """Per parameter name, its flat tensor in each layer."""
     named = [{name: p.detach().flatten() for name, p in layer.named_parameters()} for layer in layers]
     for layer, own in enumerate(named):

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from .audit import audit_chart, claimed_and_true, gradient_flow
     from .captions import CAPTIONS
     from .compare import compared_curves
-    from .layers import attribution_bars, similarity_heatmap
+    from .layers import attribution_bars
     from .live import LIVE, live_chart, live_spec
     from .maps import tie_map
     from .page import to_html
+    from .similarity import similarity_against_cost, similarity_heatmap
     from .static import (
         blocks_chart,
         epsilon_chart,
@@ -34,7 +35,8 @@ __all__ = [
     "CAPTIONS", "LIVE", "Stated", "attribution_bars", "audit_chart", "blocks_chart", "claimed_and_true",
     "compared_curves", "epsilon_chart", "gradient_flow", "live_chart", "live_spec", "loss_chart", "memory_chart",
     "parameters_against_loss",
-    "parameters_chart", "policy_intervals", "profile_chart", "q_value_chart", "reward_chart", "similarity_heatmap",
+    "parameters_chart", "policy_intervals", "profile_chart", "q_value_chart", "reward_chart",
+    "similarity_against_cost", "similarity_heatmap",
     "study_chart", "sweep_chart", "tie_history", "tie_map", "to_html", "twin_specs", "vega_config",
 ]  # fmt: skip
 
@@ -43,10 +45,11 @@ _HOMES = {
     "audit": ["audit_chart", "claimed_and_true", "gradient_flow"],
     "captions": ["CAPTIONS"],
     "compare": ["compared_curves"],
-    "layers": ["attribution_bars", "similarity_heatmap"],
+    "layers": ["attribution_bars"],
     "live": ["LIVE", "live_chart", "live_spec"],
     "maps": ["tie_map"],
     "page": ["to_html"],
+    "similarity": ["similarity_against_cost", "similarity_heatmap"],
     "static": [
         "blocks_chart", "epsilon_chart", "loss_chart", "memory_chart", "parameters_chart", "q_value_chart",
         "reward_chart", "tie_history",

@@ -68,7 +68,8 @@ CAPTIONS: dict[str, str] = {
     "similarity": (
         "How alike each pair of layers is: the shade (and number) in row a, column b. Outlined pairs are tied to each"
         " other (use the same parameters), in their owner's colour; the small squares along the axes show each layer's"
-        " owner. A white cross: not above what unrelated layers reach one time in twenty."
+        " owner. A white cross: not above what unrelated layers reach one time in twenty. A white dot, where a freshly"
+        " initialised model was compared too: not above what the same pair shows there, before any training."
     ),
     "attribution": (
         "How much each layer contributes by the method named on the axis. A bar has the colour of the layer's owner;"
@@ -102,6 +103,20 @@ CAPTIONS: dict[str, str] = {
         "One row per layer, one column per decision. Blue: the position alone gives its weights their gradient"
         " (owner). Green: its gradient is added to that of other positions (summed). Grey: no gradient of the"
         " weights comes from there (none): a frozen copy, or a layer not yet asked about."
+    ),
+    "similarity_of_models": (
+        "How alike each layer of the one model (rows) is to each of the other (columns): the shade (and number). Layers"
+        " at the same share of the depth lie along the diagonal from the top left to the bottom right. The small"
+        " squares along the axes show each layer's owner in its own model. A white cross: not above what unrelated"
+        " layers reach one time in twenty; a white dot: not above what the pair shows freshly initialised."
+    ),
+    "similarity_against_cost": (
+        "Would the similarity have told us what to tie? A dot per pair of layers: to the right, how alike they are;"
+        " upwards, how much the loss rises at once if the later layer copies the earlier one, with the interval over"
+        " probe sequences. The colour is that of the layer whose weights would be used. The scale upwards is stretched"
+        " around the dashed zero. If alike layers are cheap to tie, the dots fall to the right and the rank correlation"
+        " is below zero; its interval leaves out one layer at a time, and Mantel's p says how often names of layers"
+        " dealt at random give as much. Nearness: what the order of the layers alone tells."
     ),
 }
 """Chart name -> how to read it."""

@@ -30,6 +30,23 @@ def check(frame: pl.DataFrame, columns: Sequence[str], what: str) -> None:
         )
 
 
+def of_method(frame: pl.DataFrame, method: str | None) -> tuple[pl.DataFrame, str]:
+    """The rows of one method, and its name.
+
+    Raises:
+        AnalysisError: It is unclear which one is meant.
+    """
+    methods = frame.get_column("method").unique(maintain_order=True).to_list()
+    if method is None and len(methods) == 1:
+        method = methods[0]
+    if method is None or method not in methods:
+        raise AnalysisError(
+            f"Expected one method out of {', '.join(map(str, methods))}, but got {method!r}.",
+            "Name it with method=...; a picture shows one.",
+        )
+    return frame.filter(pl.col("method") == method), method
+
+
 def rows(frame: pl.DataFrame) -> list[Row]:
     """Rows as plain values; numbers that are not finite become null, as JSON has none."""
     finite = [

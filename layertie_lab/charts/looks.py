@@ -9,7 +9,8 @@ import polars as pl
 from altair.utils.schemapi import debug_mode
 
 from .captions import CAPTIONS
-from .layers import attribution_bars, similarity_heatmap
+from .layers import attribution_bars
+from .similarity import similarity_heatmap
 from .ties import cost_matrix
 
 Answer = Mapping[str, Any]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from layertie_lab.analysis.capture import passages, undisturbed
-from layertie_lab.analysis.similarity import METHODS, SCHEMA, layer_similarity
+from layertie_lab.analysis.similarity import METHODS, SCHEMA, USUAL, layer_similarity
 from layertie_lab.analysis.weights import weight_similarity
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
@@ -33,43 +33,48 @@ def tokens(probe: Tensor) -> Tensor:
 
 
 def test_the_frame(make: Maker, tokens: Tensor) -> None:
-    frame = layer_similarity(make((0, 0, 2, 1)), tokens)
+    frame = layer_similarity(make((0, 0, 2, 1)), tokens, METHODS)
     assert dict(frame.schema) == SCHEMA
     assert frame.height == len(METHODS) * 16
-    assert frame.null_count().sum_horizontal().item() == 0
+    assert frame.drop("fresh", "chance").null_count().sum_horizontal().item() == 0
+    assert frame["fresh"].null_count() == frame.height
+    assert frame["models"].unique().to_list() == [1]
     assert frame["value"].is_between(-1, 1).all()
     assert (frame["low"] <= frame["value"]).all()
     assert (frame["value"] <= frame["high"]).all()
     assert frame.filter(layer_a=3, layer_b=2)["owner_a"].unique().to_list() == [0]
     assert frame.filter(layer_a=3, layer_b=2)["owner_b"].unique().to_list() == [2]
     counts = dict(frame.group_by("method").agg(pl.col("sequences").first()).iter_rows())
-    assert counts == {"cka": 6, "updates": 6, "function": 6, "weights": 0}
+    assert counts == dict.fromkeys(METHODS, 6) | {"weights": 0}
+    chance = dict(frame.group_by("method").agg(pl.col("chance").first()).iter_rows())
+    assert chance == dict.fromkeys(METHODS) | {"cka": 0.0, "neighbours": 5 / 15}
+    assert layer_similarity(make(), tokens)["method"].unique(maintain_order=True).to_list() == list(USUAL)
 
 
 def test_the_diagonal_is_one_and_what_is_symmetric_is(make: Maker, tokens: Tensor) -> None:
-    frame = layer_similarity(make((0, 1, 2, 3)), tokens)
+    frame = layer_similarity(make((0, 1, 2, 3)), tokens, METHODS)
     for method in METHODS:
         np.testing.assert_allclose(np.diag(matrix(frame, method)), 1.0, atol=1e-5)
-    for method in ("cka", "updates", "weights"):
+    for method in ("cka", "updates", "weights", "neighbours", "procrustes"):
         np.testing.assert_allclose(matrix(frame, method), matrix(frame, method).T, atol=1e-5)
 
 
 def test_tied_layers_are_equal_in_weights_and_function_and_told_apart_by_what_they_do(
     make: Maker, tokens: Tensor
 ) -> None:
-    frame = layer_similarity(make((0, 0, 2, 0)), tokens)
+    frame = layer_similarity(make((0, 0, 2, 0)), tokens, METHODS)
     for method in ("weights", "function"):
         values = matrix(frame, method)
         np.testing.assert_allclose(values[np.ix_([0, 1, 3], [0, 1, 3])], 1.0, atol=1e-5)
         assert values[2, 0] < 0.9
-    for method in ("cka", "updates"):
+    for method in ("cka", "updates", "neighbours", "procrustes"):
         assert matrix(frame, method)[0, 1] < 0.99
 
 
 @pytest.mark.parametrize("gradient", ["shared", "owner"])
 def test_ties_change_no_value(make: Maker, untie: Callable[[GPT], GPT], tokens: Tensor, gradient: str) -> None:
     model = make((0, 0, 2, 0), gradient=gradient)
-    tied, free = layer_similarity(model, tokens), layer_similarity(untie(model), tokens)
+    tied, free = (layer_similarity(each, tokens, METHODS) for each in (model, untie(model)))
     for column in ("value", "low", "high", "null"):
         np.testing.assert_allclose(tied[column], free[column], atol=1e-5)
     assert tied["owner_a"].to_list() != free["owner_a"].to_list()
@@ -146,8 +151,8 @@ def test_hooks_fire_in_compiled_blocks(make: Maker, tokens: Tensor) -> None:
 def test_batches_make_no_difference_and_progress_is_told(make: Maker, tokens: Tensor) -> None:
     model = make()
     ticks: list[float] = []
-    small = layer_similarity(model, tokens, batch_size=2, tick=ticks.append)
-    whole = layer_similarity(model, tokens, batch_size=6)
+    small = layer_similarity(model, tokens, METHODS, batch_size=2, tick=ticks.append)
+    whole = layer_similarity(model, tokens, METHODS, batch_size=6)
     np.testing.assert_allclose(small["value"], whole["value"], atol=1e-6)
     assert ticks == pytest.approx([1 / 3, 2 / 3, 1])
 

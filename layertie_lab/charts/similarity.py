@@ -1,0 +1,258 @@
+"""Pictures of how alike layers are: every pair as a heatmap, and similarity against what tying the pair costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import altair as alt
+import polars as pl
+
+from .frames import check, of_method, rows
+from .parts import words_only
+from .strips import owner_index, owner_scale
+from .theme import vega_config
+
+SIMILARITY_TITLES = {
+    "cka": "CKA of the residual stream (0 to 1)",
+    "updates": "cosine of the layers' updates (-1 to 1)",
+    "function": "cosine on the same input (-1 to 1)",
+    "weights": "cosine of the weights (-1 to 1)",
+    "neighbours": "share of nearest tokens in common (0 to 1)",
+    "procrustes": "Procrustes similarity of the residual stream (0 to 1)",
+}
+"""Legend title for each method of `analysis.similarity`."""
+_FROM_ZERO = ("cka", "neighbours", "procrustes")
+_PAIR = ["layer_a", "layer_b", "value", "method", "owner_a", "owner_b"]
+_SCATTER = ["method", "layer", "answer", "owner", "similarity", "change", "low", "high", "counts"]
+
+
+def similarity_heatmap(
+    similarity: pl.DataFrame,
+    *,
+    method: str | None = None,
+    names: Sequence[str] = ("layer a", "layer b"),
+    size: int = 420,
+    width: int | Literal["container"] | None = None,
+    height: int | None = None,
+    dark: bool = False,
+) -> alt.LayerChart:
+    """Similarity of each pair of layers; pairs that are tied to each other are outlined in their owner's colour.
+
+    Between two models nothing is outlined, for nothing is shared, and depths may differ.
+
+    Args:
+        similarity: Columns layer_a, layer_b, value, method, owner_a, owner_b; low and high (interval), null (what
+            unrelated layers reach), fresh (what the pair shows untrained) and models (1, or 2: rows of one model,
+            columns of another) where known. Within one model a pair given once stands for both orders.
+        method: Which method's rows to show; may be left out where there is one.
+        names: Of the rows' and of the columns' layers, for the axes.
+        size: Width of the plot in pixels, and its height within one model.
+        width: Width in its place, or "container".
+        height: Height in pixels; by default square cells.
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: A column is missing, or it is unclear which method is meant.
+    """
+    check(similarity, _PAIR, "a frame of similarities")
+    room = size if width is None else width
+    if similarity.is_empty():
+        return words_only("No similarity has been measured yet.", height=height or size // 2, width=room, dark=dark)
+    frame, method = of_method(similarity, method)
+    two = "models" in frame.columns and bool((frame["models"] == 2).any())
+    pairs = rows(frame if two else _both_orders(frame))
+    down, across = (len({row[end] for row in pairs}) for end in ("layer_a", "layer_b"))
+    wide = size if room == "container" else int(room)
+    tall = height or max(80, round(wide * down / across))
+    cell = min(wide / across, tall / down)
+    signed = method not in _FROM_ZERO or any((row["value"] or 0) < -0.1 for row in pairs)
+    shades = alt.Scale(
+        scheme="purpleorange" if signed else "viridis", domain=[-1, 1] if signed else [0, 1], clamp=True,
+        reverse=signed,
+    )  # fmt: skip
+    title = SIMILARITY_TITLES.get(method, method)
+    side = alt.Axis(offset=14, domain=False, ticks=False, grid=False, labelAngle=0)
+    x = alt.X("layer_b:O", title=f"{names[1]} (0 = first)", axis=side, scale=alt.Scale(padding=0))
+    y = alt.Y("layer_a:O", title=f"{names[0]} (0 = first)", axis=side, scale=alt.Scale(padding=0))
+    base = alt.Chart(alt.InlineData(values=pairs))
+    bar = alt.Legend(title=title, orient="bottom", direction="horizontal", gradientLength=min(wide, 260), offset=8)
+    tips = _tips(frame, names, title)
+    parts = [base.mark_rect().encode(x=x, y=y, color=alt.Color("value:Q", scale=shades, legend=bar), tooltip=tips)]
+    if not two:
+        parts += _outlines(base, x, y, max(1.5, min(4.0, cell / 9)), edge=down <= 24)
+    parts += _keys(base, x, y)
+    numbered = max(down, across) <= 12 and cell >= 20
+    if numbered:
+        dark_cell = "datum.value > 0.55 || datum.value < -0.8" if signed else "datum.value < 0.6"
+        parts.append(
+            base.mark_text(fontSize=max(9, min(14, int(cell) // 3)), baseline="middle").encode(
+                x=x, y=y, text=alt.Text("value:Q", format=".2f"),
+                color=alt.condition(dark_cell, alt.value("#ffffff"), alt.value("#111111")),
+            )
+        )  # fmt: skip
+    # Below the number, where there is one.
+    below, area = cell * 0.32 if numbered else 0, min(36.0, (cell * 0.3) ** 2)
+    itself = "" if two else "datum.layer_a != datum.layer_b && "
+    mark: dict[str, Any] = {"opacity": 1, "size": area, "yOffset": below}
+    if "null" in frame.columns:
+        parts.append(
+            base.transform_filter(f"{itself}datum.value <= datum.null")
+            .mark_point(shape="cross", filled=True, color="#ffffff", stroke="#111111", strokeWidth=0.6, **mark)
+            .encode(x=x, y=y)
+        )
+    if "fresh" in frame.columns and frame["fresh"].null_count() < frame.height:
+        fresh = f"{itself}isValid(datum.fresh) && datum.value <= datum.fresh && datum.value > datum.null"
+        parts.append(
+            base.transform_filter(fresh if "null" in frame.columns else fresh.rsplit(" && ", 1)[0])
+            .mark_point(shape="circle", filled=True, color="#ffffff", stroke="#111111", strokeWidth=0.6, **mark)
+            .encode(x=x, y=y)
+        )
+    layers = f"each of {down} layers with each of {across}" if two else f"each pair of {down} layers"
+    extra: dict[str, Any] = {"resolve": alt.Resolve(scale={"color": "independent", "stroke": "independent"})}
+    if room == "container":
+        extra["autosize"] = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return alt.LayerChart(
+        layer=parts, height=tall, width=room, config=vega_config(dark), description=f"{title}, for {layers}.", **extra
+    )
+
+
+def similarity_against_cost(
+    evidence: pl.DataFrame,
+    correlations: pl.DataFrame | None = None,
+    *,
+    method: str | None = None,
+    height: int = 300,
+    width: int | Literal["container"] = 460,
+    dark: bool = False,
+) -> alt.LayerChart:
+    """A mark per pair of layers: how alike they are, and what it costs at once that the later copies the earlier.
+
+    Args:
+        evidence: `analysis.tie_evidence.similarity_and_cost`. Pairs that do not count (the layer would use the weights
+            it has) are left out.
+        correlations: `analysis.tie_evidence.rank_correlations`, for the lines above the plot.
+        method: Which method's rows to show; may be left out where there is one.
+        height: Height of the plot in pixels.
+        width: Width of the chart in pixels, or "container".
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: A column is missing, or it is unclear which method is meant.
+    """
+    check(evidence, _SCATTER, "a frame of similarities and costs")
+    frame, method = of_method(evidence, method) if not evidence.is_empty() else (evidence, "")
+    frame = frame.filter("counts")
+    if frame.is_empty():
+        return words_only("No tie that would change something has been asked about yet.", height=height, width=width,
+                          dark=dark)  # fmt: skip
+    title = SIMILARITY_TITLES.get(method, method)
+    base = alt.Chart(alt.InlineData(values=rows(frame))).transform_calculate(
+        colour=owner_index("owner"), pair="datum.layer + ' \u2192 ' + datum.answer"
+    )
+    x = alt.X("similarity:Q", title=title, scale=alt.Scale(zero=False, padding=12))
+    # Losses differ by orders of magnitude between pairs, and may fall as well as rise.
+    largest = float(frame["change"].abs().max() or 0) or 1.0  # type: ignore[arg-type]
+    scale = alt.Scale(type="symlog", constant=largest / 50, padding=8)
+    y = alt.Y("change:Q", title=["rise of the loss if tied now", "(nats per token)"], scale=scale)
+    colour = alt.Color("colour:N", scale=owner_scale(), legend=None)
+    tips = [
+        alt.Tooltip("pair:N", title="layer \u2192 layer it would copy"),
+        alt.Tooltip("owner:O", title="whose weights it would use"),
+        alt.Tooltip("similarity:Q", title=title, format=".3f"),
+        alt.Tooltip("change:Q", title="change of the loss", format="+.4f"),
+        alt.Tooltip("low:Q", title="interval from", format="+.4f"),
+        alt.Tooltip("high:Q", title="to", format="+.4f"),
+    ]
+    parts: list[Any] = [
+        alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="reference").encode(y=alt.Y("zero:Q")),
+        base.transform_filter("isValid(datum.low) && isValid(datum.high)")
+        .mark_rule(strokeWidth=1.5, opacity=0.55)
+        .encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q", color=colour),
+        base.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour, tooltip=tips),
+    ]
+    if frame.height <= 30:
+        parts.append(base.mark_text(style="label", align="left", dx=7, fontSize=11).encode(x=x, y=y, text="pair:N"))
+    return alt.LayerChart(
+        layer=parts, height=height, width=width, config=vega_config(dark),
+        title=alt.TitleParams(
+            f"{frame.height} ties of one model", subtitle=_correlation_words(correlations, method),
+        ),
+        description=f"{title} against the change of the loss, for {frame.height} pairs of layers.",
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+    )  # fmt: skip
+
+
+def _correlation_words(correlations: pl.DataFrame | None, method: str) -> list[str]:
+    """The lines on the rank correlation, with interval and p-value where they are known."""
+    if correlations is None:
+        return []
+    words = []
+    for name, what in ((method, "rank correlation"), ("nearness", "of the layers' nearness alone")):
+        for row in rows(correlations.filter(method=name, measure="spearman")):
+            if row["value"] is None:
+                words.append(f"{what}: none, one side is the same for all pairs")
+                continue
+            interval = "" if row["low"] is None else f" [{row['low']:.2f}, {row['high']:.2f}]"
+            p = "" if row["mantel_p"] is None else f", Mantel p {_p_value(row['mantel_p'])}"
+            words.append(f"{what} {row['value']:.2f}{interval}{p}".replace("-", "\u2212"))
+    return words
+
+
+def _p_value(p: float) -> str:
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def _tips(frame: pl.DataFrame, names: Sequence[str], title: str) -> list[alt.Tooltip]:
+    known = (
+        ("low", "interval from"), ("high", "to"), ("null", "unrelated layers reach"),
+        ("fresh", "freshly initialised"), ("chance", "unrelated on average"),
+    )  # fmt: skip
+    return [
+        alt.Tooltip("layer_a:O", title=names[0]),
+        alt.Tooltip("layer_b:O", title=names[1]),
+        alt.Tooltip("value:Q", title=title, format=".3f"),
+        *(
+            alt.Tooltip(f"{name}:Q", title=words, format=".3f")
+            for name, words in known
+            if name in frame.columns and frame[name].null_count() < frame.height
+        ),
+        alt.Tooltip("owner_a:O", title=f"owner of {names[0]}"),
+        alt.Tooltip("owner_b:O", title=f"owner of {names[1]}"),
+    ]
+
+
+def _both_orders(frame: pl.DataFrame) -> pl.DataFrame:
+    swapped = frame.rename({"layer_a": "layer_b", "layer_b": "layer_a", "owner_a": "owner_b", "owner_b": "owner_a"})
+    # A pair that is given in both orders keeps its own values (a measure need not be symmetric).
+    pair = ["layer_a", "layer_b"]
+    return pl.concat([frame, swapped.select(frame.columns)]).unique(pair, keep="first", maintain_order=True).sort(pair)
+
+
+def _outlines(base: alt.Chart, x: alt.X, y: alt.Y, line: float, *, edge: bool) -> list[alt.Chart]:
+    """Tied pairs in their owner's colour."""
+    tied = base.transform_filter(
+        "datum.owner_a == datum.owner_b && datum.layer_a != datum.layer_b"
+    ).transform_calculate(tied=owner_index("owner_a"))
+    return [
+        # A white edge under the outline: owner colours alone do not stand out from every shade.
+        tied.mark_rect(filled=False, stroke="#ffffff", strokeWidth=1.6 * line if edge else 0).encode(x=x, y=y),
+        tied.mark_rect(filled=False, strokeWidth=line).encode(
+            x=x, y=y, stroke=alt.Stroke("tied:N", scale=owner_scale(), legend=None)
+        ),
+    ]
+
+
+def _keys(base: alt.Chart, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Small squares along both axes in the colour of each layer's owner."""
+    colour = alt.Fill("tied:N", scale=owner_scale(), legend=None)
+
+    def squares(layer: str, owner: str) -> alt.Chart:
+        each = base.transform_aggregate(groupby=[layer, owner], pairs="count()")
+        return each.transform_calculate(tied=owner_index(owner)).mark_rect(clip=False)
+
+    low, high = alt.value(alt.ExprRef(expr="height + 4")), alt.value(alt.ExprRef(expr="height + 12"))
+    return [
+        squares("layer_a", "owner_a").encode(x=alt.value(-12), x2=alt.value(-4), y=y, fill=colour),
+        squares("layer_b", "owner_b").encode(x=x, y=low, y2=high, fill=colour),
+    ]
