@@ -149,6 +149,17 @@ class AdvantageLearner:
         worth = self._worth(self._weights, layer, answers, others).numpy().astype(np.float64)
         return worth - worth[state.present]
 
+    def contributions(self, state: AgentState) -> dict[str, list[float]]:
+        """What the table and the network give to the value of each answer, which is their sum.
+
+        Returns:
+            "table" and "number of owners" (the network) -> one number per answer 0 .. layer, in units of reward.
+        """
+        values, scale = self._values(state) * math.sqrt(self._square), math.sqrt(self._square)
+        table = self._weights["table"][state.layer, : state.layer + 1].detach().numpy().astype(np.float64) * scale
+        table -= table[state.present]
+        return {"table": table.tolist(), "number of owners": (values - table).tolist()}
+
     def state(self) -> Saved:
         """Weights, their copy, the optimizer's moments and the whole history."""
         tensors = {name: weight.detach().clone() for name, weight in self._weights.items()}

@@ -122,14 +122,40 @@ class LinearThompson:
 
     def _values(self, weights: np.ndarray, state: AgentState, plan: TieMap) -> np.ndarray:
         """Worth of each answer, the layers before as they are and the layers after as planned."""
-        layer = state.layer
         planner = self._planner(weights, state.ties)
+        return planner.answer_values(self._completed(planner, state, plan), state.layer)
+
+    @staticmethod
+    def _completed(planner: Planner, state: AgentState, plan: TieMap) -> TieMap:
+        """The map as it stands up to the layer, and after it as planned."""
+        layer = state.layer
         rest = plan.sources[layer + 1 :]
         if plan.sources[:layer] != state.ties.sources[:layer]:
             # Somebody else answered on the way: what was planned for the rest may no longer be best.
             start = TieMap((*state.ties.sources[: layer + 1], *rest))
             rest = planner.best([start], first=layer).sources[layer + 1 :]
-        return planner.answer_values(TieMap((*state.ties.sources[: layer + 1], *rest)), layer)
+        return TieMap((*state.ties.sources[: layer + 1], *rest))
+
+    def contributions(self, state: AgentState) -> dict[str, list[float]]:
+        """What each group of features gives to the value of each answer, which is their sum.
+
+        Returns:
+            Group of `MapFeatures`, and "changing a tie" -> one number per answer 0 .. layer, in units of reward; 0 for
+            the present source.
+        """
+        check_layers(self.layers, state)
+        mean, layer = self._posterior.mean, state.layer
+        whole = self._completed(self._planner(mean, state.ties), state, self._plan)
+        costs = mean[self._costs]
+        before = self._features.vector(whole)
+        found: dict[str, list[float]] = {name: [] for name in [*self._features.groups, "changing a tie"]}
+        for answer in range(layer + 1):
+            moved = self._features.vector(whole.answer(layer, answer)) - before
+            for name, place in self._features.groups.items():
+                found[name].append(float(mean[place] @ moved[place]))
+            kinds = np.array([1.0, state.present == layer, answer == layer]) * (answer != state.present)
+            found["changing a tie"].append(float(costs @ kinds))
+        return found
 
     def _starts(self, ties: TieMap, first: int) -> list[TieMap]:
         head = ties.sources[:first]

@@ -100,14 +100,21 @@ class QLearner:
         check_layers(self.layers, state)
         return self._slice(state, state.layer).tolist()
 
-    def _slice(self, state: AgentState, layer: int) -> Tensor:
-        p = self._parameters
+    def inputs(self, state: AgentState) -> Tensor:
+        """[L] what the network reads: the sources of the tie map, as they are or divided by L - 1; all tied is 0."""
         scale = 1.0 if self._config.inputs == "raw" else 1 / (self.layers - 1)
-        inputs = torch.tensor([source * scale for source in state.ties])
+        return torch.tensor([source * scale for source in state.ties])
+
+    def answers(self, inputs: Tensor, layer: int) -> Tensor:
+        """[..., layer + 1] the network's values of a layer's answers, from [..., L] inputs."""
+        p = self._parameters
         hidden = torch.relu(torch.nn.functional.linear(inputs, p["first.weight"], p["first.bias"]))
         start = layer * (layer + 1) // 2
         rows = slice(start, start + layer + 1)
         return torch.nn.functional.linear(hidden, p["second.weight"][rows], p["second.bias"][rows])
+
+    def _slice(self, state: AgentState, layer: int) -> Tensor:
+        return self.answers(self.inputs(state), layer)
 
     def state(self) -> Saved:
         """Weights and the optimizer's moments and counters."""

@@ -110,6 +110,38 @@ CAPTIONS: dict[str, str] = {
         " squares along the axes show each layer's owner in its own model. A white cross: not above what unrelated"
         " layers reach one time in twenty; a white dot: not above what the pair shows freshly initialised."
     ),
+    "ablation": (
+        "How the agent's values depend on the rest of the map: a cell per layer (across) and answer (down). Its shade"
+        " is the largest change of that answer's value if that one layer copied another one than it does, everything"
+        " else as it is; point at a cell to see which one. A pale column: the agent does not care for that layer."
+    ),
+    "inputs_integrated-gradients": (
+        "Integrated gradients of the Q-network: what each input (the source of each layer) gives to the value of the"
+        " proposed answer, along the straight path from the all-tied map, whose inputs are all 0. Bars add up to the"
+        " value less that on the all-tied map, but for the completeness error."
+    ),
+    "inputs_contribution": (
+        "What each part of the agent's model gives to the value of the proposed answer, beside keeping the tie; the"
+        " bars add up to it exactly. Table: that layer copying that source. Count, position: how many owners and where."
+        " Jumps, pooled: neighbours with different owners, distance to owners. Changing a tie: what any change costs."
+    ),
+    "precedents": (
+        "The past decisions about the same layer with the most similar tie map (to the left). A dot's colour and word:"
+        " what was answered then. Upwards: the reward that followed, above the mean of the pass around it. Dots that"
+        " lie high say that the answer did well when the map was like this."
+    ),
+    "calibration": (
+        "A dot per decision that changed a tie: the value that the agent gave the answer (across) and what came of it"
+        " (upwards). If its values are right, the dots rise to the right and the rank correlation is above zero; the"
+        " interval is a bootstrap of blocks of decisions. Colour: the layer asked about. One run."
+    ),
+    "value_against_cost": (
+        "Does the agent know? A dot per change of one tie: to the right, the value that the agent gives the answer now;"
+        " upwards, how much the loss rises at once if it were given, with the interval over probe sequences. If it"
+        " knows, dear ties have low values: the dots fall to the right, and the rank correlation is below zero; its"
+        " interval leaves out one layer at a time. Nearness: what the order of the layers alone tells. A value is about"
+        " what comes after training, the cost about what comes before, so that they need not agree."
+    ),
     "similarity_against_cost": (
         "Would the similarity have told us what to tie? A dot per pair of layers: to the right, how alike they are;"
         " upwards, how much the loss rises at once if the later layer copies the earlier one, with the interval over"

@@ -10,7 +10,8 @@ from altair.utils.schemapi import debug_mode
 
 from .captions import CAPTIONS
 from .layers import attribution_bars
-from .similarity import similarity_heatmap
+from .reasons import ablation_matrix, calibration, input_bars, precedents
+from .similarity import similarity_against_cost, similarity_heatmap
 from .ties import cost_matrix
 
 Answer = Mapping[str, Any]
@@ -21,6 +22,16 @@ _SIMILARITY = {
     "updates": "What the layers add (cosine of updates)",
     "function": "What they do to one input (cosine)",
     "weights": "Their weights (cosine)",
+    "neighbours": "Which tokens are neighbours (mutual)",
+    "procrustes": "What passes them, rotated (Procrustes)",
+}
+"""Method -> title."""
+_AGAINST = {
+    "agent": "Does the agent know? Its values against the cost",
+    "cka": "CKA against the cost of tying",
+    "updates": "Likeness of updates against the cost",
+    "function": "Likeness of function against the cost",
+    "weights": "Likeness of weights against the cost",
 }
 """Method -> title."""
 _ATTRIBUTION = {
@@ -51,10 +62,11 @@ def pictures(view: str, answer: Answer) -> Made:
 def _similarity(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
     frame, made = frames["similarity"], {}
     for method in frame["method"].unique(maintain_order=True):
-        spec = similarity_heatmap(frame, method=method, size=320).to_dict()
-        # The panel gives the width, and the shades' legend and axes have to fit in.
-        spec["autosize"] = {"type": "fit-x", "contains": "padding"}
-        made[_SIMILARITY.get(method, method)] = captioned(spec, "similarity")
+        names = ("layer of this run", "layer of the other") if "other" in facts else ("layer a", "layer b")
+        spec = similarity_heatmap(frame, method=method, names=names, width="container", height=320).to_dict()
+        made[_SIMILARITY.get(method, method)] = captioned(
+            spec, "similarity_of_models" if "other" in facts else "similarity"
+        )
     return made
 
 
@@ -69,13 +81,41 @@ def _attribution(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> M
 
 def _costs(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
     spec = cost_matrix(frames["costs"], width="container", height=320).to_dict()
-    return {"What every change of a tie would cost now": captioned(spec, "costs")}
+    made = {"What every change of a tie would cost now": captioned(spec, "costs")}
+    if "evidence" not in frames:
+        return made
+    evidence, correlations = frames["evidence"], frames["correlations"]
+    for method in ("agent", "cka", "updates", "function", "weights"):
+        if (evidence["method"] == method).any():
+            chart = similarity_against_cost(evidence, correlations, method=method, width="container", height=260)
+            caption = "value_against_cost" if method == "agent" else "similarity_against_cost"
+            made[_AGAINST[method]] = captioned(chart.to_dict(), caption)
+    return made
+
+
+def _reasons(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
+    proposal, made = facts["proposal"], {}
+    size: dict[str, Any] = {"width": "container", "height": 240}
+    if frames["ablation"].height:
+        made["If one tie were different"] = captioned(ablation_matrix(frames["ablation"], **size).to_dict(), "ablation")
+    if frames["inputs"].height:
+        chart = input_bars(frames["inputs"], proposal["choice"], **size)
+        method = frames["inputs"]["method"][0]
+        made["What its inputs give to the proposal"] = captioned(chart.to_dict(), f"inputs_{method}")
+    if frames["precedents"].height:
+        chart = precedents(frames["precedents"], **size)
+        made["The nearest past decisions about this layer"] = captioned(chart.to_dict(), "precedents")
+    if frames["calibration"].height:
+        chart = calibration(frames["calibration"], facts.get("agreement"), **size)
+        made["Are its values right?"] = captioned(chart.to_dict(), "calibration")
+    return made
 
 
 _MAKERS: dict[str, Callable[[dict[str, pl.DataFrame], Mapping[str, Any]], Made]] = {
     "similarity": _similarity,
     "attribution": _attribution,
     "costs": _costs,
+    "reasons": _reasons,
 }
 
 

@@ -20,6 +20,7 @@ SIMILARITY_TITLES = {
     "weights": "cosine of the weights (-1 to 1)",
     "neighbours": "share of nearest tokens in common (0 to 1)",
     "procrustes": "Procrustes similarity of the residual stream (0 to 1)",
+    "agent": "value to the agent (units of reward)",
 }
 """Legend title for each method of `analysis.similarity`."""
 _FROM_ZERO = ("cka", "neighbours", "procrustes")

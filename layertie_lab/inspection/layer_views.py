@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from ..analysis.alignment import check_comparable, diagonal
 from ..analysis.attribution import layer_attribution, loss_if_skipped
+from ..analysis.fresh import freshly_initialised
 from ..analysis.memory import ledger
-from ..analysis.similarity import layer_similarity
+from ..analysis.similarity import METHODS, REPRESENTATIONS, layer_similarity
 from .moment import Inspection
 from .probe import Probe
 from .ticks import Tick, part
 
-SIMILARITY = ("cka", "updates", "function", "weights")
-"""Methods of the similarity view where none is named."""
 ATTRIBUTION = ("skipped", "conductance")
 """Methods of the attribution view where none is named."""
 
 
 def similarity(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
-    """Frame `similarity` of `analysis.similarity.layer_similarity`.
+    """Frame `similarity` of `analysis.similarity.layer_similarity`, beside a fresh initialisation.
 
-    Options: methods.
+    Options: methods; other ({"run": directory, "decision": after which}), another model for the columns, whose facts
+    are then `other` and `other_layers`, and the frame `aligned` holds the pairs at equal relative depth.
     """
-    methods = options.get("methods") or SIMILARITY
-    frame = layer_similarity(inspection.model, probe.tokens[:, :-1], methods, tick=tick)
-    return {"frames": {"similarity": frame.to_dicts()}}
+    tokens, model = probe.tokens[:, :-1], inspection.model
+    if options.get("other") is None:
+        methods = options.get("methods") or METHODS
+        frame = layer_similarity(model, tokens, methods, fresh=freshly_initialised(model), tick=tick)
+        return {"frames": {"similarity": frame.to_dicts()}}
+    other = Inspection.of(options["other"]["run"], options["other"]["decision"])
+    check_comparable(inspection.config, other.config)
+    same_shape = replace(inspection.config.model, layers=1) == replace(other.config.model, layers=1)
+    methods = options.get("methods") or (METHODS if same_shape else REPRESENTATIONS)
+    fresh = freshly_initialised(model), freshly_initialised(other.model, seed=1)
+    frame = layer_similarity(model, tokens, methods, other=other.model, fresh=fresh, tick=tick)
+    name = "this run" if other.path.resolve() == inspection.path.resolve() else other.path.name
+    facts = {"other": f"{name} after decision {other.decision}", "other_layers": len(other.ties)}
+    return {"frames": {"similarity": frame.to_dicts(), "aligned": diagonal(frame).to_dicts()}, "facts": facts}
 
 
 def attribution(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:

@@ -117,12 +117,6 @@ class Inspection:
             blocks=self.blocks, trainable_share=share, rules=self.rules,
         )  # fmt: skip
 
-    def fresh(self) -> GPT:
-        """A model of the same shape under the same ties whose weights no step has touched, drawn from another key."""
-        seed = RunKey(self.config.seed, self.config.replicate).at(0, "probe")
-        model = GPT(self.config.model, self.data.vocabulary_size, self.config.ties, self.ties.flattened(), seed=seed)
-        return model.to(next(self.model.parameters()).device).eval()
-
     def probe_tokens(self) -> Tensor:
         """[sequences, context + 1] the run's own probe set: windows of the validation split."""
         return self.windows(self.config.records.probe_sequences)

@@ -7,25 +7,53 @@ from typing import Any
 
 import polars as pl
 
+from ..analysis.similarity import Method, layer_similarity
 from ..analysis.tie_costs import tie_costs
-from ..core.errors import LayertieError
+from ..analysis.tie_evidence import rank_correlations, similarity_and_cost
+from ..core.errors import AnalysisError, LayertieError
 from .moment import Inspection
 from .probe import Probe
-from .ticks import Tick
+from .ticks import Tick, part
 
+EVIDENCE: tuple[Method, ...] = ("cka", "updates", "function", "weights")
+"""Similarities that the costs are held against."""
+AGENT = "agent"
+"""In the place of a similarity's name: the agent's value of the answer."""
 VALUES: dict[str, type[pl.DataType]] = {"layer": pl.Int64, "answer": pl.Int64, "q_value": pl.Float64}
 
 
 def costs(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
     """Frame `costs` of `analysis.tie_costs.tie_costs`, with the agent's q_value for each answer (null where none).
 
-    Options: layers; None asks about all.
+    And whether the similarity would have told: the frames `evidence` and `correlations` of `analysis.tie_evidence`,
+    where the probe set and the depth allow them; else the fact `no_evidence` says why not.
     """
-    frame = tie_costs(inspection.model, probe.tokens, options.get("layers"), tick=tick)
+    frame = tie_costs(inspection.model, probe.tokens, tick=part(tick, 0.0, 0.8))
     values = agent_values(inspection, sorted(frame["layer"].unique()))
     joined = frame.join(values, on=["layer", "answer"], how="left")
-    facts = {"asked": inspection.asked.layer, "policy": inspection.policy.name, "has_values": values.height > 0}
-    return {"frames": {"costs": joined.to_dicts()}, "facts": facts}
+    facts: dict[str, Any] = {"asked": inspection.asked.layer, "policy": inspection.policy.name}
+    frames = {"costs": joined}
+    try:
+        alike = layer_similarity(inspection.model, probe.tokens[:, :-1], EVIDENCE, tick=part(tick, 0.8, 1.0))
+        evidence = similarity_and_cost(alike, frame)
+        evidence = pl.concat([evidence, _held_by_the_agent(evidence, values)])
+        frames["evidence"], frames["correlations"] = evidence, rank_correlations(evidence)
+    except AnalysisError as error:
+        facts["no_evidence"] = str(error)
+    return {"frames": {name: found.to_dicts() for name, found in frames.items()}, "facts": facts}
+
+
+def _held_by_the_agent(evidence: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
+    """The evidence again, with the agent's value of each answer in place of a similarity; no rows without values."""
+    first = evidence.filter(method=evidence["method"][0]).join(values, on=["layer", "answer"])
+    if first.height < evidence.filter(method=evidence["method"][0]).height:
+        return evidence.clear()  # none, or rules leave some answers out
+    no_interval = pl.lit(None, pl.Float64)
+    held = first.with_columns(
+        method=pl.lit(AGENT), similarity="q_value", similarity_low=no_interval, similarity_high=no_interval,
+        null=no_interval,
+    )  # fmt: skip
+    return held.select(evidence.columns)
 
 
 def agent_values(inspection: Inspection, layers: list[int]) -> pl.DataFrame:

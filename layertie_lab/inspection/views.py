@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import AnalysisError
-from . import layer_views, tie_views, word_views
+from . import agent_views, layer_views, tie_views, word_views
 from .moment import Inspection
 from .probe import Probe, probe_of
 from .ticks import Tick
@@ -27,6 +27,7 @@ VIEWS: dict[str, View] = {
     "attribution": layer_views.attribution,
     "memory": layer_views.memory,
     "costs": tie_views.costs,
+    "reasons": agent_views.reasons,
     "sample": word_views.sample,
 }
 """Name -> what gives it."""

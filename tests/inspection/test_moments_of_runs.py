@@ -66,12 +66,3 @@ def test_what_cannot_be_looked_at_is_said(recorded: Path, tmp_path: Path) -> Non
         Inspection.of(recorded, 99)
     with pytest.raises(RecordError, match="does not exist"):
         Inspection.of(tmp_path / "nothing")
-
-
-def test_a_fresh_model_has_the_shape_and_the_ties_but_no_trained_weight(recorded: Path) -> None:
-    found = Inspection.of(recorded)
-    fresh = found.fresh()
-    assert fresh.stack.blocks == found.ties.flattened()
-    for (name, one), (_, other) in zip(fresh.named_parameters(), found.model.named_parameters(), strict=False):
-        if one.std() > 0:
-            assert not torch.equal(one, other), name

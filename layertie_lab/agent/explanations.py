@@ -1,0 +1,151 @@
+"""Why a policy answers as it does: its values, what they would be on another map, and what its inputs give to them.
+
+Plain rows, which JSON can hold; nothing here changes a policy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from ..core.errors import AgentError, LayertieError
+from ..core.keys import RunKey
+from .advantage import AdvantageLearner
+from .linear import LinearThompson
+from .protocol import AgentState, Policy
+from .qlearning import QLearner
+
+Row = dict[str, Any]
+
+MOST_MAPS = 600
+"""Maps that an ablation tries, at most; beyond, each entry is changed to three sources only."""
+STEPS = 64
+"""Points on the path of integrated gradients; the Q-network is small."""
+
+
+def explain(policy: Policy, state: AgentState, key: RunKey) -> Row:
+    """A proposal with what stands behind it.
+
+    Returns:
+        decision, layer, present, legal, q_values (per legal answer; None where the policy has none), greedy, choice,
+        explored, epsilon, policy, reads (what the values depend on, in words).
+    """
+    proposal = policy.propose(state, key)
+    return {
+        "decision": state.decision, "layer": state.layer, "present": state.present, "legal": list(proposal.legal),
+        "q_values": None if proposal.q_values is None else list(proposal.q_values), "greedy": policy.greedy(state),
+        "choice": proposal.choice, "explored": proposal.explored, "epsilon": proposal.epsilon, "policy": policy.name,
+        "reads": _reads(policy),
+    }  # fmt: skip
+
+
+def state_ablation(policy: Policy, state: AgentState, key: RunKey) -> list[Row]:
+    """How the values of the answers would change if one entry of the tie map were different.
+
+    Each entry but that of the layer asked about is set to each of its other legal sources in turn; where these are more
+    than `MOST_MAPS` maps, to itself, to layer 0 and to the layer before it.
+
+    Returns:
+        A row per entry, source and answer: entry, source, present (of the entry), answer, q_value, change (from the
+        value on the present map). None for a policy without values.
+    """
+    now = _values(policy, state, key)
+    if now is None:
+        return []
+    ties, entries = state.ties, [layer for layer in range(1, len(state.ties)) if layer != state.layer]
+    few = sum(len(ties.legal(entry)) - 1 for entry in entries) > MOST_MAPS
+    rows: list[Row] = []
+    for entry in entries:
+        sources = dict.fromkeys((entry, 0, entry - 1)) if few else ties.legal(entry)
+        for source in sources:
+            if source == ties[entry]:
+                continue
+            changed = _values(policy, replace(state, ties=ties.answer(entry, source), blocks=None), key)
+            rows += [
+                {
+                    "entry": entry, "source": source, "present": ties[entry], "answer": answer, "q_value": value,
+                    "change": value - now[answer],
+                }
+                for answer, value in (changed or {}).items()
+                if answer in now
+            ]  # fmt: skip
+    return rows
+
+
+def input_attribution(policy: Policy, state: AgentState) -> list[Row]:
+    """What each input of the policy gives to the value of each answer.
+
+    For a Q-network, integrated gradients on its inputs from the all-tied map, whose inputs are all 0; `total` is then
+    the value less that on the all-tied map, and `completeness_error` how far the shares' sum is from it. For linear
+    values, what each group of features contributes, exactly; `total` is the value.
+
+    Returns:
+        A row per input and answer: input, answer, value, total, completeness_error, method. None for a policy that
+        reads no map.
+
+    Source: Sundararajan, Taly & Yan (ICML 2017), equation 1, by captum.
+    """
+    if isinstance(policy, QLearner):
+        return _integrated_gradients(policy, state)
+    if isinstance(policy, LinearThompson | AdvantageLearner):
+        parts = policy.contributions(state)
+        return [
+            {
+                "input": name, "answer": answer, "value": values[answer],
+                "total": sum(part[answer] for part in parts.values()), "completeness_error": 0.0,
+                "method": "contribution",
+            }
+            for name, values in parts.items()
+            for answer in state.legal
+        ]  # fmt: skip
+    return []
+
+
+def _integrated_gradients(policy: QLearner, state: AgentState) -> list[Row]:
+    from captum.attr import IntegratedGradients
+
+    inputs = policy.inputs(state)[None]
+    method = IntegratedGradients(lambda x, answer: policy.answers(x, state.layer)[:, answer])
+    rows: list[Row] = []
+    for answer in state.legal:
+        shares = method.attribute(
+            inputs, baselines=torch.zeros_like(inputs), additional_forward_args=(answer,), n_steps=STEPS,
+            method="gausslegendre",
+        ).detach()[0]  # fmt: skip
+        with torch.no_grad():
+            ends = policy.answers(torch.cat([inputs, torch.zeros_like(inputs)]), state.layer)[:, answer]
+        total = float(ends[0] - ends[1])
+        rows += [
+            {
+                "input": f"source of layer {entry}", "answer": answer, "value": float(share), "total": total,
+                "completeness_error": abs(float(shares.sum()) - total), "method": "integrated-gradients",
+            }
+            for entry, share in enumerate(shares)
+        ]  # fmt: skip
+    return rows
+
+
+def _values(policy: Policy, state: AgentState, key: RunKey) -> dict[int, float] | None:
+    try:
+        proposal = policy.propose(state, key)
+    except AgentError:
+        raise
+    except LayertieError:  # rules that leave no answer on the other map
+        return None
+    if proposal.q_values is None:
+        return None
+    return dict(zip(proposal.legal, proposal.q_values, strict=True))
+
+
+def _reads(policy: Policy) -> str:
+    if isinstance(policy, QLearner):
+        return "a network of the whole tie map"
+    if isinstance(policy, LinearThompson):
+        return "a linear model of the whole map that the present pass is planned to end in"
+    if isinstance(policy, AdvantageLearner):
+        return "a table of layer and answer, and a network of the number of owners"
+    if policy.name in ("lab", "annealing"):
+        return "the layer and the answer alone, not the rest of the map"
+    return "nothing of what it has seen: it has no values"

@@ -1,0 +1,181 @@
+"""Why the agent answered so: its values on other maps, its inputs' shares, past decisions like it, and calibration."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import altair as alt
+import polars as pl
+
+from . import palette
+from .frames import check, rows
+from .parts import words_only
+from .strips import owner_index, owner_scale
+from .theme import vega_config
+
+Width = int | Literal["container"]
+_FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
+
+
+def ablation_matrix(
+    ablation: pl.DataFrame, *, height: int = 260, width: Width = 460, dark: bool = False
+) -> alt.LayerChart:  # fmt: skip
+    """A cell per entry of the map and answer: how far the value moves, at most, if that entry were another one.
+
+    Args:
+        ablation: Columns entry, source, present, answer, q_value, change (`agent.explanations.state_ablation`).
+        height: In pixels.
+        width: In pixels, or "container".
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: A column is missing.
+    """
+    check(ablation, ["entry", "source", "answer", "change"], "a frame of ablations")
+    if ablation.is_empty():
+        return words_only("This agent has no values.", height=height, width=width, dark=dark)
+    farthest = ablation.sort(pl.col("change").abs(), descending=True).group_by("entry", "answer").first()
+    cells = rows(farthest.sort("entry", "answer"))
+    largest = float(farthest["change"].abs().max() or 0) or 1.0  # type: ignore[arg-type]
+    axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
+    base = alt.Chart(alt.InlineData(values=cells))
+    x = alt.X("entry:O", title="layer whose tie were another one", axis=axis)
+    y = alt.Y("answer:O", title="answer", axis=axis)
+    shade = alt.Color(
+        "change:Q", scale=alt.Scale(scheme="purpleorange", domain=[-largest, largest], reverse=True),
+        legend=alt.Legend(title="change of the value (units of reward)", orient="bottom", direction="horizontal",
+                          gradientLength=240, format=".2~g", tickCount=4),
+    )  # fmt: skip
+    tips = [
+        alt.Tooltip("entry:O", title="layer"),
+        alt.Tooltip("source:O", title="if it copied"),
+        alt.Tooltip("answer:O", title="answer"),
+        alt.Tooltip("change:Q", title="change of its value", format="+.3~g"),
+    ]
+    return _figure([base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips)], height, width, dark,
+                   "Change of the agent's values if one entry of the map were different.")  # fmt: skip
+
+
+def input_bars(
+    inputs: pl.DataFrame, answer: int, *, height: int = 260, width: Width = 460, dark: bool = False
+) -> alt.LayerChart:  # fmt: skip
+    """A bar per input: what it gives to the value of one answer.
+
+    Args:
+        inputs: Columns input, answer, value, total, completeness_error (`agent.explanations.input_attribution`).
+        answer: Which answer.
+        height: In pixels.
+        width: In pixels, or "container".
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: A column is missing.
+    """
+    check(inputs, ["input", "answer", "value", "total", "completeness_error"], "a frame of input shares")
+    chosen = inputs.filter(pl.col("answer") == answer)
+    if chosen.is_empty():
+        return words_only("This agent's values have no inputs but layer and answer.", height=height, width=width,
+                          dark=dark)  # fmt: skip
+    total, error = chosen.row(0, named=True)["total"], chosen.row(0, named=True)["completeness_error"]
+    base = alt.Chart(alt.InlineData(values=rows(chosen.with_row_index("place"))))
+    y = alt.Y("input:N", title=None, sort=alt.EncodingSortField("place", op="min"), axis=alt.Axis(labelLimit=150))
+    x = alt.X("value:Q", title=f"share of the value of answer {answer} (units of reward)", axis=alt.Axis(format="~g"))
+    tips = [alt.Tooltip("input:N"), alt.Tooltip("value:Q", title="share", format="+.4~g")]
+    zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="tick").encode(x=alt.X("zero:Q"))
+    bars = base.mark_bar(color=palette.AGENT).encode(x=x, y=y, tooltip=tips)
+    title = f"in all {total:+.3g}" + (f", completeness error {error:.1g}" if error else "")
+    return _figure([bars, zero], height, width, dark, "Shares of the agent's inputs in a value.", title=title)
+
+
+def calibration(
+    frame: pl.DataFrame, agreement: dict[str, Any] | None, *, height: int = 260, width: Width = 460, dark: bool = False
+) -> alt.LayerChart:  # fmt: skip
+    """A dot per decision: the value that the agent gave the answer, against what came of it.
+
+    Args:
+        frame: Columns decision, layer, choice, kept, by, predicted, realised, truncated (`analysis.calibration`).
+            Answers that kept the tie and truncated returns are left out.
+        agreement: Of `analysis.calibration.rank_agreement`, for the line above; None where there is none.
+        height: In pixels.
+        width: In pixels, or "container".
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: A column is missing.
+    """
+    check(frame, ["decision", "choice", "kept", "predicted", "realised", "truncated"], "a frame of predictions")
+    counted = frame.filter(~pl.col("kept") & ~pl.col("truncated"))
+    if counted.is_empty():
+        return words_only("No decision with a value has changed a tie yet.", height=height, width=width, dark=dark)
+    base = alt.Chart(alt.InlineData(values=rows(counted))).transform_calculate(colour=owner_index("layer"))
+    x = alt.X(
+        "predicted:Q", title="predicted: the agent's value (units of reward)", scale=alt.Scale(zero=False, padding=8)
+    )
+    y = alt.Y(
+        "realised:Q", title=["realised: what came of it", "(units of reward)"], scale=alt.Scale(zero=False, padding=8)
+    )
+    tips = [
+        alt.Tooltip("decision:O"),
+        alt.Tooltip("layer:O"),
+        alt.Tooltip("choice:O", title="answer"),
+        alt.Tooltip("predicted:Q", format="+.3~g"),
+        alt.Tooltip("realised:Q", format="+.3~g"),
+    ]
+    dots = base.mark_point(filled=True, size=45, opacity=0.85).encode(
+        x=x, y=y, color=alt.Color("colour:N", scale=owner_scale(), legend=None), tooltip=tips
+    )
+    words = "too few decisions for a rank correlation"
+    if agreement is not None and agreement["value"] is not None:
+        words = f"rank correlation {agreement['value']:.2f} [{agreement['low']:.2f}, {agreement['high']:.2f}]"
+    zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="reference").encode(y=alt.Y("zero:Q"))
+    title = f"{counted.height} decisions; {words}".replace("-", "\u2212")
+    return _figure([zero, dots], height, width, dark, "Predicted against realised rewards.", title=title)
+
+
+def precedents(
+    frame: pl.DataFrame, *, height: int = 260, width: Width = 460, dark: bool = False
+) -> alt.LayerChart:  # fmt: skip
+    """A dot per past decision about the same layer: how unlike its map was, and what reward came of it.
+
+    Args:
+        frame: Columns decision, distance, choice, layer, by, reward, above_trend
+            (`analysis.precedents.nearest_decisions`).
+        height: In pixels.
+        width: In pixels, or "container".
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: A column is missing.
+    """
+    check(frame, ["decision", "distance", "choice", "layer", "above_trend"], "a frame of past decisions")
+    if frame.is_empty():
+        return words_only("This layer has not been asked about before.", height=height, width=width, dark=dark)
+    base = alt.Chart(alt.InlineData(values=rows(frame))).transform_calculate(
+        colour=owner_index("choice"),
+        words="datum.choice == datum.layer ? 'own' : '\u2192' + datum.choice",
+    )
+    x = alt.X("distance:Q", title="entries of the tie map that differ", scale=alt.Scale(nice=True, zero=True),
+              axis=alt.Axis(tickMinStep=1, format="d"))  # fmt: skip
+    y = alt.Y("above_trend:Q", title=["reward above its trend", "(units of reward)"], axis=alt.Axis(format="~g"))
+    colour = alt.Color("colour:N", scale=owner_scale(), legend=None)
+    tips = [
+        alt.Tooltip("decision:O"),
+        alt.Tooltip("choice:O", title="answer"),
+        alt.Tooltip("reward:Q", format=".4~g"),
+        alt.Tooltip("above_trend:Q", title="above its trend", format="+.3~g"),
+        alt.Tooltip("distance:Q", title="entries that differ"),
+    ]
+    zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="reference").encode(y=alt.Y("zero:Q"))
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, tooltip=tips)
+    names = base.mark_text(style="label", align="left", dx=8).encode(x=x, y=y, text="words:N")
+    return _figure([zero, dots, names], height, width, dark, "Past decisions about the same layer.")
+
+
+def _figure(
+    layers: list[Any], height: int, width: Width, dark: bool, description: str, title: str | None = None
+) -> alt.LayerChart:
+    more: dict[str, Any] = {} if title is None else {"title": alt.TitleParams(title, fontSize=12, fontWeight="normal")}
+    return alt.LayerChart(
+        layer=layers, height=height, width=width, config=vega_config(dark), autosize=_FIT, description=description,
+        **more,
+    )  # fmt: skip
