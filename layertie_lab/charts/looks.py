@@ -21,6 +21,8 @@ _SIMILARITY = {
     "updates": "What the layers add (cosine of updates)",
     "function": "What they do to one input (cosine)",
     "weights": "Their weights (cosine)",
+    "neighbours": "Which tokens lie next to each other (neighbours)",
+    "procrustes": "What passes them, up to a rotation (Procrustes)",
 }
 """Method -> title."""
 _ATTRIBUTION = {
