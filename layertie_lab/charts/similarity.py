@@ -187,9 +187,9 @@ def similarity_against_cost(
 
 
 def _stretched(largest: float) -> list[float]:
-    """Ticks for a scale that is stretched around zero: 0, and 1 and 3 times powers of ten up to the largest."""
+    """Ticks for a scale that is stretched around zero: 0, and 1 and 3 times powers of ten where they have room."""
     powers = range(math.floor(math.log10(largest / 50)), math.ceil(math.log10(largest)) + 1)
-    steps = [float(f"{first}e{power}") for power in powers for first in (1, 3)]
+    steps = [step for power in powers for first in (1, 3) if (step := float(f"{first}e{power}")) >= largest / 30]
     return [-step for step in reversed(steps)] + [0.0] + steps
 
 
