@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .audit import audit_chart, claimed_and_true, gradient_flow
     from .captions import CAPTIONS
     from .compare import compared_curves
+    from .depth import spectra_chart, update_profile_chart
     from .layers import attribution_bars
     from .live import LIVE, live_chart, live_spec
     from .maps import tie_map
@@ -37,7 +38,8 @@ __all__ = [
     "parameters_against_loss",
     "parameters_chart", "policy_intervals", "profile_chart", "q_value_chart", "reward_chart",
     "similarity_against_cost", "similarity_heatmap",
-    "study_chart", "sweep_chart", "tie_history", "tie_map", "to_html", "twin_specs", "vega_config",
+    "spectra_chart", "study_chart", "sweep_chart", "tie_history", "tie_map", "to_html", "twin_specs",
+    "update_profile_chart", "vega_config",
 ]  # fmt: skip
 
 # The command line takes colours from `charts.palette` and should not wait for Altair.
@@ -45,6 +47,7 @@ _HOMES = {
     "audit": ["audit_chart", "claimed_and_true", "gradient_flow"],
     "captions": ["CAPTIONS"],
     "compare": ["compared_curves"],
+    "depth": ["spectra_chart", "update_profile_chart"],
     "layers": ["attribution_bars"],
     "live": ["LIVE", "live_chart", "live_spec"],
     "maps": ["tie_map"],

@@ -147,8 +147,21 @@ CAPTIONS: dict[str, str] = {
         " upwards, how much the loss rises at once if the later layer copies the earlier one, with the interval over"
         " probe sequences. The colour is that of the layer whose weights would be used. The scale upwards is stretched"
         " around the dashed zero. If alike layers are cheap to tie, the dots fall to the right and the rank correlation"
-        " is below zero; its interval leaves out one layer at a time, and Mantel's p says how often names of layers"
-        " dealt at random give as much. Nearness: what the order of the layers alone tells."
+        " is below zero; its interval leaves out one layer at a time, and p (Mantel's) says how often names"
+        " of layers dealt at random give as much. Nearness: what the order of the layers alone tells."
+    ),
+    "update_profile": (
+        "What each layer does to the residual stream, from the first layer on the left to the last, a dot in the colour"
+        " of the layer's owner. Update / stream: how long its update is as a share of the stream it reads; near 0 the"
+        " layer could almost be left out. Cosine: which way it points; near 0 it adds something new, below it takes"
+        " away from what is there, above it makes it stronger. Norm: how long the stream is before the layer. Upright"
+        " lines: intervals over probe sequences, seen where they are larger than the dot. Tied layers have equal"
+        " weights and differ here."
+    ),
+    "spectra": (
+        "The singular values of one weight matrix on a logarithmic axis, largest first: a line per owner, in its"
+        " colour; tied layers share their owner's line. A line that falls steeply belongs to a"
+        " matrix that uses few directions. Weights are not sampled, so there is no interval."
     ),
 }
 """Chart name -> how to read it."""

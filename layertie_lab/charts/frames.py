@@ -30,21 +30,26 @@ def check(frame: pl.DataFrame, columns: Sequence[str], what: str) -> None:
         )
 
 
-def of_method(frame: pl.DataFrame, method: str | None) -> tuple[pl.DataFrame, str]:
+def of_method(frame: pl.DataFrame, method: str | None, *, column: str = "method") -> tuple[pl.DataFrame, str]:
     """The rows of one method, and its name.
+
+    Args:
+        frame: With rows.
+        method: Which one; may be left out where there is one.
+        column: What tells methods apart.
 
     Raises:
         AnalysisError: It is unclear which one is meant.
     """
-    methods = frame.get_column("method").unique(maintain_order=True).to_list()
+    methods = frame.get_column(column).unique(maintain_order=True).to_list()
     if method is None and len(methods) == 1:
         method = methods[0]
     if method is None or method not in methods:
         raise AnalysisError(
-            f"Expected one method out of {', '.join(map(str, methods))}, but got {method!r}.",
-            "Name it with method=...; a picture shows one.",
+            f"Expected one {column} out of {', '.join(map(str, methods))}, but got {method!r}.",
+            f"Name it with {column}=...; a picture shows one.",
         )
-    return frame.filter(pl.col("method") == method), method
+    return frame.filter(pl.col(column) == method), method
 
 
 def rows(frame: pl.DataFrame) -> list[Row]:

@@ -22,8 +22,8 @@ _SIMILARITY = {
     "updates": "What the layers add (cosine of updates)",
     "function": "What they do to one input (cosine)",
     "weights": "Their weights (cosine)",
-    "neighbours": "Which tokens are neighbours (mutual)",
-    "procrustes": "What passes them, rotated (Procrustes)",
+    "neighbours": "Which tokens lie next to each other (neighbours)",
+    "procrustes": "What passes them, up to a rotation (Procrustes)",
 }
 """Method -> title."""
 _AGAINST = {

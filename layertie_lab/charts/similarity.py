@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -48,8 +49,8 @@ def similarity_heatmap(
             columns of another) where known. Within one model a pair given once stands for both orders.
         method: Which method's rows to show; may be left out where there is one.
         names: Of the rows' and of the columns' layers, for the axes.
-        size: Width of the plot in pixels, and its height within one model.
-        width: Width in its place, or "container".
+        size: The longer side of the plot in pixels.
+        width: Width in its place, in pixels, or "container".
         height: Height in pixels; by default square cells.
         dark: Whether the page is dark.
 
@@ -57,15 +58,16 @@ def similarity_heatmap(
         AnalysisError: A column is missing, or it is unclear which method is meant.
     """
     check(similarity, _PAIR, "a frame of similarities")
-    room = size if width is None else width
     if similarity.is_empty():
-        return words_only("No similarity has been measured yet.", height=height or size // 2, width=room, dark=dark)
+        words = "No similarity has been measured yet."
+        return words_only(words, height=height or size // 2, width=size if width is None else width, dark=dark)
     frame, method = of_method(similarity, method)
     two = "models" in frame.columns and bool((frame["models"] == 2).any())
     pairs = rows(frame if two else _both_orders(frame))
     down, across = (len({row[end] for row in pairs}) for end in ("layer_a", "layer_b"))
-    wide = size if room == "container" else int(room)
-    tall = height or max(80, round(wide * down / across))
+    largest = size if width in (None, "container") else int(width)
+    wide, tall = (max(60, round(largest * side / max(down, across))) for side in (across, down))
+    room, tall = wide if width is None else width, height or tall
     cell = min(wide / across, tall / down)
     signed = method not in _FROM_ZERO or any((row["value"] or 0) < -0.1 for row in pairs)
     shades = alt.Scale(
@@ -154,8 +156,9 @@ def similarity_against_cost(
     x = alt.X("similarity:Q", title=title, scale=alt.Scale(zero=False, padding=12))
     # Losses differ by orders of magnitude between pairs, and may fall as well as rise.
     largest = float(frame["change"].abs().max() or 0) or 1.0  # type: ignore[arg-type]
-    scale = alt.Scale(type="symlog", constant=largest / 50, padding=8)
-    y = alt.Y("change:Q", title=["rise of the loss if tied now", "(nats per token)"], scale=scale)
+    scale = alt.Scale(type="symlog", constant=largest / 50, padding=8, nice=False)
+    axis = alt.Axis(values=_stretched(largest), format="~g")
+    y = alt.Y("change:Q", title=["rise of the loss if tied now", "(nats per token)"], scale=scale, axis=axis)
     colour = alt.Color("colour:N", scale=owner_scale(), legend=None)
     tips = [
         alt.Tooltip("pair:N", title="layer \u2192 layer it would copy"),
@@ -184,18 +187,25 @@ def similarity_against_cost(
     )  # fmt: skip
 
 
+def _stretched(largest: float) -> list[float]:
+    """Ticks for a scale that is stretched around zero: 0, and 1 and 3 times powers of ten where they have room."""
+    powers = range(math.floor(math.log10(largest / 50)), math.ceil(math.log10(largest)) + 1)
+    steps = [step for power in powers for first in (1, 3) if (step := float(f"{first}e{power}")) >= largest / 30]
+    return [-step for step in reversed(steps)] + [0.0] + steps
+
+
 def _correlation_words(correlations: pl.DataFrame | None, method: str) -> list[str]:
     """The lines on the rank correlation, with interval and p-value where they are known."""
     if correlations is None:
         return []
     words = []
-    for name, what in ((method, "rank correlation"), ("nearness", "of the layers' nearness alone")):
+    for name, what in ((method, "rank correlation"), ("nearness", "nearness alone")):
         for row in rows(correlations.filter(method=name, measure="spearman")):
             if row["value"] is None:
                 words.append(f"{what}: none, one side is the same for all pairs")
                 continue
             interval = "" if row["low"] is None else f" [{row['low']:.2f}, {row['high']:.2f}]"
-            p = "" if row["mantel_p"] is None else f", Mantel p {_p_value(row['mantel_p'])}"
+            p = "" if row["mantel_p"] is None else f", p {_p_value(row['mantel_p'])}"
             words.append(f"{what} {row['value']:.2f}{interval}{p}".replace("-", "\u2212"))
     return words
 

@@ -7,15 +7,21 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from scipy import stats
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from layertie_lab.analysis.similarity import layer_similarity
+from layertie_lab.analysis.similarity import METHODS, layer_similarity
 from layertie_lab.analysis.tie_costs import tie_costs
 from layertie_lab.analysis.tie_evidence import NEARNESS, rank_correlations, similarity_and_cost
-from layertie_lab.core.config import ModelConfig
+from layertie_lab.core.config import ModelConfig, RunConfig
 from layertie_lab.core.errors import AnalysisError
+from layertie_lab.core.ties import TieMap
 from layertie_lab.models.gpt import GPT
+from layertie_lab.records.store import Store
+from layertie_lab.text.batches import windows
+from layertie_lab.text.dataset import prepare
 
 DEEP = ModelConfig(layers=6, width=16, heads=2, context=16)
 
@@ -118,6 +124,35 @@ def test_where_nothing_varies_there_is_no_correlation() -> None:
     frame = made(6, noise=0.0).with_columns(similarity=pl.lit(1.0))
     found = rank_correlations(frame, permutations=9).filter(method="cka")
     assert found.select("value", "low", "high", "mantel_p").null_count().row(0) == (2, 2, 2, 2)
+
+
+@pytest.mark.slow
+def test_on_a_trained_model_of_twelve_layers(capsys: pytest.CaptureFixture[str]) -> None:
+    """Would the similarity have told what to tie? Printed, whatever it is."""
+    config = RunConfig.preset("laptop")
+    text = prepare(config.text, config.model.context, Store())
+    model = GPT(config.model, text.vocabulary_size, tie_map=TieMap.independent(12), seed=0)
+    train, generator = torch.from_numpy(text.splits["train"].astype(np.int64)), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    length = config.model.context + 1
+    for _ in range(200):
+        starts = torch.randint(len(train) - length, (16,), generator=generator)
+        batch = torch.stack([train[start : start + length] for start in starts])
+        loss = cross_entropy(model(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    probe = windows(text.splits["validation"], config.model.context, 16)
+    evidence = similarity_and_cost(layer_similarity(model, probe[:, :-1], METHODS), tie_costs(model, probe))
+    found = rank_correlations(evidence)
+    with capsys.disabled(), pl.Config(tbl_rows=-1, tbl_cols=-1, float_precision=2):
+        print(f"\nloss {loss.item():.2f} after 200 steps\n{found}")
+    assert found.height == 2 * (len(METHODS) + 1)
+    assert found.null_count().sum_horizontal().item() == 0
+    assert (found["low"] <= found["value"]).all()
+    assert (found["value"] <= found["high"]).all()
+    assert found["pairs"].unique().to_list() == [66]
 
 
 def test_refusals(make: Callable[..., GPT], probe: Tensor, joined: pl.DataFrame) -> None:
