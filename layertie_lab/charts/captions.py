@@ -110,6 +110,18 @@ CAPTIONS: dict[str, str] = {
         " squares along the axes show each layer's owner in its own model. A white cross: not above what unrelated"
         " layers reach one time in twenty; a white dot: not above what the pair shows freshly initialised."
     ),
+    "memory_of_maps": (
+        "What one training step holds in memory at its fullest moment, by component, in millions of bytes: with nothing"
+        " tied, with the ties of this moment, and with everything tied. Predicted from shapes; measured by following"
+        " every tensor of a real step of a copy. Temporaries: what operations hold besides. What a process or an"
+        " allocator keeps beyond its tensors is not in it."
+    ),
+    "memory_by_layer": (
+        "What was measured of each layer at the step's fullest moment, in the colour of its owner; fainter parts are"
+        " activations and temporaries. Parameters, gradients and moments stand at the first layer that uses them, so a"
+        " tied layer has activations alone; with owner gradients fewer of these. What lies outside the layers"
+        " (embedding, head, loss) is not in it."
+    ),
     "ablation": (
         "How the agent's values depend on the rest of the map: a cell per layer (across) and answer (down). Its shade"
         " is the largest change of that answer's value if that one layer copied another one than it does, everything"

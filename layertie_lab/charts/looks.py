@@ -10,6 +10,7 @@ from altair.utils.schemapi import debug_mode
 
 from .captions import CAPTIONS
 from .layers import attribution_bars
+from .ledger import memory_by_layer, memory_of_maps
 from .reasons import ablation_matrix, calibration, input_bars, precedents
 from .similarity import similarity_against_cost, similarity_heatmap
 from .ties import cost_matrix
@@ -93,6 +94,14 @@ def _costs(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
     return made
 
 
+def _memory(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
+    size: dict[str, Any] = {"width": "container", "height": 220}
+    return {
+        "Three tie maps side by side": captioned(memory_of_maps(frames["memory"], **size).to_dict(), "memory_of_maps"),
+        "Which layer holds it": captioned(memory_by_layer(frames["memory"], **size).to_dict(), "memory_by_layer"),
+    }
+
+
 def _reasons(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
     proposal, made = facts["proposal"], {}
     size: dict[str, Any] = {"width": "container", "height": 240}
@@ -115,6 +124,7 @@ _MAKERS: dict[str, Callable[[dict[str, pl.DataFrame], Mapping[str, Any]], Made]]
     "similarity": _similarity,
     "attribution": _attribution,
     "costs": _costs,
+    "memory": _memory,
     "reasons": _reasons,
 }
 

@@ -51,6 +51,8 @@ MEMORY_COLOURS: dict[str, str] = {
     "gradients": "#c8651b",
     "optimizer": "#0b8a72",
     "activations": "#9a6fc0",
+    "temporaries": "#9c963c",
+    "allocator slack": "#8b8f98",
 }
 """Colour of each component of memory."""
 

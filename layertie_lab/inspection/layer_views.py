@@ -8,7 +8,7 @@ from typing import Any
 from ..analysis.alignment import check_comparable, diagonal
 from ..analysis.attribution import layer_attribution, loss_if_skipped
 from ..analysis.fresh import freshly_initialised
-from ..analysis.memory import ledger
+from ..analysis.memory import ledger, official_line
 from ..analysis.similarity import METHODS, REPRESENTATIONS, layer_similarity
 from .moment import Inspection
 from .probe import Probe
@@ -59,9 +59,13 @@ def attribution(inspection: Inspection, probe: Probe, options: dict[str, Any], t
 
 
 def memory(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
-    """Frame `memory` of `analysis.memory.ledger` for a step of the run's training; the probe text does not matter."""
+    """Frame `memory` of `analysis.memory.ledger` for a step of the run's training; the probe text does not matter.
+
+    Facts: `official`, what the official code would print (`analysis.memory.official_line`).
+    """
     training = inspection.config.training
     bf16 = training.precision == "bf16"
     frame = ledger(inspection.model, inspection.probe_tokens(), batch_size=training.batch_size, bf16=bf16, tick=tick)
     # The process that looks is not the one that trains.
-    return {"frames": {"memory": frame.filter(frame["component"] != "resident").to_dicts()}}
+    kept = frame.filter(frame["component"] != "resident")
+    return {"frames": {"memory": kept.to_dicts()}, "facts": {"official": official_line(inspection.model)}}

@@ -11,8 +11,8 @@ autocast), a block saves
     2 a n d + a n m       inputs of qkv, up and down: needed for a weight gradient only, so not saved at a copy
 
 and each distinct cast of a block's matrices to bf16 two bytes per weight. Dropout adds masks. On a CPU it also makes
-attention materialise its scores: 12 B h T^2 + 12 n d in place of the second line, and the projection's input (a n d)
-joins the last line.
+attention materialise its scores: 12 B h T^2 + 12 n d in place of the second line (and 8 n d more for one sequence in
+fp32, whose values stay among queries and keys), and the projection's input (a n d) joins the last line.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def activation_bytes(
     for_weights = 2 * a * n * d + a * n * m
     materialised = config.dropout > 0 and device == "cpu"
     if materialised:
-        always += 12 * n * config.heads * config.context + 12 * n * d
+        always += 12 * n * config.heads * config.context + (20 if batch_size == 1 and not bf16 else 12) * n * d
         for_weights += a * n * d
     else:
         always += 4 * a * n * d + 4 * n * config.heads
@@ -61,7 +61,8 @@ def activation_bytes(
     mask, first_mask = ((a, 4) if device == "cpu" else (1, 1)) if config.dropout > 0 else (0, 0)
     always += 2 * mask * n * d
     outside = 4 * n * d + 8 * n + a * n * d + 4 * n * vocabulary_size + first_mask * n * d
-    outside += 8 * batch_size * (config.context + 1) + 8 * n + 4  # tokens, targets, their number
+    # Tokens, targets (one sequence's are read where they lie), their number.
+    outside += 8 * batch_size * (config.context + 1) + (8 * n if batch_size > 1 else 0) + 4
     if config.positions == "rotary":
         outside += 2 * 4 * config.context * (d // config.heads)
     if bf16:

@@ -26,8 +26,8 @@ SHAPES = {
 """Name -> (shape, whether under bf16 autocast)."""
 
 
-def sums(frame: pl.DataFrame, **values: str) -> dict[str, int]:
-    chosen = frame.filter(**values)
+def sums(frame: pl.DataFrame, when: str = "step", **values: str) -> dict[str, int]:
+    chosen = frame.filter(when=when, **values)
     return dict(chosen.group_by("component").agg(pl.col("bytes").sum()).iter_rows())
 
 
@@ -77,7 +77,7 @@ def test_the_books_are_those_of_the_tensors(make: Maker, probe: Tensor, gradient
     assert counted["optimizer"] == sum(
         value.numel() * value.element_size() for state in optimizer.state.values() for value in state.values()
     )
-    layers = frame.filter(kind="counted", component="parameters").drop_nulls("layer")
+    layers = frame.filter(when="step", kind="counted", component="parameters").drop_nulls("layer")
     assert layers["layer"].to_list() == [0, 1, 2, 3]
     assert layers["owner"].to_list() == [0, 1, 2, 0]
     assert layers["block"].to_list() == list(model.stack.blocks)

@@ -1,0 +1,115 @@
+"""The memory ledger as pictures: maps side by side, and who holds what at the fullest moment of a step."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import altair as alt
+import polars as pl
+
+from .frames import check, rows
+from .palette import MEMORY_COLOURS
+from .parts import names, words_only
+from .strips import owner_index, owner_scale
+from .theme import vega_config
+
+Width = int | Literal["container"]
+COLUMNS = ["map", "when", "kind", "component", "layer", "owner", "bytes"]
+_MAPS = ("untied", "as is", "all tied")
+_ROWS = {"predicted": "predicted", "measured": "measured"}
+
+
+def memory_of_maps(
+    ledger: pl.DataFrame, *, height: int = 220, width: Width = 560, dark: bool = False
+) -> alt.LayerChart:  # fmt: skip
+    """A stacked bar per tie map at the fullest moment of a step, predicted, and measured where it is in force.
+
+    Args:
+        ledger: `analysis.memory.ledger`.
+        height: In pixels.
+        width: In pixels, or "container".
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: A column is missing.
+    """
+    check(ledger, COLUMNS, "a memory ledger")
+    peak = ledger.filter(pl.col("when") == "peak").group_by("map", "kind", "component").agg(pl.col("bytes").sum())
+    if peak.is_empty():
+        return words_only("Nothing has been measured yet.", height=height, width=width, dark=dark)
+    order = [f"{name}, {kind}" for name in _MAPS for kind in _ROWS]
+    components = list(MEMORY_COLOURS)
+    values = rows(
+        peak.with_columns(
+            bar=pl.concat_str("map", pl.lit(", "), "kind"), mb=pl.col("bytes") / 1e6,
+            place=pl.col("component").replace_strict({name: at for at, name in enumerate(components)}, default=9),
+        ).sort("bar", "place")
+    )  # fmt: skip
+    base = alt.Chart(alt.InlineData(values=values))
+    y = alt.Y("bar:N", title=None, sort=order, axis=alt.Axis(labelLimit=180))
+    colour = alt.Color(
+        "component:N", scale=names(components, list(MEMORY_COLOURS.values())),
+        legend=alt.Legend(title=None, orient="bottom", columns=3, symbolType="square", symbolOpacity=1),
+    )  # fmt: skip
+    tips = [
+        alt.Tooltip("bar:N", title="map"),
+        alt.Tooltip("component:N"),
+        alt.Tooltip("mb:Q", title="MB", format=",.4~g"),
+    ]
+    bars = base.mark_bar(height=alt.RelativeBandSize(0.66)).encode(
+        x=alt.X("mb:Q", title="memory at the fullest moment of a step (MB)", stack="zero"), y=y, color=colour,
+        order=alt.Order("place:Q"), tooltip=tips,
+    )  # fmt: skip
+    words = (
+        base.transform_aggregate(total="sum(mb)", groupby=["bar"])
+        .mark_text(align="left", dx=5, style="label")
+        .encode(x=alt.X("total:Q"), y=y, text=alt.Text("total:Q", format=",.4~g"))
+    )
+    return _figure([bars, words], height, width, dark, "Memory of a training step under three tie maps.")
+
+
+def memory_by_layer(
+    ledger: pl.DataFrame, *, height: int = 220, width: Width = 560, dark: bool = False
+) -> alt.LayerChart:  # fmt: skip
+    """A bar per layer: what was measured of it at the fullest moment of a step, in the colour of its owner.
+
+    Args:
+        ledger: `analysis.memory.ledger`.
+        height: In pixels.
+        width: In pixels, or "container".
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: A column is missing.
+    """
+    check(ledger, COLUMNS, "a memory ledger")
+    peak = ledger.filter(
+        (pl.col("when") == "peak") & (pl.col("kind") == "measured") & pl.col("layer").is_not_null()
+    ).group_by("layer", "owner", "component").agg(mb=pl.col("bytes").sum() / 1e6)  # fmt: skip
+    if peak.is_empty():
+        return words_only("Nothing has been measured yet.", height=height, width=width, dark=dark)
+    place = {name: at for at, name in enumerate(MEMORY_COLOURS)}
+    peak = peak.with_columns(place=pl.col("component").replace_strict(place, default=9)).sort("layer", "place")
+    base = alt.Chart(alt.InlineData(values=rows(peak))).transform_calculate(colour=owner_index("owner"))
+    x = alt.X("layer:O", title="layer (0 = first)", axis=alt.Axis(labelAngle=0))
+    tips = [
+        alt.Tooltip("layer:O"),
+        alt.Tooltip("owner:O"),
+        alt.Tooltip("component:N"),
+        alt.Tooltip("mb:Q", title="MB", format=",.4~g"),
+    ]
+    bars = base.mark_bar().encode(
+        x=x, y=alt.Y("mb:Q", title="memory (MB)", stack="zero"), tooltip=tips, order=alt.Order("place:Q"),
+        color=alt.Color("colour:N", scale=owner_scale(), legend=None),
+        opacity=alt.Opacity("component:O", sort=None, scale=alt.Scale(
+            domain=["parameters", "gradients", "optimizer", "activations", "temporaries"],
+            range=[1.0, 0.8, 0.65, 0.45, 0.25]), legend=alt.Legend(title=None, orient="bottom", columns=3)),
+    )  # fmt: skip
+    return _figure([bars], height, width, dark, "Memory by layer at the fullest moment of a step.")
+
+
+def _figure(layers: list[Any], height: int, width: Width, dark: bool, description: str) -> alt.LayerChart:
+    return alt.LayerChart(
+        layer=layers, height=height, width=width, config=vega_config(dark), description=description,
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+    )  # fmt: skip
