@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ..core.errors import AnalysisError
 from .cka import PERMUTATIONS
@@ -86,15 +87,28 @@ class Procrustes:
 
     def null(self) -> NDArray[np.float64]:
         """[A, B] the largest similarity among the random pairings: what unrelated representations reach 1 in 20."""
-        examples = [first.shape[1] for first in self._first]
-        orders = [[torch.randperm(n, generator=self._generator) for n in examples] for _ in range(self._permutations)]
-        every = torch.ones(1, len(examples), dtype=torch.float64)
-
-        def shuffled(a: list[Tensor], b: list[Tensor]) -> Tensor:
-            at_random = [[rows[order] for rows, order in zip(b, drawn, strict=True)] for drawn in orders]
-            return torch.cat([_similarity(a, other, every) for other in at_random])
-
-        return self._matrix(len(orders), shuffled).max(axis=0)
+        # A pairing moves neither mean nor norm; and what is drawn at random needs no more than single precision.
+        first, second = (
+            [normalize(torch.cat(layer).float().flatten(), dim=0).view(-1, layer[0].shape[1])
+             for layer in _centred(side)]
+            for side in (self._first, self._second)
+        )  # fmt: skip
+        starts = np.cumsum([0] + [rows.shape[1] for rows in self._first[:-1]])
+        largest = torch.zeros(len(first), len(second))
+        for _ in range(self._permutations):
+            order = torch.cat(
+                [
+                    int(start) + torch.randperm(rows.shape[1], generator=self._generator)
+                    for start, rows in zip(starts, self._first, strict=True)
+                ]
+            )
+            for j, there in enumerate(second):
+                here = torch.stack(first[: j + 1] if self._one else first)  # [A', tokens, F]
+                found = torch.linalg.svdvals(here.mT @ there[order]).sum(-1)
+                largest[: len(found), j] = torch.maximum(largest[: len(found), j], found)
+        if self._one:
+            largest = torch.maximum(largest, largest.T)
+        return largest.clamp(0.0, 1.0).double().numpy()
 
     def _matrix(self, values: int, of_pair: Callable[[list[Tensor], list[Tensor]], Tensor]) -> NDArray[np.float64]:
         """[values, A, B] of what is measured for each pair; one of two equal sides' triangles is a copy."""

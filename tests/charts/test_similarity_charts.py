@@ -113,7 +113,8 @@ def test_each_is_drawn_light_and_dark_and_in_a_container(drawer: Maker, dark: bo
 
 def test_every_method_and_measure_has_its_title() -> None:
     assert get_args(Method) == METHODS
-    assert SIMILARITY_TITLES.keys() == _SIMILARITY.keys() == set(METHODS)
+    assert _SIMILARITY.keys() == set(METHODS)
+    assert SIMILARITY_TITLES.keys() >= set(METHODS)
     assert _TITLES.keys() == MEASURES.keys()
 
 
