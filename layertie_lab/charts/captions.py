@@ -122,6 +122,28 @@ CAPTIONS: dict[str, str] = {
         " tied layer has activations alone; with owner gradients fewer of these. What lies outside the layers"
         " (embedding, head, loss) is not in it."
     ),
+    "lens": (
+        "The logit lens: the loss if the model stopped after so many layers and went straight to its final norm and"
+        " head, with the interval over probe sequences. A dot has the colour of the owner of the last layer passed."
+        " Where the curve is flat, the layer changed little of what the model would say."
+    ),
+    "lens_of_token": (
+        "The logit lens of the picked token: how well it would be predicted after so many layers. A dot has the colour"
+        " of the owner of the last layer passed. One token: no interval."
+    ),
+    "lens_tokens": (
+        "What the model would say after so many layers (across): its five likeliest tokens, the first on top, and their"
+        " probability as the shade. Outlined in yellow: the true one, where it is among them."
+    ),
+    "entropy": (
+        "How widely each head of each layer looks: the entropy of its attention as a share of the most it could have."
+        " Dark: at one token alone; light: at all alike. Tied layers have equal heads, yet look at other things."
+    ),
+    "attention": (
+        "Where each layer (down) looks when the picked token is predicted: the attention that its heads give, on"
+        " average, to each token read (across). Attention is not what a prediction rests on; for that see the colours"
+        " of the text above."
+    ),
     "ablation": (
         "How the agent's values depend on the rest of the map: a cell per layer (across) and answer (down). Its shade"
         " is the largest change of that answer's value if that one layer copied another one than it does, everything"

@@ -15,6 +15,8 @@ from .theme import vega_config
 
 Width = int | Literal["container"]
 COLUMNS = ["map", "when", "kind", "component", "layer", "owner", "bytes"]
+_SOLID = {"parameters": 1.0, "gradients": 0.8, "optimizer": 0.65, "activations": 0.45, "temporaries": 0.25}
+"""Component -> opacity within its owner's colour."""
 _MAPS = ("untied", "as is", "all tied")
 _ROWS = {"predicted": "predicted", "measured": "measured"}
 
@@ -38,7 +40,8 @@ def memory_of_maps(
     if peak.is_empty():
         return words_only("Nothing has been measured yet.", height=height, width=width, dark=dark)
     order = [f"{name}, {kind}" for name in _MAPS for kind in _ROWS]
-    components = list(MEMORY_COLOURS)
+    present = set(peak["component"])
+    components = [name for name in MEMORY_COLOURS if name in present]
     values = rows(
         peak.with_columns(
             bar=pl.concat_str("map", pl.lit(", "), "kind"), mb=pl.col("bytes") / 1e6,
@@ -48,8 +51,8 @@ def memory_of_maps(
     base = alt.Chart(alt.InlineData(values=values))
     y = alt.Y("bar:N", title=None, sort=order, axis=alt.Axis(labelLimit=180))
     colour = alt.Color(
-        "component:N", scale=names(components, list(MEMORY_COLOURS.values())),
-        legend=alt.Legend(title=None, orient="bottom", columns=3, symbolType="square", symbolOpacity=1),
+        "component:N", scale=names(components, [MEMORY_COLOURS[name] for name in components]),
+        legend=alt.Legend(title=None, orient="bottom", columns=2, symbolType="square", symbolOpacity=1),
     )  # fmt: skip
     tips = [
         alt.Tooltip("bar:N", title="map"),
@@ -101,9 +104,10 @@ def memory_by_layer(
     bars = base.mark_bar().encode(
         x=x, y=alt.Y("mb:Q", title="memory (MB)", stack="zero"), tooltip=tips, order=alt.Order("place:Q"),
         color=alt.Color("colour:N", scale=owner_scale(), legend=None),
-        opacity=alt.Opacity("component:O", sort=None, scale=alt.Scale(
-            domain=["parameters", "gradients", "optimizer", "activations", "temporaries"],
-            range=[1.0, 0.8, 0.65, 0.45, 0.25]), legend=alt.Legend(title=None, orient="bottom", columns=3)),
+        opacity=alt.Opacity(
+            "component:O", sort=None, legend=None,
+            scale=alt.Scale(domain=list(_SOLID), range=list(_SOLID.values())),
+        ),
     )  # fmt: skip
     return _figure([bars], height, width, dark, "Memory by layer at the fullest moment of a step.")
 

@@ -14,6 +14,7 @@ from .ledger import memory_by_layer, memory_of_maps
 from .reasons import ablation_matrix, calibration, input_bars, precedents
 from .similarity import similarity_against_cost, similarity_heatmap
 from .ties import cost_matrix
+from .tokens import attention_row, entropy_matrix, lens_curve, lens_tokens
 
 Answer = Mapping[str, Any]
 Made = dict[str, dict[str, Any]]
@@ -102,6 +103,31 @@ def _memory(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
     }
 
 
+def _tokens(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
+    size: dict[str, Any] = {"width": "container", "height": 240}
+    made: Made = {}
+    if "lens" in frames:
+        made["If the model stopped after a layer"] = captioned(lens_curve(frames["lens"], **size).to_dict(), "lens")
+    if "entropy" in frames:
+        chart = entropy_matrix(frames["entropy"], **size)
+        made["How widely each head looks"] = captioned(chart.to_dict(), "entropy")
+    return made
+
+
+def _token(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
+    size: dict[str, Any] = {"width": "container", "height": 240}
+    names = [name for top in facts["names"] for name in top]
+    return {
+        "Loss of the token after each layer": captioned(lens_curve(frames["lens"], **size).to_dict(), "lens_of_token"),
+        "What it would say after each layer": captioned(
+            lens_tokens(frames["lens"], names, **size).to_dict(), "lens_tokens"
+        ),
+        "Where its layers look": captioned(
+            attention_row(frames["attention"], facts["pieces"], **size).to_dict(), "attention"
+        ),
+    }
+
+
 def _reasons(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
     proposal, made = facts["proposal"], {}
     size: dict[str, Any] = {"width": "container", "height": 240}
@@ -126,6 +152,8 @@ _MAKERS: dict[str, Callable[[dict[str, pl.DataFrame], Mapping[str, Any]], Made]]
     "costs": _costs,
     "memory": _memory,
     "reasons": _reasons,
+    "tokens": _tokens,
+    "token": _token,
 }
 
 

@@ -29,6 +29,8 @@ VIEWS: dict[str, View] = {
     "costs": tie_views.costs,
     "reasons": agent_views.reasons,
     "sample": word_views.sample,
+    "tokens": word_views.tokens,
+    "token": word_views.token,
 }
 """Name -> what gives it."""
 

@@ -1,12 +1,18 @@
-"""Views of words: what the model writes, token by token."""
+"""Views of words: what the model writes, how it predicts the probe set, and what one prediction rests on."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
+
+from ..analysis.attention import attention_entropy, attention_maps
+from ..analysis.lens import lens_of_token, logit_lens
+from ..analysis.tokens import check_target, token_attribution, token_losses
+from ..core.errors import AnalysisError
 from .moment import Inspection
 from .probe import Probe
-from .ticks import Tick
+from .ticks import Tick, part
 
 
 def sample(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
@@ -16,3 +22,52 @@ def sample(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: 
     """
     prompt, text = inspection.sample(options.get("tokens") or 200)
     return {"frames": {}, "facts": {"prompt": prompt, "text": text}}
+
+
+def tokens(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
+    """Frames `tokens` (`analysis.tokens.token_losses`), and where there are two sequences or more `lens` and `entropy`.
+
+    Facts: `pieces` (the probe set as text, by sequence and token), `names` (the likeliest tokens as text, by row).
+    """
+    model = inspection.model
+    found = token_losses(model, probe.tokens, tick=part(tick, 0.0, 0.4))
+    frames = {"tokens": found.to_dicts()}
+    facts: dict[str, Any] = {"pieces": probe.pieces, "names": _named(inspection, found)}
+    try:
+        frames["lens"] = logit_lens(model, probe.tokens, tick=part(tick, 0.4, 0.7)).to_dicts()
+        frames["entropy"] = attention_entropy(model, probe.tokens[:, :-1], tick=part(tick, 0.7, 1.0)).to_dicts()
+    except AnalysisError as error:
+        facts["no_intervals"] = str(error)
+    return {"frames": frames, "facts": facts}
+
+
+def token(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
+    """What the prediction of one token rests on.
+
+    Options: sequence, position (of the token that is predicted, from 1: the first has nothing before it).
+
+    Frames: `lens` (`analysis.lens.lens_of_token`), `shares` (`analysis.tokens.token_attribution`), `attention` (of all
+    layers, from the token before it). Facts: `pieces` of the sequence, `names` (as in `tokens`), `target`.
+    """
+    sequence, position = int(options["sequence"]), int(options["position"]) - 1
+    if position < 0:
+        raise AnalysisError("Expected a token with others before it, but got the first.", "Pick a later one.")
+    check_target(probe.tokens, sequence, position)
+    one, model = probe.tokens[sequence : sequence + 1], inspection.model
+    lens = lens_of_token(model, one, position)
+    tick(0.2)
+    shares = token_attribution(model, one, position, ["integrated-gradients"], tick=part(tick, 0.2, 0.8))
+    maps = attention_maps(model, one[:, :-1]).filter(pl.col("query") == position)
+    pieces = probe.pieces[sequence]
+    facts = {
+        "pieces": pieces, "names": _named(inspection, lens), "target": pieces[position + 1], "sequence": sequence,
+        "position": position + 1,
+    }  # fmt: skip
+    return {
+        "frames": {"lens": lens.to_dicts(), "shares": shares.to_dicts(), "attention": maps.to_dicts()}, "facts": facts,
+    }  # fmt: skip
+
+
+def _named(inspection: Inspection, frame: pl.DataFrame) -> list[list[str]]:
+    text = inspection.data.tokenizer.token_text
+    return [[text(token) for token in top] for top in frame["top"].to_list()]

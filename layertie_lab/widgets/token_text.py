@@ -1,0 +1,90 @@
+"""Text as its tokens, coloured by a number each; a click picks one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..core.errors import LayertieError
+from .assets import module, style
+from .listeners import Listeners
+
+
+class TokenText(anywidget.AnyWidget):
+    """Sequences of tokens in their order, each with a colour for its number. All methods are thread-safe.
+
+    Purple: above zero; orange: below; the stronger, the farther. Tokens without a number have no colour. A click, or
+    Enter on the token in focus, picks one (`on_pick`); the arrow keys move.
+
+    Attributes:
+        sequences: For each sequence `pieces` (the text of each token), `values` (a number or None each) and `tips` (a
+            sentence each, shown under the pointer).
+        largest: The number that has the full colour.
+        title: Over the text.
+        legend: What the colour means, with its unit.
+        picked: [sequence, token] or [].
+        sentence: What is said of the picked token, or what went wrong.
+    """
+
+    _esm = module("shared.js", "token_text.js")
+    _css = style("shared.css", "token_text.css")
+
+    sequences = traitlets.List(traitlets.Dict()).tag(sync=True)
+    largest = traitlets.Float(1.0).tag(sync=True)
+    title = traitlets.Unicode("").tag(sync=True)
+    legend = traitlets.Unicode("").tag(sync=True)
+    picked = traitlets.List(traitlets.Int()).tag(sync=True)
+    sentence = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, title: str = "") -> None:
+        self._lock = threading.RLock()
+        self._picks = Listeners()
+        super().__init__(title=title)
+        self.on_msg(self._receive)
+
+    def set(
+        self, pieces: Sequence[Sequence[str]], values: Sequence[Sequence[float | None]],
+        tips: Sequence[Sequence[str]] | None = None, *, legend: str = "", largest: float | None = None,
+        picked: tuple[int, int] | None = None, sentence: str = "",
+    ) -> None:  # fmt: skip
+        """Show these sequences, in place of any others.
+
+        Args:
+            pieces: The text of each token.
+            values: A number for each, or None.
+            tips: A sentence for each.
+            legend: What the colour means, with its unit.
+            largest: The number with the full colour; None = the largest there is.
+            picked: The token that is marked.
+            sentence: What is said of it.
+        """
+        sizes = [abs(value) for row in values for value in row if value is not None]
+        shown = [
+            {
+                "pieces": list(row), "values": [None if v is None else float(v) for v in values[number]],
+                "tips": list(tips[number]) if tips else [],
+            }
+            for number, row in enumerate(pieces)
+        ]  # fmt: skip
+        with self._lock, self.hold_sync():
+            self.largest = float(largest or max(sizes, default=0.0) or 1.0)
+            self.sequences, self.legend, self.sentence = shown, legend, sentence
+            self.picked = list(picked or ())
+
+    def on_pick(self, callback: Callable[[int, int], Any]) -> Callable[[], None]:
+        """Call `callback(sequence, token)` with each pick; the result ends it. A bound method is held weakly.
+
+        A LayertieError that the callback raises is shown as the sentence.
+        """
+        return self._picks.add(callback)
+
+    def _receive(self, widget: object, message: Any, buffers: object) -> None:
+        if isinstance(message, dict) and message.get("kind") == "pick":
+            try:
+                self._picks.call(int(message["sequence"]), int(message["token"]))
+            except LayertieError as error:
+                self.sentence = str(error)
