@@ -89,7 +89,7 @@ def layer_attribution(
     tokens, objective = chosen(tokens, target)
     owners = ties_of(model).owners
     with undisturbed(model):
-        wanted = [method for method in (*METHODS, *CHECKED) if method in methods]
+        wanted: list[Method] = [method for method in (*METHODS, *CHECKED) if method in methods]
         found, totals = shares(model, tokens, wanted, start, steps, objective, tick)
     rows = []
     for method, parts in found.items():
