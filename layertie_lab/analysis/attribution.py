@@ -1,4 +1,4 @@
-"""What each position of a tied stack does for the loss: along a path from a baseline, and by skipping it.
+"""What each position of a tied stack does for the loss: along a path from a baseline, by ablation, and by skipping it.
 
 A layer's output is the whole residual stream, so that attributions to it sum to the same number at every depth. Each
 layer is therefore split into what passes by it and what it adds (its *update*); the value is the update's share, and
@@ -8,33 +8,28 @@ both shares together are the completeness check.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+import numpy as np
 import polars as pl
-import torch
 from torch import Tensor, nn
 
 from ..core.errors import AnalysisError
-from .capture import (
-    Tick,
-    check_tokens,
-    device_of,
-    hooked,
-    layers_of,
-    sequence_losses,
-    ties_of,
-    undisturbed,
-)
-from .paths import BASELINES, METHODS, STEPS, Baseline, shares
-from .statistics import LEVEL, Estimate, mean_interval, paired_interval
+from .attribution_rows import SCHEMA, row
+from .capture import Tick, check_tokens, ties_of, undisturbed
+from .paths import BASELINES, CHECKED, METHODS, STEPS, Baseline, Method, Start, shares
+from .replacement import loss_if_replaced, loss_if_skipped
+from .statistics import LEVEL
+from .targets import Target, chosen
 
-SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
-    "method": pl.String, "layer": pl.Int64, "owner": pl.Int64, "value": pl.Float64, "low": pl.Float64,
-    "high": pl.Float64, "unit": pl.String, "sequences": pl.Int64, "completeness_error": pl.Float64,
-    "baseline": pl.String, "total": pl.Float64,
-}  # fmt: skip
+__all__ = ["METHODS", "SCHEMA", "Target", "layer_attribution", "loss_if_replaced", "loss_if_skipped"]
+
+LARGEST_ERROR = 0.1
+"""A method of `CHECKED` is refused where its completeness error is above this share of the loss difference."""
 _PATH_UNIT = "nats per token, of loss(text) - loss(baseline)"
-_SKIP_UNIT = "nats per token, loss(skipped) - loss"
+_UNITS: dict[Method, str] = {
+    "internal-influence": "nats per token, mean gradient on the path times the update",
+    "feature-ablation": "nats per token, loss - loss(update as on the baseline)",
+}
 
 
 def layer_attribution(
@@ -42,7 +37,9 @@ def layer_attribution(
     tokens: Tensor,
     methods: Sequence[str] = METHODS,
     *,
+    target: Target | None = None,
     baseline: Baseline = "zero",
+    pad_token: int | None = None,
     steps: int = STEPS,
     level: float = LEVEL,
     tick: Tick | None = None,
@@ -51,13 +48,23 @@ def layer_attribution(
 
     Args:
         model: With `.embed`, `.head`, `.stack.layers` and `.stack.ties`. It is left as it was.
-        tokens: [sequences, time + 1] probe tokens; the target is the mean negative log-likelihood of the next tokens.
+        tokens: [sequences, time + 1] probe tokens.
         methods: What to compute.
             conductance: what flows through the layer's update while the input goes from baseline to text.
             integrated-gradients: the update's share while the layer's input and update go, in a straight line, from
                 what they are on the baseline to what they are on the text.
+            internal-influence: the mean gradient at the layer on the path from baseline to text, times the update on
+                the text: what the loss would lose with the update if it were linear. No completeness is promised.
+            feature-ablation: the loss minus the loss when the update, all of it at once, is what it is on the baseline;
+                later layers react. No completeness is promised.
+            deeplift: by captum's rules. They know modules such as ReLU; GELU, attention and LayerNorm count as linear.
+                Refused where that does not hold.
+        target: One token, whose loss is then explained (no interval: low and high are null); None = the mean loss of
+            all tokens.
         baseline: zero: token embeddings of 0, positions kept (with rotary positions all is 0, where a first norm is
-            steep: see the completeness error). mean: the mean token embedding in place of 0.
+            steep: see the completeness error). mean: the mean token embedding in place of 0. pad: the embedding of one
+            token, at every position.
+        pad_token: The token of the baseline pad; None = the commonest one in `tokens` (in text, mostly the space).
         steps: Points on the path.
         level: Coverage of the intervals, 0 to 1.
         tick: Called with the share done; may raise to cancel.
@@ -65,90 +72,72 @@ def layer_attribution(
     Returns:
         One row per method and layer. `value`: mean over sequences, in nats per token; negative where the layer lowers
         the loss. `low`, `high`: Student's t interval over sequences. `total`: mean of loss(text) - loss(baseline).
-        `completeness_error`: mean over sequences of |what passes by + update - total|; 0 with enough steps.
+        `completeness_error`: mean over sequences of |what passes by + update - total|; 0 with enough steps; null for a
+        method that promises no sum. `baseline`: its name, with the token for pad.
 
     Raises:
-        AnalysisError: Fewer than two sequences, an unknown method or baseline, or a model that has diverged.
+        AnalysisError: Fewer than two sequences and no target, no such target, an unknown method, baseline or pad token,
+            a method whose completeness error is too large, or a model that has diverged.
 
-    Source: Dhamdhere, Sundararajan & Yan (ICLR 2019), definition 1; Sundararajan, Taly & Yan (ICML 2017), equation 1.
+    Source: Dhamdhere, Sundararajan & Yan (ICLR 2019), definition 1 (conductance); Sundararajan, Taly & Yan (ICML 2017),
+    equation 1; Leino et al. (ITC 2018), definition 1 (internal influence); Shrikumar, Greenside & Kundaje (ICML 2017),
+    equation 1 (DeepLift).
     """
     _check(methods, baseline, steps)
     check_tokens(model, tokens, targets=True)
+    start = _start(model, tokens, baseline, pad_token)
+    tokens, objective = chosen(tokens, target)
     owners = ties_of(model).owners
     with undisturbed(model):
-        found, totals = shares(model, tokens, [m for m in METHODS if m in methods], baseline, steps, tick)
+        wanted: list[Method] = [method for method in (*METHODS, *CHECKED) if method in methods]
+        found, totals = shares(model, tokens, wanted, start, steps, objective, tick)
     rows = []
     for method, parts in found.items():
-        for layer, (passing, update) in enumerate(parts.permute(1, 2, 0)):
-            error = float((passing + update - totals).abs().mean())
-            row = _row(method, layer, owners[layer], mean_interval(update.numpy(), level), _PATH_UNIT)
-            rows.append(row | {"completeness_error": error, "baseline": baseline, "total": float(totals.mean())})
+        errors = (parts.sum(-1) - totals[:, None]).abs().mean(0).numpy()  # [layers]
+        _refuse_incomplete(method, errors, float(totals.abs().mean()))
+        for layer, update in enumerate(parts[:, :, 1].T.numpy()):
+            one = row(method, layer, owners[layer], update, _UNITS.get(method, _PATH_UNIT), level, target)
+            error = None if np.isnan(errors[layer]) else float(errors[layer])
+            rows.append(
+                one | {"completeness_error": error, "baseline": str(start), "total": float(totals.mean())}
+            )  # fmt: skip
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def loss_if_skipped(
-    model: nn.Module, tokens: Tensor, *, level: float = LEVEL, batch_size: int = 8, tick: Tick | None = None
-) -> pl.DataFrame:
-    """How much the loss rises when one position is skipped (its output is its input), all else as it is.
-
-    Neighbours that are tied get equal values: without either, the same stack is left.
-
-    Args:
-        model: As in `layer_attribution`.
-        tokens: [sequences, time + 1] probe tokens.
-        level: Coverage of the intervals, 0 to 1.
-        batch_size: Sequences per forward pass.
-        tick: Called with the share done; may raise to cancel.
-
-    Returns:
-        One row per layer, as in `layer_attribution`. `value`: mean rise in nats per token, positive where the layer
-        lowers the loss; `low`, `high`: Student's t interval of the paired differences over sequences.
-
-    Raises:
-        AnalysisError: Fewer than two sequences, or a model that has diverged.
-    """
-    check_tokens(model, tokens, targets=True)
-    layers, owners = layers_of(model), ties_of(model).owners
-    whole: list[Tensor] = []
-    skipped: list[Tensor] = []  # per batch [layers, batch]
-    with undisturbed(model), torch.no_grad():
-        for start in range(0, len(tokens), batch_size):
-            batch = tokens[start : start + batch_size].to(device_of(model))
-            x, targets = model.embed(batch[:, :-1]), batch[:, 1:]  # type: ignore[operator]
-            whole.append(sequence_losses(model, x, targets).cpu())
-            without = []
-            for layer in layers:
-                with hooked([layer.register_forward_hook(_identity)]):
-                    without.append(sequence_losses(model, x, targets).cpu())
-                if tick is not None:
-                    tick((start + len(batch) * len(without) / len(layers)) / len(tokens))
-            skipped.append(torch.stack(without))
-    before = torch.cat(whole).numpy()
-    after = torch.cat(skipped, dim=1).numpy()
-    rows = [
-        _row("skipped", layer, owner, paired_interval(after[layer], before, level), _SKIP_UNIT)
-        for layer, owner in enumerate(owners)
-    ]
-    return pl.DataFrame(rows, schema=SCHEMA)
+def _start(model: nn.Module, tokens: Tensor, baseline: Baseline, pad_token: int | None) -> Start:
+    if baseline != "pad":
+        if pad_token is not None:
+            raise AnalysisError(
+                f"Expected no pad token for the baseline {baseline!r}, but got {pad_token}.", 'Use baseline="pad".'
+            )
+        return Start(baseline)
+    token = int(tokens[:, :-1].flatten().bincount().argmax()) if pad_token is None else pad_token
+    vocabulary: int = model.vocabulary_size  # type: ignore[assignment]
+    if not 0 <= token < vocabulary:
+        raise AnalysisError(
+            f"Expected a pad token from 0 to {vocabulary - 1}, but got {token}.",
+            "Encode it with the model's own tokenizer, or leave it out for the commonest token.",
+        )
+    return Start(baseline, token)
 
 
-def _identity(layer: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
-    return arguments[0]
-
-
-def _row(method: str, layer: int, owner: int, found: Estimate, unit: str) -> dict[str, Any]:
-    return {
-        "method": method, "layer": layer, "owner": owner, "value": float(found.value), "low": float(found.low),
-        "high": float(found.high), "unit": unit, "sequences": found.count,
-    }  # fmt: skip
+def _refuse_incomplete(method: Method, errors: np.ndarray, total: float) -> None:
+    if method in CHECKED and errors.max() > LARGEST_ERROR * total:
+        raise AnalysisError(
+            f"Expected {method}'s shares to sum to the loss difference of {total:.3g} nats per token within "
+            f"{LARGEST_ERROR:.0%}, but they miss it by up to {errors.max():.3g}: captum has no rule for GELU, "
+            "attention and LayerNorm, and takes them for linear.",
+            "Use conductance or integrated-gradients, which need no rules.",
+        )
 
 
 def _check(methods: Sequence[str], baseline: str, steps: int) -> None:
-    unknown = [method for method in methods if method not in METHODS]
+    unknown = [method for method in methods if method not in (*METHODS, *CHECKED)]
     if unknown or not methods:
         raise AnalysisError(
-            f"Expected methods out of {', '.join(METHODS)}, but got {', '.join(map(repr, unknown)) or 'none'}.",
-            "Name one of these; loss_if_skipped is a function of its own.",
+            f"Expected methods out of {', '.join((*METHODS, *CHECKED))}, but got "
+            f"{', '.join(map(repr, unknown)) or 'none'}.",
+            "Name one of these; loss_if_skipped and loss_if_replaced are functions of their own.",
         )
     if baseline not in BASELINES:
         raise AnalysisError(

@@ -59,31 +59,39 @@ def attribution(
     session: Inspectable,
     methods: Sequence[str] = ("skipped", "conductance"),
     tick: Tick | None = None,
+    target: attributions.Target | tuple[int, int] | None = None,
     **options: Any,
 ) -> list[Row]:
     """Rows of `analysis.attribution` on the probe set.
 
     Args:
-        methods: skipped, conductance (each as long as a few training steps), integrated-gradients (as long as half a
-            training step or more per layer and probe sequence).
+        methods: skipped, replaced, and those of `analysis.attribution.layer_attribution`: conductance and
+            internal-influence share one walk, integrated-gradients takes one per layer and probe sequence.
+        target: One token, (sequence, position), whose loss is explained; None = the mean loss of all tokens.
 
     Raises:
-        AnalysisError: Fewer than two probe sequences, or an unknown method.
+        AnalysisError: Fewer than two probe sequences and no target, or an unknown method.
     """
-    paths = [method for method in dict.fromkeys(methods) if method != "skipped"]
-    skipped = "skipped" in methods
-    share = 0.2 if paths and skipped else float(skipped)
+    if target is not None and not isinstance(target, attributions.Target):
+        target = attributions.Target(*target)
+    tokens, wanted = session.probe_tokens(), list(dict.fromkeys(methods))
+    alone = [method for method in _PASSES if method in wanted]
+    paths = [method for method in wanted if method not in _PASSES]
+    # A pass per layer is a small part of a walk along a path.
+    share = 0.2 if paths else 1.0
     frames: list[pl.DataFrame] = []
-    if skipped:
-        tokens = session.probe_tokens()
-        frames.append(attributions.loss_if_skipped(session.model, tokens, tick=_part(tick, 0.0, share)))
-    if paths or not skipped:
+    for done, method in enumerate(alone):
+        told = _part(tick, share * done / len(alone), share * (done + 1) / len(alone))
+        frames.append(_PASSES[method](session.model, tokens, target=target, tick=told))
+    if paths or not alone:
+        told = _part(tick, share if alone else 0.0, 1.0)
         frames.append(
-            attributions.layer_attribution(
-                session.model, session.probe_tokens(), paths, tick=_part(tick, share, 1.0), **options
-            )
+            attributions.layer_attribution(session.model, tokens, paths, target=target, tick=told, **options)
         )  # fmt: skip
     return pl.concat(frames).to_dicts()
+
+
+_PASSES = {"skipped": attributions.loss_if_skipped, "replaced": attributions.loss_if_replaced}
 
 
 def memory(session: Inspectable, tick: Tick | None = None) -> list[Row]:

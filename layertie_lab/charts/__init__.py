@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .attribution import attribution_bars, attribution_methods
     from .audit import audit_chart, claimed_and_true, gradient_flow
     from .captions import CAPTIONS
     from .compare import compared_curves
     from .depth import spectra_chart, update_profile_chart
-    from .layers import attribution_bars
     from .live import LIVE, live_chart, live_spec
     from .maps import tie_map
     from .page import to_html
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from .twins import Stated, study_chart, twin_specs
 
 __all__ = [
-    "CAPTIONS", "LIVE", "Stated", "attribution_bars", "audit_chart", "blocks_chart", "claimed_and_true",
+    "CAPTIONS", "LIVE", "Stated", "attribution_bars", "attribution_methods", "audit_chart", "blocks_chart",
+    "claimed_and_true",
     "compared_curves", "epsilon_chart", "gradient_flow", "live_chart", "live_spec", "loss_chart", "memory_chart",
     "parameters_against_loss",
     "parameters_chart", "policy_intervals", "profile_chart", "q_value_chart", "reward_chart",
@@ -44,11 +45,11 @@ __all__ = [
 
 # The command line takes colours from `charts.palette` and should not wait for Altair.
 _HOMES = {
+    "attribution": ["attribution_bars", "attribution_methods"],
     "audit": ["audit_chart", "claimed_and_true", "gradient_flow"],
     "captions": ["CAPTIONS"],
     "compare": ["compared_curves"],
     "depth": ["spectra_chart", "update_profile_chart"],
-    "layers": ["attribution_bars"],
     "live": ["LIVE", "live_chart", "live_spec"],
     "maps": ["tie_map"],
     "page": ["to_html"],

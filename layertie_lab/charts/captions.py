@@ -197,5 +197,13 @@ CAPTIONS: dict[str, str] = {
         " colour; tied layers share their owner's line. A line that falls steeply belongs to a"
         " matrix that uses few directions. Weights are not sampled, so there is no interval."
     ),
+    "attribution_methods": (
+        "The same layers by several methods, one above the other, each with its own scale; a bar has the colour of the"
+        " layer's owner, the upright line is the interval, and the completeness error says by how much the shares miss"
+        " the difference that they should sum to. Methods ask different questions and may disagree: the tiles below"
+        " rank the layers by each, bright = rank 1, the layer that lowers the loss most; a column with unlike"
+        " tiles is a layer that they disagree on. Replaced: the nearest layer before or after with other weights"
+        " stands in; a gap means that there is none."
+    ),
 }
 """Chart name -> how to read it."""

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 from altair.utils.schemapi import debug_mode
 
+from .attribution import attribution_bars
 from .captions import CAPTIONS
-from .layers import attribution_bars
 from .ledger import memory_by_layer, memory_of_maps
 from .reasons import ablation_matrix, calibration, input_bars, precedents
 from .similarity import similarity_against_cost, similarity_heatmap
@@ -38,8 +38,13 @@ _AGAINST = {
 """Method -> title."""
 _ATTRIBUTION = {
     "skipped": ("Loss without the layer", "rise of the loss (nats per token)"),
+    "replaced-before": ("Loss with the weights of the layer before", "rise of the loss (nats per token)"),
+    "replaced-after": ("Loss with the weights of the layer after", "rise of the loss (nats per token)"),
     "conductance": ("Conductance of the layer", "change of the loss (nats per token)"),
     "integrated-gradients": ("Integrated gradients of the layer", "change of the loss (nats per token)"),
+    "internal-influence": ("Internal influence of the layer", "influence (nats per token)"),
+    "feature-ablation": ("Ablation of the layer's update", "change of the loss (nats per token)"),
+    "deeplift": ("DeepLift of the layer", "change of the loss (nats per token)"),
 }
 """Method -> (title, y title)."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..analysis.alignment import check_comparable, diagonal
-from ..analysis.attribution import layer_attribution, loss_if_skipped
+from ..analysis.attribution import Target, layer_attribution, loss_if_replaced, loss_if_skipped
 from ..analysis.fresh import freshly_initialised
 from ..analysis.memory import ledger, official_line
 from ..analysis.similarity import METHODS, REPRESENTATIONS, layer_similarity
@@ -43,17 +43,22 @@ def similarity(inspection: Inspection, probe: Probe, options: dict[str, Any], ti
 def attribution(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
     """Frame `attribution` of `analysis.attribution`.
 
-    Options: methods ("skipped" is the loss if a layer is skipped), baseline.
+    Options: methods ("skipped" and "replaced" are the loss if a layer is skipped, or a neighbour's block stands in),
+    baseline, target ([sequence, position] of the one token whose loss is explained).
     """
     methods = list(dict.fromkeys(options.get("methods") or ATTRIBUTION))
+    target = Target(*options["target"]) if options.get("target") else None
+    passes = {"skipped": loss_if_skipped, "replaced": loss_if_replaced}
     rows: list[dict[str, Any]] = []
     for done, method in enumerate(methods):
         share = part(tick, done / len(methods), (done + 1) / len(methods))
-        if method == "skipped":
-            rows += loss_if_skipped(inspection.model, probe.tokens, tick=share).to_dicts()
+        if method in passes:
+            rows += passes[method](inspection.model, probe.tokens, target=target, tick=share).to_dicts()
         else:
             baseline = options.get("baseline") or "zero"
-            found = layer_attribution(inspection.model, probe.tokens, [method], baseline=baseline, tick=share)
+            found = layer_attribution(
+                inspection.model, probe.tokens, [method], target=target, baseline=baseline, tick=share
+            )
             rows += found.to_dicts()
     return {"frames": {"attribution": rows}}
 

@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 import layertie_lab.analysis
-from layertie_lab.analysis.attribution import METHODS, SCHEMA, layer_attribution, loss_if_skipped
+from layertie_lab.analysis import attribution
+from layertie_lab.analysis.attribution import METHODS, SCHEMA, Target, layer_attribution, loss_if_skipped
 from layertie_lab.analysis.capture import hooked
-from layertie_lab.analysis.paths import Split
+from layertie_lab.analysis.layer_methods import Split
 from layertie_lab.analysis.statistics import mean_interval
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
@@ -51,26 +52,39 @@ def test_the_frame(make: Maker, few: Tensor) -> None:
     frame = pl.concat([layer_attribution(model, few, steps=4), loss_if_skipped(model, few)])
     assert dict(frame.schema) == SCHEMA
     assert frame["method"].to_list() == [m for m in (*METHODS, "skipped") for _ in range(4)]
-    assert frame["owner"].to_list() == [0, 0, 2, 0] * 3
+    assert frame["owner"].to_list() == [0, 0, 2, 0] * (len(METHODS) + 1)
     assert (frame["low"] <= frame["value"]).all()
     assert (frame["value"] <= frame["high"]).all()
     assert frame["sequences"].unique().to_list() == [3]
-    assert frame.filter(pl.col("method") != "skipped").null_count().sum_horizontal().item() == 0
+    paths = frame.filter(pl.col("method") != "skipped").drop("neighbour", "target_sequence", "target_position")
+    assert paths.drop("completeness_error").null_count().sum_horizontal().item() == 0
+    summing = frame.filter(pl.col("completeness_error").is_not_null())["method"].unique(maintain_order=True)
+    assert summing.to_list() == ["conductance", "integrated-gradients"]
     assert frame["baseline"].unique().sort().to_list() == [None, "zero"]
 
 
+@pytest.mark.parametrize("target", [None, Target(1, 7)], ids=["mean", "token"])
 @pytest.mark.parametrize("gradient", ["shared", "owner"])
 @pytest.mark.parametrize("ties", [(0, 0, 0, 0), (0, 0, 2, 0)])
 def test_positions_of_a_tied_model_equal_those_of_an_untied_copy(
-    make: Maker, untie: Callable[[GPT], GPT], few: Tensor, ties: tuple[int, ...], gradient: str
+    make: Maker,
+    untie: Callable[[GPT], GPT],
+    few: Tensor,
+    ties: tuple[int, ...],
+    gradient: str,
+    target: Target | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model = make(ties, gradient=gradient)
-    for analysis in (layer_attribution, loss_if_skipped):
-        tied, free = analysis(model, few), analysis(untie(model), few)
-        for column in ("value", "low", "high"):
-            np.testing.assert_allclose(tied[column], free[column], atol=1e-5)
-    paths = layer_attribution(model, few)
-    assert all(paths.filter(method=method)["value"].n_unique() == 4 for method in METHODS)
+    monkeypatch.setattr(attribution, "LARGEST_ERROR", 1e9)  # here deeplift has to agree, not to be right
+    model, methods = make(ties, gradient=gradient), (*METHODS, "deeplift")
+    pair = [layer_attribution(each, few, methods, target=target, steps=8) for each in (model, untie(model))]
+    skips = [loss_if_skipped(each, few, target=target) for each in (model, untie(model))]
+    for tied, free in (pair, skips):
+        for column in ("value", "low", "high", "completeness_error", "total"):
+            np.testing.assert_allclose(
+                tied[column].fill_null(0).to_numpy(), free[column].fill_null(0).to_numpy(), atol=1e-5
+            )  # fmt: skip
+    assert all(pair[0].filter(method=method)["value"].n_unique() == 4 for method in methods)
 
 
 def test_shares_sum_to_the_difference_of_the_loss(make: Maker, few: Tensor) -> None:
@@ -80,9 +94,9 @@ def test_shares_sum_to_the_difference_of_the_loss(make: Maker, few: Tensor) -> N
         total = (losses(model, x, few[:, 1:]) - losses(model, start, few[:, 1:])).mean().item()
     errors = []
     for steps in (8, 16, 32, 64):
-        frame = layer_attribution(model, few, steps=steps)
+        frame = layer_attribution(model, few, METHODS[:2], steps=steps)
         np.testing.assert_allclose(frame["total"], total, atol=1e-5)
-        errors.append([frame.filter(method=m)["completeness_error"].max() for m in METHODS])
+        errors.append([frame.filter(method=m)["completeness_error"].max() for m in METHODS[:2]])
     conductance, gradients = np.transpose(errors)  # type: ignore[arg-type]
     assert abs(total) > 1e-3
     assert gradients[-1] < 1e-5
@@ -138,6 +152,64 @@ def test_conductance_is_captums_walking_there_and_back(make: Maker, few: Tensor,
         )
 
 
+@pytest.mark.parametrize("gradient", ["shared", "owner"])
+def test_internal_influence_is_captums(make: Maker, few: Tensor, gradient: str) -> None:
+    from captum.attr import InternalInfluence
+
+    model, steps = make((0, 0, 2, 0), gradient=gradient).eval(), 6
+    targets = few[:, 1:]
+    x, start = zero_baseline(model, few[:, :-1])
+    found = layer_attribution(model, few, ["internal-influence"], steps=steps)
+    for position, layer in enumerate(model.stack.layers):
+        split, seen = Split(), {}
+        with torch.no_grad():
+            losses(model, x, targets, position, seen)
+        with hooked([split.on(layer)]):
+            influence = InternalInfluence(lambda x, targets: losses(model, x, targets), split).attribute(
+                x.clone().requires_grad_(), baselines=start, additional_forward_args=(targets,), n_steps=steps + 1,
+                method="riemann_trapezoid",
+            )  # fmt: skip
+        # captum's trapezoid weights of n points are 1/n with half at both ends, which sum to (n - 1)/n.
+        expected = (influence[1].detach() * seen["update"]).sum((1, 2)).mean().item() * (steps + 1) / steps
+        assert found["value"][position] == pytest.approx(expected, abs=1e-5)
+
+
+def test_feature_ablation_puts_the_update_on_the_baseline_in_its_place(make: Maker, few: Tensor) -> None:
+    model = make((0, 0, 2, 0)).eval()
+    x, start = zero_baseline(model, few[:, :-1])
+    found = layer_attribution(model, few, ["feature-ablation"])
+    with torch.no_grad():
+        whole = losses(model, x, few[:, 1:])
+        for layer in range(4):
+            there: dict[str, Tensor] = {}
+            losses(model, start, few[:, 1:], layer, there)
+            here: dict[str, Tensor] = {}
+            losses(model, x, few[:, 1:], layer, here)
+            ablated = losses(model, x, few[:, 1:], layer, {"before": here["before"], "update": there["update"]})
+            assert found["value"][layer] == pytest.approx((whole - ablated).mean().item(), abs=1e-5)
+    assert not any(layer._forward_hooks for layer in model.stack.layers)
+
+
+def test_deeplift_is_refused_with_what_it_misses(make: Maker, few: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make()
+    with pytest.raises(AnalysisError, match=r"within 10%, but they miss it by up to .*no rule for GELU"):
+        layer_attribution(model, few, ["deeplift"])
+    monkeypatch.setattr(attribution, "LARGEST_ERROR", 1e9)
+    frame = layer_attribution(model, few, ["deeplift"])
+    assert frame["method"].to_list() == ["deeplift"] * 4
+    # Without a rule it is the gradient times the difference from the baseline.
+    x, start = zero_baseline(model.eval(), few[:, :-1])
+    ends: list[dict[str, Tensor]] = [{}, {}]
+    with torch.no_grad():
+        for point, end in zip((start, x), ends, strict=True):
+            losses(model, point, few[:, 1:], 2, end)
+    first, last = ends
+    leaf = {name: tensor.clone().requires_grad_() for name, tensor in last.items()}
+    (gradient,) = torch.autograd.grad(losses(model, x, few[:, 1:], 2, leaf).sum(), leaf["update"])
+    expected = (gradient * (last["update"] - first["update"])).sum((1, 2)).mean().item()
+    assert frame["value"][2] == pytest.approx(expected, abs=1e-5)
+
+
 @pytest.mark.parametrize("layer", [0, 2])
 def test_integrated_gradients_equal_their_definition(make: Maker, few: Tensor, layer: int) -> None:
     model, steps = make((0, 0, 2, 0)).eval(), 10
@@ -162,11 +234,44 @@ def test_baselines_are_what_they_are_called(make: Maker, few: Tensor) -> None:
     inputs, targets = few[:, :-1], few[:, 1:]
     x, zero = zero_baseline(model, inputs)
     with torch.no_grad():
-        mean = zero + model.token_embedding.weight.mean(0)
-        expected = [(losses(model, x, targets) - losses(model, at, targets)).mean().item() for at in (zero, mean)]
-    found = [layer_attribution(model, few, ["integrated-gradients"], baseline=name) for name in ("zero", "mean")]
+        weight = model.token_embedding.weight
+        common = int(inputs.flatten().mode().values)
+        starts = (zero, zero + weight.mean(0), zero + weight[5], zero + weight[common])
+        expected = [(losses(model, x, targets) - losses(model, at, targets)).mean().item() for at in starts]
+    options = [{"baseline": "zero"}, {"baseline": "mean"}, {"baseline": "pad", "pad_token": 5}, {"baseline": "pad"}]
+    found = [layer_attribution(model, few, ["integrated-gradients"], **each) for each in options]  # type: ignore[arg-type]
     assert [frame["total"][0] for frame in found] == pytest.approx(expected, abs=1e-5)
-    assert [frame["baseline"][0] for frame in found] == ["zero", "mean"]
+    names = ["zero", "mean", "pad (token 5)", f"pad (token {common})"]
+    assert [frame["baseline"][0] for frame in found] == names
+
+
+def test_a_token_has_its_own_loss_and_no_interval(make: Maker, few: Tensor) -> None:
+    model = make().eval()
+    x, start = zero_baseline(model, few[:, :-1])
+    with torch.no_grad():
+        # [text or baseline, sequences, time]
+        each = torch.stack(
+            [cross_entropy(model.head(model.stack(at)).mT, few[:, 1:], reduction="none") for at in (x, start)]
+        )
+    frame = layer_attribution(model, few, METHODS[:2], target=Target(2, 5), steps=64)
+    np.testing.assert_allclose(frame["total"], (each[0] - each[1])[2, 5].item(), atol=1e-5)
+    assert frame["completeness_error"].max() < 5e-3  # type: ignore[operator]
+    for one in (frame, loss_if_skipped(model, few, target=Target(2, 5))):
+        assert one["low"].null_count() == one["high"].null_count() == len(one)
+        assert one.select("sequences", "target_sequence", "target_position").unique().row(0) == (1, 2, 5)
+    assert layer_attribution(model, few[:1], ["conductance"], target=Target(0, 0))["value"].is_finite().all()
+
+
+def test_the_mean_over_tokens_is_the_mean_of_the_tokens(make: Maker, few: Tensor) -> None:
+    """Along one path every method is linear in the loss."""
+    model, few = make(), few[:2]
+    methods = ["conductance", "internal-influence", "feature-ablation"]
+    whole = layer_attribution(model, few, methods, steps=4)
+    tokens = [
+        layer_attribution(model, few, methods, steps=4, target=Target(sequence, position))["value"]
+        for sequence, position in itertools.product(range(2), range(16))
+    ]
+    np.testing.assert_allclose(np.mean(tokens, axis=0), whole["value"], atol=1e-5)
 
 
 def test_loss_if_skipped_equals_a_model_without_the_layer(make: Maker, probe: Tensor) -> None:
@@ -202,7 +307,7 @@ def test_progress_is_told_and_a_cancelled_call_leaves_no_trace(make: Maker, few:
     model = make()
     ticks: list[float] = []
     layer_attribution(model, few, steps=2, tick=ticks.append)
-    assert len(ticks) == 3 * (1 + 4)  # conductance takes one walk for all layers
+    assert len(ticks) == 3 * (1 + 4 + 4)  # conductance and internal influence take one walk for all layers
     assert ticks == sorted(ticks)
     assert ticks[-1] == 1.0
 
@@ -220,6 +325,16 @@ def test_progress_is_told_and_a_cancelled_call_leaves_no_trace(make: Maker, few:
         assert not any(layer._forward_hooks for layer in model.stack.layers)
 
 
+BAD_OPTIONS = [
+    ({"baseline": "noise"}, "zero, mean, pad"),
+    ({"baseline": "pad", "pad_token": 29}, "0 to 28, but got 29"),
+    ({"pad_token": 3}, "no pad token"),
+    ({"target": Target(3, 0)}, "sequence 3"),
+    ({"target": Target(0, 16)}, "position 16"),
+    ({"target": Target(0, -1)}, "position -1"),
+]
+
+
 def test_bad_input_is_refused(make: Maker, few: Tensor) -> None:
     model = make()
     for analysis in (layer_attribution, loss_if_skipped):
@@ -229,15 +344,18 @@ def test_bad_input_is_refused(make: Maker, few: Tensor) -> None:
             analysis(model, few[:, :1])
     with pytest.raises(AnalysisError, match="skipped"):
         layer_attribution(model, few, ["skipped"])
-    with pytest.raises(AnalysisError, match="zero, mean"):
-        layer_attribution(model, few, baseline="pad")  # type: ignore[arg-type]
+    for options, words in BAD_OPTIONS:
+        with pytest.raises(AnalysisError, match=words):
+            layer_attribution(model, few, **options)  # type: ignore[arg-type]
+    with pytest.raises(AnalysisError, match="position 16"):
+        loss_if_skipped(model, few, target=Target(0, 16))
     with pytest.raises(AnalysisError, match="2 points"):
         layer_attribution(model, few, steps=1)
     with torch.no_grad():
         model.stack.layers[2].mlp.up.weight.fill_(torch.nan)
-    for analysis in (layer_attribution, loss_if_skipped):
+    for analysis, target in itertools.product((layer_attribution, loss_if_skipped), (None, Target(0, 0))):
         with pytest.raises(AnalysisError, match="diverged"):
-            analysis(model, few)
+            analysis(model, few, target=target)
 
 
 def test_captum_is_imported_when_it_is_needed() -> None:

@@ -105,6 +105,11 @@ def test_each_method_can_be_asked_for_alone(session: Standing) -> None:
     assert {row["method"] for row in live.similarity(session, ["updates"])} == {"updates"}
     assert {row["method"] for row in live.attribution(session, ["skipped"])} == {"skipped"}
     assert {row["method"] for row in live.attribution(session, ["conductance"], steps=2)} == {"conductance"}
+    found = live.attribution(session, ["replaced", "skipped", "conductance"], target=(0, 3), steps=2)
+    assert [row["method"] for row in found if row["layer"] == 0] == [
+        "skipped", "replaced-before", "replaced-after", "conductance",
+    ]  # fmt: skip
+    assert all(row["low"] is None for row in found)
     with pytest.raises(AnalysisError, match="saliency"):
         live.attribution(session, ["saliency"])
     with pytest.raises(AnalysisError, match="none"):
