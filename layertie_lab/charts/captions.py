@@ -129,7 +129,8 @@ CAPTIONS: dict[str, str] = {
     ),
     "lens": (
         "The logit lens: the loss if the model stopped after so many layers and went straight to its final norm and"
-        " head, with the interval over probe sequences. A dot has the colour of the owner of the last layer passed."
+        " head, with the interval over probe sequences. A dot has the colour of the owner of the last layer passed; the"
+        " hollow one is the embedding alone."
         " Where the curve is flat, the layer changed little of what the model would say."
     ),
     "lens_of_token": (
