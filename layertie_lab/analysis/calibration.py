@@ -13,6 +13,7 @@ from .statistics import LEVEL
 LEAST = 10
 """Decisions with a value and an outcome below which nothing is said."""
 RESAMPLES = 2000
+_AT_ONCE = 1 << 20
 SCHEMA: dict[str, type[pl.DataType]] = {
     "decision": pl.Int64, "layer": pl.Int64, "choice": pl.Int64, "kept": pl.Boolean, "by": pl.String,
     "predicted": pl.Float64, "realised": pl.Float64, "truncated": pl.Boolean,
@@ -78,23 +79,27 @@ def rank_agreement(frame: pl.DataFrame, *, level: float = LEVEL, seed: int = 0) 
             f"Expected at least {LEAST} decisions that changed a tie and have a value, but got {count}.",
             "Let the run go on, or look at a policy that has values.",
         )
-    value = _spearman(predicted, realised)
-    if value is None:
+    value = float(_spearman(predicted, realised))
+    if np.isnan(value):
         return {"value": None, "low": None, "high": None, "decisions": count}
     length = max(2, round(count ** (1 / 3)))
     generator = np.random.default_rng(seed)
     starts = generator.integers(0, count - length + 1, size=(RESAMPLES, -(-count // length)))
-    picked = (starts[..., None] + np.arange(length)).reshape(RESAMPLES, -1)[:, :count]
-    again = [found for rows in picked if (found := _spearman(predicted[rows], realised[rows])) is not None]
+    again = []
+    for part in np.array_split(starts, -(-RESAMPLES * count // _AT_ONCE)):
+        picked = (part[..., None] + np.arange(length)).reshape(len(part), -1)[:, :count]
+        again.append(_spearman(predicted[picked], realised[picked]))
     tail = (1 - level) / 2
-    low, high = (float(np.quantile(again, end)) for end in (tail, 1 - tail))
-    return {"value": value, "low": low, "high": high, "decisions": count}
+    low, high = np.nanquantile(np.concatenate(again), (tail, 1 - tail))
+    return {"value": value, "low": min(value, float(low)), "high": max(value, float(high)), "decisions": count}
 
 
-def _spearman(x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    return float(np.asarray(stats.spearmanr(x, y))[0])
+def _spearman(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Along the last axis of [..., n]; NaN where one side never varies."""
+    middle = (x.shape[-1] + 1) / 2
+    a, b = stats.rankdata(x, axis=-1) - middle, stats.rankdata(y, axis=-1) - middle
+    scale = np.sqrt((a * a).sum(axis=-1) * (b * b).sum(axis=-1))
+    return np.divide((a * b).sum(axis=-1), scale, out=np.full(scale.shape, np.nan), where=scale > 0)
 
 
 def _returns(rewards: NDArray[np.float64], discount: float) -> NDArray[np.float64]:
