@@ -30,20 +30,23 @@ def predicted_and_realised(
         discount: The agent's.
         changes: Whether values are about the change that an answer brings, 0 for keeping the tie (advantage form). What
             came of it is then the change of the reward (its difference from the last one where rewards are levels),
-            less the mean over the decisions of one pass around it, which training brings anyway. Otherwise values are
-            about returns: the rewards from the decision on, each discounted once more than the last.
+            less the mean over the decisions of one pass around it, which training brings anyway; nothing is discounted.
+            Otherwise values are about returns: the rewards from the decision on, each discounted once more than the
+            last, whoever gave the answers after it.
         level: Whether rewards say how good things are (negative perplexity), not what changed.
         layers: Depth L; a pass has L - 1 decisions.
 
     Returns:
         A row per decision with a value: decision, layer, choice, kept (whether the answer changed nothing: predicted 0
-        in the advantage form, by definition), by, predicted, realised, truncated (whether the run ends before the
-        return's remaining rewards weigh less than a twentieth).
+        in the advantage form, by definition), by, predicted, realised, truncated (whether what came of it cannot be
+        told: the run ends before the return's remaining rewards weigh less than a twentieth; of changes, it is in the
+        first pass, where training's own gain falls so steeply that the mean around does not take it away).
     """
     rewards = decisions["reward"].to_numpy().astype(np.float64)
     if changes:
         gained = np.diff(rewards, prepend=rewards[:1]) if level else rewards
-        realised, truncated = gained - _around(gained, layers - 1), np.zeros(len(rewards), dtype=bool)
+        realised = gained - _around(gained, layers - 1)
+        truncated = np.arange(len(rewards)) < layers - 1
     else:
         realised = _returns(rewards, discount)
         left = np.arange(len(rewards), 0, -1)
@@ -57,14 +60,20 @@ def predicted_and_realised(
 def rank_agreement(frame: pl.DataFrame, *, level: float = LEVEL, seed: int = 0) -> dict[str, float | int | None]:
     """Spearman's rank correlation of predicted and realised, over answers that changed something.
 
+    Returns and their values both rise while training goes on: an agent that knows the time and nothing else has an
+    agreement near 1. Of returns it says whether values follow the run, not whether they tell answers apart.
+
     Args:
-        frame: `predicted_and_realised`; truncated returns and answers that kept the tie are left out.
+        frame: `predicted_and_realised`; what is truncated and answers that kept the tie are left out.
         level: Coverage of the interval, 0 to 1.
         seed: Of the resamples.
 
     Returns:
         value, low, high, decisions. The interval is a percentile bootstrap of blocks of decisions that follow each
-        other, since they are not independent; None where one side never varies.
+        other, since they are not independent; None where one side never varies. Where the ranks agree perfectly it has
+        no width. Measured on 500 series each of 10 to 200 normal pairs, at rank correlations of 0, .48 and .89: it
+        covers .90 to .96 where decisions are independent, .91 to .97 where each remembers half of the one before, .84
+        to .93 at four fifths.
 
     Raises:
         AnalysisError: Fewer than `LEAST` such decisions.
@@ -76,7 +85,8 @@ def rank_agreement(frame: pl.DataFrame, *, level: float = LEVEL, seed: int = 0) 
     count = len(predicted)
     if count < LEAST:
         raise AnalysisError(
-            f"Expected at least {LEAST} decisions that changed a tie and have a value, but got {count}.",
+            f"Expected at least {LEAST} decisions that changed a tie, have a value and of which it is known what came, "
+            f"but got {count} of {frame.height} with a value.",
             "Let the run go on, or look at a policy that has values.",
         )
     value = float(_spearman(predicted, realised))
