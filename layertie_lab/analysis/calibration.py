@@ -57,14 +57,33 @@ def predicted_and_realised(
     return found.filter(pl.col("predicted").is_not_null()).select(list(SCHEMA)).cast(SCHEMA)  # type: ignore[arg-type]
 
 
+def within_passes(frame: pl.DataFrame, layers: int) -> pl.DataFrame:
+    """Predicted and realised returns, each less its mean over the pass around.
+
+    Both change while training goes on, so that an agent that knows the time and nothing else would agree with what
+    came. What is left tells whether its values tell the decisions of a pass apart.
+
+    Args:
+        frame: `predicted_and_realised` with `changes=False`; what is truncated is left out.
+        layers: Depth L; a pass has L - 1 decisions.
+    """
+    known = frame.filter(~pl.col("truncated"))
+    return known.with_columns(
+        pl.Series(name, column - _around(column, layers - 1))
+        for name in ("predicted", "realised")
+        for column in [known[name].to_numpy()]
+    )
+
+
 def rank_agreement(frame: pl.DataFrame, *, level: float = LEVEL, seed: int = 0) -> dict[str, float | int | None]:
     """Spearman's rank correlation of predicted and realised, over answers that changed something.
 
-    Returns and their values both rise while training goes on: an agent that knows the time and nothing else has an
-    agreement near 1. Of returns it says whether values follow the run, not whether they tell answers apart.
+    Returns and their values both change while training goes on: an agent that knows the time and nothing else has an
+    agreement near 1. Give returns as `within_passes` makes them.
 
     Args:
-        frame: `predicted_and_realised`; what is truncated and answers that kept the tie are left out.
+        frame: `predicted_and_realised`, or of returns `within_passes`; what is truncated and answers that kept the tie
+            are left out.
         level: Coverage of the interval, 0 to 1.
         seed: Of the resamples.
 

@@ -34,7 +34,7 @@ def ablation_matrix(
     """
     check(ablation, ["entry", "source", "answer", "change"], "a frame of ablations")
     if ablation.is_empty():
-        return words_only("This agent has no values.", height=height, width=width, dark=dark)
+        return words_only("This agent's values read no map.", height=height, width=width, dark=dark)
     farthest = ablation.sort(pl.col("change").abs(), descending=True).group_by("entry", "answer").first()
     cells = rows(farthest.sort("entry", "answer"))
     largest = float(farthest["change"].abs().max() or 0) or 1.0  # type: ignore[arg-type]

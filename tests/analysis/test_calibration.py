@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from layertie_lab.analysis import calibration
-from layertie_lab.analysis.calibration import LEAST, SCHEMA, predicted_and_realised, rank_agreement
+from layertie_lab.analysis.calibration import LEAST, SCHEMA, predicted_and_realised, rank_agreement, within_passes
 from layertie_lab.core.errors import AnalysisError
 
 
@@ -298,3 +298,27 @@ def test_too_few_decisions_are_refused_with_what_there_is() -> None:
     with pytest.raises(AnalysisError, match="Let the run go on"):
         rank_agreement(frame.with_columns(truncated=pl.lit(True)))
     assert rank_agreement(frame.head(LEAST))["decisions"] == LEAST
+
+
+def test_within_passes_an_agent_that_knows_the_time_alone_agrees_with_nothing() -> None:
+    layers, values = 5, []
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        steps = np.arange(600)
+        rewards = -3 * np.exp(-steps / 150) + 0.3 * draw.normal(size=len(steps))
+        known = decided(rewards, layers, seed).with_columns(q_choice=pl.Series(-np.exp(-steps / 150)))
+        frame = predicted_and_realised(known, discount=0.9, changes=False, level=True, layers=layers)
+        values.append(rank_agreement(within_passes(frame, layers))["value"])
+    assert abs(float(np.mean(values))) < 0.1
+
+
+def test_within_passes_each_side_is_less_its_mean_over_the_pass_around() -> None:
+    rewards = np.random.default_rng(3).normal(size=60)
+    frame = predicted_and_realised(decided(rewards), discount=0.5, changes=False, level=True, layers=5)
+    known = frame.filter(~pl.col("truncated"))
+    found = within_passes(frame, 5)
+    assert found.height == known.height < frame.height
+    for name in ("predicted", "realised"):
+        column = known[name].to_numpy()
+        expected = [value - column[max(0, at - 2) : at + 3].mean() for at, value in enumerate(column)]
+        assert found[name].to_list() == pytest.approx(expected)
