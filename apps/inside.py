@@ -30,7 +30,9 @@ from layertie_lab.widgets.time_panel import TimePanel
 
 NEWS_SECONDS = 0.5
 """Least time between two looks at what a run that goes on has stored."""
-NOTHING = "Nothing of this run is stored that could be looked at."
+NOTHING = (
+    "Nothing of this run is stored that could be looked at. Start one of your own: it can be, after each decision."
+)
 """Of a run without snapshots and checkpoints, such as a recorded example."""
 SELF = "this run"
 """In place of a run's name: the run on the page, at another moment."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +16,14 @@ from ..agent.registry import make_policy
 from ..agent.schedule import next_layer
 from ..core.config import RunConfig
 from ..core.errors import RecordError
+from ..core.events import Opened
 from ..core.keys import RunKey
 from ..core.rules import Rules
 from ..core.ties import TieMap
 from ..models.counts import trainable_parameters, untied_parameters
 from ..models.gpt import GPT
 from ..records.checkpoints import list_checkpoints, load_checkpoint
+from ..records.cursor import EventCursor
 from ..records.directory import RunDirectory
 from ..records.snapshots import load_snapshot, snapshot_decisions
 from ..records.store import Store
@@ -65,7 +68,8 @@ class Inspection:
             device: Where to put the model.
 
         Raises:
-            RecordError: Not a run, nothing stored for that decision, or a run whose text was handed in.
+            RecordError: Not a run, nothing stored for that decision, a run whose text was handed in or is another one
+                by now.
             LayertieError: Text that cannot be read.
         """
         directory = RunDirectory.open(run)
@@ -81,7 +85,9 @@ class Inspection:
                 f"Expected a state of config {config.hash}, but it was stored with {meta['config_hash']}.",
                 "config.json was edited after the run began: restore it.",
             )
-        data = prepare(config.text, config.model.context, Store()) if data is None else data
+        if data is None:
+            data = prepare(config.text, config.model.context, Store())
+            _check_text(directory, data)
         model = GPT(config.model, data.vocabulary_size, config.ties, TieMap.all_tied(config.model.layers), seed=0)
         model.load(tensors, meta["model"])
         policy = make_policy(config)
@@ -156,6 +162,22 @@ def policy_after(run: str | Path, decision: int) -> Policy:
     policy = make_policy(directory.config)
     policy.load(tensors, meta["policy"])
     return policy
+
+
+def _check_text(directory: RunDirectory, data: TokenData) -> None:
+    """Refuse to show a model a text that is not the run's: another version of Python has other built-in corpora."""
+    events = EventCursor(directory.path / "events.jsonl").read_new(limit=1)
+    opened = events[0] if events else None
+    if not isinstance(opened, Opened):
+        return
+    found = {split: len(tokens) for split, tokens in data.splits.items()}
+    # The entropy tells texts of equal length apart.
+    same = math.isclose(opened.unigram_entropy, data.unigram_entropy, rel_tol=1e-9)
+    if found != dict(opened.split_tokens) or opened.vocabulary_size != data.vocabulary_size or not same:
+        raise RecordError(
+            f"Expected the text that the run read ({opened.corpus}), but here it is another one ({data.description}).",
+            "Look at it where it was made: built-in corpora differ between versions of Python, and files may be edited.",
+        )
 
 
 def _stored(

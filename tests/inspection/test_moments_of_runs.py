@@ -61,6 +61,19 @@ def test_a_resumed_run_and_a_branch_can_be_looked_back_at(config: RunConfig, tmp
     assert snapshot_decisions(RunDirectory.open(made)) == [0, 1, 2, 3]
 
 
+def test_a_text_that_is_another_one_by_now_is_refused(config: RunConfig, text_file: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text(text_file.read_text())
+    with Session(config.replace(corpus=str(text)), directory=tmp_path / "run") as session:
+        session.run(1)
+    assert Inspection.of(tmp_path / "run").decision == 1
+    # As long as before, and of the same characters.
+    words = text_file.read_text()
+    text.write_text(words[20_000:] + words[:20_000])
+    with pytest.raises(RecordError, match="Expected the text that the run read"):
+        Inspection.of(tmp_path / "run")
+
+
 def test_what_cannot_be_looked_at_is_said(recorded: Path, tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"got 99; the nearest is 12.*13 are stored, from 0 to 12"):
         Inspection.of(recorded, 99)
