@@ -30,6 +30,8 @@ def lens_curve(lens: pl.DataFrame, *, height: int = 240, width: Width = 460, dar
         AnalysisError: A column is missing.
     """
     check(lens, ["depth", "layer", "owner", "loss"], "a frame of the logit lens")
+    if lens.is_empty():
+        return words_only("Nothing has been predicted yet.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(lens))).transform_calculate(colour=owner_index("owner"))
     x = alt.X("depth:Q", title="layers passed (0: the embedding alone)", axis=alt.Axis(tickMinStep=1, format="d"))
     interval = "low" in lens.columns
@@ -70,10 +72,12 @@ def lens_tokens(
         AnalysisError: A column is missing.
     """
     check(lens, ["depth", "target", "top", "top_probability"], "a frame of the lens of one token")
+    if lens.is_empty():
+        return words_only("No token is picked.", height=height, width=width, dark=dark)
     cells, at = [], 0
     for row in lens.iter_rows(named=True):
         for place, (token, chance) in enumerate(zip(row["top"], row["top_probability"], strict=True)):
-            cells.append({"depth": row["depth"], "place": place + 1, "text": names[at], "probability": chance,
+            cells.append({"depth": row["depth"], "place": place + 1, "text": _visible(names[at]), "probability": chance,
                           "true": token == row["target"]})  # fmt: skip
             at += 1
     base = alt.Chart(alt.InlineData(values=cells))
@@ -90,7 +94,8 @@ def lens_tokens(
         .encode(x=x, y=y),
         base.mark_text(fontSize=12, limit=60).encode(
             x=x, y=y, text="text:N",
-            color=alt.condition("datum.probability > 0.6", alt.value("#111111"), alt.value("#ffffff")),
+            # From there on black stands out more than white.
+            color=alt.condition("datum.probability > 0.46", alt.value("#111111"), alt.value("#ffffff")),
         ),
     ]  # fmt: skip
     return _figure(layers, height, width, dark, "Likeliest tokens after each layer.")
@@ -111,6 +116,8 @@ def entropy_matrix(
         AnalysisError: A column is missing.
     """
     check(entropy, ["layer", "owner", "head", "entropy", "low", "high", "share"], "a frame of attention entropies")
+    if entropy.is_empty():
+        return words_only("No head has been looked at yet.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(entropy)))
     axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
     x, y = alt.X("layer:O", title="layer (0 = first)", axis=axis), alt.Y("head:O", title="head", axis=axis)
@@ -148,7 +155,8 @@ def attention_row(
     if attention.is_empty():
         return words_only("No token is picked.", height=height, width=width, dark=dark)
     mean = attention.group_by("layer", "key").agg(pl.col("weight").mean()).sort("layer", "key")
-    cells = [row | {"text": pieces[row["key"]]} for row in rows(mean)]
+    texts = [_visible(piece) for piece in pieces]
+    cells = [row | {"text": texts[row["key"]]} for row in rows(mean)]
     base = alt.Chart(alt.InlineData(values=cells))
     x = alt.X("key:O", title="token read (counted from 0)",
               axis=alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False, labelOverlap=True))  # fmt: skip
@@ -164,6 +172,11 @@ def attention_row(
     ]
     return _figure([base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips)], height, width, dark,
                    "Attention from one token, by layer.")  # fmt: skip
+
+
+def _visible(text: str) -> str:
+    """A token's text with its spaces shown: a cell with nothing in it would look like one without a token."""
+    return text.replace(" ", "\u2423")
 
 
 def _figure(layers: list[Any], height: int, width: Width, dark: bool, description: str) -> alt.LayerChart:
