@@ -1,4 +1,4 @@
-"""The overlay of what ties cost: a cell per answer with its change, the present ties outlined in their owner's colour."""
+"""What ties cost: a cell per answer with its change, the present ties outlined in their owner's colour."""
 
 from __future__ import annotations
 
