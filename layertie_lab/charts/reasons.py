@@ -125,7 +125,9 @@ def calibration(
         x=x, y=y, color=alt.Color("colour:N", scale=owner_scale(), legend=None), tooltip=tips
     )
     words = "too few decisions for a rank correlation"
-    if agreement is not None and agreement["value"] is not None:
+    if agreement is not None and agreement["value"] is None:
+        words = "no rank correlation: one side is the same for all"
+    elif agreement is not None:
         words = f"rank correlation {agreement['value']:.2f} [{agreement['low']:.2f}, {agreement['high']:.2f}]"
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="reference").encode(y=alt.Y("zero:Q"))
     title = f"{counted.height} decisions; {words}".replace("-", "\u2212")
