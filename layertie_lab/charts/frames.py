@@ -62,6 +62,12 @@ def rows(frame: pl.DataFrame) -> list[Row]:
     return frame.with_columns(finite).to_dicts()
 
 
+def whole_ticks(counts: pl.Series) -> list[int]:
+    """Ticks from 0 to the largest of some counts, at whole numbers alone (Vega's `tickMinStep` lets halves through)."""
+    largest = int(counts.max() or 0)  # type: ignore[arg-type]
+    return list(range(0, largest + 1, 1 + largest // 10))
+
+
 def table_rows(frame: pl.DataFrame, table: str, columns: Sequence[str]) -> list[Row]:
     """Rows of a run's table with the columns that a chart reads, in order of time, not thinned.
 

@@ -60,7 +60,7 @@ def memory_of_maps(
         alt.Tooltip("mb:Q", title="MB", format=",.4~g"),
     ]
     bars = base.mark_bar(height=alt.RelativeBandSize(0.66)).encode(
-        x=alt.X("mb:Q", title="memory at the fullest moment of a step (MB)", stack="zero"), y=y, color=colour,
+        x=alt.X("mb:Q", title=["memory at the fullest", "moment of a step (MB)"], stack="zero"), y=y, color=colour,
         order=alt.Order("place:Q"), tooltip=tips,
     )  # fmt: skip
     words = (

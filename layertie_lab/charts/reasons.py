@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from . import palette
-from .frames import check, rows
+from .frames import check, rows, whole_ticks
 from .parts import words_only
 from .strips import owner_index, owner_scale
 from .theme import vega_config
@@ -79,7 +79,9 @@ def input_bars(
     total, error = chosen.row(0, named=True)["total"], chosen.row(0, named=True)["completeness_error"]
     base = alt.Chart(alt.InlineData(values=rows(chosen.with_row_index("place"))))
     y = alt.Y("input:N", title=None, sort=alt.EncodingSortField("place", op="min"), axis=alt.Axis(labelLimit=150))
-    x = alt.X("value:Q", title=f"share of the value of answer {answer} (units of reward)", axis=alt.Axis(format="~g"))
+    x = alt.X(
+        "value:Q", title=[f"share of the value of answer {answer}", "(units of reward)"], axis=alt.Axis(format="~g")
+    )
     tips = [alt.Tooltip("input:N"), alt.Tooltip("value:Q", title="share", format="+.4~g")]
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="tick").encode(x=alt.X("zero:Q"))
     bars = base.mark_bar(color=palette.AGENT).encode(x=x, y=y, tooltip=tips)
@@ -109,8 +111,9 @@ def calibration(
         return words_only("No decision with a value has changed a tie yet.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(counted))).transform_calculate(colour=owner_index("layer"))
     x = alt.X(
-        "predicted:Q", title="predicted: the agent's value (units of reward)", scale=alt.Scale(zero=False, padding=8)
-    )
+        "predicted:Q", title=["predicted: the agent's value", "(units of reward)"],
+        scale=alt.Scale(zero=False, padding=8),
+    )  # fmt: skip
     y = alt.Y(
         "realised:Q", title=["realised: what came of it", "(units of reward)"], scale=alt.Scale(zero=False, padding=8)
     )
@@ -157,7 +160,7 @@ def precedents(
         words="datum.choice == datum.layer ? 'own' : '\u2192' + datum.choice",
     )
     x = alt.X("distance:Q", title="entries of the tie map that differ", scale=alt.Scale(nice=True, zero=True),
-              axis=alt.Axis(tickMinStep=1, format="d"))  # fmt: skip
+              axis=alt.Axis(values=whole_ticks(frame["distance"]), format="d"))  # fmt: skip
     y = alt.Y("above_trend:Q", title=["reward above its trend", "(units of reward)"], axis=alt.Axis(format="~g"))
     colour = alt.Color("colour:N", scale=owner_scale(), legend=None)
     tips = [

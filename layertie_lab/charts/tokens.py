@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from . import palette
-from .frames import check, rows
+from .frames import check, rows, whole_ticks
 from .parts import words_only
 from .strips import owner_index, owner_scale
 from .theme import vega_config
@@ -33,7 +33,8 @@ def lens_curve(lens: pl.DataFrame, *, height: int = 240, width: Width = 460, dar
     if lens.is_empty():
         return words_only("Nothing has been predicted yet.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(lens))).transform_calculate(colour=owner_index("owner"))
-    x = alt.X("depth:Q", title="layers passed (0: the embedding alone)", axis=alt.Axis(tickMinStep=1, format="d"))
+    ticks = alt.Axis(values=whole_ticks(lens["depth"]), format="d")
+    x = alt.X("depth:Q", title="layers passed (0: the embedding alone)", axis=ticks)
     interval = "low" in lens.columns
     y = alt.Y(
         "loss:Q", title="loss (nats per token)" if interval else "loss of the token (nats)", scale=alt.Scale(zero=False)
