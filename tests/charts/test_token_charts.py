@@ -45,6 +45,13 @@ def test_a_dot_has_the_loss_after_its_layers_in_the_colour_of_the_last_ones_owne
     assert heights == sorted(set(heights))  # the loss falls, so the dots sink
 
 
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_layers_passed_are_whole(layers: int) -> None:
+    frame = pl.DataFrame(lens()).filter(pl.col("depth") <= layers)
+    numbers = [str(depth) for depth in range(layers + 1)]
+    assert words(lens_curve(frame))[: layers + 2] == [*numbers, "layers passed (0: the embedding alone)"]
+
+
 def test_the_lens_has_an_interval_where_it_is_known_and_says_of_what_the_loss_is() -> None:
     several, one = lens_curve(pl.DataFrame(lens())), lens_curve(pl.DataFrame(lens_of_token()))
     rules = {int(rule.number("layers passed (0: the embedding alone)")): rule for rule in kinds(several, "rule")}
