@@ -69,7 +69,7 @@ class Desk:
         self.steer, self.tie_map = SteerPanel(), TieMapView()
         self.chart = LiveChart(listing.panels(self._config))
         self.table = DecisionTable(partial(_download, self._hold))
-        self.inside, self.auditing = Inside(self._hold), Auditing(self._hold)
+        self.inside, self.auditing = Inside(self._hold, self.root), Auditing(self._hold)
         self.ruling = Ruling(self._hold)
         self.counterfactuals = Counterfactuals(self._hold, self.steer, self.show_run)
         self.form.on_start(self.start)

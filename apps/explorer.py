@@ -57,8 +57,7 @@ def _(desk, mo):
     _then = mo.Html(f'<div class="explorer-pair"><div>{_map}</div><div>{_glance}</div></div>')
     _moment = mo.vstack([mo.ui.anywidget(_inside.time), _then])
     _views = {
-        title: mo.vstack([mo.ui.anywidget(widget) for widget in _inside.tabs[name].widgets])
-        for title, name in _inside.titles.items()
+        title: mo.vstack([mo.ui.anywidget(widget) for widget in widgets]) for title, widgets in _inside.widgets.items()
     }
     mo.ui.tabs(
         {

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import listing
 from holding import Hold
+from looking import Ask, Tab, make_tabs
 
-from layertie_lab.core.errors import CancelledError, LayertieError
+from layertie_lab.core.errors import AnalysisError, CancelledError, LayertieError
 from layertie_lab.core.events import Came
 from layertie_lab.core.ties import TieMap
 from layertie_lab.inspection.inspector import Inspector
+from layertie_lab.inspection.words import answer, moment
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.reader import Run, load_run
-from layertie_lab.widgets.ask_panel import AskPanel
 from layertie_lab.widgets.pictures import Pictures
 from layertie_lab.widgets.tie_map_view import TieMapView
 from layertie_lab.widgets.time_panel import TimePanel
@@ -29,33 +32,8 @@ NEWS_SECONDS = 0.5
 """Least time between two looks at what a run that goes on has stored."""
 NOTHING = "Nothing of this run is stored that could be looked at."
 """Of a run without snapshots and checkpoints, such as a recorded example."""
-
-
-@dataclass
-class Tab:
-    """A view on the page.
-
-    Args:
-        view: Its name (`inspection.views.VIEWS`).
-        panel: Its buttons and sentence.
-        pictures: Its charts.
-        options: Name of a button -> the view's options.
-    """
-
-    view: str
-    panel: AskPanel
-    pictures: Pictures
-    options: dict[str, dict[str, Any]]
-    seen: bool = False
-    chosen: str = ""
-    future: Future[Any] | None = None
-    shown: tuple[Any, ...] = ()
-    done: list[Callable[[Any], Any]] = field(default_factory=list)
-
-    @property
-    def widgets(self) -> list[Any]:
-        """From top to bottom."""
-        return [self.panel, self.pictures]
+SELF = "this run"
+"""In place of a run's name: the run on the page, at another moment."""
 
 
 class Inside:
@@ -63,10 +41,13 @@ class Inside:
 
     Args:
         hold: The run on the page.
+        root: The folder of runs, which it may be compared with.
     """
 
-    def __init__(self, hold: Hold) -> None:
+    def __init__(self, hold: Hold, root: Path) -> None:
         self._hold, self.inspector, self._lock = hold, Inspector(), threading.RLock()
+        self._root = root
+        self._picked: tuple[int, int] | None = None
         self._run: Run | None = None
         self._news = 0.0
         self.going_on = False
@@ -75,39 +56,40 @@ class Inside:
             TieMapView(with_history=False, with_legend=False),
             Pictures(columns=3),
         )
-        self.tabs = {
-            "similarity": _tab("similarity", {"similarity": "Compare layers"}, repeats="Compare again"),
-            "attribution": _tab("attribution", {"attribution": "Attribute the loss to layers"}),
-            "costs": _tab("costs", {"costs": "Try every change of a tie"}, columns=2),
-            "sample": _tab("sample", {"sample": "Write a text"}),
-        }
-        self.titles = {
-            "Similarity": "similarity", "Attribution": "attribution", "What ties cost": "costs", "Text": "sample",
-        }  # fmt: skip
-        """Title of a tab -> its name."""
+        self.tabs = make_tabs()
         self.time.on_move(self._move)
         self.time.on_probe(self._choose_probe)
+        self.time.on_other(self._choose_other)
         for name, tab in self.tabs.items():
             tab.panel.on_ask(partial(_call, weakref.WeakMethod(self._ask), name))
             tab.panel.on_cancel(partial(_call, weakref.WeakMethod(self._cancel), name))
             tab.panel.on_seen(partial(_call, weakref.WeakMethod(self._seen), name))
+            tab.panel.on_choose(partial(_call, weakref.WeakMethod(self._chosen), name))
+            if tab.text is not None:
+                tab.text.on_pick(partial(_call, weakref.WeakMethod(self._pick), name))
+
+    @property
+    def widgets(self) -> dict[str, list[Any]]:
+        """Title of an inner tab -> its widgets, from top to bottom."""
+        found: dict[str, list[Any]] = {}
+        for tab in self.tabs.values():
+            found.setdefault(tab.title, []).extend(tab.widgets)
+        return found
 
     # -- which run, which moment -----------------------------------------------------------------------------------
 
     def clear(self) -> None:
         """Another run is on the page."""
         with self._lock:
-            self._run = None
+            self._run = self._picked = None
             for name, tab in self.tabs.items():
                 self._cancel(name)
-                tab.shown = ()
-                tab.pictures.set({})
-                tab.panel.show(sentence="", alarm=False, share=None, can_ask=False, text="", lead="")
+                tab.clear()
             self.tie_map.clear()
             self.glance.set({})
             self.time.show(
                 stored=[], decision=None, follows=True, about="", problem="", warning="", typed="", sequences=8,
-                others={}, other="", other_decision=None,
+                others={}, other="", other_decision=None, other_stored=[], other_problem="",
             )  # fmt: skip
             self.refresh()
 
@@ -134,6 +116,8 @@ class Inside:
             self.time.show(stored=stored, follows=follows)
             self._show_moment(decision)
             self._show_probe()
+            if not self.time.others:
+                self._show_others()
 
     def heard(self, entry: Any) -> None:
         """An entry of the run, in one of its threads."""
@@ -153,7 +137,7 @@ class Inside:
                 self.refresh()
                 for tab in due:
                     if tab.seen and tab.future is None:
-                        self._ask(tab.view, tab.chosen or next(iter(tab.options)))
+                        self._ask(self._name(tab), tab.button)
 
     def _move(self, decision: int | None) -> None:
         with self._lock:
@@ -173,7 +157,7 @@ class Inside:
         if maps.height:
             ties = TieMap(tuple(maps["source"]))
             self.tie_map.begin(ties, maps["block"].to_list())
-            self.tie_map.message = f"The tie map {_after(decision)}."
+            self.tie_map.message = f"The tie map {moment(decision)}."
         self.glance.set(_at_a_glance(run, decision))
         rows = run.decisions.filter(run.decisions["decision"] == decision)
         self.time.show(decision=decision, about=_about(decision, rows.row(0, named=True) if rows.height else None))
@@ -193,6 +177,7 @@ class Inside:
     def _choose_probe(self, sequences: int, text: str) -> None:
         """Raises: LayertieError: It cannot be one; the old one stays."""
         self._show_probe(sequences, text)
+        self._picked = None
         self._renew()
 
     def _show_probe(self, sequences: int | None = None, text: str | None = None) -> None:
@@ -212,6 +197,38 @@ class Inside:
             pieces=["".join(pieces) for pieces in probe.pieces], warning=" ".join(probe.warnings),
         )  # fmt: skip
 
+    # -- another model to compare with -------------------------------------------------------------------------------
+
+    def _show_others(self) -> None:
+        path = self._hold.path
+        if path is None:
+            return
+        branches = [f"{path.name}/branches/{branch.name}" for branch in sorted((path / "branches").glob("*"))]
+        mine = [name for name in listing.names(self._root) if self._root / name != path]
+        self.time.show(others={SELF: "this run, at another moment"} | {name: name for name in (*branches, *mine)})
+
+    def _choose_other(self, name: str, decision: int | None) -> None:
+        """Raises: AnalysisError: Nothing of it is stored."""
+        from layertie_lab.inspection.moment import stored_decisions
+
+        if not name:
+            self.time.show(other="", other_decision=None, other_stored=[], other_problem="")
+        else:
+            stored = stored_decisions(self._other_path(name))
+            if not stored:
+                raise AnalysisError(f"Nothing of {name} is stored that could be compared with.", "Choose another one.")
+            # The list's first entry means the latest; which one that is stays fixed from now on.
+            last = stored[-1] if decision is None else decision
+            self.time.show(other=name, other_decision=last, other_stored=stored, other_problem="")
+        self._renew()
+
+    def _other_path(self, name: str) -> Path:
+        path = self._hold.path
+        assert path is not None, "there is a run to compare"
+        if name == SELF:
+            return path
+        return path.parent / name if name.startswith(f"{path.name}/branches/") else self._root / name
+
     # -- what is asked -----------------------------------------------------------------------------------------------
 
     def _seen(self, name: str, seen: bool) -> None:
@@ -229,39 +246,84 @@ class Inside:
             if tab.shown != self._standing(tab):
                 self._renew_one(tab)
 
+    def _chosen(self, name: str, choice: str) -> None:
+        self._renew_one(self.tabs[name])
+
+    def _pick(self, name: str, sequence: int, token: int) -> None:
+        """A token was picked, in the probe set or in the sequence of the last pick."""
+        if name == "token":
+            if self._picked is None:
+                return
+            sequence = self._picked[0]
+        if token == 0:
+            raise AnalysisError(
+                "Nothing predicts the first token of a sequence: none stands before it.", "Pick another."
+            )
+        self._picked = sequence, token
+        text = self.tabs["tokens"].text
+        assert text is not None, "the probe set is shown with its tokens"
+        text.show(picked=[sequence, token], sentence="")
+        self._ask("token", self.tabs["token"].button)
+
     def _renew_one(self, tab: Tab) -> None:
         """Show what was found before; ask, if somebody looks at it."""
         if self._hold.path is None or self.time.decision is None:
             return
-        if tab.seen:
-            self._ask(tab.view, tab.chosen or next(iter(tab.options)))
+        name = self._name(tab)
+        if name == "token" and self._picked is None:
+            self._cancel(name)
+            tab.clear()
+        elif tab.seen:
+            self._ask(name, tab.button)
         elif tab.future is not None:
-            self._cancel(tab.view)
+            self._cancel(name)
+
+    def _name(self, tab: Tab) -> str:
+        return next(name for name, known in self.tabs.items() if known is tab)
 
     def _standing(self, tab: Tab) -> tuple[Any, ...]:
         """What the tab's pictures depend on."""
         time = self.time
-        return self._hold.path, time.decision, time.sequences, time.typed, tab.chosen
+        options = json.dumps(self._options(tab), sort_keys=True)
+        return self._hold.path, time.decision, time.sequences, time.typed, tab.button, options
+
+    def _options(self, tab: Tab) -> dict[str, Any]:
+        """The view's options as they stand on the page."""
+        asks = tab.asks[tab.button]
+        options = dict(asks.options) | tab.panel.chosen
+        if asks.view == "similarity" and self.time.other:
+            path = self._other_path(self.time.other)
+            options["other"] = {"run": str(path), "decision": self.time.other_decision}
+        if asks.view == "token" and self._picked is not None:
+            options["sequence"], options["position"] = self._picked
+        return options
+
+    def _before(self, asks: Ask) -> int | None:
+        """The decision after which an ask looks."""
+        return None if self.time.decision is None else max(0, self.time.decision - asks.back)
 
     def _ask(self, name: str, button: str) -> None:
         from layertie_lab.inspection.views import Question
 
         tab, path = self.tabs[name], self._hold.path
+        asks = tab.asks[button]
         if path is None or self.time.decision is None:
             raise LayertieError("Expected a moment to look at, but nothing is stored yet.", "Press Step or Run first.")
         with self._lock:
             self._cancel(name)
             tab.chosen = button
             standing = self._standing(tab)
+            # What came of a decision goes on to be known; pictures of it are as of now.
+            latest = {"until": self.time.stored[-1]} if asks.view == "reasons" else {}
             question = Question(
-                run=str(path), view=tab.view, decision=self.time.decision, sequences=self.time.sequences or 8,
-                text=self.time.typed or None, options=tab.options[button],
+                run=str(path), view=asks.view, decision=self._before(asks), sequences=self.time.sequences or 8,
+                text=self.time.typed or None, options=self._options(tab) | latest,
             )  # fmt: skip
             share, answered = weakref.WeakMethod(self._share), weakref.WeakMethod(self._answered)
             future = self.inspector.ask(question, lambda done: (method := share()) and method(name, done))
             tab.future = future
             if not future.done():
-                tab.panel.show(share=-1.0, alarm=False, sentence=f"Looking {_after(self.time.decision)} ...")
+                tab.panel.show(share=-1.0, alarm=False, sentence=f"Looking {moment(self.time.decision)} ...")
         future.add_done_callback(lambda done: (method := answered()) and method(name, standing, done))
 
     def _share(self, name: str, done: float) -> None:
@@ -287,23 +349,12 @@ class Inside:
                 cancelled = isinstance(error, CancelledError)
                 tab.panel.show(share=None, alarm=not cancelled, sentence="Cancelled." if cancelled else str(error))
                 return
-            found = done.result()
             tab.shown = standing
-            facts = found["facts"]
-            tab.pictures.set(found["pictures"])
-            written = {"lead": facts["prompt"], "text": facts["text"]} if "text" in facts else {}
-            tab.panel.show(share=None, alarm=False, sentence=_said(facts), **written)
-            for callback in tab.done:
-                callback(found)
+            tab.show(done.result())
 
 
 def _but_decision(standing: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*standing[:1], *standing[2:])
-
-
-def _tab(view: str, buttons: dict[str, str], *, repeats: str = "", columns: int = 3, **options: dict[str, Any]) -> Tab:
-    panel = AskPanel(buttons, repeats=repeats, cancellable=True)
-    return Tab(view, panel, Pictures(columns=columns), {name: options.get(name, {}) for name in buttons})
 
 
 def _call(method: weakref.WeakMethod[Any], *arguments: Any) -> None:
@@ -311,25 +362,15 @@ def _call(method: weakref.WeakMethod[Any], *arguments: Any) -> None:
         found(*arguments)
 
 
-def _after(decision: int) -> str:
-    return f"after decision {decision}" if decision else "before the first decision"
-
-
 def _about(decision: int, row: dict[str, Any] | None) -> str:
     if row is None:
-        return f"The run {_after(decision)}."
-    answer = "on its own" if row["choice"] == row["layer"] else f"tied to layer {row['choice']}"
+        return f"The run {moment(decision)}."
     who = {"human": "a person", "agent": "the agent"}.get(row["by"], row["by"])
     mark = ", an override" if row["overridden"] else ""
     return (
-        f"After decision {decision}: layer {row['layer']} {answer} (by {who}{mark}); reward {row['reward']:.3g}, "
-        f"training loss {row['train_loss']:.3f}, {row['owners']} owners."
+        f"After decision {decision}: layer {row['layer']} {answer(row['layer'], row['choice'])} (by {who}{mark}); "
+        f"reward {row['reward']:.3g}, training loss {row['train_loss']:.3f}, {row['owners']} owners."
     )
-
-
-def _said(facts: dict[str, Any]) -> str:
-    warnings = " ".join(facts["warnings"])
-    return f"One run, {_after(facts['decision'])}; probe set: {facts['probe']}. {warnings}".strip()
 
 
 def _at_a_glance(run: Run, decision: int) -> dict[str, Any]:

@@ -76,6 +76,11 @@ CAPTIONS: dict[str, str] = {
         " an arrow above names the owner of a tied layer; the upright line is the interval. Attribution is to the"
         " layer's position, so tied layers differ."
     ),
+    "attribution_of_token": (
+        "How much each layer contributes to the loss of the picked token, by the method named on the axis: above zero"
+        " the loss rises without it or by it, as the axis says. A bar has the colour of the layer's owner; an arrow"
+        " above names the owner of a tied layer. One token: no interval."
+    ),
     "twin_curves": (
         "Held-out loss after the fork. Each thin line is one branch of one replicate: blue as the agent proposed,"
         " orange as answered. Both branches of a replicate read the same batches. Dashed: the horizon that was stated."
@@ -163,6 +168,11 @@ CAPTIONS: dict[str, str] = {
         "The past decisions about the same layer with the most similar tie map (to the left). A dot's colour and word:"
         " what was answered then. Upwards: the reward that followed, above the mean of the pass around it. Dots that"
         " lie high say that the answer did well when the map was like this."
+    ),
+    "value_since": (
+        "Has the agent changed its mind? The value of the answer that was given, on the map as it was then, to the"
+        " agent before it learned from it (first dot) and later. Dashed: what came of it, as far as one decision tells:"
+        " rewards are noisy. Dots that move towards the line: what came of it, and decisions like it, were learned."
     ),
     "calibration": (
         "A dot per decision that changed a tie: the value that the agent gave the answer (across) and what came of it"

@@ -10,8 +10,9 @@ from altair.utils.schemapi import debug_mode
 
 from .attribution import attribution_bars
 from .captions import CAPTIONS
+from .depth import spectra_chart, update_profile_chart
 from .ledger import memory_by_layer, memory_of_maps
-from .reasons import ablation_matrix, calibration, input_bars, precedents
+from .reasons import ablation_matrix, calibration, input_bars, precedents, value_since
 from .similarity import similarity_against_cost, similarity_heatmap
 from .ties import cost_matrix
 from .tokens import attention_row, entropy_matrix, lens_curve, lens_tokens
@@ -36,6 +37,12 @@ _AGAINST = {
     "weights": "Likeness of weights against the cost",
 }
 """Method -> title."""
+_PROFILE = {
+    "relative update": "How much each layer adds",
+    "cosine": "Which way it points",
+    "stream": "How long the stream is",
+}
+"""Measure -> title."""
 _ATTRIBUTION = {
     "skipped": ("Loss without the layer", "rise of the loss (nats per token)"),
     "replaced-before": ("Loss with the weights of the layer before", "rise of the loss (nats per token)"),
@@ -77,12 +84,29 @@ def _similarity(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Ma
     return made
 
 
+def _profile(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
+    size: dict[str, Any] = {"width": "container", "height": 200}
+    profile, spectra = frames["profile"], frames["spectra"]
+    made = {
+        title: captioned(update_profile_chart(profile, measure=measure, **size).to_dict(), "update_profile")
+        for measure, title in _PROFILE.items()
+    }
+    for tensor in spectra["tensor"].unique(maintain_order=True):
+        spec = spectra_chart(spectra, tensor=tensor, **size).to_dict()
+        made[f"Singular values of {tensor}"] = captioned(spec, "spectra")
+    return made
+
+
 def _attribution(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
-    frame, made = frames["attribution"], {}
+    return _by_method(frames["attribution"])
+
+
+def _by_method(frame: pl.DataFrame, what: str = "attribution") -> Made:
+    made: Made = {}
     for method in frame["method"].unique(maintain_order=True):
         title, axis = _ATTRIBUTION.get(method, (method, None))
         spec = attribution_bars(frame, method=method, title=axis, width="container", height=220).to_dict()
-        made[title] = captioned(spec, "attribution")
+        made[title] = captioned(spec, what)
     return made
 
 
@@ -130,7 +154,7 @@ def _token(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
         "Where its layers look": captioned(
             attention_row(frames["attention"], facts["pieces"], **size).to_dict(), "attention"
         ),
-    }
+    } | _by_method(frames["attribution"], "attribution_of_token")
 
 
 def _reasons(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
@@ -142,6 +166,9 @@ def _reasons(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
         chart = input_bars(frames["inputs"], proposal["choice"], **size)
         method = frames["inputs"]["method"][0]
         made["What its inputs give to the proposal"] = captioned(chart.to_dict(), f"inputs_{method}")
+    if "since" in frames and frames["since"].height:
+        chart = value_since(frames["since"], (facts["came"] or {}).get("realised"), **size)
+        made["Its value then and since"] = captioned(chart.to_dict(), "value_since")
     if frames["precedents"].height:
         chart = precedents(frames["precedents"], **size)
         made["The nearest past decisions about this layer"] = captioned(chart.to_dict(), "precedents")
@@ -153,6 +180,7 @@ def _reasons(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
 
 _MAKERS: dict[str, Callable[[dict[str, pl.DataFrame], Mapping[str, Any]], Made]] = {
     "similarity": _similarity,
+    "profile": _profile,
     "attribution": _attribution,
     "costs": _costs,
     "memory": _memory,

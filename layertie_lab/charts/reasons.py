@@ -137,6 +137,44 @@ def calibration(
     return _figure([zero, dots], height, width, dark, "Predicted against realised rewards.", title=title)
 
 
+def value_since(
+    since: pl.DataFrame, realised: float | None, *, height: int = 260, width: Width = 460, dark: bool = False
+) -> alt.LayerChart:  # fmt: skip
+    """The value of one answer in one state, to the agent as it was then and later, beside what came of it.
+
+    Args:
+        since: Columns learned (decisions that the agent had learned from), layer, answer, value.
+        realised: What came of the answer, drawn as a dashed line; None where it is not known.
+        height: In pixels.
+        width: In pixels, or "container".
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: A column is missing.
+    """
+    check(since, ["learned", "layer", "answer", "value"], "a frame of later values")
+    if since.is_empty():
+        return words_only("This agent gave the answer no value.", height=height, width=width, dark=dark)
+    base = alt.Chart(alt.InlineData(values=rows(since))).transform_calculate(colour=owner_index("answer"))
+    x = alt.X("learned:Q", title="decisions that the agent has learned from", axis=alt.Axis(tickMinStep=1, format="d"),
+              scale=alt.Scale(zero=False, nice=False, padding=8))  # fmt: skip
+    y = alt.Y("value:Q", title=["value of the answer", "(units of reward)"], scale=alt.Scale(zero=False, padding=8),
+              axis=alt.Axis(format="~g"))  # fmt: skip
+    tips = [alt.Tooltip("learned:O", title="decisions learned from"), alt.Tooltip("value:Q", format="+.3~g")]
+    layers: list[Any] = [
+        base.mark_line(style="reference").encode(x=x, y=y),
+        base.mark_point(filled=True, size=60, opacity=1).encode(
+            x=x, y=y, color=alt.Color("colour:N", scale=owner_scale(), legend=None), tooltip=tips
+        ),
+    ]
+    title = f"value then {since['value'][0]:+.3g}, now {since['value'][-1]:+.3g}"
+    if realised is not None:
+        came = alt.Chart(alt.InlineData(values=[{"realised": realised}]))
+        layers.insert(0, came.mark_rule(strokeDash=[5, 4], color=palette.TRUE_COUNT).encode(y=alt.Y("realised:Q")))
+        title += f"; what came of it {realised:+.3g}"
+    return _figure(layers, height, width, dark, "Value of the answer since.", title=title.replace("-", "\u2212"))
+
+
 def precedents(
     frame: pl.DataFrame, *, height: int = 260, width: Width = 460, dark: bool = False
 ) -> alt.LayerChart:  # fmt: skip

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from ..agent.explanations import explain, input_attribution, state_ablation
 from ..analysis.calibration import predicted_and_realised, rank_agreement
 from ..analysis.precedents import nearest_decisions
 from ..core.errors import AnalysisError
-from ..records.reader import load_run
-from .moment import Inspection
+from ..core.events import Came
+from ..records.cursor import EventCursor
+from ..records.reader import Run, load_run
+from .moment import Inspection, policy_after, stored_decisions
 from .probe import Probe
 from .ticks import Tick
 
+MOST_MOMENTS = 24
+"""Later moments at which the value of an answer is looked up, at most."""
 _RETURNS = ("paper", "official-code")
 """Policies whose values are about returns; those of the others are about the change that an answer brings."""
 
@@ -20,26 +27,33 @@ _RETURNS = ("paper", "official-code")
 def reasons(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
     """Why the decision that follows this moment; the probe text does not matter.
 
+    Options: until (the last decision that is known of; None = the latest that is stored).
+
     Frames: `ablation` and `inputs` (`agent.explanations`), `precedents` (`analysis.precedents`), `calibration` over the
-    decisions up to here (`analysis.calibration`), `errors` (of each past decision about this layer, the agent's
-    error then, as it told, and since: what came of it less what it would predict now). Facts: `proposal`
-    (`agent.explanations.explain`), `agreement` or `no_agreement` (why there is none), `answered` (what was done).
+    decisions up to here (`analysis.calibration`), and for a decision that was made, by a policy with values, `since`:
+    the value of the answer given, on the map as it was, to the agent as it was then and at up to `MOST_MOMENTS` later
+    moments (learned: decisions that it had learned from; value). Facts: `proposal` (`agent.explanations.explain`),
+    `agreement` or `no_agreement` (why there is none), `answered` (what was done; None where it is still open), `came`
+    (`realised`, as `analysis.calibration` counts it, `truncated`, and `learning`: what the agent told of its error).
     """
     state, policy, key = inspection.asked, inspection.policy, inspection.key
     run = load_run(inspection.path, damaged="keep")
     done = run.decisions.filter(run.decisions["decision"] <= inspection.decision)
-    facts: dict[str, Any] = {"proposal": explain(policy, state, key), "answered": _answered(run, state.decision)}
+    until = options.get("until") or max(stored_decisions(inspection.path))
+    facts: dict[str, Any] = {
+        "proposal": explain(policy, state, key), "answered": _answered(run, state.decision), "until": until,
+        "came": _came(run, inspection, until),
+    }  # fmt: skip
     tick(0.1)
     frames: dict[str, Any] = {"ablation": state_ablation(policy, state, key)}
+    tick(0.5)
+    if facts["answered"] is not None:
+        frames["since"] = _since(inspection, facts["answered"]["choice"], until)
     tick(0.6)
     frames["inputs"] = input_attribution(policy, state)
     frames["precedents"] = nearest_decisions(run.decisions, run.ties, state.decision).to_dicts()
     tick(0.8)
-    config = inspection.config
-    predicted = predicted_and_realised(
-        done, discount=config.agent.discount, changes=config.agent.policy not in _RETURNS,
-        level=config.reward.kind == "negative-perplexity", layers=config.model.layers,
-    )  # fmt: skip
+    predicted = _predicted(inspection, done)
     frames["calibration"] = predicted.to_dicts()
     try:
         facts["agreement"] = rank_agreement(predicted)
@@ -49,7 +63,48 @@ def reasons(inspection: Inspection, probe: Probe, options: dict[str, Any], tick:
     return {"frames": frames, "facts": facts}
 
 
-def _answered(run: Any, decision: int) -> dict[str, Any] | None:
+def _predicted(inspection: Inspection, decisions: Any) -> Any:
+    config = inspection.config
+    return predicted_and_realised(
+        decisions, discount=config.agent.discount, changes=config.agent.policy not in _RETURNS,
+        level=config.reward.kind == "negative-perplexity", layers=config.model.layers,
+    )  # fmt: skip
+
+
+def _came(run: Run, inspection: Inspection, until: int) -> dict[str, Any] | None:
+    """What came of the decision that follows, as far as it is known; None where nothing has."""
+    decision = inspection.decision + 1
+    event = next((event for event in _events(run) if event.decision == decision), None)
+    if event is None or decision > until:
+        return None
+    known = _predicted(inspection, run.decisions.filter(run.decisions["decision"] <= until))
+    row = known.filter(known["decision"] == decision)
+    return {
+        "learning": dict(event.learning), "realised": row["realised"][0] if row.height else None,
+        "truncated": row["truncated"][0] if row.height else None,
+    }  # fmt: skip
+
+
+def _events(run: Run) -> Iterator[Came]:
+    return (event for event in EventCursor(run.path / "events.jsonl").read_new() if isinstance(event, Came))
+
+
+def _since(inspection: Inspection, answer: int, until: int) -> list[dict[str, Any]]:
+    """What the agent held of an answer in the state of the decision that follows, then and at later moments."""
+    later = [known for known in stored_decisions(inspection.path) if inspection.decision < known <= until]
+    spread = np.unique(np.linspace(0, len(later) - 1, MOST_MOMENTS).round().astype(int)) if later else []
+    rows = []
+    for moment in [inspection.decision, *(later[place] for place in spread)]:
+        policy = inspection.policy if moment == inspection.decision else policy_after(inspection.path, moment)
+        proposal = policy.propose(inspection.asked, inspection.key)
+        if proposal.q_values is None or answer not in proposal.legal:
+            return []
+        value = proposal.q_values[proposal.legal.index(answer)]
+        rows.append({"learned": moment, "layer": inspection.asked.layer, "answer": answer, "value": value})
+    return rows
+
+
+def _answered(run: Run, decision: int) -> dict[str, Any] | None:
     """What was done at a decision, from the log; None where it is still open."""
     row = run.decisions.filter(run.decisions["decision"] == decision)
     if not row.height:

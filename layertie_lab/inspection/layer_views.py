@@ -1,21 +1,29 @@
-"""Views of layers: how alike they are, what each does for the loss, what a step of training holds in memory."""
+"""Views of layers: how alike they are, what each adds, what it does for the loss, what a step holds in memory."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import polars as pl
+
 from ..analysis.alignment import check_comparable, diagonal
 from ..analysis.attribution import Target, layer_attribution, loss_if_replaced, loss_if_skipped
 from ..analysis.fresh import freshly_initialised
 from ..analysis.memory import ledger, official_line
+from ..analysis.profile import update_profile
 from ..analysis.similarity import METHODS, REPRESENTATIONS, layer_similarity
+from ..analysis.spectra import spectra
+from ..core.errors import AnalysisError
 from .moment import Inspection
 from .probe import Probe
 from .ticks import Tick, part
 
 ATTRIBUTION = ("skipped", "conductance")
 """Methods of the attribution view where none is named."""
+MOST_VALUES = 64
+"""Singular values of a matrix that are kept, at most: more are not seen in a picture."""
 
 
 def similarity(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
@@ -40,27 +48,54 @@ def similarity(inspection: Inspection, probe: Probe, options: dict[str, Any], ti
     return {"frames": {"similarity": frame.to_dicts(), "aligned": diagonal(frame).to_dicts()}, "facts": facts}
 
 
+def profile(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
+    """Frames `profile` of `analysis.profile.update_profile` and `spectra` of `analysis.spectra.spectra`.
+
+    Of each matrix at most `MOST_VALUES` singular values, evenly spread over the logarithm of their number.
+    """
+    found = update_profile(inspection.model, probe.tokens[:, :-1], tick=part(tick, 0.0, 0.5))
+    values = spectra(inspection.model, tick=part(tick, 0.5, 1.0))
+    most = int(values["index"].max() or 0)  # type: ignore[arg-type]
+    kept = np.unique(np.geomspace(1, most + 1, MOST_VALUES).round().astype(int) - 1)
+    values = values.filter(pl.col("index").is_in(kept.tolist()))
+    return {"frames": {"profile": found.to_dicts(), "spectra": values.to_dicts()}}
+
+
 def attribution(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
     """Frame `attribution` of `analysis.attribution`.
 
     Options: methods ("skipped" and "replaced" are the loss if a layer is skipped, or a neighbour's block stands in),
     baseline, target ([sequence, position] of the one token whose loss is explained).
+
+    A method that has no sound answer for this model is left out; the fact `refused` says why, by method. If all are,
+    the first reason is raised.
     """
     methods = list(dict.fromkeys(options.get("methods") or ATTRIBUTION))
     target = Target(*options["target"]) if options.get("target") else None
     passes = {"skipped": loss_if_skipped, "replaced": loss_if_replaced}
     rows: list[dict[str, Any]] = []
+    refused: dict[str, str] = {}
     for done, method in enumerate(methods):
         share = part(tick, done / len(methods), (done + 1) / len(methods))
-        if method in passes:
-            rows += passes[method](inspection.model, probe.tokens, target=target, tick=share).to_dicts()
+        try:
+            if method in passes:
+                found = passes[method](inspection.model, probe.tokens, target=target, tick=share)
+            else:
+                baseline = options.get("baseline") or "zero"
+                found = layer_attribution(
+                    inspection.model, probe.tokens, [method], target=target, baseline=baseline, tick=share
+                )
+        except AnalysisError as error:
+            if len(methods) == 1:
+                raise
+            refused[method] = str(error)
         else:
-            baseline = options.get("baseline") or "zero"
-            found = layer_attribution(
-                inspection.model, probe.tokens, [method], target=target, baseline=baseline, tick=share
-            )
             rows += found.to_dicts()
-    return {"frames": {"attribution": rows}}
+    if not rows:
+        raise AnalysisError(
+            f"Expected an attribution, but no method has a sound one. {next(iter(refused.values()))}", ""
+        )
+    return {"frames": {"attribution": rows}, "facts": {"refused": refused}}
 
 
 def memory(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:

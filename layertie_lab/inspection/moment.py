@@ -145,6 +145,19 @@ def stored_decisions(run: str | Path) -> list[int]:
     return sorted({*snapshot_decisions(directory), *_checkpoints(directory)})
 
 
+def policy_after(run: str | Path, decision: int) -> Policy:
+    """A run's agent as it was after a decision; its model is not built.
+
+    Raises:
+        RecordError: Not a run, or nothing is stored for that decision.
+    """
+    directory = RunDirectory.open(run)
+    _, tensors, meta = _stored(directory, decision)
+    policy = make_policy(directory.config)
+    policy.load(tensors, meta["policy"])
+    return policy
+
+
 def _stored(
     directory: RunDirectory, decision: int | None
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from ..analysis.attention import attention_entropy, attention_maps
+from ..analysis.attribution import Target, layer_attribution, loss_if_skipped
 from ..analysis.lens import lens_of_token, logit_lens
 from ..analysis.tokens import check_target, token_attribution, token_losses
 from ..core.errors import AnalysisError
@@ -47,16 +48,22 @@ def token(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: T
     Options: sequence, position (of the token that is predicted, from 1: the first has nothing before it).
 
     Frames: `lens` (`analysis.lens.lens_of_token`), `shares` (`analysis.tokens.token_attribution`), `attention` (of all
-    layers, from the token before it). Facts: `pieces` of the sequence, `names` (as in `tokens`), `target`.
+    layers, from the token before it), `attribution` (of the layers, `analysis.attribution`: of this token's loss).
+    Facts: `pieces` of the sequence, `names` (as in `tokens`), `target`.
     """
+    if not {"sequence", "position"} <= options.keys():
+        raise AnalysisError("Expected a token to look at, but none is picked.", "Give its sequence and position.")
     sequence, position = int(options["sequence"]), int(options["position"]) - 1
     if position < 0:
         raise AnalysisError("Expected a token with others before it, but got the first.", "Pick a later one.")
     check_target(probe.tokens, sequence, position)
     one, model = probe.tokens[sequence : sequence + 1], inspection.model
     lens = lens_of_token(model, one, position)
-    tick(0.2)
-    shares = token_attribution(model, one, position, ["integrated-gradients"], tick=part(tick, 0.2, 0.8))
+    tick(0.1)
+    shares = token_attribution(model, one, position, ["integrated-gradients"], tick=part(tick, 0.1, 0.4))
+    target = Target(0, position)
+    skipped = loss_if_skipped(model, one, target=target, tick=part(tick, 0.4, 0.6))
+    passed = layer_attribution(model, one, ["conductance"], target=target, tick=part(tick, 0.6, 0.95))
     maps = attention_maps(model, one[:, :-1]).filter(pl.col("query") == position)
     pieces = probe.pieces[sequence]
     facts = {
@@ -64,10 +71,19 @@ def token(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: T
         "position": position + 1,
     }  # fmt: skip
     return {
-        "frames": {"lens": lens.to_dicts(), "shares": shares.to_dicts(), "attention": maps.to_dicts()}, "facts": facts,
+        "frames": {
+            "lens": lens.to_dicts(), "shares": shares.to_dicts(), "attention": maps.to_dicts(),
+            "attribution": [*skipped.to_dicts(), *passed.to_dicts()],
+        },
+        "facts": facts,
     }  # fmt: skip
 
 
 def _named(inspection: Inspection, frame: pl.DataFrame) -> list[list[str]]:
     text = inspection.data.tokenizer.token_text
-    return [[text(token) for token in top] for top in frame["top"].to_list()]
+    return [[visible(text(token)) for token in top] for top in frame["top"].to_list()]
+
+
+def visible(piece: str) -> str:
+    """A token's text (`Tokenizer.token_text`) with \u2423 in place of each space, which alone is not seen."""
+    return piece.replace(" ", "\u2423")

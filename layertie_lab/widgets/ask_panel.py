@@ -24,6 +24,7 @@ class AskPanel(anywidget.AnyWidget):
         files: Format of a file -> words on the button that downloads it, shown beside a text.
         download: Called with a format; returns a file's name and content. It must not hold the panel's owner.
         cancellable: Whether what is under way can be cancelled (see `on_cancel`).
+        choices: Name of a choice -> (words before it, value -> words for it); the first value is chosen at first.
 
     Attributes:
         sentence: What is going on, or came of it.
@@ -33,6 +34,7 @@ class AskPanel(anywidget.AnyWidget):
         text: A longer text, shown as it is; "" for none.
         can_ask: Whether the buttons work.
         every: Ask again after so many decisions; 0 = only on demand.
+        chosen: Name of a choice -> the chosen value.
     """
 
     _esm = module("shared.js", "ask_panel.js")
@@ -49,19 +51,24 @@ class AskPanel(anywidget.AnyWidget):
     text = traitlets.Unicode("").tag(sync=True)
     can_ask = traitlets.Bool(False).tag(sync=True)
     every = traitlets.Int(0).tag(sync=True)
+    choices = traitlets.Dict().tag(sync=True)
+    chosen = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, questions: Mapping[str, str], *, repeats: str = "", sentence: str = "",
         files: Mapping[str, str] | None = None, download: Callable[[str], tuple[str, bytes]] | None = None,
-        cancellable: bool = False,
+        cancellable: bool = False, choices: Mapping[str, tuple[str, Mapping[str, str]]] | None = None,
     ) -> None:  # fmt: skip
         self._lock = threading.RLock()
-        self._asks, self._cancels, self._sights = Listeners(), Listeners(), Listeners()
+        self._asks, self._cancels, self._sights, self._choices = (Listeners() for _ in range(4))
+        offered = choices or {}
         self._views: set[str] = set()
         self._download = download
         super().__init__(
             questions=dict(questions), repeats=repeats, sentence=sentence, files=dict(files or {}),
             cancellable=cancellable,
+            choices={name: {"words": words, "values": dict(values)} for name, (words, values) in offered.items()},
+            chosen={name: next(iter(values)) for name, (_, values) in offered.items()},
         )  # fmt: skip
         self.on_msg(self._receive)
 
@@ -86,6 +93,10 @@ class AskPanel(anywidget.AnyWidget):
         """Call `callback(seen)` when a page begins to show the panel and when none does any more; as `on_cancel`."""
         return self._sights.add(callback)
 
+    def on_choose(self, callback: Callable[[str], Any]) -> Callable[[], None]:
+        """Call `callback(name)` when another value of a choice is chosen; as `on_ask`."""
+        return self._choices.add(callback)
+
     def _receive(self, widget: object, message: Any, buffers: object) -> None:
         kind = message.get("kind") if isinstance(message, dict) else None
         if kind == "every":
@@ -98,10 +109,14 @@ class AskPanel(anywidget.AnyWidget):
             (self._views.add if message["seen"] else self._views.discard)(message["view"])
             if before != bool(self._views):
                 self._sights.call(bool(self._views))
-        elif kind in ("ask", "download"):
+        elif kind in ("ask", "choose", "download"):
             try:
                 if kind == "ask":
                     self._asks.call(message["name"])
+                elif kind == "choose":
+                    if message["value"] in self.choices.get(message["name"], {}).get("values", {}):
+                        self.chosen = {**self.chosen, message["name"]: message["value"]}
+                        self._choices.call(message["name"])
                 elif self._download is not None:
                     name, content = self._download(message["format"])
                     self.send({"kind": "file", "name": name}, buffers=[content])

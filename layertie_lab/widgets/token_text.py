@@ -75,6 +75,12 @@ class TokenText(anywidget.AnyWidget):
             self.sequences, self.legend, self.sentence = shown, legend, sentence
             self.picked = list(picked or ())
 
+    def show(self, **state: Any) -> None:
+        """Set several attributes at once, in one message."""
+        with self._lock, self.hold_sync():
+            for name, value in state.items():
+                setattr(self, name, value)
+
     def on_pick(self, callback: Callable[[int, int], Any]) -> Callable[[], None]:
         """Call `callback(sequence, token)` with each pick; the result ends it. A bound method is held weakly.
 

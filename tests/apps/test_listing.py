@@ -105,23 +105,6 @@ def test_decisions_as_files(example) -> None:
         listing.decisions_file(EXAMPLES / "nowhere", "csv")
 
 
-def test_pictures_answer_their_question() -> None:
-    similarity = [
-        {"method": method, "layer_a": a, "layer_b": b, "owner_a": 0, "owner_b": 0, "value": 0.5, "low": 0.4,
-         "high": 0.6, "null": 0.1}
-        for method in ("cka", "updates") for a in range(3) for b in range(3)
-    ]  # fmt: skip
-    pictures = listing.pictures("similarity", similarity)
-    assert list(pictures) == ["What passes the layers", "What the layers add"]
-    attribution = [
-        {"method": method, "layer": layer, "owner": 0, "value": 0.1, "low": 0.0, "high": 0.2}
-        for method in ("skipped", "conductance") for layer in range(3)
-    ]  # fmt: skip
-    pictures |= listing.pictures("attribution", attribution)
-    assert len(LiveChart(pictures).panels) == 4
-    assert all(spec["usermeta"]["caption"] for spec in pictures.values())
-
-
 def test_the_audit_of_a_run_is_sentences_and_pictures() -> None:
     _, sentence, text, pictures = audits.audit(EXAMPLES / "laptop-lab")
     assert sentence.startswith("As of decision 200: ")

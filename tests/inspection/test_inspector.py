@@ -29,7 +29,8 @@ def ends(pid: int, seconds: float = 20.0) -> bool:
 def test_every_view_answers_and_an_answer_is_found_again(recorded: Path, inspector: Inspector) -> None:
     shares: list[float] = []
     for view in VIEWS:
-        question = Question(str(recorded), view, decision=7)
+        options = {"sequence": 1, "position": 5} if view == "token" else None
+        question = Question(str(recorded), view, decision=7, options=options)
         found = inspector.ask(question, shares.append).result(timeout=120)
         assert found["facts"]["decision"] == 7
         assert found["frames"] or found["facts"]["text"]

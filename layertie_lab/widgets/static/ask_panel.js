@@ -16,6 +16,11 @@ class AskPanel {
     this.every = html("select", {}, ...AGAIN.map((n) => html("option", { value: n }, n ? `every ${n} decisions` : "only when asked")));
     this.every.addEventListener("change", () => model.send({ kind: "every", every: Number(this.every.value) }));
     this.again = html("label", { class: "ll-again" }, model.get("repeats"), this.every);
+    this.choices = Object.entries(model.get("choices")).map(([name, { words, values }]) => {
+      const select = html("select", { "data-choice": name }, ...Object.entries(values).map(([value, text]) => html("option", { value }, text)));
+      select.addEventListener("change", () => model.send({ kind: "choose", name, value: select.value }));
+      return html("label", { class: "ll-again" }, `${words} `, select);
+    });
     this.bar = html("progress", { max: 1 });
     this.sentence = html("p", { class: "ll-sentence", role: "status" });
     this.cancel = html("button", { type: "button", "data-cancel": "" }, "Cancel");
@@ -26,7 +31,7 @@ class AskPanel {
       return button;
     });
     this.files = html("span", { class: "ll-files" }, ...files);
-    const line = html("div", { class: "ll-line" }, ...this.buttons, this.again, this.bar, this.cancel, this.sentence, this.files);
+    const line = html("div", { class: "ll-line" }, ...this.buttons, ...this.choices, this.again, this.bar, this.cancel, this.sentence, this.files);
     this.lead = html("span", { class: "ll-lead" });
     this.words = html("span", {});
     this.text = html("pre", { tabindex: 0 }, this.lead, this.words);
@@ -42,6 +47,10 @@ class AskPanel {
     for (const button of this.buttons) set(button, { "aria-disabled": get("can_ask") && !busy ? "false" : "true" });
     set(this.again, { style: get("repeats") ? null : "display: none" });
     this.every.value = get("every");
+    for (const choice of this.choices) {
+      const select = choice.querySelector("select");
+      select.value = get("chosen")[select.dataset.choice];
+    }
     set(this.bar, { style: busy ? null : "display: none", value: busy && share >= 0 ? share : null });
     set(this.cancel, { style: busy && get("cancellable") ? null : "display: none" });
     say(this.sentence, get("sentence"));
@@ -59,7 +68,7 @@ function render({ model, el }) {
   el.append(root);
   const panel = new AskPanel(model, root);
   const stopTheme = followTheme(root);
-  const stop = observe(model, ["sentence", "alarm", "share", "lead", "text", "can_ask", "every"], panel.repaint);
+  const stop = observe(model, ["sentence", "alarm", "share", "lead", "text", "can_ask", "every", "chosen"], panel.repaint);
   const receive = (message, buffers) => {
     if (message.kind === "file") root.dataset.saved = saveFile(message.name, buffers[0]);
   };
