@@ -25,17 +25,17 @@ _COST_COLUMNS = (
     Column("layer", "layer", "The layer whose tie would change", number=True),
     Column("answer", "answer", "Which layer's weights it would use"),
     Column("present", "now", "Whether it is so now"),
-    Column("change", "change of the loss", "Nats per token, on the probe set, nothing trained", number=True),
-    Column("low", "from", "Lower end of the interval over probe sequences", number=True),
-    Column("high", "to", "Upper end of the interval over probe sequences", number=True),
-    Column("q_value", "agent's value", "Units of reward; empty where the agent has none", number=True),
+    Column("change", "change of the loss", "Nats per token, on the probe set, nothing trained", number=True, digits=4),
+    Column("low", "from", "Lower end of the interval over probe sequences", number=True, digits=4),
+    Column("high", "to", "Upper end of the interval over probe sequences", number=True, digits=4),
+    Column("q_value", "agent's value", "Units of reward; empty where the agent has none", number=True, digits=4),
 )
 _MEMORY_COLUMNS = (
     Column("map", "ties", "Untied, as it is, or all tied"),
     Column("when", "when", "Between two steps, at a step's fullest moment, or each component at its own most"),
     Column("kind", "kind", "Counted from tensors, measured in a step of a copy, or predicted from shapes"),
     Column("component", "component", "What the bytes are"),
-    Column("mb", "MB", "Millions of bytes", number=True),
+    Column("mb", "MB", "Millions of bytes", number=True, digits=3),
 )
 
 
@@ -132,7 +132,7 @@ def make_tabs() -> dict[str, Tab]:
         "token": _tab("Tokens", {"": Ask("token")}, text=TokenText("What the picked token's prediction rests on")),
         "costs": _tab(
             "What ties cost", {"Try every change of a tie": Ask("costs")},
-            table=RowsTable(_COST_COLUMNS, by="change"),
+            columns=2, table=RowsTable(_COST_COLUMNS, by="change"),
         ),
         "reasons": _tab(
             "Reasons", {"Why this decision": Ask("reasons", back=1), "What it would answer next": Ask("reasons")}

@@ -254,16 +254,16 @@ def _panel_words(frame: pl.DataFrame, method: str) -> str:
     return " · ".join(words)
 
 
-def _target_words(frame: pl.DataFrame) -> str:
+def _target_words(frame: pl.DataFrame) -> list[str]:
     if not (_known(frame, "target_sequence") and _known(frame, "target_position")):
-        return ""
+        return []
     sequence, position = frame.select("target_sequence", "target_position").drop_nulls().row(0)
-    return f"Loss of one token, after position {position} of sequence {sequence}: no interval"
+    return ["one token: no interval", f"after position {position} of sequence {sequence}"]
 
 
 def _known(frame: pl.DataFrame, column: str) -> bool:
     return column in frame.columns and frame.get_column(column).null_count() < len(frame)
 
 
-def _small_title(words: str) -> alt.TitleParams:
+def _small_title(words: str | list[str]) -> alt.TitleParams:
     return alt.TitleParams(words, fontSize=13, fontWeight="normal", offset=20)

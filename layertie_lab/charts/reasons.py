@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any, Literal
 
 import altair as alt
@@ -217,7 +218,9 @@ def precedents(
 def _figure(
     layers: list[Any], height: int, width: Width, dark: bool, description: str, title: str | None = None
 ) -> alt.LayerChart:
-    more: dict[str, Any] = {} if title is None else {"title": alt.TitleParams(title, fontSize=12, fontWeight="normal")}
+    more: dict[str, Any] = (
+        {} if title is None else {"title": alt.TitleParams(wrap(title, 44), fontSize=12, fontWeight="normal")}
+    )
     return alt.LayerChart(
         layer=layers, height=height, width=width, config=vega_config(dark), autosize=_FIT, description=description,
         **more,

@@ -38,7 +38,7 @@ def cost_matrix(
     layers = costs["layer"].n_unique()
     largest = float(costs["change"].abs().max() or 0) or 1.0  # type: ignore[arg-type]
     axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
-    x = alt.X("answer:O", title=["answer: the layer it would copy", "(its own number: on its own)"], axis=axis)
+    x = alt.X("answer:O", title="answer: the layer it would copy", axis=axis)
     y = alt.Y("layer:O", title="layer asked about", axis=axis)
     base = alt.Chart(alt.InlineData(values=cells))
     shade = alt.Color(

@@ -159,8 +159,10 @@ def attention_row(
     texts = [_visible(piece) for piece in pieces]
     cells = [row | {"text": texts[row["key"]]} for row in rows(mean)]
     base = alt.Chart(alt.InlineData(values=cells))
+    read = int(attention["key"].max() or 0) + 1  # type: ignore[arg-type]
+    named = list(range(0, read, max(1, -(-read // 10))))
     x = alt.X("key:O", title="token read (counted from 0)",
-              axis=alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False, labelOverlap=True))  # fmt: skip
+              axis=alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False, values=named))  # fmt: skip
     y = alt.Y("layer:O", title="layer", axis=alt.Axis(domain=False, ticks=False, grid=False))
     shade = alt.Color("weight:Q", scale=alt.Scale(scheme="viridis"),
                       legend=alt.Legend(title="attention (mean over heads)", orient="bottom",

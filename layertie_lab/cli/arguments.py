@@ -65,14 +65,28 @@ class Show:
     """How many of the latest decisions to list."""
     similarity: bool = False
     """How alike its layers are."""
+    profile: bool = False
+    """What each layer adds to the residual stream, and the spectra of its weights."""
     attribution: bool = False
     """What each layer does for the loss."""
+    tokens: bool = False
+    """How well each token of the probe set is predicted, by how many layers."""
     costs: bool = False
     """What every change of one tie would cost at once."""
+    reasons: bool = False
+    """Why the agent answered decision --at so; without --at, what it would answer next."""
     memory: bool = False
     """What a training step holds in memory."""
     at: int | None = None
     """Look at the state after this decision; default the latest that is stored."""
+    other: Path | None = None
+    """Compare the similarity with the layers of this run (may be the same one)."""
+    other_at: int | None = None
+    """The other run's state after this decision; default the latest that is stored."""
+    methods: tuple[str, ...] = ()
+    """Attribution by these: skipped, replaced, conductance, integrated-gradients, ...; default skipped, conductance."""
+    baseline: Literal["zero", "mean", "pad"] = "zero"
+    """What attribution along a path starts from: zero embedding, mean embedding, or the commonest token."""
     probe_sequences: int = 8
     """Validation sequences in the probe set."""
     probe_text: Path | None = None

@@ -10,15 +10,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ..core.errors import CorpusError
-from ..inspection.moment import Inspection
+from ..core.errors import CorpusError, RecordError
+from ..inspection.moment import Inspection, stored_decisions
 from ..inspection.views import Question, answer
+from ..inspection.words import answer as in_words
+from ..inspection.words import probe, sentences
 from ..records import findings
 from . import arguments
 
 TITLES = {
-    "similarity": "How alike the layers are", "attribution": "What each layer does for the loss",
-    "costs": "What every change of a tie would cost at once", "memory": "What a training step holds in memory",
+    "similarity": "How alike the layers are", "profile": "What each layer adds",
+    "attribution": "What each layer does for the loss", "tokens": "How well tokens are predicted",
+    "costs": "What every change of a tie would cost at once", "reasons": "Why the agent answers so",
+    "memory": "What a training step holds in memory",
 }  # fmt: skip
 """View -> heading."""
 
@@ -37,14 +41,18 @@ def look(
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=progress, transient=True) as bars:
         for view in views:
+            # What the agent saw before a decision is stored with the one before.
+            back = view == "reasons" and command.at is not None and command.at > 0
+            seen = Inspection.of(command.run, inspection.decision - 1, data=inspection.data) if back else inspection
             question = Question(
-                str(command.run), view, inspection.decision, sequences=command.probe_sequences, text=text
-            )
-            asked = question.to_dict(inspection.decision)
+                str(command.run), view, seen.decision, sequences=command.probe_sequences, text=text,
+                options=_options(view, command),
+            )  # fmt: skip
+            asked = question.to_dict(seen.decision)
             kept = findings.find(command.run, asked)
             if kept is None:
                 task = bars.add_task(TITLES[view], total=1.0)
-                kept = answer(question, inspection, lambda done, task=task: bars.update(task, completed=done))
+                kept = answer(question, seen, lambda done, task=task: bars.update(task, completed=done))
                 findings.keep(command.run, asked, kept)
                 bars.remove_task(task)
             found[view] = kept
@@ -56,6 +64,20 @@ def look(
         if command.html is not None:
             console.print(str(command.html), soft_wrap=True)
     return found
+
+
+def _options(view: str, command: arguments.Show) -> dict[str, Any]:
+    """Options of a view, as far as they differ from its own."""
+    if view == "similarity" and command.other is not None:
+        last = stored_decisions(command.other)[-1:] if command.other_at is None else [command.other_at]
+        if not last:
+            raise RecordError(f"Expected a stored state of {command.other}, but it has none.", "Name another run.")
+        return {"other": {"run": str(command.other), "decision": last[0]}}
+    if view == "attribution":
+        return {"baseline": command.baseline} | ({"methods": list(command.methods)} if command.methods else {})
+    if view == "reasons":
+        return {"until": stored_decisions(command.run)[-1]}
+    return {}
 
 
 def _read(path: Path) -> str:
@@ -72,25 +94,25 @@ def _write(path: Path, run: Path, found: dict[str, dict[str, Any]]) -> None:
     from ..charts.page import to_page
     from ..records.export import write_files
 
-    sections = {TITLES[view]: (about(kept["facts"]), pictures(view, kept)) for view, kept in found.items()}
+    sections = {
+        TITLES[view]: (" ".join([probe(kept["facts"]), *sentences(kept["facts"])]), pictures(view, kept))
+        for view, kept in found.items()
+    }
     facts = next(iter(found.values()))["facts"]
     title = f"{facts['run']} after decision {facts['decision']}"
     page = to_page(sections, title=title, about=f"One run ({run.name}), looked at after step {facts['step']}.")
     write_files(path.parent, {path.name: page.encode()})
 
 
-def about(facts: dict[str, Any]) -> str:
-    """What was looked at, in a sentence."""
-    warnings = " ".join(facts["warnings"])
-    return f"One run, after decision {facts['decision']}; probe set: {facts['probe']}. {warnings}".strip()
-
-
 def _print(view: str, kept: dict[str, Any], console: Console) -> None:
     console.print(f"[bold]{TITLES[view]}[/]")
-    console.print(about(kept["facts"]), soft_wrap=True, style="dim")
-    for rows in kept["frames"].values():
-        for table in _TABLES[view](rows):
-            console.print(table)
+    console.print(probe(kept["facts"]), soft_wrap=True, style="dim")
+    for words in sentences(kept["facts"]):
+        console.print(words, soft_wrap=True, markup=False)
+    for name, rows in kept["frames"].items():
+        if name in _TABLES and rows:
+            for table in _TABLES[name](rows):
+                console.print(table)
 
 
 def _matrices(rows: list[dict[str, Any]]) -> list[Table]:
@@ -123,7 +145,7 @@ def _costs(rows: list[dict[str, Any]]) -> list[Table]:
     table = Table("layer", "answer", "change of the loss", "interval", "agent's value", box=None)
     for row in sorted(rows, key=lambda row: row["change"]):
         value = "" if row["q_value"] is None else f"{row['q_value']:+.4g}"
-        answered = "on its own" if row["answer"] == row["layer"] else f"tie to {row['answer']}"
+        answered = in_words(row["layer"], row["answer"])
         present = " (as it is)" if row["present"] else ""
         ends = f"{row['low']:+.4f} to {row['high']:+.4f}"
         table.add_row(str(row["layer"]), answered + present, f"{row['change']:+.4f}", ends, value)
@@ -131,14 +153,47 @@ def _costs(rows: list[dict[str, Any]]) -> list[Table]:
 
 
 def _memory(rows: list[dict[str, Any]]) -> list[Table]:
-    totals: dict[tuple[str, str, str], int] = {}
+    totals: dict[tuple[str, str, str, str], int] = {}
     for row in rows:
-        key = row["map"], row["kind"], row["component"]
+        key = row["map"], row["when"], row["kind"], row["component"]
         totals[key] = totals.get(key, 0) + row["bytes"]
-    table = Table("map", "kind", "component", "MB", box=None)
-    for (name, kind, component), size in totals.items():
-        table.add_row(name, kind, component, f"{size / 1e6:,.3f}")
+    table = Table("ties", "when", "kind", "component", "MB", box=None)
+    for (*names, component), size in totals.items():
+        table.add_row(*names, component, f"{size / 1e6:,.3f}")
     return [table]
 
 
-_TABLES = {"similarity": _matrices, "attribution": _per_layer, "costs": _costs, "memory": _memory}
+def _profile(rows: list[dict[str, Any]]) -> list[Table]:
+    return _per_layer([row | {"method": row["measure"]} for row in rows])
+
+
+def _lens(rows: list[dict[str, Any]]) -> list[Table]:
+    table = Table("layers passed", "loss", "interval", box=None)
+    for row in rows:
+        table.add_row(str(row["depth"]), f"{row['loss']:.4f}", f"{row['low']:.4f} to {row['high']:.4f}")
+    return [table]
+
+
+def _inputs(rows: list[dict[str, Any]]) -> list[Table]:
+    answers = sorted({row["answer"] for row in rows})
+    table = Table("input", *(f"answer {answer}" for answer in answers), box=None)
+    for name in dict.fromkeys(row["input"] for row in rows):
+        values = {row["answer"]: row["value"] for row in rows if row["input"] == name}
+        table.add_row(name, *(f"{values[answer]:+.4g}" for answer in answers))
+    return [table]
+
+
+def _precedents(rows: list[dict[str, Any]]) -> list[Table]:
+    table = Table("past decision", "entries that differ", "answered", "reward", "above its trend", box=None)
+    for row in rows:
+        answered = in_words(row["layer"], row["choice"])
+        reward = f"{row['reward']:.4g}"
+        table.add_row(str(row["decision"]), str(row["distance"]), answered, reward, f"{row['above_trend']:+.3g}")
+    return [table]
+
+
+_TABLES = {
+    "similarity": _matrices, "profile": _profile, "attribution": _per_layer, "lens": _lens, "costs": _costs,
+    "inputs": _inputs, "precedents": _precedents, "memory": _memory,
+}  # fmt: skip
+"""Frame -> tables; the rest stands in the JSON and in the charts."""

@@ -64,6 +64,7 @@ def token(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: T
     target = Target(0, position)
     skipped = loss_if_skipped(model, one, target=target, tick=part(tick, 0.4, 0.6))
     passed = layer_attribution(model, one, ["conductance"], target=target, tick=part(tick, 0.6, 0.95))
+    by_layer = pl.concat([skipped, passed]).with_columns(target_sequence=pl.lit(sequence, pl.Int64))
     maps = attention_maps(model, one[:, :-1]).filter(pl.col("query") == position)
     pieces = probe.pieces[sequence]
     facts = {
@@ -73,7 +74,7 @@ def token(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: T
     return {
         "frames": {
             "lens": lens.to_dicts(), "shares": shares.to_dicts(), "attention": maps.to_dicts(),
-            "attribution": [*skipped.to_dicts(), *passed.to_dicts()],
+            "attribution": by_layer.to_dicts(),
         },
         "facts": facts,
     }  # fmt: skip

@@ -21,10 +21,16 @@ def moment(decision: int) -> str:
 
 
 def probe(facts: Facts) -> str:
-    """What was looked at: the moment and the probe set, in a sentence or two."""
+    """What was looked at: the moment, and the probe set where it matters, in a sentence or two."""
+    if facts["view"] in _WITHOUT_PROBE:
+        return f"One run, {moment(facts['decision'])}."
     other = f", beside {facts['other']}" if "other" in facts else ""
     warnings = " ".join(facts["warnings"])
     return f"One run, {moment(facts['decision'])}{other}; probe set: {facts['probe']}. {warnings}".strip()
+
+
+_WITHOUT_PROBE = ("reasons", "memory", "sample")
+"""Views that the probe text does not matter to."""
 
 
 def sentences(facts: Facts) -> list[str]:
@@ -47,6 +53,10 @@ def _costs(facts: Facts) -> list[str]:
 
 def _tokens(facts: Facts) -> list[str]:
     return [f"Nothing over sequences: {facts['no_intervals']}"] if "no_intervals" in facts else []
+
+
+def _token(facts: Facts) -> list[str]:
+    return [f"Token {facts['position']} of sequence {facts['sequence']} (both counted from 0): {facts['target']!r}."]
 
 
 def _memory(facts: Facts) -> list[str]:
@@ -113,6 +123,7 @@ _SENTENCES: dict[str, Callable[[Facts], list[str]]] = {
     "attribution": _attribution,
     "costs": _costs,
     "tokens": _tokens,
+    "token": _token,
     "memory": _memory,
     "reasons": _reasons,
 }

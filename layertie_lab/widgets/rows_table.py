@@ -23,12 +23,14 @@ class Column:
         head: Over the column.
         title: What it means, with its unit; shown under the pointer.
         number: Whether it is shown as a number, to the right, and sorted from the largest at the first press.
+        digits: After the decimal point; None = as many as the number's size asks for.
     """
 
     name: str
     head: str
     title: str
     number: bool = False
+    digits: int | None = None
 
 
 class RowsTable(anywidget.AnyWidget):

@@ -16,7 +16,10 @@ Visit = Callable[..., Tab]
 PICTURES = {
     "Similarity": "What passes the layers (CKA)",
     "Attribution": "Loss without the layer",
+    "Tokens": "If the model stopped after a layer",
     "What ties cost": "What every change of a tie would cost now",
+    "Reasons": "If one tie were different",
+    "Memory": "Which layer holds it",
 }
 """A picture of each tab."""
 
@@ -37,6 +40,16 @@ def moment(tab: Tab):  # type: ignore[no-untyped-def]
 
 def panel(tab: Tab):  # type: ignore[no-untyped-def]
     return tab.page.locator(".ll-ask").first
+
+
+def shows(tab: Tab, decision: int) -> bool:
+    """Whether what is shown is of the moment after a decision."""
+    words = panel(tab).inner_text()
+    return f"One run, after decision {decision}" in words and "Looking" not in words
+
+
+def numbers(cells) -> list[float]:  # type: ignore[no-untyped-def]
+    return [float(words.replace("\u2212", "-")) for words in cells.all_inner_texts()]
 
 
 def at(tab: Tab) -> str:
@@ -71,7 +84,8 @@ def test_every_tab_at_the_end_at_decision_10_and_back(visit: Visit) -> None:
     at_60: dict[str, str] = {}
     for name, title in PICTURES.items():
         tab.tab(name)
-        wait_for(lambda: "after decision 60" in panel(tab).inner_text(), 60, f"{name} at decision 60")
+        # What the agent saw before decision 60 is the run after decision 59.
+        wait_for(lambda: shows(tab, 59 if name == "Reasons" else 60), 60, f"{name} at decision 60")  # noqa: B023
         picture(tab, title).wait_for()
         time.sleep(0.5)
         at_60[name] = pixels(tab, title)
@@ -84,7 +98,7 @@ def test_every_tab_at_the_end_at_decision_10_and_back(visit: Visit) -> None:
     wait_for(lambda: pixels(tab, "Value of each answer to the agent") != values, 5, "the values at decision 10")
     for name, title in PICTURES.items():
         tab.tab(name)
-        wait_for(lambda: "after decision 10" in panel(tab).inner_text(), 60, f"{name} at decision 10")
+        wait_for(lambda: shows(tab, 9 if name == "Reasons" else 10), 60, f"{name} at decision 10")  # noqa: B023
         wait_for(lambda: pixels(tab, title) != at_60[name], 10, f"another picture of {name}")  # noqa: B023
     tab.tab("Text")
     wait_for(lambda: len(panel(tab).locator("pre").inner_text()) > 50, 30, "a text by the model of decision 10")
@@ -92,13 +106,13 @@ def test_every_tab_at_the_end_at_decision_10_and_back(visit: Visit) -> None:
 
     # Back: all of it is stored by now, so that it is there at once.
     tab.tab("Similarity")
-    wait_for(lambda: "after decision 10" in panel(tab).inner_text(), 10, "the similarity at decision 10")
+    wait_for(lambda: shows(tab, 10), 10, "the similarity at decision 10")
     waits = []
     for turn in range(8):
         wanted = 60 if turn % 2 == 0 else 10
         start = time.monotonic()
         go_to(tab, wanted)
-        wait_for(lambda: f"after decision {wanted};" in panel(tab).inner_text(), 10, "what was stored")  # noqa: B023
+        wait_for(lambda: shows(tab, wanted), 10, "what was stored")  # noqa: B023
         waits.append(time.monotonic() - start)
     print(f"what is stored is shown after {1e3 * statistics.median(waits):.0f} ms (median of {len(waits)})")
     moment(tab).get_by_role("button", name="Look at the latest").click()
@@ -106,6 +120,65 @@ def test_every_tab_at_the_end_at_decision_10_and_back(visit: Visit) -> None:
     wait_for(lambda: map_colours(tab) == colours, 5, "the tie map of decision 60 again")
     tab.tab("Text")
     wait_for(lambda: panel(tab).locator("pre").inner_text() not in ("", text), 30, "a text by the model of now")
+
+
+def test_a_token_is_picked_and_stays_picked_when_the_moment_moves(visit: Visit) -> None:
+    tab = looking(visit, "scale=tiny&threads=1&decisions=20&seed=8", decisions=20)
+    tab.until("finished", seconds=60)
+    tab.tab("Tokens")
+    wait_for(lambda: shows(tab, 20), 60, "the losses of the tokens")
+    texts = tab.page.locator(".ll-tokens")
+    losses = texts.first
+    assert losses.locator(".ll-sequence").count() == 8
+    losses.locator("[data-sequence='2'][data-token='7']").click()
+    why = tab.page.locator(".ll-ask").nth(1)
+    wait_for(lambda: "Token 7 of sequence 2" in why.inner_text(), 60, "what its prediction rests on")
+    picture(tab, "What it would say after each layer").wait_for()
+    wait_for(lambda: texts.nth(1).get_attribute("data-picked") == "0 7", 5, "its mark in the sequence")
+    assert losses.get_attribute("data-picked") == "2 7"
+    before = pixels(tab, "What it would say after each layer")
+    go_to(tab, 1)
+    wait_for(
+        lambda: "after decision 1;" in why.inner_text() and "Token 7" in why.inner_text(), 60, "the same token then"
+    )
+    wait_for(lambda: pixels(tab, "What it would say after each layer") != before, 10, "another picture of it")
+    # Another token of the sequence, by the keyboard.
+    token = texts.nth(1).locator("[data-token='7']")
+    token.focus()
+    token.press("ArrowRight")
+    tab.page.keyboard.press("Enter")
+    wait_for(lambda: "Token 8 of sequence 2" in why.inner_text(), 60, "the next token")
+    losses.locator("[data-sequence='0'][data-token='0']").click()
+    wait_for(lambda: "Nothing predicts the first token" in losses.inner_text(), 5, "why the first cannot be picked")
+
+
+def test_costs_are_sorted_and_layers_compared_with_another_moment(visit: Visit) -> None:
+    tab = looking(visit, "scale=tiny&threads=1&decisions=20&seed=9", decisions=20)
+    tab.until("finished", seconds=60)
+    tab.tab("What ties cost")
+    wait_for(lambda: shows(tab, 20), 60, "what ties cost")
+    table = tab.page.locator(".ll-table[data-rows]").last
+    wait_for(lambda: table.locator("tbody tr").count() > 3, 5, "the table of answers")
+    changes = [
+        float(words.replace("\u2212", "-")) for words in table.locator("tbody td:nth-child(4)").all_inner_texts()
+    ]
+    assert changes == sorted(changes)
+    table.get_by_role("button", name="change of the loss").click()
+    wait_for(lambda: table.locator("th[aria-sort=descending]").count() == 1, 5, "the other order")
+    assert numbers(table.locator("tbody td:nth-child(4)")) == sorted(changes, reverse=True)
+
+    tab.tab("Similarity")
+    wait_for(lambda: shows(tab, 20), 60, "the similarity")
+    alone = pixels(tab, PICTURES["Similarity"])
+    fold = moment(tab).locator("details[data-fold=other]")
+    fold.locator("summary").click()
+    fold.locator("select").first.select_option("this run")
+    wait_for(lambda: "beside this run after decision 20" in panel(tab).inner_text(), 60, "the run beside itself")
+    fold.get_by_label("Its decision").select_option("3")
+    wait_for(lambda: "beside this run after decision 3;" in panel(tab).inner_text(), 60, "decision 3 beside it")
+    wait_for(lambda: pixels(tab, PICTURES["Similarity"]) != alone, 10, "another picture")
+    fold.locator("select").first.select_option("")
+    wait_for(lambda: "beside" not in panel(tab).inner_text() and shows(tab, 20), 60, "the run alone again")
 
 
 def test_a_long_look_is_cancelled_while_training_goes_on(visit: Visit) -> None:

@@ -43,8 +43,8 @@ class RowsTable {
 
   cell(value, column) {
     if (!column.number) return html("td", {}, value === null ? "" : String(value));
-    const words = value === null ? "" : Number.isInteger(value) ? String(value) : inWords(value);
-    return html("td", { class: "ll-number" }, words);
+    const words = value === null ? "" : column.digits !== null ? value.toFixed(column.digits) : Number.isInteger(value) ? String(value) : inWords(value);
+    return html("td", { class: "ll-number" }, words.replace("-", "\u2212"));
   }
 }
 

@@ -49,7 +49,7 @@ class TokenText {
         this.tokens.set(`${sequence} ${token}`, element);
         return element;
       });
-      return html("div", { class: "ll-sequence" }, html("span", { class: "ll-number" }, String(sequence)), html("p", {}, ...tokens));
+      return html("div", { class: "ll-sequence" }, html("span", { class: "ll-number" }, sequences.length > 1 ? String(sequence) : ""), html("p", {}, ...tokens));
     });
     this.body.replaceChildren(...rows);
     if (this.tokens.has(kept)) this.focusOn(kept, true);
