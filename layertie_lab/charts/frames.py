@@ -62,10 +62,15 @@ def rows(frame: pl.DataFrame) -> list[Row]:
     return frame.with_columns(finite).to_dicts()
 
 
-def whole_ticks(counts: pl.Series) -> list[int]:
-    """Ticks from 0 to the largest of some counts, at whole numbers alone (Vega's `tickMinStep` lets halves through)."""
-    largest = int(counts.max() or 0)  # type: ignore[arg-type]
-    return list(range(0, largest + 1, 1 + largest // 10))
+def whole_ticks(counts: pl.Series, *, zero: bool = True) -> list[int]:
+    """Ticks at whole numbers alone (Vega's `tickMinStep` lets halves through), up to the largest of some counts.
+
+    Args:
+        counts: What is counted.
+        zero: Whether they begin at 0, or else at the smallest.
+    """
+    first, last = 0 if zero else int(counts.min() or 0), int(counts.max() or 0)  # type: ignore[arg-type]
+    return list(range(first, last + 1, 1 + (last - first) // 10))
 
 
 def table_rows(frame: pl.DataFrame, table: str, columns: Sequence[str]) -> list[Row]:

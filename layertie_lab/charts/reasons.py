@@ -157,7 +157,8 @@ def value_since(
     if since.is_empty():
         return words_only("This agent gave the answer no value.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(since))).transform_calculate(colour=owner_index("answer"))
-    x = alt.X("learned:Q", title="decisions that the agent has learned from", axis=alt.Axis(tickMinStep=1, format="d"),
+    ticks = alt.Axis(values=whole_ticks(since["learned"], zero=False), format="d")
+    x = alt.X("learned:Q", title="decisions that the agent has learned from", axis=ticks,
               scale=alt.Scale(zero=False, nice=False, padding=8))  # fmt: skip
     y = alt.Y("value:Q", title=["value of the answer", "(units of reward)"], scale=alt.Scale(zero=False, padding=8),
               axis=alt.Axis(format="~g"))  # fmt: skip
