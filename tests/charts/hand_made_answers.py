@@ -206,6 +206,34 @@ def precedents() -> list[Row]:
     ]  # fmt: skip
 
 
+def since() -> list[Row]:
+    """The value of answer 1 for layer 1, then and at two later moments."""
+    return [
+        {"learned": learned, "layer": 1, "answer": 1, "value": value}
+        for learned, value in ((7, 0.5), (8, -0.25), (9, 0.1))
+    ]
+
+
+def profile() -> list[Row]:
+    units = {"relative update": "share of the stream", "cosine": "cosine", "stream": "norm"}
+    return [
+        {
+            "layer": layer, "owner": OWNERS[layer], "measure": measure, "value": 0.5 * layer - 0.3,
+            "low": 0.5 * layer - 0.4, "high": 0.5 * layer - 0.1, "sequences": 8, "unit": unit,
+        }
+        for measure, unit in units.items()
+        for layer in range(4)
+    ]  # fmt: skip
+
+
+def spectra() -> list[Row]:
+    return [
+        {"layer": layer, "owner": OWNERS[layer], "tensor": tensor, "index": index,
+         "value": (4.0 - index) * (1 + OWNERS[layer])}
+        for layer in range(4) for tensor in ("qkv", "up") for index in range(3)
+    ]  # fmt: skip
+
+
 PROPOSAL = {"decision": 8, "layer": 1, "choice": 1, "legal": [0, 1]}
 AGREEMENT = {"value": -0.25, "low": -0.5, "high": 0.125, "decisions": 4}
 NAMES = [[TEXTS[token] for token in row["top"]] for row in lens_of_token()]
@@ -213,6 +241,7 @@ PIECES = ["The", " ", "<b>"]
 
 ANSWERS: dict[str, Answer] = {
     "similarity": {"frames": {"similarity": similarity("cka") + similarity("weights")}, "facts": {}},
+    "profile": {"frames": {"profile": profile(), "spectra": spectra()}, "facts": {}},
     "attribution": {"frames": {"attribution": attribution("skipped") + attribution("conductance")}, "facts": {}},
     "costs": {
         "frames": {"costs": costs(), "evidence": evidence(), "correlations": correlations()},
@@ -221,13 +250,14 @@ ANSWERS: dict[str, Answer] = {
     "memory": {"frames": {"memory": memory()}, "facts": {"official": {}}},
     "reasons": {
         "frames": {"ablation": ablation(), "inputs": inputs(), "precedents": precedents(),
-                   "calibration": calibration()},
-        "facts": {"proposal": PROPOSAL, "agreement": AGREEMENT},
+                   "calibration": calibration(), "since": since()},
+        "facts": {"proposal": PROPOSAL, "agreement": AGREEMENT, "came": {"realised": 0.3, "truncated": False}},
     },
     "sample": {"frames": {}, "facts": {"prompt": "To be", "text": " or not"}},
     "tokens": {"frames": {"tokens": [], "lens": lens(), "entropy": entropy()}, "facts": {"pieces": [PIECES]}},
     "token": {
-        "frames": {"lens": lens_of_token(), "shares": [], "attention": attention()},
+        "frames": {"lens": lens_of_token(), "shares": [], "attention": attention(),
+                   "attribution": attribution("skipped", token=True)},
         "facts": {"pieces": PIECES, "names": NAMES, "target": TEXTS[7]},
     },
 }  # fmt: skip

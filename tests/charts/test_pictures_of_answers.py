@@ -15,7 +15,9 @@ from jsonschema.exceptions import ValidationError
 
 from layertie_lab.analysis import attention, attribution_rows, calibration, lens, precedents, tie_costs, tie_evidence
 from layertie_lab.analysis.memory import SCHEMA as LEDGER
+from layertie_lab.analysis.profile import SCHEMA as PROFILE
 from layertie_lab.analysis.similarity import SCHEMA as SIMILARITY
+from layertie_lab.analysis.spectra import SPECTRA
 from layertie_lab.charts import CAPTIONS
 from layertie_lab.charts.looks import pictures
 from layertie_lab.charts.palette import owner_colour
@@ -23,6 +25,13 @@ from layertie_lab.inspection.views import VIEWS
 
 EXPECTED: dict[str, dict[str, str]] = {
     "similarity": {"What passes the layers (CKA)": "similarity", "Their weights (cosine)": "similarity"},
+    "profile": {
+        "How much each layer adds": "update_profile",
+        "Which way it points": "update_profile",
+        "How long the stream is": "update_profile",
+        "Singular values of qkv": "spectra",
+        "Singular values of up": "spectra",
+    },
     "attribution": {"Loss without the layer": "attribution", "Conductance of the layer": "attribution"},
     "costs": {
         "What every change of a tie would cost now": "costs",
@@ -33,6 +42,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "reasons": {
         "If one tie were different": "ablation",
         "What its inputs give to the proposal": "inputs_integrated-gradients",
+        "Its value then and since": "value_since",
         "The nearest past decisions about this layer": "precedents",
         "Are its values right?": "calibration",
     },
@@ -42,6 +52,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         "Loss of the token after each layer": "lens_of_token",
         "What it would say after each layer": "lens_tokens",
         "Where its layers look": "attention",
+        "Loss without the layer": "attribution_of_token",
     },
 }
 """View -> title -> name of the caption."""
@@ -62,12 +73,14 @@ def test_every_view_is_known_here() -> None:
 def test_the_answers_made_by_hand_have_the_columns_of_analysis() -> None:
     frames = {(view, name): rows for view, answer in ANSWERS.items() for name, rows in answer["frames"].items()}
     for place, schema in {
-        ("similarity", "similarity"): SIMILARITY, ("attribution", "attribution"): attribution_rows.SCHEMA,
+        ("similarity", "similarity"): SIMILARITY, ("profile", "profile"): PROFILE, ("profile", "spectra"): SPECTRA,
+        ("attribution", "attribution"): attribution_rows.SCHEMA,
         ("costs", "costs"): {**tie_costs.SCHEMA, "q_value": pl.Float64},
         ("costs", "correlations"): tie_evidence.CORRELATIONS, ("memory", "memory"): LEDGER,
         ("reasons", "precedents"): precedents.SCHEMA, ("reasons", "calibration"): calibration.SCHEMA,
         ("tokens", "lens"): lens.SCHEMA, ("tokens", "entropy"): attention.ENTROPY_SCHEMA,
         ("token", "lens"): lens.TOKEN_SCHEMA, ("token", "attention"): attention.MAP_SCHEMA,
+        ("token", "attribution"): attribution_rows.SCHEMA,
     }.items():  # fmt: skip
         assert set(frames[place][0]) == set(schema), place
 
@@ -152,8 +165,12 @@ def test_only_ties_that_change_something_are_held_against_their_cost() -> None:
     ("view", "frames", "left"),
     [
         ("costs", {"evidence": None, "correlations": None}, ["What every change of a tie would cost now"]),
-        ("reasons", {"ablation": [], "inputs": [], "calibration": []}, ["The nearest past decisions about this layer"]),
-        ("reasons", {"ablation": [], "inputs": [], "calibration": [], "precedents": []}, []),
+        (
+            "reasons",
+            {"since": None, "ablation": [], "inputs": [], "calibration": []},
+            ["The nearest past decisions about this layer"],
+        ),
+        ("reasons", {"since": [], "ablation": [], "inputs": [], "calibration": [], "precedents": []}, []),
         ("tokens", {"lens": None, "entropy": None}, []),
         ("tokens", {"entropy": None}, ["If the model stopped after a layer"]),
     ],
@@ -172,17 +189,38 @@ def test_costs_without_an_agent_that_has_values_leave_its_picture_out() -> None:
 def test_a_tokens_attribution_has_bars_and_no_interval() -> None:
     answer = changed("attribution", attribution=attribution("conductance", token=True))
     (spec,) = pictures("attribution", answer).values()
-    assert any("of one token" in text for text in words(spec))
+    assert any("one token" in text for text in words(spec))
     bars = [mark for mark in marks(spec) if mark.kind == "bar"]
     assert [bar.fill for bar in bars] == [owner_colour(owner) for owner in OWNERS]
     assert not [mark for mark in marks(spec) if mark.kind == "rule" and "high" in mark.fields]
+
+
+def test_a_decision_that_nothing_has_come_of_yet_has_its_value_since_without_a_line() -> None:
+    answer = deepcopy(ANSWERS["reasons"])
+    lines = []
+    for came in ({"realised": 0.3}, {"realised": None}, None):
+        answer["facts"]["came"] = came
+        spec = pictures("reasons", answer)["Its value then and since"]
+        lines.append([mark.number("realised") for mark in marks(spec) if "realised" in mark.fields])
+    assert lines == [[0.3], [], []]
+
+
+def test_each_measure_and_matrix_has_its_own_rows() -> None:
+    made = pictures("profile", ANSWERS["profile"])
+    assert "cosine of update" in words(made["Which way it points"])
+    assert "norm of stream" in words(made["How long the stream is"])
+    for tensor in ("qkv", "up"):
+        spec = made[f"Singular values of {tensor}"]
+        assert f"of {tensor}" in words(spec)
+        dots = {mark.fields["layers that use it"] for mark in marks(spec) if mark.kind == "point"}
+        assert dots == {"0, 2", "1, 3"}
 
 
 def test_without_agreement_the_calibration_says_so() -> None:
     answer = deepcopy(ANSWERS["reasons"])
     del answer["facts"]["agreement"]
     made = pictures("reasons", answer)
-    assert any("too few decisions" in text for text in words(made["Are its values right?"]))
+    assert "too few decisions" in " ".join(words(made["Are its values right?"]))
 
 
 def test_the_shares_are_of_the_proposed_answer() -> None:

@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 import pytest
 from drawn_marks import Mark, marks, words
-from hand_made_answers import AGREEMENT, ablation, calibration, inputs, precedents
+from hand_made_answers import AGREEMENT, ablation, calibration, inputs, precedents, since
 
 from layertie_lab.charts import reasons
 from layertie_lab.charts.palette import AGENT, owner_colour
@@ -23,6 +23,8 @@ MADE: dict[str, tuple[pl.DataFrame, Callable[..., alt.LayerChart], list[str]]] =
                     ["decision", "choice", "kept", "predicted", "realised", "truncated"]),
     "precedents": (pl.DataFrame(precedents()), reasons.precedents,
                    ["decision", "distance", "choice", "layer", "above_trend"]),
+    "since": (pl.DataFrame(since()), lambda frame, **k: reasons.value_since(frame, 0.3, **k),
+              ["learned", "layer", "answer", "value"]),
 }  # fmt: skip
 EACH = pytest.mark.parametrize("name", MADE)
 
@@ -87,7 +89,7 @@ def test_a_dot_is_a_decision_that_changed_a_tie_and_came_to_its_end() -> None:
     ],
 )  # fmt: skip
 def test_the_title_has_the_rank_correlation_or_says_why_there_is_none(agreement: Any, said: str) -> None:
-    assert said in words(reasons.calibration(pl.DataFrame(calibration()), agreement))
+    assert said in " ".join(words(reasons.calibration(pl.DataFrame(calibration()), agreement)))
 
 
 def test_a_past_decision_stands_by_its_distance_and_what_came_of_its_answer() -> None:
@@ -107,6 +109,31 @@ def test_distances_are_counted_in_whole_entries(farthest: int, ticks: list[str])
     frame = pl.DataFrame(precedents()).with_columns(distance=pl.Series([0, farthest, farthest]))
     assert words(reasons.precedents(frame))[: len(ticks)] == ticks
     assert words(reasons.precedents(frame))[: len(ticks) + 1] != [*ticks, ticks[-1]]
+
+
+def test_a_dot_is_the_value_then_and_later_beside_what_came_of_it() -> None:
+    dots = {int(dot.number("decisions learned from")): dot for dot in drawn("since", "point")}
+    assert {learned: (dot.number("value"), dot.fill) for learned, dot in dots.items()} == {
+        row["learned"]: (row["value"], owner_colour(1)) for row in since()
+    }
+    assert dots[7].at[0] < dots[8].at[0] < dots[9].at[0]
+    assert dots[7].at[1] < dots[9].at[1] < dots[8].at[1]
+    (came,) = [rule for rule in drawn("since", "rule") if "realised" in rule.fields]
+    assert came.number("realised") == 0.3
+    assert dots[7].at[1] < came.at[1] < dots[9].at[1]  # 0.3 lies between 0.5 and 0.1
+    frame = MADE["since"][0]
+    assert "value then +0.5, now +0.1; what came of it +0.3" in " ".join(words(reasons.value_since(frame, 0.3)))
+    known = " ".join(words(reasons.value_since(frame.head(2), None)))
+    assert "value then +0.5, now \u22120.25" in known
+    assert "came of it" not in known
+
+
+@pytest.mark.parametrize("moments", [1, 2, 3])
+def test_moments_are_counted_in_whole_decisions(moments: int) -> None:
+    frame = pl.DataFrame(since()).head(moments)
+    said = words(reasons.value_since(frame, None))
+    numbers = [str(learned) for learned in frame["learned"]]
+    assert said[: moments + 1] == [*numbers, "decisions that the agent has learned from"]
 
 
 @EACH
