@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 import altair as alt
@@ -104,11 +105,15 @@ def test_a_past_decision_stands_by_its_distance_and_what_came_of_its_answer() ->
     assert [said[y] for y in sorted(said)] == ["own", "own", "\u21920"]
 
 
-@pytest.mark.parametrize(("farthest", "ticks"), [(0, ["0"]), (1, ["0", "1"]), (2, ["0", "1", "2"]), (11, ["0", "2"])])
-def test_distances_are_counted_in_whole_entries(farthest: int, ticks: list[str]) -> None:
+def first_numbers(chart: alt.LayerChart) -> list[str]:
+    """What stands along the axis that comes first, up to its title."""
+    return list(takewhile(str.isdigit, words(chart)))
+
+
+@pytest.mark.parametrize(("farthest", "ticks"), [(0, "0"), (1, "01"), (2, "012"), (4, "01234"), (11, "0246810")])
+def test_distances_are_counted_in_whole_entries(farthest: int, ticks: str) -> None:
     frame = pl.DataFrame(precedents()).with_columns(distance=pl.Series([0, farthest, farthest]))
-    assert words(reasons.precedents(frame))[: len(ticks)] == ticks
-    assert words(reasons.precedents(frame))[: len(ticks) + 1] != [*ticks, ticks[-1]]
+    assert "".join(first_numbers(reasons.precedents(frame))) == ticks
 
 
 def test_a_dot_is_the_value_then_and_later_beside_what_came_of_it() -> None:
@@ -131,9 +136,7 @@ def test_a_dot_is_the_value_then_and_later_beside_what_came_of_it() -> None:
 @pytest.mark.parametrize("moments", [1, 2, 3])
 def test_moments_are_counted_in_whole_decisions(moments: int) -> None:
     frame = pl.DataFrame(since()).head(moments)
-    said = words(reasons.value_since(frame, None))
-    numbers = [str(learned) for learned in frame["learned"]]
-    assert said[: moments + 1] == [*numbers, "decisions that the agent has learned from"]
+    assert first_numbers(reasons.value_since(frame, None)) == [str(learned) for learned in frame["learned"]]
 
 
 @EACH

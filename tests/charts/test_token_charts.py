@@ -38,7 +38,7 @@ def test_a_dot_has_the_loss_after_its_layers_in_the_colour_of_the_last_ones_owne
     assert {depth: dot.number("loss") for depth, dot in dots.items()} == {
         row["depth"]: pytest.approx(row["loss"], abs=5e-4) for row in make()
     }
-    assert {depth: dot.fill for depth, dot in dots.items()} == {
+    assert {depth: dot.fill or dot.stroke for depth, dot in dots.items()} == {
         0: TRAIN, **{depth: owner_colour(OWNERS[depth - 1]) for depth in range(1, 5)}
     }  # fmt: skip
     heights = [dots[depth].at[1] for depth in range(5)]
