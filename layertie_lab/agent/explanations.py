@@ -14,8 +14,10 @@ from ..core.errors import AgentError, LayertieError
 from ..core.keys import RunKey
 from .advantage import AdvantageLearner
 from .linear import LinearThompson
+from .lookahead import LookAhead
 from .protocol import AgentState, Policy
 from .qlearning import QLearner
+from .thompson import GaussianThompson
 
 Row = dict[str, Any]
 
@@ -30,27 +32,37 @@ def explain(policy: Policy, state: AgentState, key: RunKey) -> Row:
 
     Returns:
         decision, layer, present, legal, q_values (per legal answer; None where the policy has none), greedy, choice,
-        explored, epsilon, policy, reads (what the values depend on, in words).
+        explored, epsilon, policy, reads (what the values depend on, in words). Where the policy has to try answers out
+        and the state cannot (`AgentState.lookahead`), q_values, greedy and choice are None.
     """
-    proposal = policy.propose(state, key)
-    return {
-        "decision": state.decision, "layer": state.layer, "present": state.present, "legal": list(proposal.legal),
-        "q_values": None if proposal.q_values is None else list(proposal.q_values), "greedy": policy.greedy(state),
-        "choice": proposal.choice, "explored": proposal.explored, "epsilon": proposal.epsilon, "policy": policy.name,
+    row: Row = {
+        "decision": state.decision, "layer": state.layer, "present": state.present, "legal": list(state.legal),
+        "q_values": None, "greedy": None, "choice": None, "explored": False, "epsilon": None, "policy": policy.name,
         "reads": _reads(policy),
+    }  # fmt: skip
+    if isinstance(policy, LookAhead) and state.lookahead is None:
+        return row
+    proposal = policy.propose(state, key)
+    return row | {
+        "q_values": None if proposal.q_values is None else list(proposal.q_values), "greedy": policy.greedy(state),
+        "choice": proposal.choice, "explored": proposal.explored, "epsilon": proposal.epsilon,
     }  # fmt: skip
 
 
 def state_ablation(policy: Policy, state: AgentState, key: RunKey) -> list[Row]:
     """How the values of the answers would change if one entry of the tie map were different.
 
-    Each entry but that of the layer asked about is set to each of its other legal sources in turn; where these are more
-    than `MOST_MAPS` maps, to itself, to layer 0 and to the layer before it.
+    Each entry but that of the layer asked about is set to each of its other sources in turn, whatever rules stand
+    (answers that the rules leave on one of the two maps only have no row); where these are more than `MOST_MAPS` maps,
+    to itself, to layer 0 and to the layer before it.
 
     Returns:
         A row per entry, source and answer: entry, source, present (of the entry), answer, q_value, change (from the
-        value on the present map). None for a policy without values.
+        value on the present map). No rows for a policy without values, nor for one whose values are trials in the run
+        itself, which is on the present map.
     """
+    if isinstance(policy, LookAhead):
+        return []
     now = _values(policy, state, key)
     if now is None:
         return []
@@ -82,8 +94,8 @@ def input_attribution(policy: Policy, state: AgentState) -> list[Row]:
     values, what each group of features contributes, exactly; `total` is the value.
 
     Returns:
-        A row per input and answer: input, answer, value, total, completeness_error, method. None for a policy that
-        reads no map.
+        A row per input and answer: input, answer, value, total, completeness_error, method. No rows for a
+        policy that reads no map.
 
     Source: Sundararajan, Taly & Yan (ICML 2017), equation 1, by captum.
     """
@@ -146,6 +158,8 @@ def _reads(policy: Policy) -> str:
         return "a linear model of the whole map that the present pass is planned to end in"
     if isinstance(policy, AdvantageLearner):
         return "a table of layer and answer, and a network of the number of owners"
-    if policy.name in ("lab", "annealing"):
+    if isinstance(policy, GaussianThompson):
         return "the layer and the answer alone, not the rest of the map"
-    return "nothing of what it has seen: it has no values"
+    if isinstance(policy, LookAhead):
+        return "a trial of each answer in the run itself, as long as one decision"
+    return "nothing: it has no values"

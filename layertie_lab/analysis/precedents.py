@@ -25,7 +25,8 @@ def nearest_decisions(decisions: pl.DataFrame, ties: pl.DataFrame, decision: int
     Returns:
         Nearest first, of equals the latest: decision, layer, distance (entries of the map before the decision that
         differ, the layer's own among them), present, choice, by, explored, q_choice, reward, above_trend (reward less
-        the mean reward of the pass around it: half a pass before and after).
+        the mean reward of the pass around it: half a pass before and after; of the run's first decisions as many
+        before as after, so that a steep start does not count for or against them, and the very first is 0).
 
     Raises:
         AnalysisError: A decision that the run has not come to.
@@ -40,12 +41,13 @@ def nearest_decisions(decisions: pl.DataFrame, ties: pl.DataFrame, decision: int
     if len(maps) < decision:
         raise AnalysisError(f"Expected the tie map before decision {decision}, but it is not in the log.", "")
     past = decisions.filter((pl.col("layer") == layer) & (pl.col("decision") < decision))
-    rewards = decisions["reward"].to_numpy()
+    rewards = decisions.filter(pl.col("decision") < decision)["reward"].to_numpy()
     half = max(1, (layers - 1) // 2)
     rows = []
     for row in past.iter_rows(named=True):
         number = row["decision"]
-        around = rewards[max(0, number - 1 - half) : number + half]
+        reach = min(half, number - 1)
+        around = rewards[number - 1 - reach : number + reach]
         distance = int((maps[number - 1] != maps[decision - 1]).sum())
         rows.append(
             (number, layer, distance, row["present"], row["choice"], row["by"], row["explored"], row["q_choice"],

@@ -129,7 +129,8 @@ CAPTIONS: dict[str, str] = {
     ),
     "lens": (
         "The logit lens: the loss if the model stopped after so many layers and went straight to its final norm and"
-        " head, with the interval over probe sequences. A dot has the colour of the owner of the last layer passed."
+        " head, with the interval over probe sequences. A dot has the colour of the owner of the last layer passed; the"
+        " hollow one is the embedding alone."
         " Where the curve is flat, the layer changed little of what the model would say."
     ),
     "lens_of_token": (
@@ -177,7 +178,9 @@ CAPTIONS: dict[str, str] = {
     "calibration": (
         "A dot per decision that changed a tie: the value that the agent gave the answer (across) and what came of it"
         " (upwards). If its values are right, the dots rise to the right and the rank correlation is above zero; the"
-        " interval is a bootstrap of blocks of decisions. Colour: the layer asked about. One run."
+        " interval is a bootstrap of blocks of decisions. Returns, and values of them, are both less their means over"
+        " the pass around, since both change while training goes on; of changes the first pass is left out. Colour: the"
+        " layer asked about. One run."
     ),
     "value_against_cost": (
         "Does the agent know? A dot per change of one tie: to the right, the value that the agent gives the answer now;"

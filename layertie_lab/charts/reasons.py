@@ -34,13 +34,13 @@ def ablation_matrix(
     """
     check(ablation, ["entry", "source", "answer", "change"], "a frame of ablations")
     if ablation.is_empty():
-        return words_only("This agent has no values.", height=height, width=width, dark=dark)
+        return words_only("This agent's values read no map.", height=height, width=width, dark=dark)
     farthest = ablation.sort(pl.col("change").abs(), descending=True).group_by("entry", "answer").first()
     cells = rows(farthest.sort("entry", "answer"))
     largest = float(farthest["change"].abs().max() or 0) or 1.0  # type: ignore[arg-type]
     axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
     base = alt.Chart(alt.InlineData(values=cells))
-    x = alt.X("entry:O", title="layer whose tie were another one", axis=axis)
+    x = alt.X("entry:O", title="layer with another tie", axis=axis)
     y = alt.Y("answer:O", title="answer", axis=axis)
     shade = alt.Color(
         "change:Q", scale=alt.Scale(scheme="purpleorange", domain=[-largest, largest], reverse=True),
@@ -81,13 +81,13 @@ def input_bars(
     base = alt.Chart(alt.InlineData(values=rows(chosen.with_row_index("place"))))
     y = alt.Y("input:N", title=None, sort=alt.EncodingSortField("place", op="min"), axis=alt.Axis(labelLimit=150))
     x = alt.X(
-        "value:Q", title=[f"share of the value of answer {answer}", "(units of reward)"], axis=alt.Axis(format="~g")
+        "value:Q", title=[f"share of the value of answer {answer}", "(units of reward)"], axis=alt.Axis(format=".3~g")
     )
     tips = [alt.Tooltip("input:N"), alt.Tooltip("value:Q", title="share", format="+.4~g")]
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="tick").encode(x=alt.X("zero:Q"))
     bars = base.mark_bar(color=palette.AGENT).encode(x=x, y=y, tooltip=tips)
-    title = f"in all {total:+.3g}" + (f", completeness error {error:.1g}" if error else "")
-    return _figure([bars, zero], height, width, dark, "Shares of the agent's inputs in a value.", title=title)
+    words = f"in all {total:+.3g}" + (f", completeness error {error:.1g}" if error else "")
+    return _figure([bars, zero], height, width, dark, "Shares of the agent's inputs in a value.", title=words)
 
 
 def calibration(
@@ -112,9 +112,10 @@ def calibration(
         return words_only("No decision with a value has changed a tie yet.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(counted))).transform_calculate(colour=owner_index("layer"))
     x = alt.X(
-        "predicted:Q", title=["predicted: the agent's value", "(units of reward)"],
+        "predicted:Q",
+        title=["predicted: the agent's value", "(units of reward)"],
         scale=alt.Scale(zero=False, padding=8),
-    )  # fmt: skip
+    )
     y = alt.Y(
         "realised:Q", title=["realised: what came of it", "(units of reward)"], scale=alt.Scale(zero=False, padding=8)
     )
@@ -158,10 +159,10 @@ def value_since(
         return words_only("This agent gave the answer no value.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(since))).transform_calculate(colour=owner_index("answer"))
     ticks = alt.Axis(values=whole_ticks(since["learned"], zero=False), format="d")
-    x = alt.X("learned:Q", title="decisions that the agent has learned from", axis=ticks,
+    x = alt.X("learned:Q", title="decisions learned from", axis=ticks,
               scale=alt.Scale(zero=False, nice=False, padding=8))  # fmt: skip
     y = alt.Y("value:Q", title=["value of the answer", "(units of reward)"], scale=alt.Scale(zero=False, padding=8),
-              axis=alt.Axis(format="~g"))  # fmt: skip
+              axis=alt.Axis(format=".3~g"))  # fmt: skip
     tips = [alt.Tooltip("learned:O", title="decisions learned from"), alt.Tooltip("value:Q", format="+.3~g")]
     layers: list[Any] = [
         base.mark_line(style="reference").encode(x=x, y=y),
@@ -201,7 +202,7 @@ def precedents(
     )
     x = alt.X("distance:Q", title="entries of the tie map that differ", scale=alt.Scale(nice=True, zero=True),
               axis=alt.Axis(values=whole_ticks(frame["distance"]), format="d"))  # fmt: skip
-    y = alt.Y("above_trend:Q", title=["reward above its trend", "(units of reward)"], axis=alt.Axis(format="~g"))
+    y = alt.Y("above_trend:Q", title=["reward above its trend", "(units of reward)"], axis=alt.Axis(format=".3~g"))
     colour = alt.Color("colour:N", scale=owner_scale(), legend=None)
     tips = [
         alt.Tooltip("decision:O"),
@@ -220,7 +221,7 @@ def _figure(
     layers: list[Any], height: int, width: Width, dark: bool, description: str, title: str | None = None
 ) -> alt.LayerChart:
     more: dict[str, Any] = (
-        {} if title is None else {"title": alt.TitleParams(wrap(title, 44), fontSize=12, fontWeight="normal")}
+        {} if title is None else {"title": alt.TitleParams(wrap(title, 34), fontSize=12, fontWeight="normal")}
     )
     return alt.LayerChart(
         layer=layers, height=height, width=width, config=vega_config(dark), autosize=_FIT, description=description,

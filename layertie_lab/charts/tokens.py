@@ -49,7 +49,7 @@ def lens_curve(lens: pl.DataFrame, *, height: int = 240, width: Width = 460, dar
     if interval:
         layers.append(base.mark_rule(style="interval").encode(x=x, y=alt.Y("low:Q"), y2="high:Q"))
     layers += [
-        base.transform_filter("datum.depth == 0").mark_point(filled=True, size=60, color=palette.TRAIN, opacity=1)
+        base.transform_filter("datum.depth == 0").mark_point(filled=False, size=60, color=palette.TRAIN, opacity=1)
         .encode(x=x, y=y, tooltip=tips),
         base.transform_filter("datum.depth > 0").mark_point(filled=True, size=70, opacity=1)
         .encode(x=x, y=y, color=alt.Color("colour:N", scale=owner_scale(), legend=None), tooltip=tips),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..agent.explanations import explain, input_attribution, state_ablation
-from ..analysis.calibration import predicted_and_realised, rank_agreement
+from ..analysis.calibration import predicted_and_realised, rank_agreement, within_passes
 from ..analysis.precedents import nearest_decisions
 from ..core.errors import AnalysisError
 from ..core.events import Came
@@ -26,6 +26,8 @@ _RETURNS = ("paper", "official-code")
 
 def reasons(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
     """Why the decision that follows this moment; the probe text does not matter.
+
+    Of returns, `calibration` is within passes (`analysis.calibration.within_passes`).
 
     Options: until (the last decision that is known of; None = the latest that is stored).
 
@@ -54,6 +56,9 @@ def reasons(inspection: Inspection, probe: Probe, options: dict[str, Any], tick:
     frames["precedents"] = nearest_decisions(run.decisions, run.ties, state.decision).to_dicts()
     tick(0.8)
     predicted = _predicted(inspection, done)
+    facts["returns"] = inspection.config.agent.policy in _RETURNS
+    if facts["returns"]:
+        predicted = within_passes(predicted, inspection.config.model.layers)
     frames["calibration"] = predicted.to_dicts()
     try:
         facts["agreement"] = rank_agreement(predicted)

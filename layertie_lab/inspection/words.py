@@ -102,7 +102,9 @@ def _came(facts: Facts) -> list[str]:
     ]  # fmt: skip
     lines = [f"What the agent learned from, then: {', '.join(told)} (units of reward)."] if told else []
     if came["realised"] is not None:
-        known = " so far: the run has not gone on for long enough" if came["truncated"] else ""
+        early = ", with training's own gain, as it is in the first pass"
+        unknown = ", so far: the run has not gone on for long enough" if facts["returns"] else early
+        known = unknown if came["truncated"] else ""
         lines.append(f"What came of it, counted as its values are: {came['realised']:+.3g}{known}.")
     return lines
 
@@ -114,9 +116,13 @@ def _agreement(facts: Facts) -> list[str]:
     if found["value"] is None:
         return ["Whether its values are right cannot be said: one side of the comparison never varies."]
     return [
-        f"Rank correlation of its values with what came of them: {found['value']:.2f} [{found['low']:.2f}, "
-        f"{found['high']:.2f}] over {found['decisions']} decisions that changed a tie."
+        f"Rank correlation of its values with what came of them{_within(facts)}: {found['value']:.2f} "
+        f"[{found['low']:.2f}, {found['high']:.2f}] over {found['decisions']} decisions that changed a tie."
     ]
+
+
+def _within(facts: Facts) -> str:
+    return " (both less their means over the pass around)" if facts["returns"] else ""
 
 
 _SENTENCES: dict[str, Callable[[Facts], list[str]]] = {

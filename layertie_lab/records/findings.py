@@ -60,7 +60,9 @@ def forget_from(run: Path, decision: int) -> None:
     """Remove what was found after a decision or later ones: of a log that was cut and goes on otherwise."""
     for path in (run / "looks").glob("*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):
-            if json.loads(path.read_bytes())["question"]["decision"] >= decision:
+            question = json.loads(path.read_bytes())["question"]
+            until = question.get("options", {}).get("until") or question["decision"]
+            if max(question["decision"], until) >= decision:
                 discard(path)
 
 

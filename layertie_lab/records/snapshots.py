@@ -24,6 +24,7 @@ from ..core.errors import RecordError, StorageError
 from . import sealing
 from .directory import RunDirectory
 from .disk import discard, replace, storage_error, temporary_beside, writing
+from .findings import forget_from
 from .sealing import Tensor
 
 _NAME = re.compile(r"(\d{5,})\.safetensors")
@@ -166,9 +167,11 @@ class SnapshotWriter:
         path = _path(self._directory, decision)
         with writing(path.parent):
             path.parent.mkdir(exist_ok=True)
-        for later, file in _found(self._directory).items():
-            if later > decision:
-                discard(file)
+        later = [file for known, file in _found(self._directory).items() if known > decision]
+        for file in later:
+            discard(file)
+        if later or path.exists():  # of a log that was cut
+            forget_from(self._directory.path, decision)
         digests = {group: _digest(tensors) for group, tensors in groups.items()}
         # What lies in this very file is written again with it.
         changed = [

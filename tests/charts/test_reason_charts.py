@@ -62,7 +62,7 @@ def test_a_bar_is_the_share_of_an_input_and_the_title_their_sum() -> None:
     tops = {bar.fields["input"]: bar.box[1] for bar in bars if bar.box}
     assert sorted(tops, key=tops.__getitem__) == list(shares)
     frame = MADE["inputs"][0]
-    assert "in all +0.25, completeness error 0.0004" in words(reasons.input_bars(frame, 0))
+    assert "in all +0.25, completeness error 0.0004" in " ".join(words(reasons.input_bars(frame, 0)))
     assert "in all +0.32" in words(reasons.input_bars(frame.with_columns(completeness_error=0.0), 1))
     assert "share of the value of answer 1" in words(reasons.input_bars(frame, 1))
 

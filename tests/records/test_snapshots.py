@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from layertie_lab.core.errors import RecordError
-from layertie_lab.records import snapshots
+from layertie_lab.records import findings, snapshots
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.snapshots import SnapshotWriter, link_snapshots, load_snapshot, snapshot_decisions
 
@@ -94,10 +94,20 @@ def test_a_writer_goes_on_where_an_earlier_one_stopped(directory: RunDirectory) 
 
 def test_those_of_a_log_that_was_cut_are_forgotten(directory: RunDirectory) -> None:
     store(directory, range(6)).close()
+    questions = [{"decision": d, "options": {}} for d in (2, 3, 5)] + [{"decision": 2, "options": {"until": 4}}]
+    for question in questions:
+        findings.keep(directory.path, question, {"frames": {}})
     writer = SnapshotWriter(directory, 1 << 20)
     writer.keep(3, state(30.0), {"decision": 3})
     writer.close()
     assert snapshot_decisions(directory) == [0, 1, 2, 3]
+    # What was found of them is forgotten with them, also of what came of an earlier decision.
+    assert [findings.find(directory.path, question) is not None for question in questions] == [
+        True,
+        False,
+        False,
+        False,
+    ]
     assert load_snapshot(directory, 3).tensors["moving"]["weight"][0] == 30.0
 
 
