@@ -160,7 +160,7 @@ def _layers(title: str | None = "layer (0 = first)") -> alt.X:
 
 def _bars(frame: pl.DataFrame, axis: str | list[str], name: str, x: alt.X) -> list[alt.Chart]:
     base = alt.Chart(alt.InlineData(values=rows(frame.sort("layer"))))
-    interval = {"low", "high"} <= set(frame.columns)
+    interval = _known(frame, "low") and _known(frame, "high")
     shown = [
         ("low", "interval: low", interval), ("high", "interval: high", interval),
         ("completeness_error", "completeness error", _known(frame, "completeness_error")),

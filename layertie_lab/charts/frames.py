@@ -62,6 +62,17 @@ def rows(frame: pl.DataFrame) -> list[Row]:
     return frame.with_columns(finite).to_dicts()
 
 
+def whole_ticks(counts: pl.Series, *, zero: bool = True) -> list[int]:
+    """Ticks at whole numbers alone (Vega's `tickMinStep` lets halves through), up to the largest of some counts.
+
+    Args:
+        counts: What is counted.
+        zero: Whether they begin at 0, or else at the smallest.
+    """
+    first, last = 0 if zero else int(counts.min() or 0), int(counts.max() or 0)  # type: ignore[arg-type]
+    return list(range(first, last + 1, 1 + (last - first) // 10))
+
+
 def table_rows(frame: pl.DataFrame, table: str, columns: Sequence[str]) -> list[Row]:
     """Rows of a run's table with the columns that a chart reads, in order of time, not thinned.
 

@@ -60,7 +60,7 @@ def memory_of_maps(
         alt.Tooltip("mb:Q", title="MB", format=",.4~g"),
     ]
     bars = base.mark_bar(height=alt.RelativeBandSize(0.66)).encode(
-        x=alt.X("mb:Q", title="memory at the fullest moment of a step (MB)", stack="zero"), y=y, color=colour,
+        x=alt.X("mb:Q", title=["memory at the fullest", "moment of a step (MB)"], stack="zero"), y=y, color=colour,
         order=alt.Order("place:Q"), tooltip=tips,
     )  # fmt: skip
     words = (
@@ -106,7 +106,8 @@ def memory_by_layer(
         color=alt.Color("colour:N", scale=owner_scale(), legend=None),
         opacity=alt.Opacity(
             "component:O", sort=None, legend=None,
-            scale=alt.Scale(domain=list(_SOLID), range=list(_SOLID.values())),
+            # Left to itself, the scale would be one of points between the first two.
+            scale=alt.Scale(type="ordinal", domain=list(_SOLID), range=list(_SOLID.values())),
         ),
     )  # fmt: skip
     return _figure([bars], height, width, dark, "Memory by layer at the fullest moment of a step.")

@@ -15,6 +15,13 @@ from .palette import DARK_PAGE, LIGHT_PAGE
 _OPTIONS: dict[str, Any] = {"actions": {"export": True, "source": False, "compiled": False, "editor": False}}
 
 
+class _InScript(json.JSONEncoder):
+    """JSON that a script can hold: rows may have the words that would end it, or keep it from ending."""
+
+    def encode(self, o: Any) -> str:
+        return super().encode(o).replace("<", "\\u003c")
+
+
 def to_html(chart: alt.TopLevelMixin, *, title: str = "", dark: bool = False) -> str:
     """The page's text, about a megabyte: the chart with Vega inside, to be opened from disk or sent by mail.
 
@@ -27,7 +34,7 @@ def to_html(chart: alt.TopLevelMixin, *, title: str = "", dark: bool = False) ->
         AnalysisError: The package vl-convert-python, which brings Vega along, is not installed.
     """
     try:
-        page: str = chart.to_html(inline=True, embed_options=_OPTIONS)
+        page: str = chart.to_html(inline=True, embed_options=_OPTIONS, json_kwds={"cls": _InScript})
     except (ImportError, ValueError) as error:
         if "vl-convert" not in str(error) and "vl_convert" not in str(error):
             raise
@@ -66,8 +73,7 @@ def to_page(
             bare = {key: value for key, value in spec.items() if key != "usermeta"} | {"config": vega_config(dark)}
             if not isinstance(bare.get("width"), int):
                 bare["width"] = "container"
-            # A script may not hold its own end.
-            text = json.dumps(bare).replace("</", "<\\/")
+            text = _InScript().encode(bare)
             calls.append(f"vegaEmbed('#{place}', {text}, options).catch(console.error);")
             caption = escape(spec.get("usermeta", {}).get("caption", ""))
             body.append(f"<figure><h3>{escape(name)}</h3><div class='plot' id='{place}'></div>")

@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from . import palette
-from .frames import check, rows
+from .frames import check, rows, whole_ticks
 from .parts import words_only
 from .strips import owner_index, owner_scale
 from .theme import vega_config
@@ -130,7 +130,9 @@ def calibration(
         x=x, y=y, color=alt.Color("colour:N", scale=owner_scale(), legend=None), tooltip=tips
     )
     words = "too few decisions for a rank correlation"
-    if agreement is not None and agreement["value"] is not None:
+    if agreement is not None and agreement["value"] is None:
+        words = "no rank correlation: one side is the same for all"
+    elif agreement is not None:
         words = f"rank correlation {agreement['value']:.2f} [{agreement['low']:.2f}, {agreement['high']:.2f}]"
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="reference").encode(y=alt.Y("zero:Q"))
     title = f"{counted.height} decisions; {words}".replace("-", "\u2212")
@@ -156,7 +158,8 @@ def value_since(
     if since.is_empty():
         return words_only("This agent gave the answer no value.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(since))).transform_calculate(colour=owner_index("answer"))
-    x = alt.X("learned:Q", title="decisions learned from", axis=alt.Axis(tickMinStep=1, format="d"),
+    ticks = alt.Axis(values=whole_ticks(since["learned"], zero=False), format="d")
+    x = alt.X("learned:Q", title="decisions learned from", axis=ticks,
               scale=alt.Scale(zero=False, nice=False, padding=8))  # fmt: skip
     y = alt.Y("value:Q", title=["value of the answer", "(units of reward)"], scale=alt.Scale(zero=False, padding=8),
               axis=alt.Axis(format=".3~g"))  # fmt: skip
@@ -198,7 +201,7 @@ def precedents(
         words="datum.choice == datum.layer ? 'own' : '\u2192' + datum.choice",
     )
     x = alt.X("distance:Q", title="entries of the tie map that differ", scale=alt.Scale(nice=True, zero=True),
-              axis=alt.Axis(tickMinStep=1, format="d"))  # fmt: skip
+              axis=alt.Axis(values=whole_ticks(frame["distance"]), format="d"))  # fmt: skip
     y = alt.Y("above_trend:Q", title=["reward above its trend", "(units of reward)"], axis=alt.Axis(format=".3~g"))
     colour = alt.Color("colour:N", scale=owner_scale(), legend=None)
     tips = [

@@ -180,7 +180,7 @@ def similarity_against_cost(
     return alt.LayerChart(
         layer=parts, height=height, width=width, config=vega_config(dark),
         title=alt.TitleParams(
-            f"{frame.height} ties of one model", subtitle=_correlation_words(correlations, method),
+            f"{frame.height} ties of one model", subtitle=_correlation_words(correlations, method), subtitleFontSize=12,
         ),
         description=f"{title} against the change of the loss, for {frame.height} pairs of layers.",
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),

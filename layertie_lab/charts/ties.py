@@ -66,8 +66,10 @@ def cost_matrix(
         .encode(x=x, y=y, stroke=alt.Stroke("colour:N", scale=owner_scale(), legend=None)),
     ]
     if layers <= 16:
-        ink = f"abs(datum.change) > {largest / 6}"
-        short = "replace(replace(format(datum.change, '+.3f'), '0.', '.'), '-', '\u2212')"
+        # Whichever of black and white stands out more: purple gets dark much sooner than orange.
+        ink = f"datum.change > {largest * 0.25} || datum.change < {largest * -0.55}"
+        number = "format(datum.change, '+.3f')"
+        short = f"abs(datum.change) < 1 ? replace({number}, '0.', '.') : {number}"
         parts.append(
             base.transform_filter("!datum.present")
             .transform_calculate(words=f"datum.change === 0 ? '0' : {short}")

@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from . import palette
-from .frames import check, rows
+from .frames import check, rows, whole_ticks
 from .parts import words_only
 from .strips import owner_index, owner_scale
 from .theme import vega_config
@@ -30,8 +30,11 @@ def lens_curve(lens: pl.DataFrame, *, height: int = 240, width: Width = 460, dar
         AnalysisError: A column is missing.
     """
     check(lens, ["depth", "layer", "owner", "loss"], "a frame of the logit lens")
+    if lens.is_empty():
+        return words_only("Nothing has been predicted yet.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(lens))).transform_calculate(colour=owner_index("owner"))
-    x = alt.X("depth:Q", title="layers passed (0: the embedding alone)", axis=alt.Axis(tickMinStep=1, format="d"))
+    ticks = alt.Axis(values=whole_ticks(lens["depth"]), format="d")
+    x = alt.X("depth:Q", title="layers passed (0: the embedding alone)", axis=ticks)
     interval = "low" in lens.columns
     y = alt.Y(
         "loss:Q", title="loss (nats per token)" if interval else "loss of the token (nats)", scale=alt.Scale(zero=False)
@@ -70,10 +73,12 @@ def lens_tokens(
         AnalysisError: A column is missing.
     """
     check(lens, ["depth", "target", "top", "top_probability"], "a frame of the lens of one token")
+    if lens.is_empty():
+        return words_only("No token is picked.", height=height, width=width, dark=dark)
     cells, at = [], 0
     for row in lens.iter_rows(named=True):
         for place, (token, chance) in enumerate(zip(row["top"], row["top_probability"], strict=True)):
-            cells.append({"depth": row["depth"], "place": place + 1, "text": names[at], "probability": chance,
+            cells.append({"depth": row["depth"], "place": place + 1, "text": _visible(names[at]), "probability": chance,
                           "true": token == row["target"]})  # fmt: skip
             at += 1
     base = alt.Chart(alt.InlineData(values=cells))
@@ -90,7 +95,8 @@ def lens_tokens(
         .encode(x=x, y=y),
         base.mark_text(fontSize=12, limit=60).encode(
             x=x, y=y, text="text:N",
-            color=alt.condition("datum.probability > 0.6", alt.value("#111111"), alt.value("#ffffff")),
+            # From there on black stands out more than white.
+            color=alt.condition("datum.probability > 0.46", alt.value("#111111"), alt.value("#ffffff")),
         ),
     ]  # fmt: skip
     return _figure(layers, height, width, dark, "Likeliest tokens after each layer.")
@@ -111,6 +117,8 @@ def entropy_matrix(
         AnalysisError: A column is missing.
     """
     check(entropy, ["layer", "owner", "head", "entropy", "low", "high", "share"], "a frame of attention entropies")
+    if entropy.is_empty():
+        return words_only("No head has been looked at yet.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(entropy)))
     axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
     x, y = alt.X("layer:O", title="layer (0 = first)", axis=axis), alt.Y("head:O", title="head", axis=axis)
@@ -148,7 +156,8 @@ def attention_row(
     if attention.is_empty():
         return words_only("No token is picked.", height=height, width=width, dark=dark)
     mean = attention.group_by("layer", "key").agg(pl.col("weight").mean()).sort("layer", "key")
-    cells = [row | {"text": pieces[row["key"]]} for row in rows(mean)]
+    texts = [_visible(piece) for piece in pieces]
+    cells = [row | {"text": texts[row["key"]]} for row in rows(mean)]
     base = alt.Chart(alt.InlineData(values=cells))
     read = int(attention["key"].max() or 0) + 1  # type: ignore[arg-type]
     named = list(range(0, read, max(1, -(-read // 10))))
@@ -166,6 +175,11 @@ def attention_row(
     ]
     return _figure([base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips)], height, width, dark,
                    "Attention from one token, by layer.")  # fmt: skip
+
+
+def _visible(text: str) -> str:
+    """A token's text with its spaces shown: a cell with nothing in it would look like one without a token."""
+    return text.replace(" ", "\u2423")
 
 
 def _figure(layers: list[Any], height: int, width: Width, dark: bool, description: str) -> alt.LayerChart:

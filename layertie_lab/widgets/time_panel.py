@@ -96,3 +96,6 @@ class TimePanel(anywidget.AnyWidget):
             except LayertieError as error:
                 name = {"move": "about", "probe": "problem", "other": "other_problem"}[kind]
                 self.show(**{name: str(error)})
+            finally:
+                # Where nothing has changed, the page would keep what was chosen.
+                self.send({"kind": "done"})

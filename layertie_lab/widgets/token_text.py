@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -55,17 +56,18 @@ class TokenText(anywidget.AnyWidget):
 
         Args:
             pieces: The text of each token.
-            values: A number for each, or None.
+            values: A number for each, or None; one that is not finite counts as none.
             tips: A sentence for each.
             legend: What the colour means, with its unit.
             largest: The number with the full colour; None = the largest there is.
             picked: The token that is marked.
             sentence: What is said of it.
         """
-        sizes = [abs(value) for row in values for value in row if value is not None]
+        numbers = [[None if v is None or not math.isfinite(v) else float(v) for v in row] for row in values]
+        sizes = [abs(value) for row in numbers for value in row if value is not None]
         shown = [
             {
-                "pieces": list(row), "values": [None if v is None else float(v) for v in values[number]],
+                "pieces": list(row), "values": numbers[number],
                 "tips": list(tips[number]) if tips else [],
             }
             for number, row in enumerate(pieces)

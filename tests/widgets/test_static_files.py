@@ -12,12 +12,19 @@ from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
 from layertie_lab.widgets.assets import STATIC, VEGA
 from layertie_lab.widgets.branch_tree import BranchTree
 from layertie_lab.widgets.hypothesis_panel import HypothesisPanel
+from layertie_lab.widgets.pictures import Pictures
+from layertie_lab.widgets.rows_table import RowsTable
 from layertie_lab.widgets.rules_panel import RulesPanel
 from layertie_lab.widgets.study_list import StudyList
+from layertie_lab.widgets.time_panel import TimePanel
+from layertie_lab.widgets.token_text import TokenText
 
 FILES = sorted(path for path in STATIC.rglob("*") if path.suffix in (".js", ".css"))
 NAMESPACES = re.compile(r"https?://(www\.w3\.org/|vega\.github\.io/schema/)")
-WIDGETS = (LiveChart, SteerPanel, TieMapView, HypothesisPanel, StudyList, BranchTree, RulesPanel)
+WIDGETS = (
+    LiveChart, SteerPanel, TieMapView, HypothesisPanel, StudyList, BranchTree, RulesPanel, Pictures, TimePanel,
+    RowsTable, TokenText,
+)  # fmt: skip
 
 
 def test_there_are_files() -> None:
@@ -50,7 +57,7 @@ def test_a_widget_is_one_module_with_one_way_in(widget: type) -> None:
     assert code.count("export default") == 1
     assert code.rstrip().endswith("export default { render };")
     assert not re.search(r"^\s*import ", code, re.MULTILINE)
-    assert ("vegaBundle=" in code) == (widget is LiveChart)
+    assert ("vegaBundle=" in code) == (widget in (LiveChart, Pictures))
     assert ".ll {" in str(widget._css)  # type: ignore[attr-defined]
 
 

@@ -2,77 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from marimo_pages import Page, served
 
 pytestmark = pytest.mark.browser
-
-PAGE = Path(__file__).parent / "widgets_page.py"
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("server")
-    command = [sys.executable, "-m", "marimo", "run", str(PAGE), "--headless", "--no-token", "--host", "127.0.0.1"]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            [*command, "--port", str(port)], cwd=folder, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            for _ in range(150):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
-                    break
-                except OSError:
-                    time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait(10)
+    with served("widgets_page.py", tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
-class Visit:
-    """A page with the widgets on it, and what it asked for and complained of."""
+class Visit(Page):
+    """A page with the widgets of a run on it."""
 
     def __init__(self, browser: Any, address: str, query: str = "", **context: Any) -> None:
-        self.context = browser.new_context(**({"viewport": {"width": 1366, "height": 900}} | context))
-        self.page = self.context.new_page()
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.received = 0
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("websocket", lambda ws: ws.on("framereceived", self._count))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
-        self.page.goto(f"{address}/?{query}")
+        super().__init__(browser, f"{address}/?{query}", **context)
         self.steer = self.page.locator(".ll-steer")
         self.charts = self.page.locator(".ll-charts")
         self.map = self.page.locator(".ll-map")
         self.steer.wait_for(timeout=30_000)
         self.charts.locator("canvas").nth(2).wait_for(timeout=15_000)
         self.until(lambda: self.map.get_attribute("data-hand") == "1")
-
-    def _count(self, frame: Any) -> None:
-        self.received += len(frame if isinstance(frame, bytes | str) else frame.get("payload", ""))
-
-    def until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, f"waited in vain; the page says {self.complaints}"
-            self.page.wait_for_timeout(20)
 
     def data(self, name: str) -> str:
         return self.charts.get_attribute(f"data-{name}") or ""
@@ -86,9 +42,6 @@ class Visit:
 
     def is_paused(self) -> bool:
         return self.steer.get_attribute("data-status") == "paused"
-
-    def close(self) -> None:
-        self.context.close()
 
 
 @pytest.fixture
@@ -130,9 +83,7 @@ def test_charts_live_on_while_rows_come(visit: Callable[..., Visit]) -> None:
     assert at.charts.locator("canvas").evaluate_all("all => all.map(canvas => canvas.mark)") == ["first"] * 3
     assert per_second < 25_000, f"{per_second:.0f} bytes per second"
 
-    assert not [
-        url for url in at.requests if "127.0.0.1" not in url.split("?")[0] and not url.startswith(("data:", "blob:"))
-    ]
+    assert at.far_requests() == []
     assert at.complaints == []
 
 

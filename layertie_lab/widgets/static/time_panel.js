@@ -14,7 +14,15 @@ class TimePanel {
     this.now = this.button("Now", "Look at the latest, and move on with the run", () => this.move(null));
     this.about = html("p", { class: "ll-sentence", role: "status" });
     this.slider.addEventListener("input", () => this.move(this.nearest(Number(this.slider.value))));
-    this.number.addEventListener("change", () => this.move(this.nearest(Number(this.number.value))));
+    this.number.addEventListener("input", () => (this.typing = true));
+    this.number.addEventListener("blur", () => (this.typing = false));
+    this.number.addEventListener("change", () => {
+      this.typing = false;
+      this.move(this.nearest(Number(this.number.value)));
+    });
+    // One up or down would mostly be nearest to the decision that one comes from.
+    this.slider.addEventListener("keydown", (event) => this.step(event, { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }));
+    this.number.addEventListener("keydown", (event) => this.step(event, { ArrowDown: -1, ArrowUp: 1 }));
     const moment = html("span", { class: "ll-moment" }, "Look at decision", this.number, this.back, this.slider, this.on, this.now);
     root.append(html("div", { class: "ll-line" }, moment, this.about), html("div", { class: "ll-line ll-folds" }, this.probe(), this.others()));
     this.repaint = oncePerFrame(() => this.paint());
@@ -74,6 +82,13 @@ class TimePanel {
     return stored[Math.max(0, Math.min(stored.length - 1, at))] ?? null;
   }
 
+  step(event, directions) {
+    if (!(event.key in directions)) return;
+    event.preventDefault();
+    this.typing = false;
+    this.move(this.neighbour(directions[event.key]));
+  }
+
   /** Ask for a moment; of several in a frame the last. */
   move(decision) {
     if (decision === undefined) return;
@@ -98,9 +113,8 @@ class TimePanel {
     for (const input of [this.slider, this.number]) {
       set(input, { max: last });
       input.disabled = stored.length === 0;
-      if (this.waiting === null && document.activeElement !== this.number) input.value = decision ?? 0;
+      if (this.waiting === null && !(input === this.number && this.typing)) input.value = decision ?? 0;
     }
-    if (this.waiting === null) this.number.value = decision ?? 0;
     set(this.back, { "aria-disabled": decision === null || decision === stored[0] ? "true" : "false" });
     set(this.on, { "aria-disabled": decision === null || decision === last ? "true" : "false" });
     set(this.now, { "aria-disabled": stored.length ? "false" : "true", "data-pressed": this.get("follows") && stored.length ? "" : null });
@@ -116,7 +130,11 @@ class TimePanel {
     const count = this.get("sequences");
     if (count) this.count.value = count;
     set(this.own, { hidden: this.get("typed") ? null : "" });
-    if (document.activeElement !== this.text && this.get("typed")) this.text.value = this.get("typed");
+    const typed = this.get("typed");
+    if (typed !== this.shownTyped) {
+      this.shownTyped = typed;
+      if (typed) this.text.value = typed;
+    }
     say(this.wrong, this.get("problem"));
     say(this.warning, this.get("warning"));
     const pieces = this.get("pieces");
@@ -152,8 +170,10 @@ function render({ model, el }) {
   const names = ["stored", "decision", "follows", "about", "source", "sequences", "pieces", "typed", "warning", "problem"];
   names.push("others", "other", "other_stored", "other_decision", "other_problem");
   const stop = observe(model, names, panel.repaint);
+  model.on("msg:custom", panel.repaint);
   return () => {
     stop();
+    model.off("msg:custom", panel.repaint);
     stopTheme();
   };
 }

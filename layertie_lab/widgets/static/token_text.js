@@ -20,11 +20,12 @@ class TokenText {
 
   paint() {
     const sequences = this.get("sequences");
-    if (sequences !== this.shown) this.build(sequences);
+    const key = JSON.stringify([this.get("largest"), this.get("legend")]);
+    if (sequences !== this.shown || key !== this.shownKey) this.build(sequences, key);
     const picked = this.get("picked").join(" ");
     for (const [place, element] of this.tokens) set(element, { "data-picked": place === picked ? "" : null });
-    this.focus ??= this.tokens.keys().next().value;
-    if (picked) this.focusOn(picked, false);
+    // The way in by the keyboard; afterwards the keyboard stays where it is.
+    if (!this.tokens.has(this.focus)) this.focusOn(this.tokens.has(picked) ? picked : this.tokens.keys().next().value, false);
     say(this.title, this.get("title"));
     say(this.sentence, this.get("sentence"));
     this.title.hidden = this.legend.hidden = sequences.length === 0;
@@ -32,8 +33,9 @@ class TokenText {
     this.root.dataset.picked = picked;
   }
 
-  build(sequences) {
-    this.shown = sequences;
+  build(sequences, key) {
+    [this.shown, this.shownKey] = [sequences, key];
+    const kept = this.body.contains(this.root.getRootNode().activeElement) ? this.focus : undefined;
     this.tokens.clear();
     this.focus = undefined;
     const largest = this.get("largest");
@@ -50,6 +52,7 @@ class TokenText {
       return html("div", { class: "ll-sequence" }, html("span", { class: "ll-number" }, sequences.length > 1 ? String(sequence) : ""), html("p", {}, ...tokens));
     });
     this.body.replaceChildren(...rows);
+    if (this.tokens.has(kept)) this.focusOn(kept, true);
     const swatch = (value) => {
       const box = html("span", { class: "ll-swatch" });
       box.style.backgroundColor = shade(value, largest);
