@@ -176,7 +176,7 @@ def _check_text(directory: RunDirectory, data: TokenData) -> None:
     if found != dict(opened.split_tokens) or opened.vocabulary_size != data.vocabulary_size or not same:
         raise RecordError(
             f"Expected the text that the run read ({opened.corpus}), but here it is another one ({data.description}).",
-            "Look at it where it was made: built-in corpora differ between versions of Python, and files may be edited.",
+            "Look at it where it was made: built-in corpora differ between versions of Python, files may be edited.",
         )
 
 
