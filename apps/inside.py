@@ -293,7 +293,7 @@ class Inside:
         """The view's options as they stand on the page."""
         asks = tab.asks[tab.button]
         options = dict(asks.options) | tab.panel.chosen
-        if asks.view == "similarity" and self.time.other:
+        if asks.view in ("similarity", "weights") and self.time.other:
             path = self._other_path(self.time.other)
             options["other"] = {"run": str(path), "decision": self.time.other_decision}
         if asks.view == "token" and self._picked is not None:

@@ -117,7 +117,8 @@ def make_tabs() -> dict[str, Tab]:
     """Name -> tab, in the order of the page."""
     return {
         "similarity": _tab(
-            "Similarity", {"Compare layers": Ask("similarity"), "What each layer adds": Ask("profile")},
+            "Similarity", {"Compare layers": Ask("similarity"), "What each layer adds": Ask("profile"),
+                           "Their weights, one by one": Ask("weights")},
             repeats="Compare again",
         ),
         "attribution": _tab(

@@ -71,6 +71,17 @@ CAPTIONS: dict[str, str] = {
         " owner. A white cross: not above what unrelated layers reach one time in twenty. A white dot, where a freshly"
         " initialised model was compared too: not above what the same pair shows there, before any training."
     ),
+    "weights": (
+        "How alike one weight matrix is in each pair of layers: the cosine between its entries. Outlined pairs are tied"
+        " and so equal; the small squares along the axes show each layer's owner. A white cross: not above what entries"
+        " matched at random reach one time in twenty. Weights are not sampled, so there is no interval."
+    ),
+    "weights_of_models": (
+        "How alike one weight matrix is in each layer of the one model (rows) and of the other (columns): the cosine"
+        " between its entries. The small squares along the axes show each layer's owner in its own model. A white"
+        " cross: not above what entries matched at random reach one time in twenty. Models from different seeds have"
+        " no entries in common order, so that 0 says nothing about what they do."
+    ),
     "attribution": (
         "How much each layer contributes by the method named on the axis. A bar has the colour of the layer's owner;"
         " an arrow above names the owner of a tied layer; the upright line is the interval. Attribution is to the"

@@ -84,6 +84,16 @@ def _similarity(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Ma
     return made
 
 
+def _weights(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
+    frame, made = frames["weights"].rename({"tensor": "method", "cosine": "value"}), {}
+    names = ("layer of this run", "layer of the other") if "other" in facts else ("layer a", "layer b")
+    caption = "weights_of_models" if "other" in facts else "weights"
+    for tensor in frame["method"].unique(maintain_order=True):
+        spec = similarity_heatmap(frame, method=tensor, names=names, width="container", height=320).to_dict()
+        made[f"Weights of {tensor} (cosine)"] = captioned(spec, caption)
+    return made
+
+
 def _profile(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
     size: dict[str, Any] = {"width": "container", "height": 200}
     profile, spectra = frames["profile"], frames["spectra"]
@@ -180,6 +190,7 @@ def _reasons(frames: dict[str, pl.DataFrame], facts: Mapping[str, Any]) -> Made:
 
 _MAKERS: dict[str, Callable[[dict[str, pl.DataFrame], Mapping[str, Any]], Made]] = {
     "similarity": _similarity,
+    "weights": _weights,
     "profile": _profile,
     "attribution": _attribution,
     "costs": _costs,

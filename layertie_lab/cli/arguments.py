@@ -65,6 +65,8 @@ class Show:
     """How many of the latest decisions to list."""
     similarity: bool = False
     """How alike its layers are."""
+    weights: bool = False
+    """How alike each weight matrix is in its layers."""
     profile: bool = False
     """What each layer adds to the residual stream, and the spectra of its weights."""
     attribution: bool = False

@@ -19,7 +19,8 @@ from ..records import findings
 from . import arguments
 
 TITLES = {
-    "similarity": "How alike the layers are", "profile": "What each layer adds",
+    "similarity": "How alike the layers are", "weights": "How alike their weights are",
+    "profile": "What each layer adds",
     "attribution": "What each layer does for the loss", "tokens": "How well tokens are predicted",
     "costs": "What every change of a tie would cost at once", "reasons": "Why the agent answers so",
     "memory": "What a training step holds in memory",
@@ -68,7 +69,7 @@ def look(
 
 def _options(view: str, command: arguments.Show) -> dict[str, Any]:
     """Options of a view, as far as they differ from its own."""
-    if view == "similarity" and command.other is not None:
+    if view in ("similarity", "weights") and command.other is not None:
         last = stored_decisions(command.other)[-1:] if command.other_at is None else [command.other_at]
         if not last:
             raise RecordError(f"Expected a stored state of {command.other}, but it has none.", "Name another run.")
@@ -163,6 +164,10 @@ def _memory(rows: list[dict[str, Any]]) -> list[Table]:
     return [table]
 
 
+def _weights(rows: list[dict[str, Any]]) -> list[Table]:
+    return _matrices([row | {"method": row["tensor"], "value": row["cosine"]} for row in rows])
+
+
 def _profile(rows: list[dict[str, Any]]) -> list[Table]:
     return _per_layer([row | {"method": row["measure"]} for row in rows])
 
@@ -193,7 +198,7 @@ def _precedents(rows: list[dict[str, Any]]) -> list[Table]:
 
 
 _TABLES = {
-    "similarity": _matrices, "profile": _profile, "attribution": _per_layer, "lens": _lens, "costs": _costs,
-    "inputs": _inputs, "precedents": _precedents, "memory": _memory,
+    "similarity": _matrices, "weights": _weights, "profile": _profile, "attribution": _per_layer, "lens": _lens,
+    "costs": _costs, "inputs": _inputs, "precedents": _precedents, "memory": _memory,
 }  # fmt: skip
 """Frame -> tables; the rest stands in the JSON and in the charts."""

@@ -55,7 +55,7 @@ def _reached(run: RunSummary) -> tuple[str, str, str]:
     return f"{run.decisions} of {run.budget}", loss, datetime.fromtimestamp(run.modified).strftime("%Y-%m-%d %H:%M")
 
 
-VIEWS = ("similarity", "profile", "attribution", "tokens", "costs", "reasons", "memory")
+VIEWS = ("similarity", "weights", "profile", "attribution", "tokens", "costs", "reasons", "memory")
 """Flags of `layertie show` that look inside."""
 
 

@@ -14,7 +14,7 @@ from ..analysis.fresh import freshly_initialised
 from ..analysis.memory import ledger, official_line
 from ..analysis.profile import update_profile
 from ..analysis.similarity import METHODS, REPRESENTATIONS, layer_similarity
-from ..analysis.spectra import spectra
+from ..analysis.spectra import spectra, tensor_similarity
 from ..core.errors import AnalysisError
 from .moment import Inspection
 from .probe import Probe
@@ -43,9 +43,27 @@ def similarity(inspection: Inspection, probe: Probe, options: dict[str, Any], ti
     methods = options.get("methods") or (METHODS if same_shape else REPRESENTATIONS)
     fresh = freshly_initialised(model), freshly_initialised(other.model, seed=1)
     frame = layer_similarity(model, tokens, methods, other=other.model, fresh=fresh, tick=tick)
+    frames = {"similarity": frame.to_dicts(), "aligned": diagonal(frame).to_dicts()}
+    return {"frames": frames, "facts": _named(inspection, other)}
+
+
+def _named(inspection: Inspection, other: Inspection) -> dict[str, Any]:
+    """Facts about another model."""
     name = "this run" if other.path.resolve() == inspection.path.resolve() else other.path.name
-    facts = {"other": f"{name} after decision {other.decision}", "other_layers": len(other.ties)}
-    return {"frames": {"similarity": frame.to_dicts(), "aligned": diagonal(frame).to_dicts()}, "facts": facts}
+    return {"other": f"{name} after decision {other.decision}", "other_layers": len(other.ties)}
+
+
+def weights(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
+    """Frame `weights` of `analysis.spectra.tensor_similarity` for the weight matrices; the probe text does not matter.
+
+    Options: other, as in `similarity`; the models must have equal widths.
+    """
+    model, beside = inspection.model, options.get("other")
+    other = None if beside is None else Inspection.of(beside["run"], beside["decision"])
+    matrices = [name for name, p in model.stack.layers[0].named_parameters() if p.ndim == 2]
+    frame = tensor_similarity(model, None if other is None else other.model, tick=tick)
+    found = {"frames": {"weights": frame.filter(pl.col("tensor").is_in(matrices)).to_dicts()}}
+    return found if other is None else found | {"facts": _named(inspection, other)}
 
 
 def profile(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:

@@ -24,6 +24,7 @@ View = Callable[[Inspection, Probe, dict[str, Any], Tick], Found]
 
 VIEWS: dict[str, View] = {
     "similarity": layer_views.similarity,
+    "weights": layer_views.weights,
     "profile": layer_views.profile,
     "attribution": layer_views.attribution,
     "memory": layer_views.memory,

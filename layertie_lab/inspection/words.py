@@ -22,14 +22,14 @@ def moment(decision: int) -> str:
 
 def probe(facts: Facts) -> str:
     """What was looked at: the moment, and the probe set where it matters, in a sentence or two."""
-    if facts["view"] in _WITHOUT_PROBE:
-        return f"One run, {moment(facts['decision'])}."
     other = f", beside {facts['other']}" if "other" in facts else ""
+    if facts["view"] in _WITHOUT_PROBE:
+        return f"One run, {moment(facts['decision'])}{other}."
     warnings = " ".join(facts["warnings"])
     return f"One run, {moment(facts['decision'])}{other}; probe set: {facts['probe']}. {warnings}".strip()
 
 
-_WITHOUT_PROBE = ("reasons", "memory", "sample")
+_WITHOUT_PROBE = ("weights", "reasons", "memory", "sample")
 """Views that the probe text does not matter to."""
 
 

@@ -234,6 +234,15 @@ def spectra() -> list[Row]:
     ]  # fmt: skip
 
 
+def weights() -> list[Row]:
+    return [
+        {"tensor": tensor, "layer_a": a, "layer_b": b, "owner_a": OWNERS[a], "owner_b": OWNERS[b],
+         "cosine": 1.0 if OWNERS[a] == OWNERS[b] else 0.02, "null": 0.1,
+         "distance": 0.0 if OWNERS[a] == OWNERS[b] else 1.4, "entries": 64, "models": 1}
+        for tensor in ("qkv", "up") for a in range(4) for b in range(4)
+    ]  # fmt: skip
+
+
 PROPOSAL = {"decision": 8, "layer": 1, "choice": 1, "legal": [0, 1]}
 AGREEMENT = {"value": -0.25, "low": -0.5, "high": 0.125, "decisions": 4}
 NAMES = [[TEXTS[token] for token in row["top"]] for row in lens_of_token()]
@@ -241,6 +250,7 @@ PIECES = ["The", " ", "<b>"]
 
 ANSWERS: dict[str, Answer] = {
     "similarity": {"frames": {"similarity": similarity("cka") + similarity("weights")}, "facts": {}},
+    "weights": {"frames": {"weights": weights()}, "facts": {}},
     "profile": {"frames": {"profile": profile(), "spectra": spectra()}, "facts": {}},
     "attribution": {"frames": {"attribution": attribution("skipped") + attribution("conductance")}, "facts": {}},
     "costs": {

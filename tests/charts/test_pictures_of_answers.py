@@ -18,6 +18,7 @@ from layertie_lab.analysis import attention, attribution_rows, calibration, lens
 from layertie_lab.analysis.memory import SCHEMA as LEDGER
 from layertie_lab.analysis.profile import SCHEMA as PROFILE
 from layertie_lab.analysis.similarity import SCHEMA as SIMILARITY
+from layertie_lab.analysis.spectra import SIMILARITY as WEIGHTS
 from layertie_lab.analysis.spectra import SPECTRA
 from layertie_lab.charts import CAPTIONS
 from layertie_lab.charts.looks import pictures
@@ -26,6 +27,7 @@ from layertie_lab.inspection.views import VIEWS
 
 EXPECTED: dict[str, dict[str, str]] = {
     "similarity": {"What passes the layers (CKA)": "similarity", "Their weights (cosine)": "similarity"},
+    "weights": {"Weights of qkv (cosine)": "weights", "Weights of up (cosine)": "weights"},
     "profile": {
         "How much each layer adds": "update_profile",
         "Which way it points": "update_profile",
@@ -81,6 +83,7 @@ def test_the_answers_made_by_hand_have_the_columns_of_analysis() -> None:
     frames = {(view, name): rows for view, answer in ANSWERS.items() for name, rows in answer["frames"].items()}
     for place, schema in {
         ("similarity", "similarity"): SIMILARITY, ("profile", "profile"): PROFILE, ("profile", "spectra"): SPECTRA,
+        ("weights", "weights"): WEIGHTS,
         ("attribution", "attribution"): attribution_rows.SCHEMA,
         ("costs", "costs"): {**tie_costs.SCHEMA, "q_value": pl.Float64},
         ("costs", "correlations"): tie_evidence.CORRELATIONS, ("memory", "memory"): LEDGER,

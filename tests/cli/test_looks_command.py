@@ -14,7 +14,7 @@ from layertie_lab.inspection.moment import Inspection
 from layertie_lab.inspection.views import Question, answer
 from layertie_lab.records.findings import find
 
-VIEWS = ["similarity", "profile", "attribution", "tokens", "costs", "reasons", "memory"]
+VIEWS = ["similarity", "weights", "profile", "attribution", "tokens", "costs", "reasons", "memory"]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_what_is_asked_is_in_the_json_and_in_the_page(
 def test_every_view_as_tables(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(run), *(f"--{view}" for view in VIEWS), "--at", "9", "--probe-sequences", "4"]) == 0
     text = capsys.readouterr().out
-    for words in ("How alike the layers are", "What each layer adds", "What each layer does for the loss",
+    for words in ("How alike the layers are", "attention.", "What each layer adds", "What each layer does for the loss",
                   "layers passed", "change of the loss", "Decision 9 asks about layer", "untied",
                   "4 sequences of 16"):  # fmt: skip
         assert words in text

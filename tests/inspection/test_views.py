@@ -167,5 +167,5 @@ def test_reasons_of_a_decision_are_those_it_had(text_file: Path, tmp_path: Path,
 
 
 def test_a_view_that_there_is_not_is_refused(recorded: Path) -> None:
-    with pytest.raises(AnalysisError, match="Expected a view out of similarity, profile"):
+    with pytest.raises(AnalysisError, match="Expected a view out of similarity, weights, profile"):
         look(recorded, "x-ray")
