@@ -55,7 +55,7 @@ def _(desk, mo):
     _pair = mo.Html(f'<div class="explorer-pair"><div>{_form}</div><div>{_twins}</div></div>')
     _map, _glance = mo.ui.anywidget(_inside.tie_map), mo.ui.anywidget(_inside.glance)
     _then = mo.Html(f'<div class="explorer-pair"><div>{_map}</div><div>{_glance}</div></div>')
-    _moment = mo.vstack([mo.ui.anywidget(_inside.time), _then])
+    _time = mo.ui.anywidget(_inside.time)
     _views = {
         title: mo.vstack([mo.ui.anywidget(widget) for widget in widgets]) for title, widgets in _inside.widgets.items()
     }
@@ -64,7 +64,8 @@ def _(desk, mo):
             "Decisions": mo.ui.anywidget(desk.table),
             "Did it matter?": mo.vstack([_pair, mo.ui.anywidget(_tried.studies), mo.ui.anywidget(_tried.tree)]),
             "Rules": mo.ui.anywidget(desk.ruling.panel),
-            "Look inside": mo.vstack([_moment, mo.ui.tabs(_views)]),
+            # One block, so that the scrubber stays in sight above all that it moves.
+            "Look inside": mo.Html(f'<div><div class="explorer-time">{_time}</div>{_then}{mo.ui.tabs(_views)}</div>'),
             "Audit": mo.vstack([mo.ui.anywidget(desk.auditing.panel), mo.ui.anywidget(desk.auditing.chart)]),
         }
     )

@@ -91,9 +91,10 @@ class Inside:
             self.glance.set({})
             self.time.show(
                 stored=[], decision=None, follows=True, about="", problem="", warning="", typed="", sequences=8,
-                others={}, other="", other_decision=None, other_stored=[], other_problem="",
+                others={}, other="", other_decision=None, other_stored=[], other_problem="", source="", pieces=[],
             )  # fmt: skip
             self.refresh()
+            self._renew()
 
     def refresh(self) -> None:
         """What the run on the page has stored by now."""
@@ -116,6 +117,8 @@ class Inside:
                 self.time.show(stored=[], decision=None, follows=True, about=NOTHING)
                 return
             self.time.show(stored=stored, follows=follows)
+            if not follows and self.time.pieces:
+                return  # a past moment stays as it is
             self._show_moment(decision)
             self._show_probe()
             if not self.time.others:
@@ -133,13 +136,15 @@ class Inside:
         if not isinstance(entry, Came):
             return
         due = [t for t in self.tabs.values() if t.panel.every and entry.decision % t.panel.every == 0]
-        if self.time.follows and (due or monotonic() > self._news):
-            self._news = monotonic() + NEWS_SECONDS
-            with suppress(LayertieError):  # the run's folder may be on its way out
-                self.refresh()
-                for tab in due:
-                    if tab.seen and tab.future is None:
-                        self._ask(self._name(tab), tab.button)
+        if not due and monotonic() < self._news:
+            return
+        self._news = monotonic() + NEWS_SECONDS
+        with suppress(LayertieError):  # the run's folder may be on its way out
+            self.refresh()
+            for tab in self.tabs.values():
+                # What is on the page of a run that goes on may be a little old, but not nothing.
+                if self.time.follows and tab.seen and tab.future is None and (tab in due or not tab.shown):
+                    self._renew_one(tab)
 
     def _move(self, decision: int | None) -> None:
         with self._lock:
@@ -308,9 +313,16 @@ class Inside:
         from layertie_lab.inspection.views import Question
 
         tab, path = self.tabs[name], self._hold.path
-        asks = tab.asks[button]
-        if path is None or self.time.decision is None:
+        asks, decision = tab.asks[button], self.time.decision
+        if path is None or decision is None:
             raise LayertieError("Expected a moment to look at, but nothing is stored yet.", "Press Step or Run first.")
+        if self._before(asks) not in self.time.stored:
+            self._cancel(name)
+            self._refuse(
+                tab, f"What the agent saw before decision {decision} is not stored any more. Look at a decision whose "
+                f"predecessor is, or make it again: layertie branch {path.name} --decision {decision}"
+            )  # fmt: skip
+            return
         with self._lock:
             self._cancel(name)
             tab.chosen = button
@@ -325,8 +337,15 @@ class Inside:
             future = self.inspector.ask(question, lambda done: (method := share()) and method(name, done))
             tab.future = future
             if not future.done():
-                tab.panel.show(share=-1.0, alarm=False, sentence=f"Looking {moment(self.time.decision)} ...")
+                tab.panel.show(share=-1.0, alarm=False, sentence=f"Looking {moment(decision)} ...")
         future.add_done_callback(lambda done: (method := answered()) and method(name, standing, done))
+
+    @staticmethod
+    def _refuse(tab: Tab, sentence: str) -> None:
+        """Say why there is no answer; what was shown before is of something else."""
+        can_ask = tab.panel.can_ask
+        tab.clear()
+        tab.panel.show(sentence=sentence, alarm=True, can_ask=can_ask)
 
     def _share(self, name: str, done: float) -> None:
         tab = self.tabs[name]
@@ -348,8 +367,11 @@ class Inside:
             tab.future = None
             error = done.exception()
             if error is not None:
-                cancelled = isinstance(error, CancelledError)
-                tab.panel.show(share=None, alarm=not cancelled, sentence="Cancelled." if cancelled else str(error))
+                if isinstance(error, CancelledError):
+                    tab.panel.show(share=None, alarm=False, sentence="Cancelled.")
+                else:
+                    self._refuse(tab, str(error))
+                    tab.shown = standing
                 return
             tab.shown = standing
             tab.show(done.result())
@@ -369,9 +391,10 @@ def _about(decision: int, row: dict[str, Any] | None) -> str:
         return f"The run {moment(decision)}."
     who = {"human": "a person", "agent": "the agent"}.get(row["by"], row["by"])
     mark = ", an override" if row["overridden"] else ""
+    owners = f"{row['owners']} owner{'' if row['owners'] == 1 else 's'}"
     return (
         f"After decision {decision}: layer {row['layer']} {answer(row['layer'], row['choice'])} (by {who}{mark}); "
-        f"reward {row['reward']:.3g}, training loss {row['train_loss']:.3f}, {row['owners']} owners."
+        f"reward {row['reward']:.3g}, training loss {row['train_loss']:.3f}, {owners}."
     )
 
 

@@ -53,7 +53,7 @@ def attribution_bars(
         *_bars(frame, axis, title or (f"{method} ({unit})" if unit else method), _layers()),
         _owners(frame, _layers()),
     ]
-    words = _target_words(frame)
+    words = [*_target_words(frame), *_error_words(frame)]
     heading: dict[str, Any] = {"title": _small_title(words)} if words else {}
     return alt.LayerChart(
         layer=parts, height=height, width=width, config=vega_config(dark),
@@ -248,10 +248,14 @@ def _agreement_words(attribution: pl.DataFrame) -> str:
 def _panel_words(frame: pl.DataFrame, method: str) -> str:
     does = "its own weights lower the loss" if method.startswith("replaced") else "lowers the loss"
     words = [method, f"{'above' if method in RISES else 'below'} 0: {does}"]
-    if _known(frame, "completeness_error") and _known(frame, "total"):
-        error = frame.select(pl.col("completeness_error").max()).item()
-        words.append(f"completeness error up to {error:.2g} of {frame.get_column('total')[0]:.2g}")
-    return " · ".join(words)
+    return " · ".join([*words, *_error_words(frame)])
+
+
+def _error_words(frame: pl.DataFrame) -> list[str]:
+    if not (_known(frame, "completeness_error") and _known(frame, "total")):
+        return []
+    error = frame.select(pl.col("completeness_error").max()).item()
+    return [f"completeness error up to {error:.2g} of {frame.get_column('total')[0]:.2g}".replace("-", "\u2212")]
 
 
 def _target_words(frame: pl.DataFrame) -> list[str]:

@@ -61,9 +61,9 @@ CAPTIONS: dict[str, str] = {
     "costs": (
         "What would happen at once: the change of the loss if the layer of a row copied the layer of a column (its own"
         " number: trained on its own), everything else as it is and nothing trained in between. Purple: the loss rises;"
-        " orange: it falls. Outlined, in its owner's colour: the present tie. A white cross: the interval over probe"
-        " sequences holds 0. Untying costs nothing at once, since the layer starts on a copy; what it is worth shows"
-        " only after training."
+        " orange: it falls; shades are stretched around 0. Outlined, in its owner's colour: the present tie. A white"
+        " cross: the interval over probe sequences holds 0. Untying costs nothing at once, since the layer starts on a"
+        " copy; what it is worth shows only after training."
     ),
     "similarity": (
         "How alike each pair of layers is: the shade (and number) in row a, column b. Outlined pairs are tied to each"
@@ -85,7 +85,8 @@ CAPTIONS: dict[str, str] = {
     "attribution": (
         "How much each layer contributes by the method named on the axis. A bar has the colour of the layer's owner;"
         " an arrow above names the owner of a tied layer; the upright line is the interval. Attribution is to the"
-        " layer's position, so tied layers differ."
+        " layer's position, so tied layers differ. Each bar is of its layer's own update, and later layers read what"
+        " earlier ones wrote: bars of different layers do not add up to a whole."
     ),
     "attribution_of_token": (
         "How much each layer contributes to the loss of the picked token, by the method named on the axis: above zero"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,6 +61,18 @@ def rows(frame: pl.DataFrame) -> list[Row]:
         if kind.is_float()
     ]
     return frame.with_columns(finite).to_dicts()
+
+
+def extent(values: pl.Series) -> float:
+    """The smallest of 1, 2, 5, 10, ... (and tenths, ...) that no value is beyond, either way; 1 where all are 0.
+
+    Scales that end there stay the same for data that are nearly the same, so that a picture need not be made anew.
+    """
+    largest = float(values.abs().max() or 0)  # type: ignore[arg-type]
+    if not largest:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(largest))
+    return next(float(f"{step * power:.0e}") for step in (1, 2, 5, 10) if step * power >= largest * (1 - 1e-9))
 
 
 def whole_ticks(counts: pl.Series, *, zero: bool = True) -> list[int]:

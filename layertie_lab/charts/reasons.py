@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from . import palette
-from .frames import check, rows, whole_ticks
+from .frames import check, extent, rows, whole_ticks
 from .parts import words_only
 from .strips import owner_index, owner_scale
 from .theme import vega_config
@@ -37,7 +37,7 @@ def ablation_matrix(
         return words_only("This agent's values read no map.", height=height, width=width, dark=dark)
     farthest = ablation.sort(pl.col("change").abs(), descending=True).group_by("entry", "answer").first()
     cells = rows(farthest.sort("entry", "answer"))
-    largest = float(farthest["change"].abs().max() or 0) or 1.0  # type: ignore[arg-type]
+    largest = extent(farthest["change"])
     axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
     base = alt.Chart(alt.InlineData(values=cells))
     x = alt.X("entry:O", title="layer with another tie", axis=axis)

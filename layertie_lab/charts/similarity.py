@@ -9,7 +9,7 @@ from typing import Any, Literal
 import altair as alt
 import polars as pl
 
-from .frames import check, of_method, rows
+from .frames import check, extent, of_method, rows
 from .parts import words_only
 from .strips import owner_index, owner_scale
 from .theme import vega_config
@@ -24,6 +24,8 @@ SIMILARITY_TITLES = {
     "agent": "value to the agent (units of reward)",
 }
 """Legend title for each method of `analysis.similarity`."""
+_ROOM = 22
+"""Pixels that a number needs in its cell."""
 _FROM_ZERO = ("cka", "neighbours", "procrustes")
 _PAIR = ["layer_a", "layer_b", "value", "method", "owner_a", "owner_b"]
 _SCATTER = ["method", "layer", "answer", "owner", "similarity", "change", "low", "high", "counts"]
@@ -89,7 +91,11 @@ def similarity_heatmap(
     if numbered:
         dark_cell = "datum.value > 0.55 || datum.value < -0.8" if signed else "datum.value < 0.6"
         parts.append(
-            base.mark_text(fontSize=max(9, min(14, int(cell) // 3)), baseline="middle").encode(
+            # A narrow page has no room for numbers; the shade and the tip are left.
+            base.mark_text(
+                fontSize=max(9, min(14, int(cell) // 3)), baseline="middle",
+                opacity=alt.expr(f"width < {across * _ROOM} ? 0 : 1"),
+            ).encode(
                 x=x, y=y, text=alt.Text("value:Q", format=".2f"),
                 color=alt.condition(dark_cell, alt.value("#ffffff"), alt.value("#111111")),
             )
@@ -97,7 +103,7 @@ def similarity_heatmap(
     # Below the number, where there is one.
     below, area = cell * 0.32 if numbered else 0, min(36.0, (cell * 0.3) ** 2)
     itself = "" if two else "datum.layer_a != datum.layer_b && "
-    mark: dict[str, Any] = {"opacity": 1, "size": area, "yOffset": below}
+    mark: dict[str, Any] = {"opacity": 1, "size": area * 1.4, "yOffset": below}
     if "null" in frame.columns:
         parts.append(
             base.transform_filter(f"{itself}datum.value <= datum.null")
@@ -155,7 +161,7 @@ def similarity_against_cost(
     )
     x = alt.X("similarity:Q", title=title, scale=alt.Scale(zero=False, padding=12))
     # Losses differ by orders of magnitude between pairs, and may fall as well as rise.
-    largest = float(frame["change"].abs().max() or 0) or 1.0  # type: ignore[arg-type]
+    largest = extent(frame["change"])
     scale = alt.Scale(type="symlog", constant=largest / 50, padding=8, nice=False)
     axis = alt.Axis(values=_stretched(largest), format="~g")
     y = alt.Y("change:Q", title=["rise of the loss if tied now", "(nats per token)"], scale=scale, axis=axis)

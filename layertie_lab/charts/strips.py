@@ -129,7 +129,9 @@ def q_values(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
         )
     )
     answer_axis = alt.Y("name:N", title="answer", sort=alt.EncodingSortField("answer", op="min"))
-    value_axis = alt.X("q_value:Q", title="value (units of reward)", axis=alt.Axis(format="~g"))
+    value_axis = alt.X(
+        "q_value:Q", title="value (units of reward)", axis=alt.Axis(format=".3~g", tickCount=5, labelOverlap=True)
+    )
     bars = base.mark_bar(height=alt.RelativeBandSize(0.72)).encode(
         x=value_axis,
         y=answer_axis,

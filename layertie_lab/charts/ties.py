@@ -7,13 +7,15 @@ from typing import Literal
 import altair as alt
 import polars as pl
 
-from .frames import check, rows
+from .frames import check, extent, rows
 from .palette import OWNER_COLOURS
 from .parts import words_only
 from .strips import owner_scale
 from .theme import vega_config
 
 COLUMNS = ["layer", "answer", "owner", "present", "change", "low", "high"]
+_ROOM = 32
+"""Pixels that a number needs in its cell."""
 _SIGNED = "purpleorange"
 
 
@@ -36,7 +38,7 @@ def cost_matrix(
         return words_only("Nothing has been asked yet.", height=height, width=width, dark=dark)
     cells = rows(costs.with_columns(uncertain=(pl.col("low") < 0) & (pl.col("high") > 0)))
     layers = costs["layer"].n_unique()
-    largest = float(costs["change"].abs().max() or 0) or 1.0  # type: ignore[arg-type]
+    largest = extent(costs["change"])
     axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
     x = alt.X("answer:O", title="answer: the layer it would copy", axis=axis)
     y = alt.Y("layer:O", title="layer asked about", axis=axis)
@@ -73,13 +75,14 @@ def cost_matrix(
         parts.append(
             base.transform_filter("!datum.present")
             .transform_calculate(words=f"datum.change === 0 ? '0' : {short}")
-            .mark_text(fontSize=10 if layers > 8 else 12)
+            # A narrow page has no room for numbers; the shade and the tip are left.
+            .mark_text(fontSize=10 if layers > 8 else 12, opacity=alt.expr(f"width < {layers * _ROOM} ? 0 : 1"))
             .encode(x=x, y=y, text="words:N", color=alt.condition(ink, alt.value("#ffffff"), alt.value("#111111")))
         )
     if any(cell["uncertain"] for cell in cells):
         parts.append(
             base.transform_filter("datum.uncertain")
-            .mark_point(shape="cross", filled=True, size=18, opacity=1, color="#ffffff", stroke="#111111",
+            .mark_point(shape="cross", filled=True, size=34, opacity=1, color="#ffffff", stroke="#111111",
                         strokeWidth=0.6, yOffset=max(6.0, height / max(1, layers) * 0.32))
             .encode(x=x, y=y)
         )  # fmt: skip

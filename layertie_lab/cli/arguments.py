@@ -94,7 +94,7 @@ class Show:
     probe_text: Path | None = None
     """A text file as the probe set, in place of validation sequences."""
     html: Path | None = None
-    """Write the charts as a page that needs no network."""
+    """Write the charts as a page that needs no network; without a view: similarity, attribution, memory."""
 
 
 @dataclass(frozen=True)

@@ -110,10 +110,13 @@ def _print(view: str, kept: dict[str, Any], console: Console) -> None:
     console.print(probe(kept["facts"]), soft_wrap=True, style="dim")
     for words in sentences(kept["facts"]):
         console.print(words, soft_wrap=True, markup=False)
+    if "other" in kept["facts"]:
+        console.print(f"Rows: layers of this run. Columns: of {kept['facts']['other']}.", soft_wrap=True)
     for name, rows in kept["frames"].items():
         if name in _TABLES and rows:
             for table in _TABLES[name](rows):
                 console.print(table)
+    console.print("More (intervals, nulls, other frames): --json; as charts: --html PAGE.", style="dim", soft_wrap=True)
 
 
 def _matrices(rows: list[dict[str, Any]]) -> list[Table]:
@@ -150,6 +153,17 @@ def _costs(rows: list[dict[str, Any]]) -> list[Table]:
         present = " (as it is)" if row["present"] else ""
         ends = f"{row['low']:+.4f} to {row['high']:+.4f}"
         table.add_row(str(row["layer"]), answered + present, f"{row['change']:+.4f}", ends, value)
+    return [table]
+
+
+def _correlations(rows: list[dict[str, Any]]) -> list[Table]:
+    table = Table("against the change of the loss", "rank correlation", "interval", "p", "ties", box=None)
+    for row in rows:
+        if row["measure"] == "spearman":
+            ends = "" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
+            value = "" if row["value"] is None else f"{row['value']:.2f}"
+            p = "" if row["mantel_p"] is None else f"{row['mantel_p']:.3f}"
+            table.add_row(row["method"], value, ends, p, str(row["pairs"]))
     return [table]
 
 
@@ -199,6 +213,6 @@ def _precedents(rows: list[dict[str, Any]]) -> list[Table]:
 
 _TABLES = {
     "similarity": _matrices, "weights": _weights, "profile": _profile, "attribution": _per_layer, "lens": _lens,
-    "costs": _costs, "inputs": _inputs, "precedents": _precedents, "memory": _memory,
+    "costs": _costs, "correlations": _correlations, "inputs": _inputs, "precedents": _precedents, "memory": _memory,
 }  # fmt: skip
 """Frame -> tables; the rest stands in the JSON and in the charts."""

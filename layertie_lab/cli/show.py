@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from ..core.errors import RecordError
+from ..core.errors import ConfigError, RecordError
 from ..core.ties import TieMap
 from ..records.runs import RunSummary, list_runs
 from ..records.tree import FOLDER, as_row, branches_of
@@ -59,6 +59,33 @@ VIEWS = ("similarity", "weights", "profile", "attribution", "tokens", "costs", "
 """Flags of `layertie show` that look inside."""
 
 
+def _check(command: arguments.Show, views: list[str]) -> None:
+    """Refuse flags that nothing would heed."""
+    alike = bool({"similarity", "weights"} & set(views)) or (command.html is not None and not views)
+    attributed = "attribution" in views or (command.html is not None and not views)
+    usual = arguments.Show(run=command.run)
+    any_view = bool(views) or command.html is not None
+    needs = {
+        "at": (any_view, "a view such as --similarity"),
+        "probe_sequences": (any_view, "a view such as --similarity"),
+        "probe_text": (any_view, "a view such as --similarity"),
+        "other": (alike, "--similarity or --weights"),
+        "other_at": (command.other is not None, "--other"),
+        "methods": (attributed, "--attribution"),
+        "baseline": (attributed, "--attribution"),
+    }
+    for name, (there, needed) in needs.items():
+        if getattr(command, name) != getattr(usual, name) and not there:
+            flag = name.replace("_", "-")
+            raise ConfigError(
+                f"Expected {needed} beside --{flag}, but it is not there.", f"Name it, or leave --{flag} out."
+            )
+    if command.probe_text is not None and command.probe_sequences != usual.probe_sequences:
+        raise ConfigError(
+            "Expected --probe-text or --probe-sequences, but got both.", "A text brings its own sequences."
+        )
+
+
 def show(command: arguments.Show, console: Console, progress: Console) -> dict[str, Any]:
     """A run's state as text, and as plain values; what was found inside, where that was asked for."""
     from ..records.reader import load_run
@@ -66,6 +93,7 @@ def show(command: arguments.Show, console: Console, progress: Console) -> dict[s
     run = load_run(command.run)
     result = describe(run, command.decisions)
     looks = [view for view in VIEWS if getattr(command, view)]
+    _check(command, looks)
     if looks or command.html is not None:
         from .looks import look
 

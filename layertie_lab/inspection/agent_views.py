@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from ..agent.explanations import explain, input_attribution, state_ablation
 from ..analysis.calibration import predicted_and_realised, rank_agreement, within_passes
@@ -61,11 +63,24 @@ def reasons(inspection: Inspection, probe: Probe, options: dict[str, Any], tick:
         predicted = within_passes(predicted, inspection.config.model.layers)
     frames["calibration"] = predicted.to_dicts()
     try:
+        _check_known(done, predicted, facts["returns"], inspection.config.agent.discount)
         facts["agreement"] = rank_agreement(predicted)
     except AnalysisError as error:
         facts["no_agreement"] = str(error)
     tick(1.0)
     return {"frames": frames, "facts": facts}
+
+
+def _check_known(done: pl.DataFrame, known: pl.DataFrame, returns: bool, discount: float) -> None:
+    """Refuse to judge returns none of which is known."""
+    valued = done["q_choice"].is_not_null().sum()
+    if returns and valued and known.is_empty():
+        needed = math.ceil(math.log(0.05) / math.log(discount))
+        raise AnalysisError(
+            f"Expected returns that are known, but with the discount {discount:g} one is known only when {needed} more "
+            f"decisions have followed; none of {valued} has so many yet.",
+            "Let the run go on.",
+        )
 
 
 def _predicted(inspection: Inspection, decisions: Any) -> Any:

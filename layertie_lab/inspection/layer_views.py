@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -12,6 +12,7 @@ from ..analysis.alignment import check_comparable, diagonal
 from ..analysis.attribution import Target, layer_attribution, loss_if_replaced, loss_if_skipped
 from ..analysis.fresh import freshly_initialised
 from ..analysis.memory import ledger, official_line
+from ..analysis.paths import Method
 from ..analysis.profile import update_profile
 from ..analysis.similarity import METHODS, REPRESENTATIONS, layer_similarity
 from ..analysis.spectra import spectra, tensor_similarity
@@ -39,12 +40,15 @@ def similarity(inspection: Inspection, probe: Probe, options: dict[str, Any], ti
         return {"frames": {"similarity": frame.to_dicts()}}
     other = Inspection.of(options["other"]["run"], options["other"]["decision"])
     check_comparable(inspection.config, other.config)
+    context = other.config.model.context
+    cut = {} if tokens.shape[1] <= context else {"probe": f"{probe.source}, cut to the {context} that the other reads"}
+    tokens = tokens[:, :context]
     same_shape = replace(inspection.config.model, layers=1) == replace(other.config.model, layers=1)
     methods = options.get("methods") or (METHODS if same_shape else REPRESENTATIONS)
     fresh = freshly_initialised(model), freshly_initialised(other.model, seed=1)
     frame = layer_similarity(model, tokens, methods, other=other.model, fresh=fresh, tick=tick)
     frames = {"similarity": frame.to_dicts(), "aligned": diagonal(frame).to_dicts()}
-    return {"frames": frames, "facts": _named(inspection, other)}
+    return {"frames": frames, "facts": _named(inspection, other) | cut}
 
 
 def _named(inspection: Inspection, other: Inspection) -> dict[str, Any]:
@@ -89,6 +93,12 @@ def attribution(inspection: Inspection, probe: Probe, options: dict[str, Any], t
     the first reason is raised.
     """
     methods = list(dict.fromkeys(options.get("methods") or ATTRIBUTION))
+    known = ("skipped", "replaced", *get_args(Method))
+    if unknown := [method for method in methods if method not in known]:
+        raise AnalysisError(
+            f"Expected methods out of {', '.join(known)}, but got {', '.join(map(repr, unknown))}.",
+            "Name some of these.",
+        )
     target = Target(*options["target"]) if options.get("target") else None
     passes = {"skipped": loss_if_skipped, "replaced": loss_if_replaced}
     rows: list[dict[str, Any]] = []

@@ -23,6 +23,8 @@ def moment(decision: int) -> str:
 def probe(facts: Facts) -> str:
     """What was looked at: the moment, and the probe set where it matters, in a sentence or two."""
     other = f", beside {facts['other']}" if "other" in facts else ""
+    if facts["view"] == "reasons":
+        return f"One run, before decision {facts['decision'] + 1}."
     if facts["view"] in _WITHOUT_PROBE:
         return f"One run, {moment(facts['decision'])}{other}."
     warnings = " ".join(facts["warnings"])
@@ -74,6 +76,9 @@ def _reasons(facts: Facts) -> list[str]:
         f"{len(proposal['legal'])} answers were legal."
     ]
     lines.append(f"The agent ({proposal['policy']}) {_proposed(proposal)}. Its values depend on {proposal['reads']}.")
+    if proposal["q_values"] is not None:
+        pairs = zip(proposal["legal"], proposal["q_values"], strict=True)
+        lines.append(f"Values: {', '.join(f'{answer(layer, one)} {value:+.3g}' for one, value in pairs)}.")
     if answered is None:
         lines.append("It has not been answered yet.")
         return [*lines, *_agreement(facts)]

@@ -45,7 +45,9 @@ def panel(tab: Tab):  # type: ignore[no-untyped-def]
 def shows(tab: Tab, decision: int) -> bool:
     """Whether what is shown is of the moment after a decision."""
     words = panel(tab).inner_text()
-    return f"One run, after decision {decision}" in words and "Looking" not in words
+    # Reasons are about the moment before it.
+    said = (f"One run, after decision {decision}", f"One run, before decision {decision}.")
+    return any(sentence in words for sentence in said) and "Looking" not in words
 
 
 def numbers(cells) -> list[float]:  # type: ignore[no-untyped-def]
@@ -84,8 +86,7 @@ def test_every_tab_at_the_end_at_decision_10_and_back(visit: Visit) -> None:
     at_60: dict[str, str] = {}
     for name, title in PICTURES.items():
         tab.tab(name)
-        # What the agent saw before decision 60 is the run after decision 59.
-        wait_for(lambda: shows(tab, 59 if name == "Reasons" else 60), 60, f"{name} at decision 60")  # noqa: B023
+        wait_for(lambda: shows(tab, 60), 60, f"{name} at decision 60")
         picture(tab, title).wait_for()
         time.sleep(0.5)
         at_60[name] = pixels(tab, title)
@@ -98,7 +99,7 @@ def test_every_tab_at_the_end_at_decision_10_and_back(visit: Visit) -> None:
     wait_for(lambda: pixels(tab, "Value of each answer to the agent") != values, 5, "the values at decision 10")
     for name, title in PICTURES.items():
         tab.tab(name)
-        wait_for(lambda: shows(tab, 9 if name == "Reasons" else 10), 60, f"{name} at decision 10")  # noqa: B023
+        wait_for(lambda: shows(tab, 10), 60, f"{name} at decision 10")
         wait_for(lambda: pixels(tab, title) != at_60[name], 10, f"another picture of {name}")  # noqa: B023
     tab.tab("Text")
     wait_for(lambda: len(panel(tab).locator("pre").inner_text()) > 50, 30, "a text by the model of decision 10")
@@ -233,3 +234,35 @@ def test_a_run_that_goes_on_elsewhere_and_one_that_is_over_can_be_looked_at(visi
     wait_for(lambda: at(other) == "14", 10, "the last decision")
     other.tab("What ties cost")
     picture(other, PICTURES["What ties cost"]).wait_for(timeout=60_000)
+
+
+def test_a_past_moment_stays_while_the_run_goes_on_and_the_scrubber_reaches_what_came(visit: Visit) -> None:
+    tab = looking(visit, f"{LAPTOP}&decisions=100000", decisions=12)
+    tab.tab("Memory")
+    wait_for(lambda: "One run, after" in panel(tab).inner_text(), 60, "a ledger")
+    go_to(tab, 3)
+    wait_for(lambda: shows(tab, 3), 60, "the ledger of decision 3")
+    reached = tab.decisions
+    wait_for(lambda: tab.decisions > reached + 4, 30, "the run to go on")
+    assert at(tab) == "3"
+    wait_for(lambda: int(moment(tab).locator("input[type=range]").get_attribute("max") or 0) > reached, 10, "the end")
+    go_to(tab, reached + 1)
+    wait_for(lambda: shows(tab, reached + 1), 60, "a decision that came meanwhile")
+    tab.pause()
+
+
+def test_another_run_brings_its_own_probe_set_and_is_looked_at_at_once(visit: Visit) -> None:
+    tab = looking(visit, "scale=laptop&threads=1&decisions=6&seed=11", decisions=6)
+    tab.until("finished")
+    first = tab.run
+    tab.tab("Memory")
+    wait_for(lambda: shows(tab, 6), 60, "the ledger of the first run")
+    assert "8 sequences of 64 tokens" in moment(tab).inner_text()
+    other = visit("scale=tiny&threads=1&decisions=5&seed=12")
+    other.start()
+    other.until("finished", seconds=60)
+    tab.open(other.run)
+    wait_for(lambda: shows(tab, 5), 60, "the ledger of the other run, unasked")
+    assert "8 sequences of 32 tokens" in moment(tab).inner_text()
+    tab.open(first)
+    wait_for(lambda: shows(tab, 6), 60, "the first again")

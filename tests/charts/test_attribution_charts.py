@@ -79,7 +79,7 @@ def test_methods_stand_above_each_other_and_their_ranks_below(several: pl.DataFr
     assert len(spec["vconcat"]) == 3 + 1
     said = words(picture(chart))
     assert "skipped · above 0: lowers the loss" in said
-    assert "conductance · below 0: lowers the loss · completeness error up to 0.012 of -1.5" in said
+    assert "conductance · below 0: lowers the loss · completeness error up to 0.012 of \u22121.5" in said
     assert any("least alike: skipped and replaced-before, Spearman's rho -1.00" in each for each in said)
     assert said.count("layer (0 = first)") == 1
     assert said.count("→0") == 1
@@ -124,3 +124,9 @@ def test_bad_frames_are_refused(several: pl.DataFrame) -> None:
 def test_every_method_has_a_title_and_the_picture_a_caption() -> None:
     assert set(_ATTRIBUTION) == {SKIPPED, *REPLACED, *get_args(Method)}
     assert len(charts.CAPTIONS["attribution_methods"]) > 60
+
+
+def test_bars_of_a_method_that_promises_a_sum_say_by_how_much_it_misses(several: pl.DataFrame) -> None:
+    said = words(picture(charts.attribution_bars(several, method="conductance")))
+    assert "completeness error up to 0.012 of \u22121.5" in said
+    assert not [line for line in words(picture(charts.attribution_bars(several, method="skipped"))) if "error" in line]

@@ -84,6 +84,11 @@ def test_a_text_of_ones_own(run: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["--similarity", "--probe-sequences", "0"], "1 to 64 probe sequences"),
         (["--tokens", "--probe-text", "nowhere.txt"], "Expected a probe text in nowhere.txt"),
         (["--similarity", "--other", "nowhere"], "nowhere"),
+        (["--at", "3"], "Expected a view such as --similarity beside --at"),
+        (["--costs", "--other", "nowhere"], "Expected --similarity or --weights beside --other"),
+        (["--similarity", "--other-at", "3"], "Expected --other beside --other-at"),
+        (["--memory", "--methods", "skipped"], "Expected --attribution beside --methods"),
+        (["--tokens", "--probe-text", "x.txt", "--probe-sequences", "4"], "but got both"),
     ],
 )
 def test_what_cannot_be_shown_is_said(

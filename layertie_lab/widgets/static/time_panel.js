@@ -18,7 +18,7 @@ class TimePanel {
     this.number.addEventListener("blur", () => (this.typing = false));
     this.number.addEventListener("change", () => {
       this.typing = false;
-      this.move(this.nearest(Number(this.number.value)));
+      if (this.number.value !== "") this.move(this.nearest(Number(this.number.value)));
     });
     // One up or down would mostly be nearest to the decision that one comes from.
     this.slider.addEventListener("keydown", (event) => this.step(event, { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }));
@@ -40,7 +40,7 @@ class TimePanel {
     this.count = html("select", {}, ...SEQUENCES.map((n) => html("option", { value: n }, `${n} sequences`)));
     this.count.addEventListener("change", () => this.askProbe(Number(this.count.value), ""));
     this.text = html("textarea", { rows: 3, placeholder: "Type or paste a text of your own", ...KEYS_STAY_HERE });
-    this.use = this.button("Use this text", "Look at this text", () => this.askProbe(8, this.text.value));
+    this.use = this.button("Use this text", "Look at this text", () => this.askProbe(8, this.text.value || " "));
     this.own = this.button("Use the validation set", "Look at the run's validation text again", () => this.askProbe(8, ""));
     this.wrong = html("p", { class: "ll-wrong", role: "alert" });
     this.warning = html("p", { class: "ll-warning" });
