@@ -300,7 +300,8 @@ def test_too_few_decisions_are_refused_with_what_there_is() -> None:
     assert rank_agreement(frame.head(LEAST))["decisions"] == LEAST
 
 
-def test_within_passes_an_agent_that_knows_the_time_alone_agrees_with_nothing() -> None:
+def test_within_passes_an_agent_that_knows_the_time_alone_agrees_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "RESAMPLES", 50)
     layers, values = 5, []
     for seed in range(20):
         draw = np.random.default_rng(seed)

@@ -66,6 +66,7 @@ def test_a_question_can_be_cancelled_and_the_next_is_answered(recorded: Path, in
     inspector.cancel(futures[2])  # answered: harmless
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_said_and_replaced(recorded: Path, inspector: Inspector) -> None:
     inspector.ask(Question(str(recorded), "memory", decision=8)).result(timeout=60)
     process = inspector._line.process
@@ -78,6 +79,7 @@ def test_a_process_that_is_killed_is_said_and_replaced(recorded: Path, inspector
     assert inspector.ask(Question(str(recorded), "memory", decision=9)).result(timeout=60)["frames"]
 
 
+@pytest.mark.slow
 def test_it_ends_when_nobody_holds_it(recorded: Path) -> None:
     inspector = Inspector()
     inspector.ask(Question(str(recorded), "memory", decision=1)).result(timeout=60)
