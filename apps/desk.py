@@ -39,7 +39,7 @@ from layertie_lab.widgets.settings_form import SettingsForm
 from layertie_lab.widgets.steer_panel import Command, SteerPanel
 from layertie_lab.widgets.tie_map_view import TieMapView
 
-FAREWELL_GRACE = 3.0
+FAREWELL_GRACE = 8.0
 """Seconds that a run goes on after its page has said farewell, so that a reloaded page finds it."""
 MEMORY_SECONDS = 2.0
 """Least time between two readings of the process's memory."""
