@@ -91,6 +91,8 @@ def _reasons(facts: Facts) -> list[str]:
 
 def _proposed(proposal: Facts) -> str:
     layer, choice, greedy = proposal["layer"], proposal["choice"], proposal["greedy"]
+    if choice is None:
+        return "trains each answer ahead before it proposes, so that its proposal is not known from here"
     drawn = "" if proposal["epsilon"] is None else f" (a random draw had probability {proposal['epsilon']:.2g})"
     if not proposal["explored"]:
         return f"proposed: {answer(layer, choice)}, its best answer{drawn}"
