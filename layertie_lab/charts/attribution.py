@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -10,7 +10,7 @@ import polars as pl
 from ..core.errors import AnalysisError
 from .frames import check, of_method, rows
 from .palette import OWNER_COLOURS
-from .parts import words_only
+from .parts import Width, figure, words_only
 from .strips import owner_scale
 from .theme import vega_config
 
@@ -26,7 +26,7 @@ def attribution_bars(
     method: str | None = None,
     title: str | None = None,
     height: int = 220,
-    width: int | Literal["container"] = 680,
+    width: Width = 680,
     dark: bool = False,
 ) -> alt.LayerChart:
     """One bar per layer in the colour of its owner, with its interval where known.
@@ -55,10 +55,9 @@ def attribution_bars(
     ]
     words = [*_target_words(frame), *_error_words(frame)]
     heading: dict[str, Any] = {"title": _small_title(words)} if words else {}
-    return alt.LayerChart(
-        layer=parts, height=height, width=width, config=vega_config(dark),
+    return figure(
+        parts, height=height, width=width, dark=dark,
         description=f"Attribution ({method}) to each of {len(frame)} layers.",
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         resolve=alt.Resolve(scale={"color": "independent", "stroke": "independent"}), **heading,
     )  # fmt: skip
 

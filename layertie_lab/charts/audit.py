@@ -10,11 +10,10 @@ import polars as pl
 from . import palette
 from .captions import CAPTIONS
 from .frames import LIMIT, check, rows, thin_extremes
-from .parts import names, words_only
+from .parts import Width, figure, names, words_only
 from .theme import vega_config
 
 Quantity = Literal["layers", "parameters", "memory"]
-Width = int | Literal["container"]
 
 _BOOKS: dict[Quantity, tuple[tuple[str, str, str], ...]] = {
     "layers": (
@@ -177,7 +176,6 @@ def _flow(audit: pl.DataFrame) -> alt.Chart:
 
 
 def _finished(layer: alt.Chart, height: int, width: Width, dark: bool, description: str) -> alt.LayerChart:
-    return alt.LayerChart(
-        layer=[layer], height=height, width=width, config=vega_config(dark), description=description,
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+    return figure(
+        [layer], height=height, width=width, dark=dark, description=description,
     )  # fmt: skip

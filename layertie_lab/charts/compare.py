@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import altair as alt
 import numpy as np
 import polars as pl
 
 from .frames import LIMIT, check, rows, thin_extremes
 from .palette import OWNER_COLOURS
-from .parts import names, words_only
+from .parts import Width, names, words_only
 from .theme import vega_config
 
 TITLES = {
@@ -31,7 +29,7 @@ _FEW = 60
 
 def compared_curves(
     curves: pl.DataFrame, points: pl.DataFrame | None = None, *, metric: str = "validation-loss", at: str = "steps",
-    width: int | Literal["container"] = 620, height: int = 300, dark: bool = False,
+    width: Width = 620, height: int = 300, dark: bool = False,
 ) -> alt.LayerChart:  # fmt: skip
     """The metric of every run (thin) and the mean of each group's lines as far as all of them go (thick).
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 import polars as pl
 
 from .frames import check, of_method, rows
 from .palette import OWNER_COLOURS
-from .parts import words_only
+from .parts import Width, figure, words_only
 from .strips import owner_index, owner_scale
-from .theme import vega_config
 
 _PROFILE = ["layer", "owner", "measure", "value", "low", "high", "sequences"]
 _SPECTRA = ["layer", "owner", "tensor", "index", "value"]
@@ -27,7 +26,7 @@ def update_profile_chart(
     *,
     measure: str | None = None,
     height: int = 200,
-    width: int | Literal["container"] = 560,
+    width: Width = 560,
     dark: bool = False,
 ) -> alt.LayerChart:
     """One measure of what each layer does to the residual stream, along the depth.
@@ -66,10 +65,9 @@ def update_profile_chart(
     ]
     if measure == "cosine":
         parts.insert(0, alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="tick").encode(y="zero:Q"))
-    return alt.LayerChart(
-        layer=parts, height=height, width=width, config=vega_config(dark),
+    return figure(
+        parts, height=height, width=width, dark=dark,
         description=f"{measure} of {frame.height} layers, means over {frame['sequences'][0]} sequences.",
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
     )  # fmt: skip
 
 
@@ -78,7 +76,7 @@ def spectra_chart(
     *,
     tensor: str | None = None,
     height: int = 280,
-    width: int | Literal["container"] = 460,
+    width: Width = 460,
     dark: bool = False,
 ) -> alt.LayerChart:
     """Singular values of one matrix in every layer, a line per block of weights in its owner's colour.
@@ -121,8 +119,7 @@ def spectra_chart(
         base.mark_line(strokeWidth=1.8, opacity=0.9).encode(x=x, y=y, color=colour, detail="owner:O"),
         base.mark_point(filled=True, size=14, opacity=0.9).encode(x=x, y=y, color=colour, tooltip=tips),
     ]
-    return alt.LayerChart(
-        layer=parts, height=height, width=width, config=vega_config(dark),
+    return figure(
+        parts, height=height, width=width, dark=dark,
         description=f"Singular values of {tensor} of {len(owners)} owners.",
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
     )  # fmt: skip

@@ -12,8 +12,7 @@ from . import palette
 from .captions import CAPTIONS
 from .frames import rows
 from .live import HOVER_DATA, live_spec
-from .parts import names
-from .theme import vega_config
+from .parts import figure, names
 
 
 def glance(q_values: pl.DataFrame, memory: pl.DataFrame, decision: int) -> dict[str, dict[str, Any]]:
@@ -60,9 +59,8 @@ def memory_bars(memory: pl.DataFrame | None = None, *, height: int = 200, dark: 
     tips = [alt.Tooltip("component:N"), alt.Tooltip("mb:Q", title="MB", format=",.4~g")]
     bars = base.mark_bar(height=alt.RelativeBandSize(0.62)).encode(x=x, y=y, color=colour, tooltip=tips)
     words = base.mark_text(align="left", dx=5, style="label").encode(x=x, y=y, text=alt.Text("mb:Q", format=",.3~g"))
-    return alt.LayerChart(
-        layer=[bars, words], datasets={"memory": [] if memory is None else rows(memory)}, height=height,
-        width="container", config=vega_config(dark),
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+    return figure(
+        [bars, words], datasets={"memory": [] if memory is None else rows(memory)}, height=height,
+        width="container", dark=dark,
         description="Memory of a training step by component.",
     )  # fmt: skip

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 import altair as alt
 import polars as pl
 
 from .frames import check, rows
 from .palette import MEMORY_COLOURS
-from .parts import names, words_only
+from .parts import Width, figure, names, words_only
 from .strips import owner_index, owner_scale
-from .theme import vega_config
 
-Width = int | Literal["container"]
 COLUMNS = ["map", "when", "kind", "component", "layer", "owner", "bytes"]
 _SOLID = {"parameters": 1.0, "gradients": 0.8, "optimizer": 0.65, "activations": 0.45, "temporaries": 0.25}
 """Component -> opacity within its owner's colour."""
@@ -68,7 +64,13 @@ def memory_of_maps(
         .mark_text(align="left", dx=5, style="label")
         .encode(x=alt.X("total:Q"), y=y, text=alt.Text("total:Q", format=",.4~g"))
     )
-    return _figure([bars, words], height, width, dark, "Memory of a training step under three tie maps.")
+    return figure(
+        [bars, words],
+        height=height,
+        width=width,
+        dark=dark,
+        description="Memory of a training step under three tie maps.",
+    )
 
 
 def memory_by_layer(
@@ -110,11 +112,6 @@ def memory_by_layer(
             scale=alt.Scale(type="ordinal", domain=list(_SOLID), range=list(_SOLID.values())),
         ),
     )  # fmt: skip
-    return _figure([bars], height, width, dark, "Memory by layer at the fullest moment of a step.")
-
-
-def _figure(layers: list[Any], height: int, width: Width, dark: bool, description: str) -> alt.LayerChart:
-    return alt.LayerChart(
-        layer=layers, height=height, width=width, config=vega_config(dark), description=description,
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-    )  # fmt: skip
+    return figure(
+        [bars], height=height, width=width, dark=dark, description="Memory by layer at the fullest moment of a step."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -11,9 +11,8 @@ import polars as pl
 from ..core.errors import AnalysisError
 from ..core.ties import TieMap
 from .frames import check
-from .parts import words_only
+from .parts import Width, figure, words_only
 from .strips import owner_scale
-from .theme import vega_config
 
 _ARC_POINTS = 25
 
@@ -23,7 +22,7 @@ def tie_map(
     *,
     decision: int | None = None,
     height: int = 150,
-    width: int | Literal["container"] = 680,
+    width: Width = 680,
     dark: bool = False,
 ) -> alt.LayerChart:
     """The layers in a row; an arc leads from each tied layer to its owner.
@@ -85,12 +84,11 @@ def tie_map(
                 color=storage, tooltip=tips,
             )
         )  # fmt: skip
-    return alt.LayerChart(
-        layer=parts,
+    return figure(
+        parts,
         height=height,
         width=width,
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        config=vega_config(dark),
+        dark=dark,
         description=f"Tie map of {layers} layers.",
         **extra,
     )

@@ -15,6 +15,8 @@ import altair as alt
 from .theme import vega_config
 
 XAxis = Literal["decision", "step"]
+Width = int | Literal["container"]
+"""Of a whole chart, with axes and legend: pixels, or to fill the element that it is put in."""
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 HOVER_DATA = "hover_row"
@@ -49,7 +51,7 @@ class Panel:
     x: XAxis = "decision"
     steps_per_decision: int = 4
     height: int = 200
-    width: int | Literal["container"] = "container"
+    width: Width = "container"
     dark: bool = False
 
     def at(self, *, by: Literal["decision", "step"]) -> str:
@@ -179,7 +181,26 @@ def empty_note(tables: Iterable[str], words: str, when: str | None = None) -> li
     return [note, spacer]
 
 
-def words_only(words: str, *, height: int, width: int | Literal["container"], dark: bool) -> alt.LayerChart:
+def figure(
+    layers: Sequence[Any], *, height: int, width: Width, dark: bool, description: str, **more: Any
+) -> alt.LayerChart:  # fmt: skip
+    """A chart with its data in it: layers from back to front, the theme, and the room it may take.
+
+    Args:
+        layers: From back to front.
+        height: Of the plot itself, in pixels.
+        width: Of the whole chart.
+        dark: Whether the page is dark.
+        description: For screen readers.
+        more: Of `altair.LayerChart`.
+    """
+    return alt.LayerChart(
+        layer=list(layers), height=height, width=width, config=vega_config(dark), description=description,
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"), **more,
+    )  # fmt: skip
+
+
+def words_only(words: str, *, height: int, width: Width, dark: bool) -> alt.LayerChart:
     """A chart that says why there is nothing to show."""
     note = (
         alt.Chart(alt.InlineData(values=[{"row": 0}]))

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 import polars as pl
 
 from . import palette
 from .frames import check, extent, rows, whole_ticks
-from .parts import words_only
+from .parts import Width, figure, words_only
 from .strips import owner_index, owner_scale
-from .theme import vega_config
-
-Width = int | Literal["container"]
-_FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 
 
 def ablation_matrix(
@@ -53,8 +49,13 @@ def ablation_matrix(
         alt.Tooltip("answer:O", title="answer"),
         alt.Tooltip("change:Q", title="change of its value", format="+.3~g"),
     ]
-    return _figure([base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips)], height, width, dark,
-                   "Change of the agent's values if one entry of the map were different.")  # fmt: skip
+    return figure(
+        [base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips)],
+        height=height,
+        width=width,
+        dark=dark,
+        description="Change of the agent's values if one entry of the map were different.",
+    )
 
 
 def input_bars(
@@ -87,7 +88,14 @@ def input_bars(
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="tick").encode(x=alt.X("zero:Q"))
     bars = base.mark_bar(color=palette.AGENT).encode(x=x, y=y, tooltip=tips)
     words = f"in all {total:+.3g}" + (f", completeness error {error:.1g}" if error else "")
-    return _figure([bars, zero], height, width, dark, "Shares of the agent's inputs in a value.", title=words)
+    return figure(
+        [bars, zero],
+        height=height,
+        width=width,
+        dark=dark,
+        description="Shares of the agent's inputs in a value.",
+        title=_small(words),
+    )
 
 
 def calibration(
@@ -136,7 +144,14 @@ def calibration(
         words = f"rank correlation {agreement['value']:.2f} [{agreement['low']:.2f}, {agreement['high']:.2f}]"
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="reference").encode(y=alt.Y("zero:Q"))
     title = f"{counted.height} decisions; {words}".replace("-", "\u2212")
-    return _figure([zero, dots], height, width, dark, "Predicted against realised rewards.", title=title)
+    return figure(
+        [zero, dots],
+        height=height,
+        width=width,
+        dark=dark,
+        description="Predicted against realised rewards.",
+        title=_small(title),
+    )
 
 
 def value_since(
@@ -175,7 +190,14 @@ def value_since(
         came = alt.Chart(alt.InlineData(values=[{"realised": realised}]))
         layers.insert(0, came.mark_rule(strokeDash=[5, 4], color=palette.TRUE_COUNT).encode(y=alt.Y("realised:Q")))
         title += f"; what came of it {realised:+.3g}"
-    return _figure(layers, height, width, dark, "Value of the answer since.", title=title.replace("-", "\u2212"))
+    return figure(
+        layers,
+        height=height,
+        width=width,
+        dark=dark,
+        description="Value of the answer since.",
+        title=_small(title.replace("-", "\u2212")),
+    )
 
 
 def precedents(
@@ -214,16 +236,10 @@ def precedents(
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="reference").encode(y=alt.Y("zero:Q"))
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, tooltip=tips)
     names = base.mark_text(style="label", align="left", dx=8).encode(x=x, y=y, text="words:N")
-    return _figure([zero, dots, names], height, width, dark, "Past decisions about the same layer.")
-
-
-def _figure(
-    layers: list[Any], height: int, width: Width, dark: bool, description: str, title: str | None = None
-) -> alt.LayerChart:
-    more: dict[str, Any] = (
-        {} if title is None else {"title": alt.TitleParams(wrap(title, 34), fontSize=12, fontWeight="normal")}
+    return figure(
+        [zero, dots, names], height=height, width=width, dark=dark, description="Past decisions about the same layer."
     )
-    return alt.LayerChart(
-        layer=layers, height=height, width=width, config=vega_config(dark), autosize=_FIT, description=description,
-        **more,
-    )  # fmt: skip
+
+
+def _small(words: str) -> alt.TitleParams:
+    return alt.TitleParams(wrap(words, 34), fontSize=12, fontWeight="normal")

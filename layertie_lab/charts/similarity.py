@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 import polars as pl
 
 from .frames import check, extent, of_method, rows
-from .parts import words_only
+from .parts import Width, figure, words_only
 from .strips import owner_index, owner_scale
 from .theme import vega_config
 
@@ -37,7 +37,7 @@ def similarity_heatmap(
     method: str | None = None,
     names: Sequence[str] = ("layer a", "layer b"),
     size: int = 420,
-    width: int | Literal["container"] | None = None,
+    width: Width | None = None,
     height: int | None = None,
     dark: bool = False,
 ) -> alt.LayerChart:
@@ -132,7 +132,7 @@ def similarity_against_cost(
     *,
     method: str | None = None,
     height: int = 300,
-    width: int | Literal["container"] = 460,
+    width: Width = 460,
     dark: bool = False,
 ) -> alt.LayerChart:
     """A mark per pair of layers: how alike they are, and what it costs at once that the later copies the earlier.
@@ -183,13 +183,12 @@ def similarity_against_cost(
     ]
     if frame.height <= 30:
         parts.append(base.mark_text(style="label", align="left", dx=7, fontSize=11).encode(x=x, y=y, text="pair:N"))
-    return alt.LayerChart(
-        layer=parts, height=height, width=width, config=vega_config(dark),
+    return figure(
+        parts, height=height, width=width, dark=dark,
         title=alt.TitleParams(
             f"{frame.height} ties of one model", subtitle=_correlation_words(correlations, method), subtitleFontSize=12,
         ),
         description=f"{title} against the change of the loss, for {frame.height} pairs of layers.",
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
     )  # fmt: skip
 
 

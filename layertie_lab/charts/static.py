@@ -14,7 +14,7 @@ import polars as pl
 
 from ..core.errors import AnalysisError
 from . import frames, panels, strips
-from .parts import REFERENCE_DATA, Panel, XAxis
+from .parts import REFERENCE_DATA, Panel, Width, XAxis
 
 WIDTH = 680
 """Width of a chart in a notebook, in pixels."""
@@ -152,7 +152,7 @@ def layout(
     x: XAxis = "decision",
     steps_per_decision: int | None = None,
     height: int | None = None,
-    width: int | Literal["container"] = WIDTH,
+    width: Width = WIDTH,
     dark: bool = False,
 ) -> dict[str, Any]:
     """The keywords that every chart over a run takes.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import altair as alt
 import polars as pl
 
 from .frames import check, extent, rows
 from .palette import OWNER_COLOURS
-from .parts import words_only
+from .parts import Width, figure, words_only
 from .strips import owner_scale
-from .theme import vega_config
 
 COLUMNS = ["layer", "answer", "owner", "present", "change", "low", "high"]
 _ROOM = 32
@@ -20,7 +17,7 @@ _SIGNED = "purpleorange"
 
 
 def cost_matrix(
-    costs: pl.DataFrame, *, height: int = 300, width: int | Literal["container"] = 420, dark: bool = False
+    costs: pl.DataFrame, *, height: int = 300, width: Width = 420, dark: bool = False
 ) -> alt.LayerChart:  # fmt: skip
     """A cell per layer and answer: the change of the loss if the layer were tied so, nothing trained in between.
 
@@ -86,9 +83,8 @@ def cost_matrix(
                         strokeWidth=0.6, yOffset=max(6.0, height / max(1, layers) * 0.32))
             .encode(x=x, y=y)
         )  # fmt: skip
-    return alt.LayerChart(
-        layer=parts, height=height, width=width, config=vega_config(dark),
+    return figure(
+        parts, height=height, width=width, dark=dark,
         resolve=alt.Resolve(scale={"color": "independent", "stroke": "independent"}),
         description=f"Change of the loss for each of {len(cells)} answers about {layers} layers.",
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
     )  # fmt: skip

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 import polars as pl
 
 from . import palette
 from .frames import check, rows, whole_ticks
-from .parts import words_only
+from .parts import Width, figure, words_only
 from .strips import owner_index, owner_scale
-from .theme import vega_config
-
-Width = int | Literal["container"]
 
 
 def lens_curve(lens: pl.DataFrame, *, height: int = 240, width: Width = 460, dark: bool = False) -> alt.LayerChart:
@@ -54,7 +51,7 @@ def lens_curve(lens: pl.DataFrame, *, height: int = 240, width: Width = 460, dar
         base.transform_filter("datum.depth > 0").mark_point(filled=True, size=70, opacity=1)
         .encode(x=x, y=y, color=alt.Color("colour:N", scale=owner_scale(), legend=None), tooltip=tips),
     ]  # fmt: skip
-    return _figure(layers, height, width, dark, "Loss after each layer.")
+    return figure(layers, height=height, width=width, dark=dark, description="Loss after each layer.")
 
 
 def lens_tokens(
@@ -99,7 +96,7 @@ def lens_tokens(
             color=alt.condition("datum.probability > 0.46", alt.value("#111111"), alt.value("#ffffff")),
         ),
     ]  # fmt: skip
-    return _figure(layers, height, width, dark, "Likeliest tokens after each layer.")
+    return figure(layers, height=height, width=width, dark=dark, description="Likeliest tokens after each layer.")
 
 
 def entropy_matrix(
@@ -134,7 +131,7 @@ def entropy_matrix(
         alt.Tooltip("owner:O"),
     ]
     cells = base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips)
-    return _figure([cells], height, width, dark, "Entropy of attention by layer and head.")
+    return figure([cells], height=height, width=width, dark=dark, description="Entropy of attention by layer and head.")
 
 
 def attention_row(
@@ -173,17 +170,10 @@ def attention_row(
         alt.Tooltip("text:N"),
         alt.Tooltip("weight:Q", format=".3f"),
     ]
-    return _figure([base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips)], height, width, dark,
-                   "Attention from one token, by layer.")  # fmt: skip
+    return figure([base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips)], height=height, width=width,
+                  dark=dark, description="Attention from one token, by layer.")  # fmt: skip
 
 
 def _visible(text: str) -> str:
     """A token's text with its spaces shown: a cell with nothing in it would look like one without a token."""
     return text.replace(" ", "\u2423")
-
-
-def _figure(layers: list[Any], height: int, width: Width, dark: bool, description: str) -> alt.LayerChart:
-    return alt.LayerChart(
-        layer=layers, height=height, width=width, config=vega_config(dark), description=description,
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-    )  # fmt: skip

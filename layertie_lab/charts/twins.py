@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -17,7 +17,7 @@ import polars as pl
 from . import palette
 from .captions import CAPTIONS
 from .frames import rows as rows_of
-from .parts import MAIN, Panel, Rows, assemble, empty_note, legend, names, table
+from .parts import MAIN, Panel, Rows, Width, assemble, empty_note, legend, names, table
 from .theme import vega_config
 
 BRANCHES = ["as proposed", "as answered"]
@@ -209,7 +209,7 @@ def study_chart(
     stated: Stated,
     tables: Mapping[str, pl.DataFrame],
     *,
-    width: int | Literal["container"] = 560,
+    width: Width = 560,
     height: int = 220,
     dark: bool = False,
     title: str = "",

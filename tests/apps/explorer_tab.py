@@ -159,7 +159,10 @@ class Tab:
 
     def pause(self) -> None:
         """Press Pause and wait until an answer can be given."""
-        self.toggle()
+        # A page that has just come back shows a decision under way before its run goes on; the button is Run then.
+        self.until("running", "finished")
+        if self.status == "running":
+            self.toggle()
         self.until("paused", "finished")
         wait_for(lambda: self.status == "finished" or self.answers() > 0, 20, "the open proposal")
 
