@@ -184,7 +184,7 @@ class Inside:
     def _choose_probe(self, sequences: int, text: str) -> None:
         """Raises: LayertieError: It cannot be one; the old one stays."""
         self._show_probe(sequences, text)
-        self._picked = None
+        self._forget_pick()
         self._renew()
 
     def _show_probe(self, sequences: int | None = None, text: str | None = None) -> None:
@@ -271,6 +271,12 @@ class Inside:
         assert text is not None, "the probe set is shown with its tokens"
         text.show(picked=[sequence, token], sentence="")
         self._ask("token", self.tabs["token"].button)
+
+    def _forget_pick(self) -> None:
+        self._picked = None
+        for tab in self.tabs.values():
+            if tab.text is not None:
+                tab.text.show(picked=[], sentence="")
 
     def _renew_one(self, tab: Tab) -> None:
         """Show what was found before; ask, if somebody looks at it."""

@@ -36,7 +36,8 @@ def reasons(inspection: Inspection, probe: Probe, options: dict[str, Any], tick:
     Frames: `ablation` and `inputs` (`agent.explanations`), `precedents` (`analysis.precedents`), `calibration` over the
     decisions up to here (`analysis.calibration`), and for a decision that was made, by a policy with values, `since`:
     the value of the answer given, on the map as it was, to the agent as it was then and at up to `MOST_MOMENTS` later
-    moments (learned: decisions that it had learned from; value). Facts: `proposal` (`agent.explanations.explain`),
+    moments (learned: decisions that it had learned from; value). Facts: `proposal` (`agent.explanations.explain`; of a
+    policy that trains answers ahead, what the log has of it, and no `since`),
     `agreement` or `no_agreement` (why there is none), `answered` (what was done; None where it is still open), `came`
     (`realised`, as `analysis.calibration` counts it, `truncated`, and `learning`: what the agent told of its error).
     """
@@ -45,13 +46,13 @@ def reasons(inspection: Inspection, probe: Probe, options: dict[str, Any], tick:
     done = run.decisions.filter(run.decisions["decision"] <= inspection.decision)
     until = options.get("until") or max(stored_decisions(inspection.path))
     facts: dict[str, Any] = {
-        "proposal": explain(policy, state, key), "answered": _answered(run, state.decision), "until": until,
-        "came": _came(run, inspection, until),
+        "proposal": explain(policy, state, key) | _tried(run, inspection), "until": until,
+        "answered": _answered(run, state.decision), "came": _came(run, inspection, until),
     }  # fmt: skip
     tick(0.1)
     frames: dict[str, Any] = {"ablation": state_ablation(policy, state, key)}
     tick(0.5)
-    if facts["answered"] is not None:
+    if facts["answered"] is not None and not _looks_ahead(inspection):
         frames["since"] = _since(inspection, facts["answered"]["choice"], until)
     tick(0.6)
     frames["inputs"] = input_attribution(policy, state)
@@ -122,6 +123,23 @@ def _since(inspection: Inspection, answer: int, until: int) -> list[dict[str, An
         value = proposal.q_values[proposal.legal.index(answer)]
         rows.append({"learned": moment, "layer": inspection.asked.layer, "answer": answer, "value": value})
     return rows
+
+
+def _looks_ahead(inspection: Inspection) -> bool:
+    """Whether the values are trials in the run itself, which nobody can repeat here."""
+    return getattr(inspection.policy, "looks_ahead", False)
+
+
+def _tried(run: Run, inspection: Inspection) -> dict[str, Any]:
+    """What the log has of a proposal that cannot be made again here."""
+    decision = inspection.asked.decision
+    row = run.decisions.filter(run.decisions["decision"] == decision)
+    if not _looks_ahead(inspection) or row.is_empty():
+        return {}
+    values = run.q_values.filter(run.q_values["decision"] == decision).sort("answer")
+    choice = row["proposed"][0]
+    return {"legal": values["answer"].to_list(), "q_values": values["q_value"].to_list(), "greedy": choice,
+            "choice": choice}  # fmt: skip
 
 
 def _answered(run: Run, decision: int) -> dict[str, Any] | None:

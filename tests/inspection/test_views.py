@@ -166,6 +166,26 @@ def test_reasons_of_a_decision_are_those_it_had(text_file: Path, tmp_path: Path,
     assert "It has not been answered yet." in sentences(last["facts"])
 
 
+@pytest.mark.parametrize("policy", ["look-ahead", "random", "cycle", "annealing", "human"])
+def test_every_agent_has_reasons_in_words(text_file: Path, tmp_path: Path, policy: str) -> None:
+    config = RunConfig.preset("tiny", corpus=str(text_file), decisions=6, policy=policy)
+    with Session(config, directory=tmp_path / "run") as session:
+        session.run()
+    found = look(tmp_path / "run", "reasons", 3)
+    asked, *said = sentences(found["facts"])
+    assert asked.startswith("Decision 4 asks about layer")
+    assert said[0].startswith(f"The agent ({policy}) proposed: ")
+    assert any(words.startswith("Answered: ") for words in said)
+    assert pictures("reasons", found)
+    run, proposal = load_run(tmp_path / "run"), found["facts"]["proposal"]
+    values = run.q_values.filter(decision=4).sort("answer")["q_value"].to_list()
+    assert (proposal["q_values"] or []) == values
+    assert proposal["choice"] == run.decisions.filter(decision=4)["proposed"][0]
+    following = sentences(look(tmp_path / "run", "reasons", 6)["facts"])
+    ahead = "The agent (look-ahead) trains each answer ahead before it proposes, so that"
+    assert following[1].startswith(ahead if policy == "look-ahead" else f"The agent ({policy}) proposed: ")
+
+
 def test_a_view_that_there_is_not_is_refused(recorded: Path) -> None:
     with pytest.raises(AnalysisError, match="Expected a view out of similarity, weights, profile"):
         look(recorded, "x-ray")
