@@ -64,6 +64,7 @@ def test_from_a_hypothesis_to_its_verdict(run: Path, tmp_path: Path, capsys: pyt
     assert found["study"] in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_has_come_and_resume_goes_on(
     run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

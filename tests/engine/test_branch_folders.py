@@ -175,6 +175,7 @@ session.run()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_a_branch_that_is_killed_goes_on_as_if_it_had_not_been(text_file: Path, tmp_path: Path) -> None:
     trunk = tmp_path / "run"

@@ -99,6 +99,7 @@ def test_it_stops_when_the_plan_of_looks_says_so(run: tuple[Path, Statement]) ->
     assert verdict.as_expected
 
 
+@pytest.mark.slow
 def test_cancelled_half_way_it_keeps_what_has_finished_and_goes_on(run: tuple[Path, Statement]) -> None:
     folder = state(run)
     runner = StudyRunner(folder, workers=1, on_change=lambda progress: progress.replicates == 2 and runner.cancel())
@@ -122,7 +123,7 @@ runner.wait()
 """
 
 
-@pytest.mark.parametrize("who", ["parent", "child"])
+@pytest.mark.parametrize("who", [pytest.param("parent", marks=pytest.mark.slow), "child"])
 def test_a_kill_loses_only_the_replicate_under_way(run: tuple[Path, Statement], who: str) -> None:
     folder = state(run, horizon=40, marks=(20,))
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(_PARENT), str(folder.path)])
@@ -218,6 +219,7 @@ def test_what_cannot_be_is_refused_before_anything_runs(
     assert len(list((path / "studies").glob("study-*"))) == before
 
 
+@pytest.mark.slow
 def test_what_only_the_moment_knows_ends_the_study_with_a_sentence(run: tuple[Path, Statement]) -> None:
     for changes, words in (
         ({"horizon": 0}, "a horizon of 1 optimizer step"),

@@ -116,6 +116,7 @@ def test_a_run_whose_loss_is_not_finite_has_failed(text_file: Path, tmp_path: Pa
     assert swept.results.select("status", "validation_loss").rows() == [("failed", None)]
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_goes_on(text_file: Path, tmp_path: Path) -> None:
     configs = plan(base(text_file, decisions=120), ["random"], [1], baselines=False)
     folder, log = tmp_path / "sweep", tmp_path / "sweep" / "random-seed1" / "events.jsonl"

@@ -45,6 +45,7 @@ def gone(pid: int) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_interrupted_and_killed_writes_the_log_of_a_session(text_file: Path, tmp_path: Path) -> None:
     config = small(text_file, dropout=0.1)
     with Session(config, tmp_path / "session") as session:
