@@ -21,6 +21,8 @@ from layertie_lab.core.errors import AnalysisError, CancelledError, LayertieErro
 from layertie_lab.core.events import Came
 from layertie_lab.core.ties import TieMap
 from layertie_lab.inspection.inspector import Inspector
+from layertie_lab.inspection.question import Question
+from layertie_lab.inspection.stored import stored_decisions
 from layertie_lab.inspection.words import answer, moment
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.reader import Run, load_run
@@ -98,8 +100,6 @@ class Inside:
 
     def refresh(self) -> None:
         """What the run on the page has stored by now."""
-        from layertie_lab.inspection.moment import stored_decisions
-
         path = self._hold.path
         if path is None:
             return
@@ -216,8 +216,6 @@ class Inside:
 
     def _choose_other(self, name: str, decision: int | None) -> None:
         """Raises: AnalysisError: Nothing of it is stored."""
-        from layertie_lab.inspection.moment import stored_decisions
-
         if not name:
             self.time.show(other="", other_decision=None, other_stored=[], other_problem="")
         else:
@@ -316,8 +314,6 @@ class Inside:
         return None if self.time.decision is None else max(0, self.time.decision - asks.back)
 
     def _ask(self, name: str, button: str) -> None:
-        from layertie_lab.inspection.views import Question
-
         tab, path = self.tabs[name], self._hold.path
         asks, decision = tab.asks[button], self.time.decision
         if path is None or decision is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,12 @@ def look(config: RunConfig) -> tuple[Any, ...]:
 
 def panels(config: RunConfig) -> dict[str, Any]:
     """Title -> spec of the live panels."""
-    from layertie_lab.charts.live import live_spec
+    return _panels(*look(config))
 
-    steps = config.training.steps_per_decision
+
+@cache
+def _panels(steps: int, kind: Any, draws: bool) -> dict[str, Any]:
+    from layertie_lab.charts.live import live_spec
 
     def spec(name: str, height: int, **options: Any) -> dict[str, Any]:
         return live_spec(name, steps_per_decision=steps, height=height, **options)
@@ -119,11 +123,11 @@ def panels(config: RunConfig) -> dict[str, Any]:
     return {
         "Loss": spec("loss", 160),
         "Trainable parameters": spec("parameters", 160),
-        "Reward": spec("reward", 160, kind=config.reward.kind),
+        "Reward": spec("reward", 160, kind=kind),
         "Perplexity": spec("perplexity", 160),
         "Memory": spec("memory", 160),
         "Distinct blocks": spec("blocks", 160),
-        **({"Epsilon": spec("epsilon", 160)} if config.agent.policy in _DRAWING else {}),
+        **({"Epsilon": spec("epsilon", 160)} if draws else {}),
     }
 
 

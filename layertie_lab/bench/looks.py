@@ -17,7 +17,7 @@ from ..core.config import RunConfig
 from ..engine.session import Session
 from ..inspection.inspector import Inspector
 from ..inspection.moment import Inspection
-from ..inspection.views import Question
+from ..inspection.question import Question
 from ..text.dataset import TokenData
 from .pairing import Row, row, seconds
 

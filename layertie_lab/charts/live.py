@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 from ..core.errors import AnalysisError
 from . import panels, strips
@@ -96,7 +97,11 @@ def live_chart(
 
 
 def live_spec(name: str, **options: Any) -> dict[str, Any]:
-    """The Vega-Lite spec of `live_chart(name, **options)`, with the caption under "usermeta"."""
-    spec = live_chart(name, **options).to_dict()
+    """The Vega-Lite spec of `live_chart(name, **options)`, with the caption under "usermeta".
+
+    It is not checked against Vega-Lite's schema, which takes longer than all the rest; tests do that.
+    """
+    with debug_mode(False):
+        spec = live_chart(name, **options).to_dict()
     spec["usermeta"] = {"panel": name, "tables": list(LIVE[name].tables), "caption": CAPTIONS[name]}
     return spec

@@ -11,8 +11,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..core.errors import CorpusError, RecordError
-from ..inspection.moment import Inspection, stored_decisions
-from ..inspection.views import Question, answer
+from ..inspection.moment import Inspection
+from ..inspection.question import Question
+from ..inspection.stored import stored_decisions
+from ..inspection.views import answer
 from ..inspection.words import answer as in_words
 from ..inspection.words import probe, sentences
 from ..records import findings

@@ -16,8 +16,9 @@ from ..core.errors import AnalysisError
 from ..core.events import Came
 from ..records.cursor import EventCursor
 from ..records.reader import Run, load_run
-from .moment import Inspection, policy_after, stored_decisions
+from .moment import Inspection, policy_after
 from .probe import Probe
+from .stored import stored_decisions
 from .ticks import Tick
 
 MOST_MOMENTS = 24

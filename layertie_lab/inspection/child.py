@@ -40,7 +40,8 @@ class Desk:
         """
         from ..charts.looks import pictures
         from ..records import findings
-        from .views import PICTURES, Question, answer
+        from .question import PICTURES, Question
+        from .views import answer
 
         question = Question(**values)
         run = Path(question.run)
@@ -56,7 +57,8 @@ class Desk:
         return found | drawn
 
     def _open(self, run: Path, decision: int | None) -> Any:
-        from .moment import Inspection, stored_decisions
+        from .moment import Inspection
+        from .stored import stored_decisions
 
         if decision is None:
             known = stored_decisions(run)

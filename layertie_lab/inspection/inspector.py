@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from ..core.errors import AnalysisError, CancelledError, WorkerError
 from ..records import findings
-from .views import PICTURES, Question
+from .question import PICTURES, Question
 
 Found = dict[str, Any]
 

@@ -22,13 +22,14 @@ from ..core.rules import Rules
 from ..core.ties import TieMap
 from ..models.counts import trainable_parameters, untied_parameters
 from ..models.gpt import GPT
-from ..records.checkpoints import list_checkpoints, load_checkpoint
+from ..records.checkpoints import load_checkpoint
 from ..records.cursor import EventCursor
 from ..records.directory import RunDirectory
 from ..records.snapshots import load_snapshot, snapshot_decisions
 from ..records.store import Store
 from ..text.batches import windows
 from ..text.dataset import TokenData, prepare
+from .stored import checkpoints_between
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,16 +142,6 @@ class Inspection:
         return decode(written[:prompt]), decode(written[prompt:])
 
 
-def stored_decisions(run: str | Path) -> list[int]:
-    """Decisions after which a run can be looked at, ascending: its snapshots, and checkpoints between two decisions.
-
-    Raises:
-        RecordError: Not a run.
-    """
-    directory = RunDirectory.open(run)
-    return sorted({*snapshot_decisions(directory), *_checkpoints(directory)})
-
-
 def policy_after(run: str | Path, decision: int) -> Policy:
     """A run's agent as it was after a decision; its model is not built.
 
@@ -184,7 +175,7 @@ def _stored(
     directory: RunDirectory, decision: int | None
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
     """Weights of the model, tensors of the policy, and meta."""
-    snapshots, checkpoints = snapshot_decisions(directory), _checkpoints(directory)
+    snapshots, checkpoints = snapshot_decisions(directory), checkpoints_between(directory)
     known = sorted({*snapshots, *checkpoints})
     if not known:
         raise RecordError(
@@ -209,12 +200,3 @@ def _stored(
         f"Expected a decision after which {directory.path} is stored, but got {decision}; the nearest is {nearest}.",
         f"{len(known)} are stored, from {known[0]} to {known[-1]}.",
     )
-
-
-def _checkpoints(directory: RunDirectory) -> dict[int, str]:
-    """Decision -> a checkpoint from after it, with no decision under way."""
-    return {
-        info.meta["decision"]: info.name
-        for info in list_checkpoints(directory)
-        if not info.damage and info.meta.get("under_way") is None and "decision" in info.meta
-    }

@@ -6,8 +6,7 @@ a `tick`, changes nothing, and returns `{"frames": {name: rows}, "facts": {...}}
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,10 @@ from ..core.errors import AnalysisError
 from . import agent_views, layer_views, tie_views, word_views
 from .moment import Inspection
 from .probe import Probe, probe_of
+from .question import Question
 from .ticks import Tick
 
 Found = dict[str, Any]
-PICTURES = {"drawn": True}
-"""What a question about an answer's pictures has besides."""
 View = Callable[[Inspection, Probe, dict[str, Any], Tick], Found]
 
 VIEWS: dict[str, View] = {
@@ -35,34 +33,6 @@ VIEWS: dict[str, View] = {
     "token": word_views.token,
 }
 """Name -> what gives it."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked.
-
-    Args:
-        run: The run directory.
-        view: Which view, out of `VIEWS`.
-        decision: After which decision; None = the latest that is stored.
-        sequences: Windows of the validation split in the probe set.
-        text: A typed probe text, in place of them.
-        options: Of the view.
-    """
-
-    run: str
-    view: str
-    decision: int | None = None
-    sequences: int = 8
-    text: str | None = None
-    options: Mapping[str, Any] | None = None
-
-    def to_dict(self, decision: int) -> dict[str, Any]:
-        """What decides the answer, with the decision that was meant."""
-        return {
-            "view": self.view, "decision": decision, "sequences": self.sequences if self.text is None else 0,
-            "text": self.text, "options": dict(self.options or {}),
-        }  # fmt: skip
 
 
 def answer(question: Question, inspection: Inspection, tick: Tick | None = None) -> Found:

@@ -5,6 +5,7 @@ import re
 from functools import cache
 from typing import Any
 
+import altair as alt
 import pytest
 import vl_convert
 
@@ -47,6 +48,7 @@ def test_a_panel_compiles_and_keeps_the_names_of_its_tables(name: str):
     assert set(tables) <= {*COLUMNS, REFERENCE_DATA}
     for data in (*tables, HOVER_DATA):
         assert spec["datasets"][data] == []
+    alt.Chart.from_dict(spec)  # against the schema
     vega = vl_convert.vegalite_to_vega(spec)
     assert {*tables, HOVER_DATA} <= {data["name"] for data in vega["data"]}
     # One zoom signal of the same name in all panels that share x, so that a widget can link them.

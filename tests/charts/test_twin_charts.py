@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import altair as alt
 import polars as pl
 import pytest
 import vl_convert
@@ -54,6 +55,8 @@ def test_the_made_up_rows_have_the_real_columns() -> None:
 
 def test_live_panels_wait_in_words_and_carry_their_captions() -> None:
     specs = twin_specs(STATED)
+    for spec in specs.values():
+        alt.Chart.from_dict(spec)  # against the schema
     assert list(specs) == [title for title, _ in PANELS.values()]
     for (name, _), spec in zip(PANELS.items(), specs.values(), strict=True):
         assert spec["usermeta"]["caption"] == CAPTIONS[name]

@@ -12,7 +12,8 @@ import pytest
 
 from layertie_lab.core.errors import AnalysisError, CancelledError, WorkerError
 from layertie_lab.inspection.inspector import Inspector
-from layertie_lab.inspection.views import VIEWS, Question
+from layertie_lab.inspection.question import Question
+from layertie_lab.inspection.views import VIEWS
 
 
 def ends(pid: int, seconds: float = 20.0) -> bool:

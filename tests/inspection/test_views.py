@@ -18,7 +18,8 @@ from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AnalysisError, LayertieError
 from layertie_lab.engine.session import Session
 from layertie_lab.inspection.moment import Inspection
-from layertie_lab.inspection.views import VIEWS, Question, answer
+from layertie_lab.inspection.question import Question
+from layertie_lab.inspection.views import VIEWS, answer
 from layertie_lab.inspection.words import sentences
 from layertie_lab.records.reader import load_run
 

@@ -1,0 +1,38 @@
+"""A question about a run at a moment, as plain values; to ask one loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PICTURES = {"drawn": True}
+"""What a question about an answer's pictures has besides."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked.
+
+    Args:
+        run: The run directory.
+        view: Which view, out of `views.VIEWS`.
+        decision: After which decision; None = the latest that is stored.
+        sequences: Windows of the validation split in the probe set.
+        text: A typed probe text, in place of them.
+        options: Of the view.
+    """
+
+    run: str
+    view: str
+    decision: int | None = None
+    sequences: int = 8
+    text: str | None = None
+    options: Mapping[str, Any] | None = None
+
+    def to_dict(self, decision: int) -> dict[str, Any]:
+        """What decides the answer, with the decision that was meant."""
+        return {
+            "view": self.view, "decision": decision, "sequences": self.sequences if self.text is None else 0,
+            "text": self.text, "options": dict(self.options or {}),
+        }  # fmt: skip
