@@ -269,4 +269,5 @@ def _known(frame: pl.DataFrame, column: str) -> bool:
 
 
 def _small_title(words: str | list[str]) -> alt.TitleParams:
-    return alt.TitleParams(words, fontSize=13, fontWeight="normal", offset=20)
+    # From the chart's edge, not the plot's: on a narrow page its words need that room.
+    return alt.TitleParams(words, fontSize=13, fontWeight="normal", offset=20, frame="bounds")

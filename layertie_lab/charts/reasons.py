@@ -41,7 +41,7 @@ def ablation_matrix(
     shade = alt.Color(
         "change:Q", scale=alt.Scale(scheme="purpleorange", domain=[-largest, largest], reverse=True),
         legend=alt.Legend(title="change of the value (units of reward)", orient="bottom", direction="horizontal",
-                          gradientLength=240, format=".2~g", tickCount=4),
+                          gradientLength=200, format=".2~g", tickCount=4),
     )  # fmt: skip
     tips = [
         alt.Tooltip("entry:O", title="layer"),

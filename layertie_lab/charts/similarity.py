@@ -81,7 +81,7 @@ def similarity_heatmap(
     x = alt.X("layer_b:O", title=f"{names[1]} (0 = first)", axis=side, scale=alt.Scale(padding=0))
     y = alt.Y("layer_a:O", title=f"{names[0]} (0 = first)", axis=side, scale=alt.Scale(padding=0))
     base = alt.Chart(alt.InlineData(values=pairs))
-    bar = alt.Legend(title=title, orient="bottom", direction="horizontal", gradientLength=min(wide, 260), offset=8)
+    bar = alt.Legend(title=title, orient="bottom", direction="horizontal", gradientLength=min(wide, 200), offset=8)
     tips = _tips(frame, names, title)
     parts = [base.mark_rect().encode(x=x, y=y, color=alt.Color("value:Q", scale=shades, legend=bar), tooltip=tips)]
     if not two:
@@ -187,6 +187,7 @@ def similarity_against_cost(
         parts, height=height, width=width, dark=dark,
         title=alt.TitleParams(
             f"{frame.height} ties of one model", subtitle=_correlation_words(correlations, method), subtitleFontSize=12,
+            frame="bounds",
         ),
         description=f"{title} against the change of the loss, for {frame.height} pairs of layers.",
     )  # fmt: skip

@@ -43,6 +43,7 @@ def vega_config(dark: bool = False) -> dict[str, Any]:
         },
         # Room for the labels before there are any: a chart without a legend is not laid out anew when they come.
         "axisX": {"grid": False, "tickCount": 6, "minExtent": 20},
+        "axisXQuantitative": {"labelSeparation": 8},
         "axisY": {"minExtent": 44, "tickCount": 5},
         "legend": {
             "labelColor": ink, "labelFontSize": 13, "labelLimit": 0, "titleColor": ink, "titleFontSize": 13,

@@ -44,7 +44,7 @@ def cost_matrix(
         "change:Q",
         scale=alt.Scale(scheme=_SIGNED, domain=[-largest, largest], reverse=True, type="symlog", constant=largest / 50),
         legend=alt.Legend(
-            title="change of the loss (nats per token)", orient="bottom", direction="horizontal", gradientLength=260,
+            title="change of the loss (nats per token)", orient="bottom", direction="horizontal", gradientLength=200,
             values=[-largest, 0, largest], format=".3~g",
         ),
     )  # fmt: skip
