@@ -7,8 +7,8 @@ import json
 import altair as alt
 import polars as pl
 import pytest
-from conftest import Tables
 from drawn_marks import marks, words
+from simulated_runs import Tables
 
 from layertie_lab.charts import CAPTIONS
 from layertie_lab.charts.glance import glance, memory_bars

@@ -10,7 +10,7 @@ import altair as alt
 import polars as pl
 import pytest
 import vl_convert
-from conftest import as_frames, simulate
+from simulated_runs import as_frames, simulate
 
 from layertie_lab import charts
 from layertie_lab.charts import frames, palette
