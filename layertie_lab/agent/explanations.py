@@ -14,7 +14,6 @@ from ..core.errors import AgentError, LayertieError
 from ..core.keys import RunKey
 from .advantage import AdvantageLearner
 from .linear import LinearThompson
-from .lookahead import LookAhead
 from .protocol import AgentState, Policy
 from .qlearning import QLearner
 from .thompson import GaussianThompson
@@ -40,7 +39,7 @@ def explain(policy: Policy, state: AgentState, key: RunKey) -> Row:
         "q_values": None, "greedy": None, "choice": None, "explored": False, "epsilon": None, "policy": policy.name,
         "reads": _reads(policy),
     }  # fmt: skip
-    if isinstance(policy, LookAhead) and state.lookahead is None:
+    if getattr(policy, "looks_ahead", False) and state.lookahead is None:
         return row
     proposal = policy.propose(state, key)
     return row | {
@@ -61,7 +60,7 @@ def state_ablation(policy: Policy, state: AgentState, key: RunKey) -> list[Row]:
         value on the present map). No rows for a policy without values, nor for one whose values are trials in the run
         itself, which is on the present map.
     """
-    if isinstance(policy, LookAhead):
+    if getattr(policy, "looks_ahead", False):
         return []
     now = _values(policy, state, key)
     if now is None:
@@ -160,6 +159,6 @@ def _reads(policy: Policy) -> str:
         return "a table of layer and answer, and a network of the number of owners"
     if isinstance(policy, GaussianThompson):
         return "the layer and the answer alone, not the rest of the map"
-    if isinstance(policy, LookAhead):
+    if getattr(policy, "looks_ahead", False):
         return "a trial of each answer in the run itself, as long as one decision"
     return "nothing: it has no values"
