@@ -16,15 +16,18 @@ app = marimo.App(width="full", app_title="Layer tying explorer", css_file="explo
 
 @app.cell
 def _():
-    import marimo as mo
-    from desk import make_desk
+    from pathlib import Path
 
-    return make_desk, mo
+    import marimo as mo
+
+    from layertie_lab.explorer.desk import make_desk
+
+    return Path, make_desk, mo
 
 
 @app.cell
-def _(make_desk, mo):
-    desk = make_desk(mo.query_params())
+def _(Path, make_desk, mo):
+    desk = make_desk(mo.query_params(), Path(__file__).parents[1] / "data" / "examples")
     return (desk,)
 
 

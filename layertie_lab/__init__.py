@@ -10,15 +10,15 @@ from .core.errors import LayertieError
 from .core.ties import TieMap
 
 if TYPE_CHECKING:
-    from .engine.session import Session
-    from .engine.worker import Worker
-    from .records.reader import load_run
+    from .records.log.reader import load_run
+    from .session.session import Session
+    from .workers.worker import Worker
 
 __version__ = "0.1.0"
 __all__ = ["LayertieError", "RunConfig", "Session", "TieMap", "Worker", "load_run"]
 
 # torch and polars take a second to import; `layertie --help` and a config need neither.
-_LAZY = {"Session": "engine.session", "Worker": "engine.worker", "load_run": "records.reader"}
+_LAZY = {"Session": "session.session", "Worker": "workers.worker", "load_run": "records.log.reader"}
 
 
 def __getattr__(name: str) -> Any:

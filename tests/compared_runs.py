@@ -10,7 +10,7 @@ from layertie_lab.core.config import RunConfig
 from layertie_lab.core.events import Came, Decided, Evaluated, Event, Opened
 from layertie_lab.core.ties import TieMap
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.records.writer import EventWriter
+from layertie_lab.records.log.writer import EventWriter
 
 STEPS = 2
 """Optimizer steps per decision."""
@@ -40,10 +40,18 @@ def events_of(
 
 
 def compared_run(
-    path: Path, losses: Sequence[float | None], *, seed: int = 0, replicate: int = 0, start: float | None = 4.0,
-    parameters: Sequence[int] | None = None, memory: Sequence[int] | None = None,
-    seconds: Sequence[float | None] | None = None, opened: dict[str, Any] | None = None, **changes: Any,
-) -> Path:  # fmt: skip
+    path: Path,
+    losses: Sequence[float | None],
+    *,
+    seed: int = 0,
+    replicate: int = 0,
+    start: float | None = 4.0,
+    parameters: Sequence[int] | None = None,
+    memory: Sequence[int] | None = None,
+    seconds: Sequence[float | None] | None = None,
+    opened: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Path:
     """A run folder that nobody is writing any more.
 
     Args:
@@ -62,10 +70,20 @@ def compared_run(
     directory = RunDirectory.create(path, RunConfig.preset("tiny", **settings))
     writer = EventWriter(directory)
     facts = dict(
-        step=0, decision=0, config_hash="0" * 16, ties=[0] * 4, blocks=[0] * 4, untied_parameters=1_000,
-        trainable_parameters=START, claimed_parameters=START, vocabulary_size=65, unigram_entropy=3.3,
-        bytes_per_token=2.0, split_tokens={"train": 500}, corpus="made up",
-    )  # fmt: skip
+        step=0,
+        decision=0,
+        config_hash="0" * 16,
+        ties=[0] * 4,
+        blocks=[0] * 4,
+        untied_parameters=1_000,
+        trainable_parameters=START,
+        claimed_parameters=START,
+        vocabulary_size=65,
+        unigram_entropy=3.3,
+        bytes_per_token=2.0,
+        split_tokens={"train": 500},
+        corpus="made up",
+    )
     writer.append(Opened(**(facts | (opened or {}))))  # type: ignore[arg-type]
     if start is not None:
         writer.append(Evaluated(0, 0, "validation", start, 0.01, 16))

@@ -23,7 +23,5 @@ def test_notebook(path: Path, tmp_path: Path) -> None:
     assert not [cell for cell in notebook.cells if cell.cell_type == "code" and cell.outputs], "ship it without outputs"
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    shown = {
-        kind for cell in notebook.cells for output in cell.get("outputs", []) for kind in output.get("data", {})
-    }  # fmt: skip
+    shown = {kind for cell in notebook.cells for output in cell.get("outputs", []) for kind in output.get("data", {})}
     assert "application/vnd.jupyter.widget-view+json" in shown, "charts and controls are shown"

@@ -1,7 +1,7 @@
 """How surely agents learn landscapes whose best map is known: `python data/agents/landscapes.py RESULTS.csv`.
 
 Each agent is trained for the given number of decisions and then walks greedily from everything tied and from every
-layer on its own; its score is the worse end as a share of the best map's worth (`layertie_lab.agent.trials`). Rows are
+layer on its own; its score is the worse end as a share of the best map's worth (`synthetic.trials`). Rows are
 appended as they come, and those that are there already are not done again.
 """
 
@@ -11,7 +11,7 @@ import csv
 import sys
 from pathlib import Path
 
-from layertie_lab.agent.trials import try_agent
+from layertie_lab.agent.synthetic.trials import try_agent
 from layertie_lab.core.config import RunConfig
 
 DECISIONS = {

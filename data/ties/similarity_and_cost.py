@@ -26,17 +26,26 @@ def main(output: str, *runs: str) -> None:
         inspection = Inspection.of(run)
         looked = answer(Question(run, "costs", inspection.decision, sequences=SEQUENCES), inspection)
         config = inspection.config
-        found.append({
-            "run": Path(run).name, "config_hash": config.hash, "policy": config.agent.policy, "seed": config.seed,
-            "corpus": config.text.corpus, "steps": inspection.step, "probe": looked["facts"]["probe"],
-            "correlations": looked["frames"]["correlations"],
-        })  # fmt: skip
+        found.append(
+            {
+                "run": Path(run).name,
+                "config_hash": config.hash,
+                "policy": config.agent.policy,
+                "seed": config.seed,
+                "corpus": config.text.corpus,
+                "steps": inspection.step,
+                "probe": looked["facts"]["probe"],
+                "correlations": looked["frames"]["correlations"],
+            }
+        )
         for row in looked["frames"]["correlations"]:
             if row["measure"] == "spearman":
                 print(Path(run).name, row["method"], f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]")
     versions = {
-        "layertie_lab": layertie_lab.__version__, "torch": torch.__version__, "python": platform.python_version(),
-    }  # fmt: skip
+        "layertie_lab": layertie_lab.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
     Path(output).write_text(json.dumps({"versions": versions, "runs": found}, indent=1) + "\n", encoding="utf-8")
 
 

@@ -18,8 +18,8 @@ import torch
 
 from layertie_lab import RunConfig, Session
 from layertie_lab.core.statements import LEAST_WINDOWS
-from layertie_lab.engine.branches import TwinPlan
-from layertie_lab.engine.twins import train_pair
+from layertie_lab.counterfactual.branch import TwinPlan
+from layertie_lab.counterfactual.pair import train_pair
 
 REPLICATES = 8
 MARKS = (4, 12, 20)
@@ -43,9 +43,14 @@ ALL = {"metrics": ("last", "averaged"), "curve_windows": LEAST_WINDOWS}
 def measure(case: dict[str, Any]) -> dict[str, Any]:
     """One case's pairs."""
     config = RunConfig.preset(
-        "laptop", layers=6, policy=case["policy"], decisions=400, dropout=case.get("dropout", 0.0), evaluate_every=0,
+        "laptop",
+        layers=6,
+        policy=case["policy"],
+        decisions=400,
+        dropout=case.get("dropout", 0.0),
+        evaluate_every=0,
         sample_every=0,
-    )  # fmt: skip
+    )
     moment = Session(config)
     moment.run(case["decisions"])
     proposal = moment.propose()
@@ -66,21 +71,35 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
         paired = statistics.variance(differences)
         marks.append(
             {
-                "horizon": mark, "mean_difference": statistics.mean(differences), "paired_sd": paired**0.5,
-                "unpaired_sd": apart**0.5, "variance_ratio": apart / paired if paired else None,
+                "horizon": mark,
+                "mean_difference": statistics.mean(differences),
+                "paired_sd": paired**0.5,
+                "unpaired_sd": apart**0.5,
+                "variance_ratio": apart / paired if paired else None,
                 "evaluation_error": statistics.mean(pair.errors[number] for pair in pairs),
                 "differences": differences,
             }
-        )  # fmt: skip
+        )
     averaged = [pair.difference("averaged") for pair in pairs]
     return {
-        "config_hash": config.hash, "layer": proposal.layer, "proposed": proposal.choice, "answered": answer,
-        "ties": list(moment.ties), "step": moment.step, "after": plan.after, "replicates": REPLICATES,
-        "windows": pairs[0].windows, "threads": pairs[0].threads, "seconds": round(spent, 1), "marks": marks,
+        "config_hash": config.hash,
+        "layer": proposal.layer,
+        "proposed": proposal.choice,
+        "answered": answer,
+        "ties": list(moment.ties),
+        "step": moment.step,
+        "after": plan.after,
+        "replicates": REPLICATES,
+        "windows": pairs[0].windows,
+        "threads": pairs[0].threads,
+        "seconds": round(spent, 1),
+        "marks": marks,
         "averaged": {
-            "decay": plan.decay, "mean_difference": statistics.mean(averaged), "paired_sd": statistics.stdev(averaged),
+            "decay": plan.decay,
+            "mean_difference": statistics.mean(averaged),
+            "paired_sd": statistics.stdev(averaged),
         },
-    }  # fmt: skip
+    }
 
 
 def main(path: Path) -> None:

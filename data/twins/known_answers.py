@@ -18,13 +18,13 @@ import numpy as np
 import torch
 
 from layertie_lab import RunConfig, Session
-from layertie_lab.analysis.looks import LookPlan
-from layertie_lab.analysis.statistics import mean_interval
-from layertie_lab.analysis.verdicts import Hypothesis, judge
+from layertie_lab.analysis.statistics.intervals import mean_interval
 from layertie_lab.core.statements import LEAST_WINDOWS
-from layertie_lab.engine.branches import Branch, TwinPlan
-from layertie_lab.engine.readings import Readings
-from layertie_lab.engine.twins import train_pair
+from layertie_lab.counterfactual.branch import Branch, TwinPlan
+from layertie_lab.counterfactual.interim import LookPlan
+from layertie_lab.counterfactual.pair import train_pair
+from layertie_lab.counterfactual.verdict import Hypothesis, judge
+from layertie_lab.session.evaluator import Readings
 
 MARKS = (1, 2, 4, 8, 12, 20)
 FIRST = 1_001
@@ -44,9 +44,16 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def measure(
-    *, policy: str, decisions: int, replicates: int, horizon: int, answer: int | None = None, noise: float = 0.0,
-    curve_windows: int = LEAST_WINDOWS, **settings: Any,
-) -> dict[str, Any]:  # fmt: skip
+    *,
+    policy: str,
+    decisions: int,
+    replicates: int,
+    horizon: int,
+    answer: int | None = None,
+    noise: float = 0.0,
+    curve_windows: int = LEAST_WINDOWS,
+    **settings: Any,
+) -> dict[str, Any]:
     """One case: differences over the horizon, nats per token, and the verdict at its end by the default plan.
 
     Args:
@@ -67,9 +74,11 @@ def measure(
     proposal = moment.propose()
     other = proposal.layer if answer is None else answer
     plan = TwinPlan(
-        horizon=horizon, after="hold", checkpoints=tuple(mark for mark in MARKS if mark < horizon),
+        horizon=horizon,
+        after="hold",
+        checkpoints=tuple(mark for mark in MARKS if mark < horizon),
         curve_windows=curve_windows,
-    )  # fmt: skip
+    )
     rows = []
     for replicate in range(FIRST, FIRST + replicates):
         if noise:
@@ -86,18 +95,33 @@ def measure(
             ends = {"low": None, "high": None, "spread": 0.0}
         curve.append({"steps": mark, "value": float(column.mean()), **ends})
     asked = Hypothesis(
-        "", horizon=horizon, primary=False, afterwards="the tie map is held", plan=LookPlan((replicates,), (0.05,)),
+        "",
+        horizon=horizon,
+        primary=False,
+        afterwards="the tie map is held",
+        plan=LookPlan((replicates,), (0.05,)),
         steps_per_decision=config.training.steps_per_decision,
-    )  # fmt: skip
+    )
     verdict = judge(found[:, -1], asked)
     return {
-        "config_hash": config.hash, "settings": settings | {"policy": policy}, "step": moment.step,
-        "ties": list(moment.ties), "layer": proposal.layer, "proposed": proposal.choice,
-        "answered": None if noise else other, "noise": noise, "after": plan.after, "replicates": replicates,
-        "first_replicate": FIRST, "windows": plan.windows,
-        "curve_windows": curve_windows, "seconds": round(time.perf_counter() - start),
-        "outcome": verdict.outcome, "curve": curve, "differences": np.round(found, 8).tolist(),
-    }  # fmt: skip
+        "config_hash": config.hash,
+        "settings": settings | {"policy": policy},
+        "step": moment.step,
+        "ties": list(moment.ties),
+        "layer": proposal.layer,
+        "proposed": proposal.choice,
+        "answered": None if noise else other,
+        "noise": noise,
+        "after": plan.after,
+        "replicates": replicates,
+        "first_replicate": FIRST,
+        "windows": plan.windows,
+        "curve_windows": curve_windows,
+        "seconds": round(time.perf_counter() - start),
+        "outcome": verdict.outcome,
+        "curve": curve,
+        "differences": np.round(found, 8).tolist(),
+    }
 
 
 def noisy(moment: Session, plan: TwinPlan, replicate: int, noise: float) -> tuple[float, ...]:

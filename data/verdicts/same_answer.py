@@ -4,7 +4,7 @@ RESULTS.svg beside it has the histograms.
 
 Both branches of a pair start at one moment with one and the same answer but draw different random numbers (batches,
 dropout masks), so that their difference is noise with a mean of exactly 0. 16 such pairs make one verdict by
-`analysis.verdicts.judge`. No branch is used twice; only moment and evaluation windows are common to a moment's pairs.
+`verdict.judge`. No branch is used twice; only moment and evaluation windows are common to a moment's pairs.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from layertie_lab import RunConfig, Session
-from layertie_lab.analysis.looks import LookPlan
-from layertie_lab.analysis.verdicts import Hypothesis, judge
-from layertie_lab.engine.branches import Branch, TwinPlan
-from layertie_lab.engine.readings import Readings
+from layertie_lab.counterfactual.branch import Branch, TwinPlan
+from layertie_lab.counterfactual.interim import LookPlan
+from layertie_lab.counterfactual.verdict import Hypothesis, judge
+from layertie_lab.session.evaluator import Readings
 
 VERDICTS = 42
 """For each moment."""
@@ -62,9 +62,13 @@ def differences(seed: int, decisions: int, verdicts: int) -> tuple[NDArray[np.fl
     count = 2 * LookPlan().last * verdicts
     losses = np.array([loss(replicate) for replicate in range(1, count + 1)]).reshape(verdicts, LookPlan().last, 2)
     about = {
-        "seed": seed, "step": moment.step, "layer": proposal.layer, "ties": list(moment.ties), "answer": answer,
+        "seed": seed,
+        "step": moment.step,
+        "layer": proposal.layer,
+        "ties": list(moment.ties),
+        "answer": answer,
         "windows": len(windows),
-    }  # fmt: skip
+    }
     return losses[..., 0] - losses[..., 1], about
 
 
@@ -84,10 +88,14 @@ def verdicts_of(found: NDArray[np.float64]) -> dict[str, Any]:
     peeking = int((np.abs(t) > stats.t.ppf(0.975, counts - 1)).any(axis=1).sum())
     allowed = stats.binom.ppf([0.025, 0.975], total, 0.0486)
     return {
-        "verdicts": total, "bands": by_band, "simulated_level": 0.0486, "false_expected_95": allowed.tolist(),
+        "verdicts": total,
+        "bands": by_band,
+        "simulated_level": 0.0486,
+        "false_expected_95": allowed.tolist(),
         "peeking_after_every_replicate": {"false": peeking, "share": peeking / total},
         "p_values_at_16": {
-            "counts": np.histogram(last, bins=10, range=(0, 1))[0].tolist(), "edges": np.linspace(0, 1, 11).tolist(),
+            "counts": np.histogram(last, bins=10, range=(0, 1))[0].tolist(),
+            "edges": np.linspace(0, 1, 11).tolist(),
             "uniform_ks_p": float(stats.kstest(last, "uniform").pvalue),
         },
         "t_at_16": {
@@ -95,10 +103,11 @@ def verdicts_of(found: NDArray[np.float64]) -> dict[str, Any]:
             "edges": np.linspace(-5, 5, 21).tolist(),
         },
         "spread_nats": {
-            "median": float(np.median(found.std(axis=1, ddof=1))), "skewness": float(stats.skew(found, axis=None)),
+            "median": float(np.median(found.std(axis=1, ddof=1))),
+            "skewness": float(stats.skew(found, axis=None)),
             "excess_kurtosis": float(np.mean(stats.kurtosis(found, axis=1, bias=False))),
         },
-    }  # fmt: skip
+    }
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
@@ -134,9 +143,14 @@ def main(path: Path) -> None:
         moments.append(about | {"differences": np.round(found, 7).tolist()})
         every = np.concatenate([np.array(moment["differences"]) for moment in moments])
         results = {
-            "shape": SHAPE, "horizon": HORIZON, "threads": torch.get_num_threads(), "python": platform.python_version(),
-            "torch": torch.__version__, **verdicts_of(every), "moments": moments,
-        }  # fmt: skip
+            "shape": SHAPE,
+            "horizon": HORIZON,
+            "threads": torch.get_num_threads(),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            **verdicts_of(every),
+            "moments": moments,
+        }
         path.write_text(json.dumps(results) + "\n", encoding="utf-8")
         print(f"{time.perf_counter() - start:5.0f} s  {len(every)} verdicts, {results['bands']['0']}", flush=True)
     draw(json.loads(path.read_text()), path.with_suffix(".svg"))

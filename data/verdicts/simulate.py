@@ -18,9 +18,9 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from layertie_lab.analysis.looks import LookPlan, OpenEnded
-from layertie_lab.analysis.power import chances, spread_interval
-from layertie_lab.analysis.verdicts import Hypothesis, classify, judge, outcome_of
+from layertie_lab.counterfactual.interim import LookPlan, OpenEnded
+from layertie_lab.counterfactual.power import chances, spread_interval
+from layertie_lab.counterfactual.verdict import Hypothesis, classify, judge, outcome_of
 
 PATHS = 20_000
 SEED = 20_401
@@ -160,13 +160,23 @@ def main(path: Path) -> None:
     """Run all and write the figures."""
     start = time.perf_counter()
     parts: dict[str, Callable[[np.random.Generator], Any]] = {
-        "null_paths": null_paths, "interval_coverage": interval_coverage, "sequence_coverage": sequence_coverage,
-        "power": power, "spread_coverage": spread_coverage, "judge_against_vectorised": one_by_one,
-    }  # fmt: skip
+        "null_paths": null_paths,
+        "interval_coverage": interval_coverage,
+        "sequence_coverage": sequence_coverage,
+        "power": power,
+        "spread_coverage": spread_coverage,
+        "judge_against_vectorised": one_by_one,
+    }
     found: dict[str, Any] = {
-        "paths": PATHS, "seed": SEED, "band_nats": BAND, "looks": LookPlan().replicates, "alphas": LookPlan().alphas,
-        "python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__,
-    }  # fmt: skip
+        "paths": PATHS,
+        "seed": SEED,
+        "band_nats": BAND,
+        "looks": LookPlan().replicates,
+        "alphas": LookPlan().alphas,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
     for part, (name, run) in enumerate(parts.items()):
         print(f"{time.perf_counter() - start:5.1f} s  {name}", flush=True)
         found[name] = run(np.random.default_rng([SEED, part]))

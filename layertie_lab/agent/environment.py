@@ -13,9 +13,9 @@ from ..core.decisions import Outcome, Proposal
 from ..core.errors import AgentError
 from ..core.keys import RunKey
 from ..core.ties import TieMap
-from .landscapes import make_landscape
 from .observation import legal_mask, observation_size, observe
-from .synthetic import SyntheticRun
+from .synthetic.landscapes import make_landscape
+from .synthetic.run import SyntheticRun
 
 
 class SessionLike(Protocol):

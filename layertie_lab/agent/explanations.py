@@ -12,11 +12,11 @@ import torch
 
 from ..core.errors import AgentError, LayertieError
 from ..core.keys import RunKey
-from .advantage import AdvantageLearner
-from .linear import LinearThompson
+from .policies.advantage import AdvantageLearner
+from .policies.linear import LinearThompson
+from .policies.qlearning import QLearner
+from .policies.thompson import GaussianThompson
 from .protocol import AgentState, Policy
-from .qlearning import QLearner
-from .thompson import GaussianThompson
 
 Row = dict[str, Any]
 
@@ -35,17 +35,28 @@ def explain(policy: Policy, state: AgentState, key: RunKey) -> Row:
         and the state cannot (`AgentState.lookahead`), q_values, greedy and choice are None.
     """
     row: Row = {
-        "decision": state.decision, "layer": state.layer, "present": state.present, "legal": list(state.legal),
-        "q_values": None, "greedy": None, "choice": None, "explored": False, "epsilon": None, "policy": policy.name,
+        "decision": state.decision,
+        "layer": state.layer,
+        "present": state.present,
+        "legal": list(state.legal),
+        "q_values": None,
+        "greedy": None,
+        "choice": None,
+        "explored": False,
+        "epsilon": None,
+        "policy": policy.name,
         "reads": _reads(policy),
-    }  # fmt: skip
+    }
     if getattr(policy, "looks_ahead", False) and state.lookahead is None:
         return row
     proposal = policy.propose(state, key)
     return row | {
-        "q_values": None if proposal.q_values is None else list(proposal.q_values), "greedy": policy.greedy(state),
-        "choice": proposal.choice, "explored": proposal.explored, "epsilon": proposal.epsilon,
-    }  # fmt: skip
+        "q_values": None if proposal.q_values is None else list(proposal.q_values),
+        "greedy": policy.greedy(state),
+        "choice": proposal.choice,
+        "explored": proposal.explored,
+        "epsilon": proposal.epsilon,
+    }
 
 
 def state_ablation(policy: Policy, state: AgentState, key: RunKey) -> list[Row]:
@@ -76,12 +87,16 @@ def state_ablation(policy: Policy, state: AgentState, key: RunKey) -> list[Row]:
             changed = _values(policy, replace(state, ties=ties.answer(entry, source), blocks=None), key)
             rows += [
                 {
-                    "entry": entry, "source": source, "present": ties[entry], "answer": answer, "q_value": value,
+                    "entry": entry,
+                    "source": source,
+                    "present": ties[entry],
+                    "answer": answer,
+                    "q_value": value,
                     "change": value - now[answer],
                 }
                 for answer, value in (changed or {}).items()
                 if answer in now
-            ]  # fmt: skip
+            ]
     return rows
 
 
@@ -104,13 +119,16 @@ def input_attribution(policy: Policy, state: AgentState) -> list[Row]:
         parts = policy.contributions(state)
         return [
             {
-                "input": name, "answer": answer, "value": values[answer],
-                "total": sum(part[answer] for part in parts.values()), "completeness_error": 0.0,
+                "input": name,
+                "answer": answer,
+                "value": values[answer],
+                "total": sum(part[answer] for part in parts.values()),
+                "completeness_error": 0.0,
                 "method": "contribution",
             }
             for name, values in parts.items()
             for answer in state.legal
-        ]  # fmt: skip
+        ]
     return []
 
 
@@ -122,19 +140,26 @@ def _integrated_gradients(policy: QLearner, state: AgentState) -> list[Row]:
     rows: list[Row] = []
     for answer in state.legal:
         shares = method.attribute(
-            inputs, baselines=torch.zeros_like(inputs), additional_forward_args=(answer,), n_steps=STEPS,
+            inputs,
+            baselines=torch.zeros_like(inputs),
+            additional_forward_args=(answer,),
+            n_steps=STEPS,
             method="gausslegendre",
-        ).detach()[0]  # fmt: skip
+        ).detach()[0]
         with torch.no_grad():
             ends = policy.answers(torch.cat([inputs, torch.zeros_like(inputs)]), state.layer)[:, answer]
         total = float(ends[0] - ends[1])
         rows += [
             {
-                "input": f"source of layer {entry}", "answer": answer, "value": float(share), "total": total,
-                "completeness_error": abs(float(shares.sum()) - total), "method": "integrated-gradients",
+                "input": f"source of layer {entry}",
+                "answer": answer,
+                "value": float(share),
+                "total": total,
+                "completeness_error": abs(float(shares.sum()) - total),
+                "method": "integrated-gradients",
             }
             for entry, share in enumerate(shares)
-        ]  # fmt: skip
+        ]
     return rows
 
 

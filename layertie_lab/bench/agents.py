@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from ..agent.trials import try_agent
+from ..agent.synthetic.trials import try_agent
 from ..core.config import RunConfig
 from .pairing import Row, row
 
@@ -21,7 +21,7 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 def agent_cost(rounds: int) -> Iterator[Row]:
     """CPU time of the lab agent per decision, proposal and learning, as a share of `LIMIT`, on one core.
 
-    The worths come from a landscape (`layertie_lab.agent.landscapes`, B), so that nothing else takes time. Measured in
+    The worths come from a landscape (`synthetic.landscapes`, B), so that nothing else takes time. Measured in
     a process with one thread: linear algebra with several spins while it waits, which would count.
     """
     for layers in (12, 48):
@@ -29,9 +29,11 @@ def agent_cost(rounds: int) -> Iterator[Row]:
         made = subprocess.run(command, env=os.environ | _ONE_THREAD, check=True, stdout=subprocess.PIPE)
         spent = json.loads(made.stdout)
         yield row(
-            f"lab agent, CPU time per decision / {LIMIT:g} ms, {layers} layers", [each / LIMIT for each in spent],
-            at_most=1.0, milliseconds=sorted(spent)[len(spent) // 2],
-        )  # fmt: skip
+            f"lab agent, CPU time per decision / {LIMIT:g} ms, {layers} layers",
+            [each / LIMIT for each in spent],
+            at_most=1.0,
+            milliseconds=sorted(spent)[len(spent) // 2],
+        )
 
 
 def milliseconds(layers: int, rounds: int) -> list[float]:

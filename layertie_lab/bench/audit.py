@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..analysis.audit_module import audit_module
-from ..analysis.audit_rows import Auditor
+from ..analysis.audit.module_audit import audit_module
+from ..analysis.audit.rows import Auditor
 from ..core.config import RunConfig
-from ..engine.session import Session
+from ..session.session import Session
 from ..text.dataset import TokenData
 from .pairing import Row, row
 
@@ -19,17 +19,28 @@ def audit_share(config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row
     """The audit's share of a decision that is audited live, for the events and for the model and optimizer."""
     for layers in (12, 48):
         sized = config.replace(
-            algorithm="official-code", gradient="owner", on_untie="alias", chain="snapshot", start="frozen-random",
-            moments="keep", policy="random", layers=layers, decisions=10**6, evaluate_every=0, sample_every=0,
-        )  # fmt: skip
+            algorithm="official-code",
+            gradient="owner",
+            on_untie="alias",
+            chain="snapshot",
+            start="frozen-random",
+            moments="keep",
+            policy="random",
+            layers=layers,
+            decisions=10**6,
+            evaluate_every=0,
+            sample_every=0,
+        )
         measured = _measured(Session(sized, data=data), rounds)  # [rounds, 3]
         size = f"{layers} x {sized.model.width}"
         for name, seconds in (("events", measured[:, 1]), ("model and optimizer", measured[:, 2])):
             yield row(
-                f"audit's share of a decision, {name}, {size}", seconds / (measured[:, 0] + seconds), at_most=0.05,
+                f"audit's share of a decision, {name}, {size}",
+                seconds / (measured[:, 0] + seconds),
+                at_most=0.05,
                 audit_milliseconds=float(np.median(seconds) * 1e3),
                 decision_milliseconds=float(np.median(measured[:, 0]) * 1e3),
-            )  # fmt: skip
+            )
 
 
 def _measured(session: Session, rounds: int) -> np.ndarray:

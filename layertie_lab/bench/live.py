@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ..core.config import RunConfig
-from ..engine.session import Session
-from ..engine.worker import Worker
-from ..widgets.control_room import ControlRoom
+from ..explorer.control_room import ControlRoom
+from ..session.session import Session
+from ..workers.worker import Worker
 from .pairing import Row, interleaved, row
 
 DECISIONS = 6
@@ -36,6 +36,7 @@ def watched_against_unwatched(config: RunConfig, rounds: int) -> Iterator[Row]:
             session.close(save=False)
     yield row(
         f"watched worker / session, decisions per second, {config.model.layers} x {config.model.width}",
-        measured[:, 1] / measured[:, 0], at_least=0.9,
+        measured[:, 1] / measured[:, 0],
+        at_least=0.9,
         watched_decisions_per_second=float(DECISIONS / np.median(measured[:, 0])),
-    )  # fmt: skip
+    )

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..analysis.attribution import layer_attribution, loss_if_skipped
-from ..analysis.memory import ledger
-from ..analysis.similarity import layer_similarity
-from ..analysis.tie_costs import tie_costs
+from ..analysis.attribution.layers import layer_attribution, loss_if_skipped
+from ..analysis.attribution.tie_costs import tie_costs
+from ..analysis.memory.ledger import ledger
+from ..analysis.similarity.matrices import layer_similarity
 from ..core.config import RunConfig
-from ..engine.session import Session
-from ..inspection.inspector import Inspector
 from ..inspection.moment import Inspection
 from ..inspection.question import Question
+from ..session.session import Session
 from ..text.dataset import TokenData
+from ..workers.inspector import Inspector
 from .pairing import Row, row, seconds
 
 SCRUBBED = 20
@@ -52,10 +52,12 @@ def views_in_steps(config: RunConfig, data: TokenData, rounds: int) -> Iterator[
     for name, (view, at_most) in views.items():
         measured = np.array([(seconds(view), np.median([seconds(step) for _ in range(3)])) for _ in range(rounds)])
         yield row(
-            f"{name}, in training steps, {size}", measured[:, 0] / measured[:, 1], at_most=at_most,
+            f"{name}, in training steps, {size}",
+            measured[:, 0] / measured[:, 1],
+            at_most=at_most,
             milliseconds=float(np.median(measured[:, 0]) * 1e3),
             step_milliseconds=float(np.median(measured[:, 1]) * 1e3),
-        )  # fmt: skip
+        )
 
 
 def snapshots_and_scrubbing(config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
@@ -88,6 +90,9 @@ def snapshots_and_scrubbing(config: RunConfig, data: TokenData, rounds: int) -> 
         finally:
             inspector.close()
         yield row(
-            "a stored look back, as a share of 200 ms", np.array(found) / 0.2, at_most=1.0,
-            milliseconds=float(np.median(found) * 1e3), opening_milliseconds=float(np.median(opened) * 1e3),
-        )  # fmt: skip
+            "a stored look back, as a share of 200 ms",
+            np.array(found) / 0.2,
+            at_most=1.0,
+            milliseconds=float(np.median(found) * 1e3),
+            opening_milliseconds=float(np.median(opened) * 1e3),
+        )

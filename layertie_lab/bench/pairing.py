@@ -66,9 +66,15 @@ def interleaved(first: Callable[[], object], second: Callable[[], object], round
 
 
 def row(
-    name: str, ratios: Iterable[float], *, at_least: float | None = None, at_most: float | None = None,
-    holds: bool | None = None, target: str = "", **detail: float,
-) -> Row:  # fmt: skip
+    name: str,
+    ratios: Iterable[float],
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    holds: bool | None = None,
+    target: str = "",
+    **detail: float,
+) -> Row:
     """A row from one figure per round.
 
     Args:
@@ -89,9 +95,15 @@ def row(
         assert at_most is not None, "a row needs a target"
         words, reached = f"at most {at_most:g}", middle <= at_most
     return Row(
-        name, middle, low, high, target or words, bool(reached if holds is None else holds), len(values),
+        name,
+        middle,
+        low,
+        high,
+        target or words,
+        bool(reached if holds is None else holds),
+        len(values),
         {key: float(value) for key, value in detail.items()},
-    )  # fmt: skip
+    )
 
 
 def _median_interval(ordered: np.ndarray, level: float = 0.95) -> tuple[float, float]:

@@ -107,10 +107,18 @@ def hugging_face_step(shape: Shape, tokens: np.ndarray, device: torch.device) ->
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
-        vocab_size=shape.vocabulary, n_positions=shape.context, n_embd=shape.width, n_layer=shape.layers,
-        n_head=shape.heads, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, use_cache=False,
-        bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+        vocab_size=shape.vocabulary,
+        n_positions=shape.context,
+        n_embd=shape.width,
+        n_layer=shape.layers,
+        n_head=shape.heads,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        use_cache=False,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
     # transformers wraps `to` in a decorator that hides its types.
     model: nn.Module = nn.Module.to(GPT2LMHeadModel(config), device)
     model.train()
@@ -120,9 +128,13 @@ def hugging_face_step(shape: Shape, tokens: np.ndarray, device: torch.device) ->
 
 
 def _loop(
-    model: nn.Module, optimizer: torch.optim.Optimizer, loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    shape: Shape, tokens: np.ndarray, device: torch.device,
-) -> Step:  # fmt: skip
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    shape: Shape,
+    tokens: np.ndarray,
+    device: torch.device,
+) -> Step:
     generator = torch.Generator().manual_seed(0)
 
     def step() -> float:

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..core.config import RunConfig
 from ..core.events import Stepped
-from ..records.cursor import EventCursor
 from ..records.directory import RunDirectory
-from ..records.writer import EventWriter
+from ..records.log.cursor import EventCursor
+from ..records.log.writer import EventWriter
 from .pairing import Row, row, seconds
 
 NEW = 500
@@ -23,9 +23,11 @@ def cursor_cost(rounds: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         costs = {size: _costs(Path(folder) / str(size), size, rounds) for size in (1_000, 100_000)}
     yield row(
-        "reading new events by cursor, log of 100,000 / log of 1,000", costs[100_000] / costs[1_000], at_most=1.5,
+        "reading new events by cursor, log of 100,000 / log of 1,000",
+        costs[100_000] / costs[1_000],
+        at_most=1.5,
         microseconds_per_event=float(np.median(costs[100_000]) / NEW * 1e6),
-    )  # fmt: skip
+    )
 
 
 def _costs(path: Path, size: int, rounds: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 
 from .. import __version__
 from ..core.config import RunConfig
-from ..records.store import Store
+from ..records.io.store import Store
 from ..text.dataset import TokenData, prepare
 from . import agents, audit, live, records, training, twins
 from .pairing import Row

@@ -10,8 +10,8 @@ import torch
 from ..core.config import RunConfig
 from ..core.keys import RunKey
 from ..core.ties import TieMap
-from ..engine.session import Session
 from ..models.gpt import GPT
+from ..session.session import Session
 from ..text.batches import Batches
 from ..text.dataset import TokenData
 from ..training.device import choose_device
@@ -63,10 +63,12 @@ def against_plain_loops(config: RunConfig, data: TokenData, rounds: int) -> Iter
         theirs = make(shape, tokens, device)
         measured = interleaved(repeated(ours), repeated(theirs), rounds)
         yield row(
-            f"training loop / {name}, tokens per second, {size} untied", measured[:, 1] / measured[:, 0], at_least=1.1,
+            f"training loop / {name}, tokens per second, {size} untied",
+            measured[:, 1] / measured[:, 0],
+            at_least=1.1,
             our_tokens_per_second=float(per_side / np.median(measured[:, 0])),
             their_tokens_per_second=float(per_side / np.median(measured[:, 1])),
-        )  # fmt: skip
+        )
 
 
 def owner_against_shared(config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
@@ -77,10 +79,12 @@ def owner_against_shared(config: RunConfig, data: TokenData, rounds: int) -> Ite
     measured = interleaved(repeated(owner), repeated(shared), rounds)
     size = f"{config.model.layers} x {config.model.width}"
     yield row(
-        f"gradient owner / shared, steps per second, {size} all tied", measured[:, 1] / measured[:, 0], at_least=1.25,
+        f"gradient owner / shared, steps per second, {size} all tied",
+        measured[:, 1] / measured[:, 0],
+        at_least=1.25,
         owner_step_milliseconds=float(np.median(measured[:, 0]) / STEPS_PER_SIDE * 1e3),
         shared_step_milliseconds=float(np.median(measured[:, 1]) / STEPS_PER_SIDE * 1e3),
-    )  # fmt: skip
+    )
 
 
 def session_against_its_steps(config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
@@ -107,9 +111,10 @@ def session_against_its_steps(config: RunConfig, data: TokenData, rounds: int) -
     measured = np.array([interleaved(whole, bare, 1)[0] for _ in range(rounds)])
     yield row(
         f"Session / the same steps and reward evaluations, {config.model.layers} x {config.model.width}",
-        measured[:, 1] / measured[:, 0], at_least=0.97,
+        measured[:, 1] / measured[:, 0],
+        at_least=0.97,
         session_decision_milliseconds=float(np.median(measured[:, 0]) / decisions * 1e3),
-    )  # fmt: skip
+    )
 
 
 def decision_overhead(config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
@@ -125,10 +130,13 @@ def decision_overhead(config: RunConfig, data: TokenData, rounds: int) -> Iterat
         share = other / np.array([lap["seconds"] for lap in laps])
         milliseconds = float(np.median(other) * 1e3)
         yield row(
-            f"share of a decision that is not training or evaluation, {layers} x {config.model.width}", share,
-            at_most=0.02, holds=bool(np.median(share) <= 0.02 or milliseconds <= 5.0),
-            target="at most 0.02, or 5 ms", milliseconds=milliseconds,
-        )  # fmt: skip
+            f"share of a decision that is not training or evaluation, {layers} x {config.model.width}",
+            share,
+            at_most=0.02,
+            holds=bool(np.median(share) <= 0.02 or milliseconds <= 5.0),
+            target="at most 0.02, or 5 ms",
+            milliseconds=milliseconds,
+        )
 
 
 def default_config(device: str) -> RunConfig:

@@ -16,14 +16,14 @@ import torch
 
 from ..core.config import RunConfig
 from ..core.statements import After
-from ..engine.agenda import EmptyAgenda
-from ..engine.handed_in import HandedIn
-from ..engine.moments import Moment
-from ..engine.questions import plan_values, question, statement_about
-from ..engine.session import Session
-from ..engine.studies import StudyRunner
+from ..counterfactual.questions import plan_values, question, statement_about
+from ..counterfactual.runner import StudyRunner
 from ..records.studies import StudyFolder, state_study
 from ..records.tree import moment_name
+from ..session.moment import Moment
+from ..session.provided import HandedIn
+from ..session.schedule import EmptyAgenda
+from ..session.session import Session
 from ..text.dataset import TokenData
 from .pairing import Row, row, seconds
 
@@ -43,10 +43,14 @@ def fork_cost(config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
     decision, fork = np.median(measured, axis=0)
     share = measured[:, 1] / measured[:, 0]
     yield row(
-        f"fork's share of a decision, {config.model.layers} x {config.model.width}", share, at_most=0.05,
-        holds=bool(np.median(share) <= 0.05 or fork <= 0.02), target="at most 0.05, or 20 ms",
-        fork_milliseconds=float(fork * 1e3), decision_milliseconds=float(decision * 1e3),
-    )  # fmt: skip
+        f"fork's share of a decision, {config.model.layers} x {config.model.width}",
+        share,
+        at_most=0.05,
+        holds=bool(np.median(share) <= 0.05 or fork <= 0.02),
+        target="at most 0.05, or 20 ms",
+        fork_milliseconds=float(fork * 1e3),
+        decision_milliseconds=float(decision * 1e3),
+    )
 
 
 def twins_against_their_steps(config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
@@ -66,9 +70,12 @@ def twins_against_their_steps(config: RunConfig, data: TokenData, rounds: int) -
         for after, alone in (("hold", "bare steps"), ("continue-locked", "the same decisions in plain sessions")):
             ratios, pair, bare = _rounds(run, after, max(3, rounds // 6))  # type: ignore[arg-type]
             yield row(
-                f"twins / {alone}, {after}, 6 x {small.model.width}, horizon {HORIZON}", ratios, at_most=1.15,
-                pair_seconds=pair, alone_seconds=bare,
-            )  # fmt: skip
+                f"twins / {alone}, {after}, 6 x {small.model.width}, horizon {HORIZON}",
+                ratios,
+                at_most=1.15,
+                pair_seconds=pair,
+                alone_seconds=bare,
+            )
         study = _study(run, "continue-locked", (FULL,))
         runner = StudyRunner(study, workers=PROCESSES)
         start = time.perf_counter()
@@ -78,9 +85,13 @@ def twins_against_their_steps(config: RunConfig, data: TokenData, rounds: int) -
         alone_seconds = _alone(study, FULL // PROCESSES)
         yield row(
             f"R = {FULL} twins with their start-up / the same decisions, 6 x {small.model.width}, horizon {HORIZON}",
-            [whole / alone_seconds], at_most=1.5, holds=whole <= 60, target="within 60 s", seconds=whole,
+            [whole / alone_seconds],
+            at_most=1.5,
+            holds=whole <= 60,
+            target="within 60 s",
+            seconds=whole,
             alone_seconds=alone_seconds,
-        )  # fmt: skip
+        )
 
 
 def _study(run: Path, after: After, looks: tuple[int, ...]) -> StudyFolder:
@@ -88,7 +99,7 @@ def _study(run: Path, after: After, looks: tuple[int, ...]) -> StudyFolder:
     answer = next(source for source in found.legal if source != found.proposed)
     statement = statement_about(
         found, answer, run, statement="", primary=False, after=after, horizon=HORIZON, **plan_values(looks)
-    )  # fmt: skip
+    )
     return state_study(run, statement, found.checkpoint)
 
 

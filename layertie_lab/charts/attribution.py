@@ -56,10 +56,14 @@ def attribution_bars(
     words = [*_target_words(frame), *_error_words(frame)]
     heading: dict[str, Any] = {"title": _small_title(words)} if words else {}
     return figure(
-        parts, height=height, width=width, dark=dark,
+        parts,
+        height=height,
+        width=width,
+        dark=dark,
         description=f"Attribution ({method}) to each of {len(frame)} layers.",
-        resolve=alt.Resolve(scale={"color": "independent", "stroke": "independent"}), **heading,
-    )  # fmt: skip
+        resolve=alt.Resolve(scale={"color": "independent", "stroke": "independent"}),
+        **heading,
+    )
 
 
 def attribution_methods(
@@ -108,11 +112,13 @@ def attribution_methods(
     words = _target_words(attribution)
     heading: dict[str, Any] = {"title": _small_title(words)} if words else {}
     return alt.VConcatChart(
-        vconcat=panels, spacing=14, config=vega_config(dark),
+        vconcat=panels,
+        spacing=14,
+        config=vega_config(dark),
         description=f"Attribution to each layer by {len(methods)} methods: {', '.join(methods)}.",
         resolve=alt.Resolve(scale={"color": "independent"}),
         **heading,
-    )  # fmt: skip
+    )
 
 
 def ranks(attribution: pl.DataFrame) -> pl.DataFrame:
@@ -161,11 +167,12 @@ def _bars(frame: pl.DataFrame, axis: str | list[str], name: str, x: alt.X) -> li
     base = alt.Chart(alt.InlineData(values=rows(frame.sort("layer"))))
     interval = _known(frame, "low") and _known(frame, "high")
     shown = [
-        ("low", "interval: low", interval), ("high", "interval: high", interval),
+        ("low", "interval: low", interval),
+        ("high", "interval: high", interval),
         ("completeness_error", "completeness error", _known(frame, "completeness_error")),
         ("neighbour", "block used", _known(frame, "neighbour")),
         ("baseline", "baseline", _known(frame, "baseline")),
-    ]  # fmt: skip
+    ]
     tips = [
         alt.Tooltip("layer:O", title="layer"),
         alt.Tooltip("owner:O", title="owner"),
@@ -185,11 +192,13 @@ def _bars(frame: pl.DataFrame, axis: str | list[str], name: str, x: alt.X) -> li
         # A layer without a value keeps its place on the axis.
         base.mark_point(opacity=0, size=0).encode(x=x),
         bars.mark_bar().encode(
-            x=x, y=alt.Y("value:Q", title=axis), color=alt.Color("colour:N", scale=owner_scale(), legend=None),
+            x=x,
+            y=alt.Y("value:Q", title=axis),
+            color=alt.Color("colour:N", scale=owner_scale(), legend=None),
             tooltip=tips,
         ),
         alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="tick").encode(y=alt.Y("zero:Q")),
-    ]  # fmt: skip
+    ]
     if interval:
         parts.append(
             base.transform_filter("isValid(datum.low) && isValid(datum.high)")
@@ -216,9 +225,7 @@ def _rank_tiles(attribution: pl.DataFrame, methods: list[str], width: int) -> al
     layers = attribution.get_column("layer").n_unique()
     base = alt.Chart(alt.InlineData(values=rows(frame.select("method", "layer", "owner", "value", "rank"))))
     y = alt.Y("method:N", sort=methods, title=None, axis=alt.Axis(domain=False, ticks=False))
-    shade = alt.Color(
-        "rank:Q", scale=alt.Scale(scheme="viridis", domain=[1, layers], reverse=True), legend=None
-    )  # fmt: skip
+    shade = alt.Color("rank:Q", scale=alt.Scale(scheme="viridis", domain=[1, layers], reverse=True), legend=None)
     tips = [alt.Tooltip(f"{name}", title=words) for name, words in (("method:N", "method"), ("layer:O", "layer"))]
     tips.append(alt.Tooltip("rank:Q", title=f"rank of {layers} (1 lowers the loss most)"))
     # The middle of viridis is where white and black are equally readable.
@@ -231,8 +238,10 @@ def _rank_tiles(attribution: pl.DataFrame, methods: list[str], width: int) -> al
                 x=_layers(), y=y, text=alt.Text("rank:Q", format=".3~g"), color=readable
             ),
         ],
-        width=width, height=26 * len(methods), title=_small_title(_agreement_words(attribution)),
-    )  # fmt: skip
+        width=width,
+        height=26 * len(methods),
+        title=_small_title(_agreement_words(attribution)),
+    )
 
 
 def _agreement_words(attribution: pl.DataFrame) -> str:

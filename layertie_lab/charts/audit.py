@@ -45,7 +45,7 @@ def claimed_and_true(
     """One quantity over the run, as claimed and as it truly was.
 
     Args:
-        audit: The frame of an audit (`analysis.audit_rows.COLUMNS`).
+        audit: The frame of an audit (`analysis.audit.rows.COLUMNS`).
         what: layers, parameters or memory.
         height: Height of the plot in pixels.
         width: Width of the chart in pixels, or "container".
@@ -157,25 +157,22 @@ def _flow(audit: pl.DataFrame) -> alt.Chart:
         # What lasts longest is what a picture of many decisions can show.
         spells = spells.top_k(LIMIT, by=pl.col("until") - pl.col("decision")).sort("decision", "layer")
     cells = alt.Chart(alt.InlineData(values=rows(spells)))
-    return (
-        cells.mark_rect().encode(
-            x=_x(),
-            x2="until:Q",
-            y=alt.Y("layer:O", title="layer (0 = first)", sort="descending", scale=alt.Scale(paddingInner=0.08)),
-            color=alt.Color(
-                "gradient:N", scale=names(list(_GRADIENTS), list(_GRADIENTS.values())),
-                legend=alt.Legend(title="weight gradient", symbolType="square", symbolOpacity=1),
-            ),
-            tooltip=[
-                alt.Tooltip("layer:O", title="layer"),
-                alt.Tooltip("gradient:N", title="weight gradient there"),
-                alt.Tooltip("decision:Q", title="from decision"),
-            ],
-        )
-    )  # fmt: skip
+    return cells.mark_rect().encode(
+        x=_x(),
+        x2="until:Q",
+        y=alt.Y("layer:O", title="layer (0 = first)", sort="descending", scale=alt.Scale(paddingInner=0.08)),
+        color=alt.Color(
+            "gradient:N",
+            scale=names(list(_GRADIENTS), list(_GRADIENTS.values())),
+            legend=alt.Legend(title="weight gradient", symbolType="square", symbolOpacity=1),
+        ),
+        tooltip=[
+            alt.Tooltip("layer:O", title="layer"),
+            alt.Tooltip("gradient:N", title="weight gradient there"),
+            alt.Tooltip("decision:Q", title="from decision"),
+        ],
+    )
 
 
 def _finished(layer: alt.Chart, height: int, width: Width, dark: bool, description: str) -> alt.LayerChart:
-    return figure(
-        [layer], height=height, width=width, dark=dark, description=description,
-    )  # fmt: skip
+    return figure([layer], height=height, width=width, dark=dark, description=description)

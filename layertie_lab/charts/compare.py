@@ -16,7 +16,7 @@ TITLES = {
     "bits-per-byte": "bits per byte", "train-loss": "training loss (nats per token)",
     "trainable-parameters": "trainable parameters", "memory": "memory (bytes)",
 }  # fmt: skip
-"""Y title of each metric of `analysis.compare`."""
+"""Y title of each metric of `analysis.statistics.compare`."""
 AXES = {
     "steps": "optimizer steps", "parameters": "optimizer steps", "flops": "training operations (FLOPs)",
     "time": "seconds of training",
@@ -28,13 +28,19 @@ _FEW = 60
 
 
 def compared_curves(
-    curves: pl.DataFrame, points: pl.DataFrame | None = None, *, metric: str = "validation-loss", at: str = "steps",
-    width: Width = 620, height: int = 300, dark: bool = False,
-) -> alt.LayerChart:  # fmt: skip
+    curves: pl.DataFrame,
+    points: pl.DataFrame | None = None,
+    *,
+    metric: str = "validation-loss",
+    at: str = "steps",
+    width: Width = 620,
+    height: int = 300,
+    dark: bool = False,
+) -> alt.LayerChart:
     """The metric of every run (thin) and the mean of each group's lines as far as all of them go (thick).
 
     Args:
-        curves: Columns group, run, seed, step, x, value (`analysis.compare.Compared.curves`).
+        curves: Columns group, run, seed, step, x, value (`analysis.statistics.compare.Compared.curves`).
         points: The same columns: where each run is compared (`Compared.points`). Equal for all, it is a dashed line;
             with at="parameters" a diamond per run.
         metric: A key of `TITLES`.
@@ -66,10 +72,13 @@ def compared_curves(
     x = alt.X("at:Q", title=AXES[at], scale=alt.Scale(zero=False, nice=False), axis=ticks)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format="~s" if counts else "~g"))
     tooltip = [
-        alt.Tooltip("group:N"), alt.Tooltip("run:N"), alt.Tooltip("seed:O"), alt.Tooltip("step:Q", format=",.0f"),
+        alt.Tooltip("group:N"),
+        alt.Tooltip("run:N"),
+        alt.Tooltip("seed:O"),
+        alt.Tooltip("step:Q", format=",.0f"),
         *([] if at == "steps" else [alt.Tooltip("x:Q", title=at, format=",.4~g" if at == "time" else ",.0f")]),
         alt.Tooltip("value:Q", title=metric, format=",.0f" if counts else ".4f"),
-    ]  # fmt: skip
+    ]
     drawn, dots = _thinned(curves)
     layers: list[alt.Chart] = []
     if points is not None and not over_steps:
@@ -87,17 +96,21 @@ def compared_curves(
     if points is not None and over_steps:
         diamonds = alt.Chart(alt.InlineData(values=rows(points.with_columns(at=pl.col(place)))))
         layers.append(
-            diamonds.mark_point(shape="diamond", filled=True, size=110, opacity=1)
-            .encode(x=x, y=y, color=colour, tooltip=tooltip)
-        )  # fmt: skip
+            diamonds.mark_point(shape="diamond", filled=True, size=110, opacity=1).encode(
+                x=x, y=y, color=colour, tooltip=tooltip
+            )
+        )
     words = ["Thin: a run each.", *(["Thick: a group's mean."] if means.height else [])]
     if points is not None:
         words.append("Diamonds: where each is compared." if over_steps else "Dashed: where they are compared.")
     return alt.LayerChart(
-        layer=layers, width=width, height=height, config=vega_config(dark),
+        layer=layers,
+        width=width,
+        height=height,
+        config=vega_config(dark),
         title=alt.TitleParams("Groups of runs", subtitle=" ".join(words)),
         description=f"{title} of {len(groups)} groups of runs over {AXES[at]}.",
-    )  # fmt: skip
+    )
 
 
 def _thinned(curves: pl.DataFrame) -> tuple[pl.DataFrame, bool]:

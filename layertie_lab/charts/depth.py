@@ -32,7 +32,7 @@ def update_profile_chart(
     """One measure of what each layer does to the residual stream, along the depth.
 
     Args:
-        profile: `analysis.profile.update_profile`.
+        profile: `analysis.similarity.profile.update_profile`.
         measure: relative update, cosine or stream; may be left out where there is one.
         height: Height of the plot in pixels.
         width: Width of the chart in pixels, or "container".
@@ -66,9 +66,12 @@ def update_profile_chart(
     if measure == "cosine":
         parts.insert(0, alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="tick").encode(y="zero:Q"))
     return figure(
-        parts, height=height, width=width, dark=dark,
+        parts,
+        height=height,
+        width=width,
+        dark=dark,
         description=f"{measure} of {frame.height} layers, means over {frame['sequences'][0]} sequences.",
-    )  # fmt: skip
+    )
 
 
 def spectra_chart(
@@ -82,7 +85,7 @@ def spectra_chart(
     """Singular values of one matrix in every layer, a line per block of weights in its owner's colour.
 
     Args:
-        spectra: `analysis.spectra.spectra`.
+        spectra: `analysis.similarity.spectra.spectra`.
         tensor: Which matrix; may be left out where there is one.
         height: Height of the plot in pixels.
         width: Width of the chart in pixels, or "container".
@@ -120,6 +123,9 @@ def spectra_chart(
         base.mark_point(filled=True, size=14, opacity=0.9).encode(x=x, y=y, color=colour, tooltip=tips),
     ]
     return figure(
-        parts, height=height, width=width, dark=dark,
+        parts,
+        height=height,
+        width=width,
+        dark=dark,
         description=f"Singular values of {tensor} of {len(owners)} owners.",
-    )  # fmt: skip
+    )

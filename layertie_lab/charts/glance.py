@@ -60,7 +60,10 @@ def memory_bars(memory: pl.DataFrame | None = None, *, height: int = 200, dark: 
     bars = base.mark_bar(height=alt.RelativeBandSize(0.62)).encode(x=x, y=y, color=colour, tooltip=tips)
     words = base.mark_text(align="left", dx=5, style="label").encode(x=x, y=y, text=alt.Text("mb:Q", format=",.3~g"))
     return figure(
-        [bars, words], datasets={"memory": [] if memory is None else rows(memory)}, height=height,
-        width="container", dark=dark,
+        [bars, words],
+        datasets={"memory": [] if memory is None else rows(memory)},
+        height=height,
+        width="container",
+        dark=dark,
         description="Memory of a training step by component.",
-    )  # fmt: skip
+    )

@@ -19,11 +19,11 @@ _ROWS = {"predicted": "predicted", "measured": "measured"}
 
 def memory_of_maps(
     ledger: pl.DataFrame, *, height: int = 220, width: Width = 560, dark: bool = False
-) -> alt.LayerChart:  # fmt: skip
+) -> alt.LayerChart:
     """A stacked bar per tie map at the fullest moment of a step, predicted, and measured where it is in force.
 
     Args:
-        ledger: `analysis.memory.ledger`.
+        ledger: `analysis.memory.ledger.ledger`.
         height: In pixels.
         width: In pixels, or "container".
         dark: Whether the page is dark.
@@ -40,25 +40,30 @@ def memory_of_maps(
     components = [name for name in MEMORY_COLOURS if name in present]
     values = rows(
         peak.with_columns(
-            bar=pl.concat_str("map", pl.lit(", "), "kind"), mb=pl.col("bytes") / 1e6,
+            bar=pl.concat_str("map", pl.lit(", "), "kind"),
+            mb=pl.col("bytes") / 1e6,
             place=pl.col("component").replace_strict({name: at for at, name in enumerate(components)}, default=9),
         ).sort("bar", "place")
-    )  # fmt: skip
+    )
     base = alt.Chart(alt.InlineData(values=values))
     y = alt.Y("bar:N", title=None, sort=order, axis=alt.Axis(labelLimit=180))
     colour = alt.Color(
-        "component:N", scale=names(components, [MEMORY_COLOURS[name] for name in components]),
+        "component:N",
+        scale=names(components, [MEMORY_COLOURS[name] for name in components]),
         legend=alt.Legend(title=None, orient="bottom", columns=2, symbolType="square", symbolOpacity=1),
-    )  # fmt: skip
+    )
     tips = [
         alt.Tooltip("bar:N", title="map"),
         alt.Tooltip("component:N"),
         alt.Tooltip("mb:Q", title="MB", format=",.4~g"),
     ]
     bars = base.mark_bar(height=alt.RelativeBandSize(0.66)).encode(
-        x=alt.X("mb:Q", title=["memory at the fullest", "moment of a step (MB)"], stack="zero"), y=y, color=colour,
-        order=alt.Order("place:Q"), tooltip=tips,
-    )  # fmt: skip
+        x=alt.X("mb:Q", title=["memory at the fullest", "moment of a step (MB)"], stack="zero"),
+        y=y,
+        color=colour,
+        order=alt.Order("place:Q"),
+        tooltip=tips,
+    )
     words = (
         base.transform_aggregate(total="sum(mb)", groupby=["bar"])
         .mark_text(align="left", dx=5, style="label")
@@ -75,11 +80,11 @@ def memory_of_maps(
 
 def memory_by_layer(
     ledger: pl.DataFrame, *, height: int = 220, width: Width = 560, dark: bool = False
-) -> alt.LayerChart:  # fmt: skip
+) -> alt.LayerChart:
     """A bar per layer: what was measured of it at the fullest moment of a step, in the colour of its owner.
 
     Args:
-        ledger: `analysis.memory.ledger`.
+        ledger: `analysis.memory.ledger.ledger`.
         height: In pixels.
         width: In pixels, or "container".
         dark: Whether the page is dark.
@@ -88,9 +93,11 @@ def memory_by_layer(
         AnalysisError: A column is missing.
     """
     check(ledger, COLUMNS, "a memory ledger")
-    peak = ledger.filter(
-        (pl.col("when") == "peak") & (pl.col("kind") == "measured") & pl.col("layer").is_not_null()
-    ).group_by("layer", "owner", "component").agg(mb=pl.col("bytes").sum() / 1e6)  # fmt: skip
+    peak = (
+        ledger.filter((pl.col("when") == "peak") & (pl.col("kind") == "measured") & pl.col("layer").is_not_null())
+        .group_by("layer", "owner", "component")
+        .agg(mb=pl.col("bytes").sum() / 1e6)
+    )
     if peak.is_empty():
         return words_only("Nothing has been measured yet.", height=height, width=width, dark=dark)
     place = {name: at for at, name in enumerate(MEMORY_COLOURS)}
@@ -104,14 +111,19 @@ def memory_by_layer(
         alt.Tooltip("mb:Q", title="MB", format=",.4~g"),
     ]
     bars = base.mark_bar().encode(
-        x=x, y=alt.Y("mb:Q", title="memory (MB)", stack="zero"), tooltip=tips, order=alt.Order("place:Q"),
+        x=x,
+        y=alt.Y("mb:Q", title="memory (MB)", stack="zero"),
+        tooltip=tips,
+        order=alt.Order("place:Q"),
         color=alt.Color("colour:N", scale=owner_scale(), legend=None),
         opacity=alt.Opacity(
-            "component:O", sort=None, legend=None,
+            "component:O",
+            sort=None,
+            legend=None,
             # Left to itself, the scale would be one of points between the first two.
             scale=alt.Scale(type="ordinal", domain=list(_SOLID), range=list(_SOLID.values())),
         ),
-    )  # fmt: skip
+    )
     return figure(
         [bars], height=height, width=width, dark=dark, description="Memory by layer at the fullest moment of a step."
     )

@@ -80,10 +80,14 @@ def tie_map(
         storage = alt.Color("stored:N", scale=owner_scale(), legend=None)
         parts.append(
             blocks.mark_rect().encode(
-                x=x, x2="right:Q", y=alt.value(alt.ExprRef(expr="height - 10")), y2=alt.value("height"),
-                color=storage, tooltip=tips,
+                x=x,
+                x2="right:Q",
+                y=alt.value(alt.ExprRef(expr="height - 10")),
+                y2=alt.value("height"),
+                color=storage,
+                tooltip=tips,
             )
-        )  # fmt: skip
+        )
     return figure(
         parts,
         height=height,
@@ -112,11 +116,18 @@ def _cells(ties: pl.DataFrame | TieMap, decision: int | None) -> list[dict[str, 
     colours = len(owner_scale().to_dict()["domain"])
     return [
         {
-            "layer": layer, "owner": owner, "block": block, "colour": owner % colours, "stored": block % colours,
-            "left": layer - 0.44, "right": layer + 0.44, "bottom": -0.36, "top": -0.02,
+            "layer": layer,
+            "owner": owner,
+            "block": block,
+            "colour": owner % colours,
+            "stored": block % colours,
+            "left": layer - 0.44,
+            "right": layer + 0.44,
+            "bottom": -0.36,
+            "top": -0.02,
         }
         for layer, owner, block in owned
-    ]  # fmt: skip
+    ]
 
 
 def _arcs(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -133,10 +144,13 @@ def _arcs(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
             x = cell["owner"] + reach / 2 * (1 - math.cos(angle))
             points.append(
                 {
-                    "layer": cell["layer"], "colour": cell["colour"], "point": point,
-                    "left": round(x, 4), "y": round(top * math.sin(angle), 4),
+                    "layer": cell["layer"],
+                    "colour": cell["colour"],
+                    "point": point,
+                    "left": round(x, 4),
+                    "y": round(top * math.sin(angle), 4),
                 }
-            )  # fmt: skip
+            )
     return points
 
 

@@ -82,9 +82,16 @@ def to_page(
     ink, soft, face = ("#e9edea", "#aab3ae", DARK_PAGE) if dark else ("#1d2321", "#56605b", LIGHT_PAGE)
     bundle: str = vl_convert.javascript_bundle()  # pyright: ignore[reportCallIssue]
     return _PAGE.format(
-        title=escape(title), about=escape(about), body="\n".join(body), bundle=bundle, options=json.dumps(_OPTIONS),
-        calls="\n".join(calls), ink=ink, soft=soft, face=face,
-    )  # fmt: skip
+        title=escape(title),
+        about=escape(about),
+        body="\n".join(body),
+        bundle=bundle,
+        options=json.dumps(_OPTIONS),
+        calls="\n".join(calls),
+        ink=ink,
+        soft=soft,
+        face=face,
+    )
 
 
 def _without_vega(error: Exception) -> AnalysisError:

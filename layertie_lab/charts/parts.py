@@ -183,7 +183,7 @@ def empty_note(tables: Iterable[str], words: str, when: str | None = None) -> li
 
 def figure(
     layers: Sequence[Any], *, height: int, width: Width, dark: bool, description: str, **more: Any
-) -> alt.LayerChart:  # fmt: skip
+) -> alt.LayerChart:
     """A chart with its data in it: layers from back to front, the theme, and the room it may take.
 
     Args:
@@ -195,9 +195,14 @@ def figure(
         more: Of `altair.LayerChart`.
     """
     return alt.LayerChart(
-        layer=list(layers), height=height, width=width, config=vega_config(dark), description=description,
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"), **more,
-    )  # fmt: skip
+        layer=list(layers),
+        height=height,
+        width=width,
+        config=vega_config(dark),
+        description=description,
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        **more,
+    )
 
 
 def words_only(words: str, *, height: int, width: Width, dark: bool) -> alt.LayerChart:

@@ -16,7 +16,7 @@ from .strips import owner_index, owner_scale
 
 def ablation_matrix(
     ablation: pl.DataFrame, *, height: int = 260, width: Width = 460, dark: bool = False
-) -> alt.LayerChart:  # fmt: skip
+) -> alt.LayerChart:
     """A cell per entry of the map and answer: how far the value moves, at most, if that entry were another one.
 
     Args:
@@ -39,10 +39,17 @@ def ablation_matrix(
     x = alt.X("entry:O", title="layer with another tie", axis=axis)
     y = alt.Y("answer:O", title="answer", axis=axis)
     shade = alt.Color(
-        "change:Q", scale=alt.Scale(scheme="purpleorange", domain=[-largest, largest], reverse=True),
-        legend=alt.Legend(title="change of the value (units of reward)", orient="bottom", direction="horizontal",
-                          gradientLength=200, format=".2~g", tickCount=4),
-    )  # fmt: skip
+        "change:Q",
+        scale=alt.Scale(scheme="purpleorange", domain=[-largest, largest], reverse=True),
+        legend=alt.Legend(
+            title="change of the value (units of reward)",
+            orient="bottom",
+            direction="horizontal",
+            gradientLength=200,
+            format=".2~g",
+            tickCount=4,
+        ),
+    )
     tips = [
         alt.Tooltip("entry:O", title="layer"),
         alt.Tooltip("source:O", title="if it copied"),
@@ -60,7 +67,7 @@ def ablation_matrix(
 
 def input_bars(
     inputs: pl.DataFrame, answer: int, *, height: int = 260, width: Width = 460, dark: bool = False
-) -> alt.LayerChart:  # fmt: skip
+) -> alt.LayerChart:
     """A bar per input: what it gives to the value of one answer.
 
     Args:
@@ -76,8 +83,9 @@ def input_bars(
     check(inputs, ["input", "answer", "value", "total", "completeness_error"], "a frame of input shares")
     chosen = inputs.filter(pl.col("answer") == answer)
     if chosen.is_empty():
-        return words_only("This agent's values have no inputs but layer and answer.", height=height, width=width,
-                          dark=dark)  # fmt: skip
+        return words_only(
+            "This agent's values have no inputs but layer and answer.", height=height, width=width, dark=dark
+        )
     total, error = chosen.row(0, named=True)["total"], chosen.row(0, named=True)["completeness_error"]
     base = alt.Chart(alt.InlineData(values=rows(chosen.with_row_index("place"))))
     y = alt.Y("input:N", title=None, sort=alt.EncodingSortField("place", op="min"), axis=alt.Axis(labelLimit=150))
@@ -100,13 +108,13 @@ def input_bars(
 
 def calibration(
     frame: pl.DataFrame, agreement: dict[str, Any] | None, *, height: int = 260, width: Width = 460, dark: bool = False
-) -> alt.LayerChart:  # fmt: skip
+) -> alt.LayerChart:
     """A dot per decision: the value that the agent gave the answer, against what came of it.
 
     Args:
-        frame: Columns decision, layer, choice, kept, by, predicted, realised, truncated (`analysis.calibration`).
+        frame: Columns decision, layer, choice, kept, by, predicted, realised, truncated (`statistics.calibration`).
             Answers that kept the tie and truncated returns are left out.
-        agreement: Of `analysis.calibration.rank_agreement`, for the line above; None where there is none.
+        agreement: Of `analysis.statistics.calibration.rank_agreement`, for the line above; None where there is none.
         height: In pixels.
         width: In pixels, or "container".
         dark: Whether the page is dark.
@@ -156,7 +164,7 @@ def calibration(
 
 def value_since(
     since: pl.DataFrame, realised: float | None, *, height: int = 260, width: Width = 460, dark: bool = False
-) -> alt.LayerChart:  # fmt: skip
+) -> alt.LayerChart:
     """The value of one answer in one state, to the agent as it was then and later, beside what came of it.
 
     Args:
@@ -174,10 +182,15 @@ def value_since(
         return words_only("This agent gave the answer no value.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(since))).transform_calculate(colour=owner_index("answer"))
     ticks = alt.Axis(values=whole_ticks(since["learned"], zero=False), format="d")
-    x = alt.X("learned:Q", title="decisions learned from", axis=ticks,
-              scale=alt.Scale(zero=False, nice=False, padding=8))  # fmt: skip
-    y = alt.Y("value:Q", title=["value of the answer", "(units of reward)"], scale=alt.Scale(zero=False, padding=8),
-              axis=alt.Axis(format=".3~g"))  # fmt: skip
+    x = alt.X(
+        "learned:Q", title="decisions learned from", axis=ticks, scale=alt.Scale(zero=False, nice=False, padding=8)
+    )
+    y = alt.Y(
+        "value:Q",
+        title=["value of the answer", "(units of reward)"],
+        scale=alt.Scale(zero=False, padding=8),
+        axis=alt.Axis(format=".3~g"),
+    )
     tips = [alt.Tooltip("learned:O", title="decisions learned from"), alt.Tooltip("value:Q", format="+.3~g")]
     layers: list[Any] = [
         base.mark_line(style="reference").encode(x=x, y=y),
@@ -200,14 +213,12 @@ def value_since(
     )
 
 
-def precedents(
-    frame: pl.DataFrame, *, height: int = 260, width: Width = 460, dark: bool = False
-) -> alt.LayerChart:  # fmt: skip
+def precedents(frame: pl.DataFrame, *, height: int = 260, width: Width = 460, dark: bool = False) -> alt.LayerChart:
     """A dot per past decision about the same layer: how unlike its map was, and what reward came of it.
 
     Args:
         frame: Columns decision, distance, choice, layer, by, reward, above_trend
-            (`analysis.precedents.nearest_decisions`).
+            (`analysis.statistics.precedents.nearest_decisions`).
         height: In pixels.
         width: In pixels, or "container".
         dark: Whether the page is dark.
@@ -222,8 +233,12 @@ def precedents(
         colour=owner_index("choice"),
         words="datum.choice == datum.layer ? 'own' : '\u2192' + datum.choice",
     )
-    x = alt.X("distance:Q", title="entries of the tie map that differ", scale=alt.Scale(nice=True, zero=True),
-              axis=alt.Axis(values=whole_ticks(frame["distance"]), format="d"))  # fmt: skip
+    x = alt.X(
+        "distance:Q",
+        title="entries of the tie map that differ",
+        scale=alt.Scale(nice=True, zero=True),
+        axis=alt.Axis(values=whole_ticks(frame["distance"]), format="d"),
+    )
     y = alt.Y("above_trend:Q", title=["reward above its trend", "(units of reward)"], axis=alt.Axis(format=".3~g"))
     colour = alt.Color("colour:N", scale=owner_scale(), legend=None)
     tips = [

@@ -23,7 +23,7 @@ SIMILARITY_TITLES = {
     "procrustes": "Procrustes similarity of the residual stream (0 to 1)",
     "agent": "value to the agent (units of reward)",
 }
-"""Legend title for each method of `analysis.similarity`."""
+"""Legend title for each method of `analysis.similarity.matrices`."""
 _ROOM = 22
 """Pixels that a number needs in its cell."""
 _FROM_ZERO = ("cka", "neighbours", "procrustes")
@@ -73,9 +73,8 @@ def similarity_heatmap(
     cell = min(wide / across, tall / down)
     signed = method not in _FROM_ZERO or any((row["value"] or 0) < -0.1 for row in pairs)
     shades = alt.Scale(
-        scheme="purpleorange" if signed else "viridis", domain=[-1, 1] if signed else [0, 1], clamp=True,
-        reverse=signed,
-    )  # fmt: skip
+        scheme="purpleorange" if signed else "viridis", domain=[-1, 1] if signed else [0, 1], clamp=True, reverse=signed
+    )
     title = SIMILARITY_TITLES.get(method, method)
     side = alt.Axis(offset=14, domain=False, ticks=False, grid=False, labelAngle=0)
     x = alt.X("layer_b:O", title=f"{names[1]} (0 = first)", axis=side, scale=alt.Scale(padding=0))
@@ -93,13 +92,16 @@ def similarity_heatmap(
         parts.append(
             # A narrow page has no room for numbers; the shade and the tip are left.
             base.mark_text(
-                fontSize=max(9, min(14, int(cell) // 3)), baseline="middle",
+                fontSize=max(9, min(14, int(cell) // 3)),
+                baseline="middle",
                 opacity=alt.expr(f"width < {across * _ROOM} ? 0 : 1"),
             ).encode(
-                x=x, y=y, text=alt.Text("value:Q", format=".2f"),
+                x=x,
+                y=y,
+                text=alt.Text("value:Q", format=".2f"),
                 color=alt.condition(dark_cell, alt.value("#ffffff"), alt.value("#111111")),
             )
-        )  # fmt: skip
+        )
     # Below the number, where there is one.
     below, area = cell * 0.32 if numbered else 0, min(36.0, (cell * 0.3) ** 2)
     itself = "" if two else "datum.layer_a != datum.layer_b && "
@@ -138,9 +140,9 @@ def similarity_against_cost(
     """A mark per pair of layers: how alike they are, and what it costs at once that the later copies the earlier.
 
     Args:
-        evidence: `analysis.tie_evidence.similarity_and_cost`. Pairs that do not count (the layer would use the weights
-            it has) are left out.
-        correlations: `analysis.tie_evidence.rank_correlations`, for the lines above the plot.
+        evidence: `attribution.tie_evidence.similarity_and_cost`. Pairs that do not count (the layer would use the
+            weights it has) are left out.
+        correlations: `analysis.attribution.tie_evidence.rank_correlations`, for the lines above the plot.
         method: Which method's rows to show; may be left out where there is one.
         height: Height of the plot in pixels.
         width: Width of the chart in pixels, or "container".
@@ -153,8 +155,9 @@ def similarity_against_cost(
     frame, method = of_method(evidence, method) if not evidence.is_empty() else (evidence, "")
     frame = frame.filter("counts")
     if frame.is_empty():
-        return words_only("No tie that would change something has been asked about yet.", height=height, width=width,
-                          dark=dark)  # fmt: skip
+        return words_only(
+            "No tie that would change something has been asked about yet.", height=height, width=width, dark=dark
+        )
     title = SIMILARITY_TITLES.get(method, method)
     base = alt.Chart(alt.InlineData(values=rows(frame))).transform_calculate(
         colour=owner_index("owner"), pair="datum.layer + ' \u2192 ' + datum.answer"
@@ -184,13 +187,18 @@ def similarity_against_cost(
     if frame.height <= 30:
         parts.append(base.mark_text(style="label", align="left", dx=7, fontSize=11).encode(x=x, y=y, text="pair:N"))
     return figure(
-        parts, height=height, width=width, dark=dark,
+        parts,
+        height=height,
+        width=width,
+        dark=dark,
         title=alt.TitleParams(
-            f"{frame.height} ties of one model", subtitle=_correlation_words(correlations, method), subtitleFontSize=12,
+            f"{frame.height} ties of one model",
+            subtitle=_correlation_words(correlations, method),
+            subtitleFontSize=12,
             frame="bounds",
         ),
         description=f"{title} against the change of the loss, for {frame.height} pairs of layers.",
-    )  # fmt: skip
+    )
 
 
 def _stretched(largest: float) -> list[float]:
@@ -222,9 +230,12 @@ def _p_value(p: float) -> str:
 
 def _tips(frame: pl.DataFrame, names: Sequence[str], title: str) -> list[alt.Tooltip]:
     known = (
-        ("low", "interval from"), ("high", "to"), ("null", "unrelated layers reach"),
-        ("fresh", "freshly initialised"), ("chance", "unrelated on average"),
-    )  # fmt: skip
+        ("low", "interval from"),
+        ("high", "to"),
+        ("null", "unrelated layers reach"),
+        ("fresh", "freshly initialised"),
+        ("chance", "unrelated on average"),
+    )
     return [
         alt.Tooltip("layer_a:O", title=names[0]),
         alt.Tooltip("layer_b:O", title=names[1]),

@@ -49,9 +49,12 @@ def history(panel: Panel, rows: Rows | None = None, *, by: Literal["owner", "blo
     start = f"(datum.decision - 1) * {panel.unit}"
     answered = "(length(data('decisions')) > 0 ? peek(data('decisions')).decision : 0)"
     layer_axis = alt.Y(
-        "layer:O", title="layer (0 = first)", sort="descending", axis=alt.Axis(offset=14, domain=False, ticks=False),
+        "layer:O",
+        title="layer (0 = first)",
+        sort="descending",
+        axis=alt.Axis(offset=14, domain=False, ticks=False),
         scale=alt.Scale(paddingInner=0.04, paddingOuter=0),
-    )  # fmt: skip
+    )
     base = table("ties")
     cells = (
         base.transform_joinaggregate(latest="max(decision)")

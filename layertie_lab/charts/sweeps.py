@@ -43,7 +43,7 @@ def policy_intervals(
 
     Args:
         results: Columns policy, setting, seed, status and the metric, a row per run.
-        aggregates: Columns of `analysis.aggregates.AGGREGATES`, of the same runs and metric.
+        aggregates: Columns of `analysis.statistics.aggregates.AGGREGATES`, of the same runs and metric.
         metric: Which column of the results.
         reference: The policy that differences are against.
         setting: Which setting to show; None = the first.
@@ -105,13 +105,20 @@ def policy_intervals(
 
 
 def profile_chart(
-    profiles: pl.DataFrame, *, metric: str = "validation_loss", reference: str = "independent", excess: bool = False,
-    columns: int = 5, width: int = 130, height: int = 110, dark: bool = False,
-) -> alt.FacetChart | alt.LayerChart:  # fmt: skip
+    profiles: pl.DataFrame,
+    *,
+    metric: str = "validation_loss",
+    reference: str = "independent",
+    excess: bool = False,
+    columns: int = 5,
+    width: int = 130,
+    height: int = 110,
+    dark: bool = False,
+) -> alt.FacetChart | alt.LayerChart:
     """The share of each policy's runs at or below a loss, a panel per policy: further left is better.
 
     Args:
-        profiles: Columns of `analysis.aggregates.PROFILE`, panels in the order of its rows.
+        profiles: Columns of `analysis.statistics.aggregates.PROFILE`, panels in the order of its rows.
         metric: What the thresholds are.
         reference: The policy whose profile is drawn dashed in every panel.
         excess: Whether thresholds are above the reference's mean.
@@ -162,9 +169,11 @@ def profile_chart(
     )
     return panel.facet(
         facet=alt.Facet("policy:N", sort=order, title=None, header=alt.Header(labelFontSize=13)),
-        columns=columns, title=heading, config=vega_config(dark),
+        columns=columns,
+        title=heading,
+        config=vega_config(dark),
         description=f"Share of each policy's runs at or below each {title}.",
-    )  # fmt: skip
+    )
 
 
 def parameters_against_loss(
@@ -200,8 +209,10 @@ def parameters_against_loss(
         .mark_point(filled=True, size=75, opacity=0.75)
         .encode(
             x=alt.X(
-                "trainable_parameters:Q", title="trainable parameters at the end, counted once per storage",
-                scale=alt.Scale(type="log", nice=False, padding=12), axis=alt.Axis(format="~s"),
+                "trainable_parameters:Q",
+                title="trainable parameters at the end, counted once per storage",
+                scale=alt.Scale(type="log", nice=False, padding=12),
+                axis=alt.Axis(format="~s"),
             ),
             y=alt.Y(f"{metric}:Q", title=title, scale=alt.Scale(zero=False)),
             color=_legend(order),
@@ -216,11 +227,15 @@ def parameters_against_loss(
                 alt.Tooltip("blocks:Q", title="distinct blocks"),
             ],
         )
-    )  # fmt: skip
+    )
     return alt.LayerChart(
-        layer=[points], width=width, height=height, config=vega_config(dark), title="Loss against what truly trains",
+        layer=[points],
+        width=width,
+        height=height,
+        config=vega_config(dark),
+        title="Loss against what truly trains",
         description=f"{title} against trainable parameters, one point per run.",
-    )  # fmt: skip
+    )
 
 
 def sweep_chart(

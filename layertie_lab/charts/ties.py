@@ -16,13 +16,11 @@ _ROOM = 32
 _SIGNED = "purpleorange"
 
 
-def cost_matrix(
-    costs: pl.DataFrame, *, height: int = 300, width: Width = 420, dark: bool = False
-) -> alt.LayerChart:  # fmt: skip
+def cost_matrix(costs: pl.DataFrame, *, height: int = 300, width: Width = 420, dark: bool = False) -> alt.LayerChart:
     """A cell per layer and answer: the change of the loss if the layer were tied so, nothing trained in between.
 
     Args:
-        costs: Columns layer, answer, owner, present, change, low, high (`analysis.tie_costs`).
+        costs: Columns layer, answer, owner, present, change, low, high (`analysis.attribution.tie_costs`).
         height: Of the plot, in pixels.
         width: In pixels, or "container".
         dark: Whether the page is dark.
@@ -44,10 +42,14 @@ def cost_matrix(
         "change:Q",
         scale=alt.Scale(scheme=_SIGNED, domain=[-largest, largest], reverse=True, type="symlog", constant=largest / 50),
         legend=alt.Legend(
-            title="change of the loss (nats per token)", orient="bottom", direction="horizontal", gradientLength=200,
-            values=[-largest, 0, largest], format=".3~g",
+            title="change of the loss (nats per token)",
+            orient="bottom",
+            direction="horizontal",
+            gradientLength=200,
+            values=[-largest, 0, largest],
+            format=".3~g",
         ),
-    )  # fmt: skip
+    )
     tips = [
         alt.Tooltip("layer:O", title="layer"),
         alt.Tooltip("answer:O", title="answer"),
@@ -79,12 +81,23 @@ def cost_matrix(
     if any(cell["uncertain"] for cell in cells):
         parts.append(
             base.transform_filter("datum.uncertain")
-            .mark_point(shape="cross", filled=True, size=34, opacity=1, color="#ffffff", stroke="#111111",
-                        strokeWidth=0.6, yOffset=max(6.0, height / max(1, layers) * 0.32))
+            .mark_point(
+                shape="cross",
+                filled=True,
+                size=34,
+                opacity=1,
+                color="#ffffff",
+                stroke="#111111",
+                strokeWidth=0.6,
+                yOffset=max(6.0, height / max(1, layers) * 0.32),
+            )
             .encode(x=x, y=y)
-        )  # fmt: skip
+        )
     return figure(
-        parts, height=height, width=width, dark=dark,
+        parts,
+        height=height,
+        width=width,
+        dark=dark,
         resolve=alt.Resolve(scale={"color": "independent", "stroke": "independent"}),
         description=f"Change of the loss for each of {len(cells)} answers about {layers} layers.",
-    )  # fmt: skip
+    )

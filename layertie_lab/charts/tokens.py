@@ -18,7 +18,7 @@ def lens_curve(lens: pl.DataFrame, *, height: int = 240, width: Width = 460, dar
     """The loss if the model stopped after each layer, with its interval; a dot in the colour of the layer's owner.
 
     Args:
-        lens: `analysis.lens.logit_lens`, or `lens_of_token` (one token: no interval).
+        lens: `analysis.attribution.logit_lens.logit_lens`, or `lens_of_token` (one token: no interval).
         height: In pixels.
         width: In pixels, or "container".
         dark: Whether the page is dark.
@@ -46,21 +46,23 @@ def lens_curve(lens: pl.DataFrame, *, height: int = 240, width: Width = 460, dar
     if interval:
         layers.append(base.mark_rule(style="interval").encode(x=x, y=alt.Y("low:Q"), y2="high:Q"))
     layers += [
-        base.transform_filter("datum.depth == 0").mark_point(filled=False, size=60, color=palette.TRAIN, opacity=1)
+        base.transform_filter("datum.depth == 0")
+        .mark_point(filled=False, size=60, color=palette.TRAIN, opacity=1)
         .encode(x=x, y=y, tooltip=tips),
-        base.transform_filter("datum.depth > 0").mark_point(filled=True, size=70, opacity=1)
+        base.transform_filter("datum.depth > 0")
+        .mark_point(filled=True, size=70, opacity=1)
         .encode(x=x, y=y, color=alt.Color("colour:N", scale=owner_scale(), legend=None), tooltip=tips),
-    ]  # fmt: skip
+    ]
     return figure(layers, height=height, width=width, dark=dark, description="Loss after each layer.")
 
 
 def lens_tokens(
     lens: pl.DataFrame, names: Sequence[str], *, height: int = 240, width: Width = 460, dark: bool = False
-) -> alt.LayerChart:  # fmt: skip
+) -> alt.LayerChart:
     """The likeliest tokens after each layer, the true one outlined.
 
     Args:
-        lens: `analysis.lens.lens_of_token`.
+        lens: `analysis.attribution.logit_lens.lens_of_token`.
         names: For each row of it its likeliest tokens as text, joined in the order of `top`, one list after another.
         height: In pixels.
         width: In pixels, or "container".
@@ -75,15 +77,24 @@ def lens_tokens(
     cells, at = [], 0
     for row in lens.iter_rows(named=True):
         for place, (token, chance) in enumerate(zip(row["top"], row["top_probability"], strict=True)):
-            cells.append({"depth": row["depth"], "place": place + 1, "text": _visible(names[at]), "probability": chance,
-                          "true": token == row["target"]})  # fmt: skip
+            cells.append(
+                {
+                    "depth": row["depth"],
+                    "place": place + 1,
+                    "text": _visible(names[at]),
+                    "probability": chance,
+                    "true": token == row["target"],
+                }
+            )
             at += 1
     base = alt.Chart(alt.InlineData(values=cells))
     axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
     x, y = alt.X("depth:O", title="layers passed", axis=axis), alt.Y("place:O", title="rank", axis=axis)
-    shade = alt.Color("probability:Q", scale=alt.Scale(scheme="viridis", domain=[0, 1]),
-                      legend=alt.Legend(title="probability", orient="bottom", direction="horizontal",
-                                        gradientLength=200))  # fmt: skip
+    shade = alt.Color(
+        "probability:Q",
+        scale=alt.Scale(scheme="viridis", domain=[0, 1]),
+        legend=alt.Legend(title="probability", orient="bottom", direction="horizontal", gradientLength=200),
+    )
     tips = [alt.Tooltip("text:N", title="token"), alt.Tooltip("probability:Q", format=".3f"), alt.Tooltip("depth:O")]
     layers = [
         base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips),
@@ -91,21 +102,23 @@ def lens_tokens(
         .mark_rect(filled=False, stroke=palette.OVERRIDE, strokeWidth=3)
         .encode(x=x, y=y),
         base.mark_text(fontSize=12, limit=60).encode(
-            x=x, y=y, text="text:N",
+            x=x,
+            y=y,
+            text="text:N",
             # From there on black stands out more than white.
             color=alt.condition("datum.probability > 0.46", alt.value("#111111"), alt.value("#ffffff")),
         ),
-    ]  # fmt: skip
+    ]
     return figure(layers, height=height, width=width, dark=dark, description="Likeliest tokens after each layer.")
 
 
 def entropy_matrix(
     entropy: pl.DataFrame, *, height: int = 240, width: Width = 460, dark: bool = False
-) -> alt.LayerChart:  # fmt: skip
+) -> alt.LayerChart:
     """A cell per layer and head: how widely it looks, as a share of the most it could.
 
     Args:
-        entropy: `analysis.attention.attention_entropy`.
+        entropy: `analysis.attribution.attention.attention_entropy`.
         height: In pixels.
         width: In pixels, or "container".
         dark: Whether the page is dark.
@@ -119,9 +132,13 @@ def entropy_matrix(
     base = alt.Chart(alt.InlineData(values=rows(entropy)))
     axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
     x, y = alt.X("layer:O", title="layer (0 = first)", axis=axis), alt.Y("head:O", title="head", axis=axis)
-    shade = alt.Color("share:Q", scale=alt.Scale(scheme="viridis", domain=[0, 1]),
-                      legend=alt.Legend(title="entropy (share of its maximum)", orient="bottom",
-                                        direction="horizontal", gradientLength=200))  # fmt: skip
+    shade = alt.Color(
+        "share:Q",
+        scale=alt.Scale(scheme="viridis", domain=[0, 1]),
+        legend=alt.Legend(
+            title="entropy (share of its maximum)", orient="bottom", direction="horizontal", gradientLength=200
+        ),
+    )
     tips = [
         alt.Tooltip("layer:O"),
         alt.Tooltip("head:O"),
@@ -136,11 +153,11 @@ def entropy_matrix(
 
 def attention_row(
     attention: pl.DataFrame, pieces: Sequence[str], *, height: int = 240, width: Width = 460, dark: bool = False
-) -> alt.LayerChart:  # fmt: skip
+) -> alt.LayerChart:
     """Where each layer looks from one token: a cell per layer and token read, the mean over its heads.
 
     Args:
-        attention: Rows of `analysis.attention.attention_maps` with one query.
+        attention: Rows of `analysis.attribution.attention.attention_maps` with one query.
         pieces: The sequence's tokens as text.
         height: In pixels.
         width: In pixels, or "container".
@@ -158,20 +175,36 @@ def attention_row(
     base = alt.Chart(alt.InlineData(values=cells))
     read = int(attention["key"].max() or 0) + 1  # type: ignore[arg-type]
     named = list(range(0, read, max(1, -(-read // 10))))
-    x = alt.X("key:O", title="token read (counted from 0)",
-              axis=alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False, values=named))  # fmt: skip
+    x = alt.X(
+        "key:O",
+        title="token read (counted from 0)",
+        axis=alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False, values=named),
+    )
     y = alt.Y("layer:O", title="layer", axis=alt.Axis(domain=False, ticks=False, grid=False))
-    shade = alt.Color("weight:Q", scale=alt.Scale(scheme="viridis"),
-                      legend=alt.Legend(title="attention (mean over heads)", orient="bottom",
-                                        direction="horizontal", gradientLength=200, format=".2f"))  # fmt: skip
+    shade = alt.Color(
+        "weight:Q",
+        scale=alt.Scale(scheme="viridis"),
+        legend=alt.Legend(
+            title="attention (mean over heads)",
+            orient="bottom",
+            direction="horizontal",
+            gradientLength=200,
+            format=".2f",
+        ),
+    )
     tips = [
         alt.Tooltip("layer:O"),
         alt.Tooltip("key:O", title="token"),
         alt.Tooltip("text:N"),
         alt.Tooltip("weight:Q", format=".3f"),
     ]
-    return figure([base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips)], height=height, width=width,
-                  dark=dark, description="Attention from one token, by layer.")  # fmt: skip
+    return figure(
+        [base.mark_rect().encode(x=x, y=y, color=shade, tooltip=tips)],
+        height=height,
+        width=width,
+        dark=dark,
+        description="Attention from one token, by layer.",
+    )
 
 
 def _visible(text: str) -> str:

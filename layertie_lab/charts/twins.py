@@ -87,11 +87,13 @@ def twin_curves(stated: Stated, panel: Panel | None = None, rows: Rows | None = 
             y="loss:Q",
             color=alt.Color("branch:N", scale=scale),
             tooltip=[
-                alt.Tooltip("replicate:Q"), alt.Tooltip("branch:N"), alt.Tooltip("steps:Q", title="steps"),
+                alt.Tooltip("replicate:Q"),
+                alt.Tooltip("branch:N"),
+                alt.Tooltip("steps:Q", title="steps"),
                 alt.Tooltip("loss:Q", format=".4f", title="loss (nats)"),
             ],
         )
-    ).properties(name=MAIN)  # fmt: skip
+    ).properties(name=MAIN)
     layers = [_horizon(stated), lines, points, *empty_note(["twin_curves"], WAITING)]
     about = "Held-out loss of both branches of every replicate, over optimizer steps after the fork."
     return assemble(layers, panel, ["twin_curves"], rows, zoom=False, hover=False, description=about)
@@ -122,11 +124,13 @@ def difference_over_horizon(stated: Stated, panel: Panel | None = None, rows: Ro
         x=_steps(),
         y=alt.Y("value:Q"),
         tooltip=[
-            alt.Tooltip("steps:Q", title="steps"), alt.Tooltip("value:Q", title="mean (nats)", format="+.4f"),
-            alt.Tooltip("low:Q", format="+.4f"), alt.Tooltip("high:Q", format="+.4f"),
+            alt.Tooltip("steps:Q", title="steps"),
+            alt.Tooltip("value:Q", title="mean (nats)", format="+.4f"),
+            alt.Tooltip("low:Q", format="+.4f"),
+            alt.Tooltip("high:Q", format="+.4f"),
             alt.Tooltip("count:Q", title="replicates"),
         ],
-    )  # fmt: skip
+    )
     layers.append(mean.mark_line(strokeWidth=2.5, color=palette.ANSWERED))
     layers.append(mean.mark_point(filled=True, size=36, opacity=1, color=palette.ANSWERED))
     layers += empty_note(["twin_differences"], WAITING)
@@ -158,10 +162,12 @@ def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None
     middle = looks.mark_point(filled=True, shape="diamond", size=130, opacity=1, color=palette.ANSWERED).encode(
         y=alt.Y("value:Q"),
         tooltip=[
-            alt.Tooltip("order:Q", title="look at"), alt.Tooltip("value:Q", title="mean", format="+.5f"),
-            alt.Tooltip("low:Q", format="+.5f"), alt.Tooltip("high:Q", format="+.5f"),
+            alt.Tooltip("order:Q", title="look at"),
+            alt.Tooltip("value:Q", title="mean", format="+.5f"),
+            alt.Tooltip("low:Q", format="+.5f"),
+            alt.Tooltip("high:Q", format="+.5f"),
         ],
-    )  # fmt: skip
+    )
     layers = [
         *_bands(stated, "twin_values", window=False),
         dots,
@@ -221,7 +227,7 @@ def study_chart(
 
     Args:
         stated: What the study is about.
-        tables: Frames by their names in `core.statements.TWIN_TABLES` (`analysis.studies.tables_of`).
+        tables: Frames by their names in `core.statements.TWIN_TABLES` (`counterfactual.study.tables_of`).
         width: Of each chart in pixels.
         height: Of each plot in pixels.
         dark: Whether the page is dark.

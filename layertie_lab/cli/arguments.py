@@ -331,11 +331,19 @@ def parse(argv: Sequence[str]) -> Command:
         return Annotated[command, tyro.conf.subcommand(name, prefix_name=False, **more)]
 
     commands = (
-        named(Train, "train", default=Train(base)) | named(Resume, "resume") | named(Runs, "runs") | named(Show, "show")
-        | named(Export, "export") | named(Audit, "audit") | named(Bench, "bench")
-        | named(Sweep, "sweep", default=Sweep(base)) | named(Twins, "twins") | named(Branch, "branch")
-        | named(Compare, "compare") | named(Replay, "replay", default=Replay(tyro.MISSING, _recorded(argv, base)))
-    )  # fmt: skip
+        named(Train, "train", default=Train(base))
+        | named(Resume, "resume")
+        | named(Runs, "runs")
+        | named(Show, "show")
+        | named(Export, "export")
+        | named(Audit, "audit")
+        | named(Bench, "bench")
+        | named(Sweep, "sweep", default=Sweep(base))
+        | named(Twins, "twins")
+        | named(Branch, "branch")
+        | named(Compare, "compare")
+        | named(Replay, "replay", default=Replay(tyro.MISSING, _recorded(argv, base)))
+    )
     return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,))
 
 

@@ -15,7 +15,7 @@ from ..core.errors import ConfigError
 from . import arguments
 
 if TYPE_CHECKING:
-    from ..analysis.audit import Audit
+    from ..analysis.audit.run_audit import Audit
 
 GRADIENTS = {"owner": "o", "summed": "+", "none": "."}
 MARKS = {"exhibited": "bold red", "not exhibited": "green", "cannot be told": "dim"}
@@ -28,7 +28,7 @@ def audit(command: arguments.Audit, progress: Console, console: Console) -> dict
         ConfigError: Neither a run nor an algorithm is named, or both are.
         RecordError: Not a run.
     """
-    from ..analysis.audit import audit_run
+    from ..analysis.audit.run_audit import audit_run
 
     if (command.run is None) == (command.algorithm is None):
         given = "neither" if command.run is None else "both"
@@ -46,14 +46,17 @@ def audit(command: arguments.Audit, progress: Console, console: Console) -> dict
 
 
 def _short_run(command: arguments.Audit, progress: Console) -> Audit:
-    from ..analysis.audit import audit_run
-    from ..engine.session import Session
+    from ..analysis.audit.run_audit import audit_run
+    from ..session.session import Session
 
     assert command.algorithm is not None, "an algorithm is named where no run is"
     config = RunConfig.preset(
-        command.scale, algorithm=command.algorithm, decisions=command.decisions, seed=command.seed,
+        command.scale,
+        algorithm=command.algorithm,
+        decisions=command.decisions,
+        seed=command.seed,
         corpus=command.corpus,
-    )  # fmt: skip
+    )
     with tempfile.TemporaryDirectory() as folder, progress.status(f"training {config.decisions} decisions ..."):
         with Session(config, Path(folder) / "run") as session:
             session.run()
@@ -62,7 +65,7 @@ def _short_run(command: arguments.Audit, progress: Console) -> Audit:
 
 def _write_page(found: Audit, path: Path) -> None:
     from ..charts import audit_chart, to_html
-    from ..records.disk import write_atomically
+    from ..records.io.disk import write_atomically
 
     title = f"Audit of {Path(found.run['directory']).name}"
     write_atomically(path, to_html(audit_chart(found.frame), title=title).encode())
@@ -100,12 +103,13 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         needed = "?" if row["true_bytes"] is None else f"{row['true_bytes'] / 1e6:,.2f}"
         table.add_row(
-            str(row["decision"]), f"{row['claimed_independent']} | {row['true_blocks']}",
+            str(row["decision"]),
+            f"{row['claimed_independent']} | {row['true_blocks']}",
             f"{row['claimed_parameters'] / 1e3:,.1f} | {row['true_parameters'] / 1e3:,.1f}",
             f"{row['claimed_bytes'] / 1e6:,.2f} | {needed}",
             "?" if row["most_updates"] is None else str(row["most_updates"]),
             "?" if row["gradient"] is None else "".join(GRADIENTS[kind] for kind in row["gradient"]),
-        )  # fmt: skip
+        )
     return table
 
 

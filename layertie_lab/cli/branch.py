@@ -15,7 +15,7 @@ from ..records.tree import Node, as_row, last_decision, make_branch, remove_bran
 from . import arguments
 
 if TYPE_CHECKING:  # it imports torch, which showing a tree need not
-    from ..engine.session import Session
+    from ..session.session import Session
 
 
 def branch(command: arguments.Branch, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
@@ -68,7 +68,7 @@ def _go(path: Path, command: arguments.Branch, progress: Console) -> tuple[dict[
 
 def _come_to(path: Path, quiet: bool, stop: Event, progress: Console) -> Session:
     """The branch at its decision: what no stored moment has is trained again first, and stored."""
-    from ..engine.session import Session
+    from ..session.session import Session
 
     with progress.status("coming to the decision ...") as status:
         if quiet:

@@ -16,7 +16,7 @@ from ..records.directory import is_run
 from . import arguments
 
 if TYPE_CHECKING:
-    from ..analysis.compare import Compared
+    from ..analysis.statistics.compare import Compared
 
 
 def compare(command: arguments.Compare, progress: Console, output: Console) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def compare(command: arguments.Compare, progress: Console, output: Console) -> d
         AnalysisError: Runs that cannot be compared.
         RecordError: Not a run.
     """
-    from ..analysis.compare import compare
+    from ..analysis.statistics.compare import compare
 
     groups: dict[str, list[Path]] = {}
     for text in command.groups:
@@ -41,7 +41,7 @@ def compare(command: arguments.Compare, progress: Console, output: Console) -> d
     if command.chart is not None:
         from ..charts import to_html
         from ..charts.compare import compared_curves
-        from ..records.disk import write_atomically
+        from ..records.io.disk import write_atomically
 
         chart = compared_curves(found.curves, found.points, metric=found.metric, at=found.at)
         write_atomically(command.chart, to_html(chart, title=" and ".join(groups)).encode())
@@ -89,7 +89,7 @@ def _inside(path: Path) -> list[Path]:
 
 
 def _print(found: Compared, output: Console) -> None:
-    from ..analysis.amounts import AXES, UNITS
+    from ..analysis.statistics.amounts import AXES, UNITS
 
     table = Table("group", "runs", f"mean {found.metric}", "seeds", box=None)
     for label, members in found.groups.items():

@@ -89,9 +89,14 @@ class Display:
         self._layer: int | None = None
         self._spoke = time.monotonic()
         self._progress = Progress(
-            TextColumn("decisions"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("time left"), TimeRemainingColumn(), console=console,
-        )  # fmt: skip
+            TextColumn("decisions"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("time left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
         self._task = self._progress.add_task("", total=target, completed=session.decision)
         self._live: Live | None = None
 

@@ -32,7 +32,7 @@ TITLES = {
 
 def look(
     command: arguments.Show, views: Sequence[str], console: Console, progress: Console
-) -> dict[str, dict[str, Any]]:  # fmt: skip
+) -> dict[str, dict[str, Any]]:
     """The answers by view; printed as tables, and written as a page, as the command says.
 
     Raises:
@@ -48,9 +48,13 @@ def look(
             back = view == "reasons" and command.at is not None and command.at > 0
             seen = Inspection.of(command.run, inspection.decision - 1, data=inspection.data) if back else inspection
             question = Question(
-                str(command.run), view, seen.decision, sequences=command.probe_sequences, text=text,
+                str(command.run),
+                view,
+                seen.decision,
+                sequences=command.probe_sequences,
+                text=text,
                 options=_options(view, command),
-            )  # fmt: skip
+            )
             asked = question.to_dict(seen.decision)
             kept = findings.find(command.run, asked)
             if kept is None:

@@ -18,8 +18,8 @@ def replay(command: arguments.Replay, progress: Console) -> tuple[dict[str, Any]
         ConfigError: No such decision, or an answer that is not legal.
         RecordError: Not a run, no answers, or a log that does not fit its settings.
     """
-    from ..engine.replay import Log, Replay
-    from ..engine.session import Session
+    from ..session.replay import Log, Replay
+    from ..session.session import Session
     from .display import Display, summary_lines
     from .train import interruptible, unused, waiting
 

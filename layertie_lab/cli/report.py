@@ -8,14 +8,14 @@ from typing import Any, get_args
 
 import polars as pl
 
-from ..analysis import aggregates as numbers
+from ..analysis.statistics import aggregates as numbers
 from ..charts import sweeps as charts
 from ..charts.page import to_html
 from ..core.config import Algorithm, RunConfig
 from ..core.errors import RecordError
 from ..core.serialize import changed, value_at
 from ..records.export import frame_bytes, write_files
-from ..records.reader import load_run
+from ..records.log.reader import load_run
 from ..records.sweeps import RESULTS, SweepDirectory, varied_settings
 from .sweep import cells, heads
 
@@ -27,7 +27,7 @@ def write(directory: Path, report: Path, results: pl.DataFrame, aggregates: pl.D
         directory: The sweep's folder.
         report: Where to.
         results: Columns of `records.sweeps.RESULTS`.
-        aggregates: Columns of `analysis.aggregates.AGGREGATES`.
+        aggregates: Columns of `analysis.statistics.aggregates.AGGREGATES`.
         reference: The policy that differences are against.
 
     Raises:
@@ -115,11 +115,18 @@ def _readme(sweep: SweepDirectory, results: pl.DataFrame) -> str:
     presets = [name for name in dict.fromkeys(done["policy"]) if name in get_args(Algorithm)]
     others = dict.fromkeys(done.filter(~pl.col("policy").is_in(presets))["algorithm"])
     lines = [
-        "# Comparison of policies", "", "Made by", "", "```bash", command_of(sweep), "```", "",
+        "# Comparison of policies",
+        "",
+        "Made by",
+        "",
+        "```bash",
+        command_of(sweep),
+        "```",
+        "",
         f"{done.height} of {results.height} planned runs are finished: {done['decisions'].sum():,} decisions, "
         f"{done['steps'].sum():,} optimizer steps, {done['seconds'].sum() / 60:.0f} minutes.",
         *(f"Text: {corpus.rstrip('.')}." for corpus in corpora),
-    ]  # fmt: skip
+    ]
     if presets:
         lines.append(f"Run as the algorithm of that name: {', '.join(presets)}.")
     if others:

@@ -88,7 +88,7 @@ def _check(command: arguments.Show, views: list[str]) -> None:
 
 def show(command: arguments.Show, console: Console, progress: Console) -> dict[str, Any]:
     """A run's state as text, and as plain values; what was found inside, where that was asked for."""
-    from ..records.reader import load_run
+    from ..records.log.reader import load_run
 
     run = load_run(command.run)
     result = describe(run, command.decisions)
@@ -144,7 +144,7 @@ def describe(run: Any, latest: int) -> dict[str, Any]:
         "overrides": int(decisions["overridden"].sum()) if decisions.height else 0,
         "memory_bytes": dict(memory["component", "bytes"].rows()),
         "latest_decisions": decisions.tail(latest).to_dicts(),
-    }  # fmt: skip
+    }
 
 
 def _lines(run: Any, facts: dict[str, Any]) -> list[Text]:
@@ -197,15 +197,21 @@ def _decisions(rows: list[dict[str, Any]]) -> Table:
         proposed = "on its own" if row["proposed"] == row["layer"] else f"tie to {row['proposed']}"
         who = f"{row['by']} (override)" if row["overridden"] else row["by"]
         table.add_row(
-            str(row["decision"]), str(row["layer"]), answer, who, proposed, f"{row['reward']:.4f}",
-            f"{row['train_loss']:.4f}", str(row["owners"]),
-        )  # fmt: skip
+            str(row["decision"]),
+            str(row["layer"]),
+            answer,
+            who,
+            proposed,
+            f"{row['reward']:.4f}",
+            f"{row['train_loss']:.4f}",
+            str(row["owners"]),
+        )
     return table
 
 
 def export(command: arguments.Export, console: Console) -> dict[str, Any]:
     """Write a run's tables to files."""
-    from ..records.reader import load_run
+    from ..records.log.reader import load_run
 
     paths = load_run(command.run).export(command.directory, format=command.format)
     if not command.json:

@@ -25,12 +25,12 @@ from .train import interruptible, unused
 if TYPE_CHECKING:  # polars and the engine are loaded when a sweep begins, not for --help
     import polars as pl
 
-    from ..engine.sweep import Progress
+    from ..workers.sweep import Progress
 
 
 def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """Run it; (results and aggregates, exit code: 1 where a run failed, 130 where it was stopped)."""
-    from ..engine import sweep as engine
+    from ..workers import sweep as workers_sweep
 
     directory = command.directory
     if command.report is not None:
@@ -48,14 +48,14 @@ def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple
         configs = None
     else:
         _refuse_single(command)
-        configs = engine.plan(
+        configs = workers_sweep.plan(
             command.config, command.policies, command.seeds, vary=varied(command.vary), baselines=command.baselines
         )
     directory = directory or unused(Path("runs"), f"sweep-{command.config.scale}")
     with interruptible() as stop, _shown(progress, command.quiet) as watch:
-        swept = engine.sweep(
+        swept = workers_sweep.sweep(
             configs, directory, processes=command.processes, should_stop=stop.is_set, watch=watch
-        )  # fmt: skip
+        )
     for name, why in swept.failures.items():
         progress.print(f"{name} failed: {why}", soft_wrap=True, markup=False)
     result = _summarized(command, directory, swept.results, output, progress)
@@ -81,7 +81,7 @@ def _refuse_single(command: arguments.Sweep) -> None:
 def _summarized(
     command: arguments.Sweep, directory: Path, results: pl.DataFrame, output: Console, progress: Console
 ) -> dict[str, Any]:
-    from ..analysis import aggregates as numbers
+    from ..analysis.statistics import aggregates as numbers
 
     result: dict[str, Any] = {"directory": str(directory), "results": results.to_dicts(), "aggregates": []}
     try:
@@ -152,17 +152,31 @@ def cells(row: dict[str, Any]) -> list[str]:
         return f"{row[name]:{form}} [{low}, {high}]"
 
     return [
-        row["setting"], row["policy"], str(row["seeds"]), estimate("iqm", ".4f"), estimate("difference", "+.4f"),
-        estimate("improvement", ".2f"), span("owners"), span("blocks"), span("parameters"),
-    ]  # fmt: skip
+        row["setting"],
+        row["policy"],
+        str(row["seeds"]),
+        estimate("iqm", ".4f"),
+        estimate("difference", "+.4f"),
+        estimate("improvement", ".2f"),
+        span("owners"),
+        span("blocks"),
+        span("parameters"),
+    ]
 
 
 def heads(reference: str) -> list[str]:
     """The columns of `cells`."""
     return [
-        "setting", "policy", "seeds", "validation loss, IQM", f"minus {reference}", f"P(better than {reference})",
-        "owners", "distinct blocks", "trainable parameters",
-    ]  # fmt: skip
+        "setting",
+        "policy",
+        "seeds",
+        "validation loss, IQM",
+        f"minus {reference}",
+        f"P(better than {reference})",
+        "owners",
+        "distinct blocks",
+        "trainable parameters",
+    ]
 
 
 def _printed(aggregates: pl.DataFrame) -> Table:

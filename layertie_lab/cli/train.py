@@ -32,7 +32,7 @@ def unused(root: Path, name: str) -> Path:
 
 def train(command: arguments.Train, progress: Console) -> tuple[dict[str, Any], int]:
     """Train a new run to the end of its budget; (summary, exit code)."""
-    from ..engine.session import Session
+    from ..session.session import Session
 
     if command.config.agent.policy == "human":
         raise ConfigError(
@@ -47,7 +47,7 @@ def train(command: arguments.Train, progress: Console) -> tuple[dict[str, Any], 
 
 def resume(command: arguments.Resume, progress: Console) -> tuple[dict[str, Any], int]:
     """Go on with a run; (summary, exit code)."""
-    from ..engine.session import Session
+    from ..session.session import Session
 
     if command.decisions is not None and command.decisions < 1:
         raise ConfigError(f"Expected at least 1 decision to make, but got {command.decisions}.", "Raise --decisions.")

@@ -38,7 +38,7 @@ def _resumed(command: arguments.Twins) -> StudyFolder:
 
 
 def _stated(command: arguments.Twins) -> StudyFolder:
-    from ..engine.questions import plan_values, question, statement_about
+    from ..counterfactual.questions import plan_values, question, statement_about
 
     if command.pilot and command.pilot < 2:
         raise ConfigError(
@@ -56,14 +56,26 @@ def _stated(command: arguments.Twins) -> StudyFolder:
     exploratory = command.exploratory or command.pilot > 0
     plan = plan_values((command.pilot,) if command.pilot else command.looks, open_ended=command.open_ended)
     statement = statement_about(
-        found, answered, command.run, statement=f"Pilot: {command.statement}" if command.pilot else command.statement,
-        expected=command.expected, primary=not exploratory, metric=command.metric, horizon=command.horizon,
-        smallest_difference=command.smallest_difference, after=command.after, answers=command.answers or None,
-        marks=command.marks, windows=command.windows, probe=command.probe, threads=command.threads, **plan,
-    )  # fmt: skip
-    from ..analysis.studies import hypothesis_of
-    from ..engine.moments import Moment
-    from ..engine.replicates import check_statement, plan_of
+        found,
+        answered,
+        command.run,
+        statement=f"Pilot: {command.statement}" if command.pilot else command.statement,
+        expected=command.expected,
+        primary=not exploratory,
+        metric=command.metric,
+        horizon=command.horizon,
+        smallest_difference=command.smallest_difference,
+        after=command.after,
+        answers=command.answers or None,
+        marks=command.marks,
+        windows=command.windows,
+        probe=command.probe,
+        threads=command.threads,
+        **plan,
+    )
+    from ..counterfactual.replicates import check_statement, plan_of
+    from ..counterfactual.study import hypothesis_of
+    from ..session.moment import Moment
 
     # What is out of range is to be said before anything is written.
     plan_of(statement)
@@ -76,15 +88,21 @@ def _stated(command: arguments.Twins) -> StudyFolder:
 
 def _run(folder: StudyFolder, command: arguments.Twins, progress: Console) -> bool:
     """Whether it was stopped before its end."""
-    from ..analysis.studies import is_decided
-    from ..engine.studies import StudyRunner
+    from ..counterfactual.runner import StudyRunner
+    from ..counterfactual.study import is_decided
     from .train import interruptible
 
     columns = ("{task.description}", "{task.fields[replicates]} of at most {task.fields[wanted]} replicates")
     bar = Progress(
-        TextColumn(columns[0]), BarColumn(), TextColumn(columns[1]), TimeElapsedColumn(), TextColumn("at most"),
-        TimeRemainingColumn(), console=progress, disable=command.quiet,
-    )  # fmt: skip
+        TextColumn(columns[0]),
+        BarColumn(),
+        TextColumn(columns[1]),
+        TimeElapsedColumn(),
+        TextColumn("at most"),
+        TimeRemainingColumn(),
+        console=progress,
+        disable=command.quiet,
+    )
     pilot = folder.statement.is_pilot
 
     def enough(replicates: list[dict[str, Any]]) -> bool:
@@ -102,7 +120,7 @@ def _run(folder: StudyFolder, command: arguments.Twins, progress: Console) -> bo
             if stop.is_set():
                 runner.cancel()
     if found.state == "failed":
-        from ..analysis.studies import refusal_of
+        from ..counterfactual.study import refusal_of
 
         refused = refusal_of(folder.statement, folder.replicates())
         again = f"layertie twins {folder.run} --resume {folder.name} goes on."
@@ -113,16 +131,16 @@ def _run(folder: StudyFolder, command: arguments.Twins, progress: Console) -> bo
 def _result(
     folder: StudyFolder, command: arguments.Twins, stopped: bool, progress: Console, output: Console
 ) -> tuple[dict[str, Any], int]:
-    from ..analysis.sentences import sentence_of
-    from ..analysis.studies import verdicts_of_run
+    from ..counterfactual.study import verdicts_of_run
+    from ..counterfactual.wording import sentence_of
 
     replicates = folder.replicates()
     verdict = verdicts_of_run(list_studies(folder.run)[0])[folder.name]
     found = _as_values(folder, verdict)
     if folder.statement.is_pilot and not stopped:
-        from ..analysis.forecasts import forecast_of
-        from ..analysis.looks import plan_from
-        from ..engine.questions import plan_values
+        from ..counterfactual.forecast import forecast_of
+        from ..counterfactual.interim import plan_from
+        from ..counterfactual.questions import plan_values
 
         expected = forecast_of(folder.statement, replicates, plan_from(plan_values(command.looks)["looks"]))
         found["forecast"] = None if expected is None else expected.sentence
@@ -140,18 +158,22 @@ def _result(
 
 
 def _draw(folder: StudyFolder, path: Path) -> None:
-    from ..analysis.sentences import headline_of
-    from ..analysis.studies import tables_of, verdicts_of_run
     from ..charts import Stated, study_chart, to_html
     from ..core.statements import METRICS
-    from ..records.disk import write_atomically
+    from ..counterfactual.study import tables_of, verdicts_of_run
+    from ..counterfactual.wording import headline_of
+    from ..records.io.disk import write_atomically
 
     stated = folder.statement
     metric = METRICS[stated.metric]
     drawn = Stated(
-        stated.horizon, stated.smallest_difference, stated.steps_per_decision, metric.label, metric.unit,
+        stated.horizon,
+        stated.smallest_difference,
+        stated.steps_per_decision,
+        metric.label,
+        metric.unit,
         stated.metric == "last",
-    )  # fmt: skip
+    )
     verdict = verdicts_of_run(list_studies(folder.run)[0])[folder.name]
     said = "no verdict yet" if verdict is None else f"{verdict.outcome}. {headline_of(verdict)}"
     words = stated.statement if stated.primary else f"Exploratory: {stated.statement or 'no hypothesis'}"
@@ -160,30 +182,41 @@ def _draw(folder: StudyFolder, path: Path) -> None:
 
 
 def _as_values(folder: StudyFolder, verdict: Any) -> dict[str, Any]:
-    from ..analysis.sentences import sentence_of
-    from ..analysis.studies import differences, refusal_of
+    from ..counterfactual.study import differences, refusal_of
+    from ..counterfactual.wording import sentence_of
 
     statement, replicates = folder.statement, folder.replicates()
     values: dict[str, Any] = {
-        "study": folder.name, "directory": str(folder.path), "stated_at": folder.stated_at,
-        "statement": statement.to_dict(), "hash": statement.hash, "replicates": len(replicates),
-    }  # fmt: skip
+        "study": folder.name,
+        "directory": str(folder.path),
+        "stated_at": folder.stated_at,
+        "statement": statement.to_dict(),
+        "hash": statement.hash,
+        "replicates": len(replicates),
+    }
     if verdict is None:
         return values | {"outcome": None, "refused": refusal_of(statement, replicates)}
     interval = verdict.interval
     return values | {
-        "outcome": verdict.outcome, "as_expected": verdict.as_expected, "sentence": sentence_of(verdict),
-        "estimate": verdict.difference.value, "unit": verdict.hypothesis.unit, "looked_at": verdict.replicates,
+        "outcome": verdict.outcome,
+        "as_expected": verdict.as_expected,
+        "sentence": sentence_of(verdict),
+        "estimate": verdict.difference.value,
+        "unit": verdict.hypothesis.unit,
+        "looked_at": verdict.replicates,
         "low": None if interval is None else float(interval.low),
         "high": None if interval is None else float(interval.high),
-        "level": None if interval is None else float(interval.level), "spread": verdict.difference.spread,
+        "level": None if interval is None else float(interval.level),
+        "spread": verdict.difference.spread,
         "differences": [float(value) for value in differences(statement, replicates)],
-        "further": verdict.further, "family": verdict.family, "warnings": list(verdict.warnings),
-    }  # fmt: skip
+        "further": verdict.further,
+        "family": verdict.family,
+        "warnings": list(verdict.warnings),
+    }
 
 
 def _listed(run: Path, json: bool, output: Console) -> dict[str, Any]:
-    from ..analysis.studies import refusal_of, verdicts_of_run
+    from ..counterfactual.study import refusal_of, verdicts_of_run
     from ..records.directory import RunDirectory
 
     RunDirectory.open(run)

@@ -100,10 +100,19 @@ class Decided(Event):
         """The event of a decision."""
         p = decision.proposal
         return cls(
-            step=decision.step, decision=p.decision, episode=p.episode, layer=p.layer, legal=list(p.legal),
-            present=p.present, proposed=p.choice, q_values=None if p.q_values is None else list(p.q_values),
-            explored=p.explored, epsilon=p.epsilon, choice=decision.choice, by=decision.by,
-        )  # fmt: skip
+            step=decision.step,
+            decision=p.decision,
+            episode=p.episode,
+            layer=p.layer,
+            legal=list(p.legal),
+            present=p.present,
+            proposed=p.choice,
+            q_values=None if p.q_values is None else list(p.q_values),
+            explored=p.explored,
+            epsilon=p.epsilon,
+            choice=decision.choice,
+            by=decision.by,
+        )
 
 
 @dataclass(frozen=True)
@@ -160,12 +169,19 @@ class Came(Event):
     def of(cls, outcome: Outcome, step: int, memory: dict[str, int]) -> Came:
         """The event of an outcome."""
         return cls(
-            step=step, decision=outcome.decision.proposal.decision, ties=list(outcome.ties),
-            blocks=list(outcome.blocks), owners=len(outcome.ties.independent_layers), reward=outcome.reward,
-            reward_loss=outcome.reward_loss, train_loss=outcome.train_loss,
-            trainable_parameters=outcome.trainable_parameters, claimed_parameters=outcome.claimed_parameters,
-            memory=dict(memory), learning=dict(outcome.learning),
-        )  # fmt: skip
+            step=step,
+            decision=outcome.decision.proposal.decision,
+            ties=list(outcome.ties),
+            blocks=list(outcome.blocks),
+            owners=len(outcome.ties.independent_layers),
+            reward=outcome.reward,
+            reward_loss=outcome.reward_loss,
+            train_loss=outcome.train_loss,
+            trainable_parameters=outcome.trainable_parameters,
+            claimed_parameters=outcome.claimed_parameters,
+            memory=dict(memory),
+            learning=dict(outcome.learning),
+        )
 
 
 @dataclass(frozen=True)

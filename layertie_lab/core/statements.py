@@ -79,7 +79,7 @@ class Statement:
         metric: A key of `METRICS`.
         horizon: Optimizer steps after the fork at which it is compared, at least 1.
         smallest_difference: Half the equivalence band, in the metric's unit.
-        looks: The plan of looks as plain values (`analysis.looks.plan_from`).
+        looks: The plan of looks as plain values (`counterfactual.interim.plan_from`).
         replicates: At most so many: the plan's last look.
         after: What happens after the fork.
         answers: With after="recorded": the answers that follow.

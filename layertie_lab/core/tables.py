@@ -103,29 +103,52 @@ class Tabulator:
     def rows(self, event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
         """(table, row) pairs that an event adds."""
         if isinstance(event, Stepped):
-            yield "steps", {
-                "step": event.step, "decision": event.decision, "loss": event.loss, "perplexity": _exp(event.loss),
-                "learning_rate": event.learning_rate, "gradient_norm": event.gradient_norm,
-            }  # fmt: skip
+            yield (
+                "steps",
+                {
+                    "step": event.step,
+                    "decision": event.decision,
+                    "loss": event.loss,
+                    "perplexity": _exp(event.loss),
+                    "learning_rate": event.learning_rate,
+                    "gradient_norm": event.gradient_norm,
+                },
+            )
         elif isinstance(event, Decided):
             self._decided[event.decision] = event
             for answer, value in zip(event.legal, event.q_values or (), strict=False):
-                yield "q_values", {
-                    "decision": event.decision, "layer": event.layer, "answer": answer, "q_value": value,
-                    "proposed": answer == event.proposed, "chosen": answer == event.choice,
-                }  # fmt: skip
+                yield (
+                    "q_values",
+                    {
+                        "decision": event.decision,
+                        "layer": event.layer,
+                        "answer": answer,
+                        "q_value": value,
+                        "proposed": answer == event.proposed,
+                        "chosen": answer == event.choice,
+                    },
+                )
         elif isinstance(event, Came):
             yield from self._outcome(event)
         elif isinstance(event, Evaluated):
-            yield "evaluations", {
-                "step": event.step, "decision": event.decision, "split": event.split, "loss": event.loss,
-                "standard_error": event.standard_error, "perplexity": _exp(event.loss),
-                "bits_per_byte": event.loss / math.log(2) / self._bytes_per_token, "windows": event.windows,
-            }  # fmt: skip
+            yield (
+                "evaluations",
+                {
+                    "step": event.step,
+                    "decision": event.decision,
+                    "split": event.split,
+                    "loss": event.loss,
+                    "standard_error": event.standard_error,
+                    "perplexity": _exp(event.loss),
+                    "bits_per_byte": event.loss / math.log(2) / self._bytes_per_token,
+                    "windows": event.windows,
+                },
+            )
         elif isinstance(event, Sampled):
-            yield "samples", {
-                "step": event.step, "decision": event.decision, "prompt": event.prompt, "text": event.text,
-            }  # fmt: skip
+            yield (
+                "samples",
+                {"step": event.step, "decision": event.decision, "prompt": event.prompt, "text": event.text},
+            )
         elif isinstance(event, Opened):
             self._bytes_per_token, self._untied = event.bytes_per_token, event.untied_parameters
             yield from _ties(0, event.ties, event.blocks)
@@ -133,26 +156,40 @@ class Tabulator:
     def _outcome(self, event: Came) -> Iterator[tuple[str, dict[str, Any]]]:
         decided = self._decided.pop(event.decision)
         values = dict(zip(decided.legal, decided.q_values or (), strict=False))
-        yield "decisions", {
-            "decision": event.decision, "step": event.step, "episode": decided.episode, "layer": decided.layer,
-            "present": decided.present, "proposed": decided.proposed, "choice": decided.choice, "by": decided.by,
-            "overridden": decided.choice != decided.proposed, "explored": decided.explored,
-            "epsilon": decided.epsilon, "q_choice": values.get(decided.choice), "reward": event.reward,
-            "reward_loss": event.reward_loss, "train_loss": event.train_loss, "owners": event.owners,
-            "blocks": len(set(event.blocks)), "trainable_parameters": event.trainable_parameters,
-            "claimed_parameters": event.claimed_parameters,
-            "trainable_share": event.trainable_parameters / self._untied,
-        }  # fmt: skip
+        yield (
+            "decisions",
+            {
+                "decision": event.decision,
+                "step": event.step,
+                "episode": decided.episode,
+                "layer": decided.layer,
+                "present": decided.present,
+                "proposed": decided.proposed,
+                "choice": decided.choice,
+                "by": decided.by,
+                "overridden": decided.choice != decided.proposed,
+                "explored": decided.explored,
+                "epsilon": decided.epsilon,
+                "q_choice": values.get(decided.choice),
+                "reward": event.reward,
+                "reward_loss": event.reward_loss,
+                "train_loss": event.train_loss,
+                "owners": event.owners,
+                "blocks": len(set(event.blocks)),
+                "trainable_parameters": event.trainable_parameters,
+                "claimed_parameters": event.claimed_parameters,
+                "trainable_share": event.trainable_parameters / self._untied,
+            },
+        )
         yield from _ties(event.decision, event.ties, event.blocks)
         for component, size in event.memory.items():
-            yield "memory", {
-                "decision": event.decision, "step": event.step, "component": component, "bytes": size,
-            }  # fmt: skip
+            yield "memory", {"decision": event.decision, "step": event.step, "component": component, "bytes": size}
 
 
 def _ties(decision: int, ties: list[int], blocks: list[int]) -> Iterator[tuple[str, dict[str, Any]]]:
     owners = TieMap(tuple(ties)).owners
     for layer, source in enumerate(ties):
-        yield "ties", {
-            "decision": decision, "layer": layer, "source": source, "owner": owners[layer], "block": blocks[layer],
-        }  # fmt: skip
+        yield (
+            "ties",
+            {"decision": decision, "layer": layer, "source": source, "owner": owners[layer], "block": blocks[layer]},
+        )

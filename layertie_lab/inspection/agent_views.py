@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from ..agent.explanations import explain, input_attribution, state_ablation
-from ..analysis.calibration import predicted_and_realised, rank_agreement, within_passes
-from ..analysis.precedents import nearest_decisions
+from ..analysis.statistics.calibration import predicted_and_realised, rank_agreement, within_passes
+from ..analysis.statistics.precedents import nearest_decisions
 from ..core.errors import AnalysisError
 from ..core.events import Came
-from ..records.cursor import EventCursor
-from ..records.reader import Run, load_run
+from ..records.log.cursor import EventCursor
+from ..records.log.reader import Run, load_run
 from .moment import Inspection, policy_after
 from .probe import Probe
 from .stored import stored_decisions
@@ -30,26 +30,28 @@ _RETURNS = ("paper", "official-code")
 def reasons(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
     """Why the decision that follows this moment; the probe text does not matter.
 
-    Of returns, `calibration` is within passes (`analysis.calibration.within_passes`).
+    Of returns, `calibration` is within passes (`analysis.statistics.calibration.within_passes`).
 
     Options: until (the last decision that is known of; None = the latest that is stored).
 
-    Frames: `ablation` and `inputs` (`agent.explanations`), `precedents` (`analysis.precedents`), `calibration` over the
-    decisions up to here (`analysis.calibration`), and for a decision that was made, by a policy with values, `since`:
+    Frames: `ablation` and `inputs` (`explanations`), `precedents` (`statistics.precedents`), `calibration` over the
+    decisions up to here (`statistics.calibration`), and for a decision that was made, by a policy with values, `since`:
     the value of the answer given, on the map as it was, to the agent as it was then and at up to `MOST_MOMENTS` later
     moments (learned: decisions that it had learned from; value). Facts: `proposal` (`agent.explanations.explain`; of a
     policy that trains answers ahead, what the log has of it, and no `since`),
     `agreement` or `no_agreement` (why there is none), `answered` (what was done; None where it is still open), `came`
-    (`realised`, as `analysis.calibration` counts it, `truncated`, and `learning`: what the agent told of its error).
+    (`realised`, as `statistics.calibration` counts it, `truncated`, and `learning`: what the agent told of its error).
     """
     state, policy, key = inspection.asked, inspection.policy, inspection.key
     run = load_run(inspection.path, damaged="keep")
     done = run.decisions.filter(run.decisions["decision"] <= inspection.decision)
     until = options.get("until") or max(stored_decisions(inspection.path))
     facts: dict[str, Any] = {
-        "proposal": explain(policy, state, key) | _tried(run, inspection), "until": until,
-        "answered": _answered(run, state.decision), "came": _came(run, inspection, until),
-    }  # fmt: skip
+        "proposal": explain(policy, state, key) | _tried(run, inspection),
+        "until": until,
+        "answered": _answered(run, state.decision),
+        "came": _came(run, inspection, until),
+    }
     tick(0.1)
     frames: dict[str, Any] = {"ablation": state_ablation(policy, state, key)}
     tick(0.5)
@@ -88,9 +90,12 @@ def _check_known(done: pl.DataFrame, known: pl.DataFrame, returns: bool, discoun
 def _predicted(inspection: Inspection, decisions: Any) -> Any:
     config = inspection.config
     return predicted_and_realised(
-        decisions, discount=config.agent.discount, changes=config.agent.policy not in _RETURNS,
-        level=config.reward.kind == "negative-perplexity", layers=config.model.layers,
-    )  # fmt: skip
+        decisions,
+        discount=config.agent.discount,
+        changes=config.agent.policy not in _RETURNS,
+        level=config.reward.kind == "negative-perplexity",
+        layers=config.model.layers,
+    )
 
 
 def _came(run: Run, inspection: Inspection, until: int) -> dict[str, Any] | None:
@@ -102,9 +107,10 @@ def _came(run: Run, inspection: Inspection, until: int) -> dict[str, Any] | None
     known = _predicted(inspection, run.decisions.filter(run.decisions["decision"] <= until))
     row = known.filter(known["decision"] == decision)
     return {
-        "learning": dict(event.learning), "realised": row["realised"][0] if row.height else None,
+        "learning": dict(event.learning),
+        "realised": row["realised"][0] if row.height else None,
         "truncated": row["truncated"][0] if row.height else None,
-    }  # fmt: skip
+    }
 
 
 def _events(run: Run) -> Iterator[Came]:
@@ -139,8 +145,12 @@ def _tried(run: Run, inspection: Inspection) -> dict[str, Any]:
         return {}
     values = run.q_values.filter(run.q_values["decision"] == decision).sort("answer")
     choice = row["proposed"][0]
-    return {"legal": values["answer"].to_list(), "q_values": values["q_value"].to_list(), "greedy": choice,
-            "choice": choice}  # fmt: skip
+    return {
+        "legal": values["answer"].to_list(),
+        "q_values": values["q_value"].to_list(),
+        "greedy": choice,
+        "choice": choice,
+    }
 
 
 def _answered(run: Run, decision: int) -> dict[str, Any] | None:

@@ -8,14 +8,14 @@ from typing import Any, get_args
 import numpy as np
 import polars as pl
 
-from ..analysis.alignment import check_comparable, diagonal
-from ..analysis.attribution import Target, layer_attribution, loss_if_replaced, loss_if_skipped
-from ..analysis.fresh import freshly_initialised
-from ..analysis.memory import ledger, official_line
-from ..analysis.paths import Method
-from ..analysis.profile import update_profile
-from ..analysis.similarity import METHODS, REPRESENTATIONS, layer_similarity
-from ..analysis.spectra import spectra, tensor_similarity
+from ..analysis.attribution.layers import Target, layer_attribution, loss_if_replaced, loss_if_skipped
+from ..analysis.attribution.paths import Method
+from ..analysis.memory.ledger import ledger, official_line
+from ..analysis.similarity.alignment import check_comparable, diagonal
+from ..analysis.similarity.fresh import freshly_initialised
+from ..analysis.similarity.matrices import METHODS, REPRESENTATIONS, layer_similarity
+from ..analysis.similarity.profile import update_profile
+from ..analysis.similarity.spectra import spectra, tensor_similarity
 from ..core.errors import AnalysisError
 from .moment import Inspection
 from .probe import Probe
@@ -28,7 +28,7 @@ MOST_VALUES = 64
 
 
 def similarity(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
-    """Frame `similarity` of `analysis.similarity.layer_similarity`, beside a fresh initialisation.
+    """Frame `similarity` of `analysis.similarity.matrices.layer_similarity`, beside a fresh initialisation.
 
     Options: methods; other ({"run": directory, "decision": after which}), another model for the columns, whose facts
     are then `other` and `other_layers`, and the frame `aligned` holds the pairs at equal relative depth.
@@ -58,7 +58,7 @@ def _named(inspection: Inspection, other: Inspection) -> dict[str, Any]:
 
 
 def weights(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
-    """Frame `weights` of `analysis.spectra.tensor_similarity` for the weight matrices; the probe text does not matter.
+    """Frame `weights` of `similarity.spectra.tensor_similarity` of weight matrices; the probe text does not matter.
 
     Options: other, as in `similarity`; the models must have equal widths.
     """
@@ -71,7 +71,7 @@ def weights(inspection: Inspection, probe: Probe, options: dict[str, Any], tick:
 
 
 def profile(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
-    """Frames `profile` of `analysis.profile.update_profile` and `spectra` of `analysis.spectra.spectra`.
+    """Frames `profile` of `similarity.profile.update_profile` and `spectra` of `similarity.spectra.spectra`.
 
     Of each matrix at most `MOST_VALUES` singular values, evenly spread over the logarithm of their number.
     """
@@ -84,7 +84,7 @@ def profile(inspection: Inspection, probe: Probe, options: dict[str, Any], tick:
 
 
 def attribution(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
-    """Frame `attribution` of `analysis.attribution`.
+    """Frame `attribution` of `analysis.attribution.layers`.
 
     Options: methods ("skipped" and "replaced" are the loss if a layer is skipped, or a neighbour's block stands in),
     baseline, target ([sequence, position] of the one token whose loss is explained).
@@ -127,9 +127,9 @@ def attribution(inspection: Inspection, probe: Probe, options: dict[str, Any], t
 
 
 def memory(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
-    """Frame `memory` of `analysis.memory.ledger` for a step of the run's training; the probe text does not matter.
+    """Frame `memory` of `memory.ledger.ledger` for a step of the run's training; the probe text does not matter.
 
-    Facts: `official`, what the official code would print (`analysis.memory.official_line`).
+    Facts: `official`, what the official code would print (`analysis.memory.ledger.official_line`).
     """
     training = inspection.config.training
     bf16 = training.precision == "bf16"

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..agent.policies.registry import make_policy
 from ..agent.protocol import AgentState, Policy
-from ..agent.registry import make_policy
 from ..agent.schedule import next_layer
 from ..core.config import RunConfig
 from ..core.errors import RecordError
@@ -22,11 +22,11 @@ from ..core.rules import Rules
 from ..core.ties import TieMap
 from ..models.counts import trainable_parameters, untied_parameters
 from ..models.gpt import GPT
-from ..records.checkpoints import load_checkpoint
-from ..records.cursor import EventCursor
 from ..records.directory import RunDirectory
-from ..records.snapshots import load_snapshot, snapshot_decisions
-from ..records.store import Store
+from ..records.io.store import Store
+from ..records.log.cursor import EventCursor
+from ..records.state.checkpoints import load_checkpoint
+from ..records.state.snapshots import load_snapshot, snapshot_decisions
 from ..text.batches import windows
 from ..text.dataset import TokenData, prepare
 from .stored import checkpoints_between
@@ -59,7 +59,7 @@ class Inspection:
     @classmethod
     def of(
         cls, run: str | Path, decision: int | None = None, *, data: TokenData | None = None, device: str = "cpu"
-    ) -> Inspection:  # fmt: skip
+    ) -> Inspection:
         """A run after a decision, from its snapshots and checkpoints; another process may be training it.
 
         Args:
@@ -94,9 +94,7 @@ class Inspection:
         policy = make_policy(config)
         policy.load(policy_tensors, meta["policy"])
         rules = Rules.parse(meta.get("rules", config.ties.rules))
-        return cls(
-            directory.path, config, meta["decision"], meta["step"], data, model.to(device).eval(), policy, rules
-        )  # fmt: skip
+        return cls(directory.path, config, meta["decision"], meta["step"], data, model.to(device).eval(), policy, rules)
 
     @property
     def ties(self) -> TieMap:
@@ -120,9 +118,15 @@ class Inspection:
         episode, layer = next_layer(decision, config.model.layers)
         share = trainable_parameters(self.model) / untied_parameters(config.model, self.data.vocabulary_size)
         return AgentState(
-            ties=self.ties, layer=layer, decision=decision, episode=episode, budget=config.decisions,
-            blocks=self.blocks, trainable_share=share, rules=self.rules,
-        )  # fmt: skip
+            ties=self.ties,
+            layer=layer,
+            decision=decision,
+            episode=episode,
+            budget=config.decisions,
+            blocks=self.blocks,
+            trainable_share=share,
+            rules=self.rules,
+        )
 
     def probe_tokens(self) -> Tensor:
         """[sequences, context + 1] the run's own probe set: windows of the validation split."""

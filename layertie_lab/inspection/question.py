@@ -33,6 +33,9 @@ class Question:
     def to_dict(self, decision: int) -> dict[str, Any]:
         """What decides the answer, with the decision that was meant."""
         return {
-            "view": self.view, "decision": decision, "sequences": self.sequences if self.text is None else 0,
-            "text": self.text, "options": dict(self.options or {}),
-        }  # fmt: skip
+            "view": self.view,
+            "decision": decision,
+            "sequences": self.sequences if self.text is None else 0,
+            "text": self.text,
+            "options": dict(self.options or {}),
+        }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..records.checkpoints import list_checkpoints
 from ..records.directory import RunDirectory
-from ..records.snapshots import snapshot_decisions
+from ..records.state.checkpoints import list_checkpoints
+from ..records.state.snapshots import snapshot_decisions
 
 
 def stored_decisions(run: str | Path) -> list[int]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from ..analysis.similarity import Method, layer_similarity
-from ..analysis.tie_costs import tie_costs
-from ..analysis.tie_evidence import rank_correlations, similarity_and_cost
+from ..analysis.attribution.tie_costs import tie_costs
+from ..analysis.attribution.tie_evidence import rank_correlations, similarity_and_cost
+from ..analysis.similarity.matrices import Method, layer_similarity
 from ..core.errors import AnalysisError, LayertieError
 from .moment import Inspection
 from .probe import Probe
@@ -23,9 +23,9 @@ VALUES: dict[str, type[pl.DataType]] = {"layer": pl.Int64, "answer": pl.Int64, "
 
 
 def costs(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
-    """Frame `costs` of `analysis.tie_costs.tie_costs`, with the agent's q_value for each answer (null where none).
+    """Frame `costs` of `attribution.tie_costs.tie_costs`, with the agent's q_value for each answer (null where none).
 
-    And whether the similarity would have told: the frames `evidence` and `correlations` of `analysis.tie_evidence`,
+    And whether the similarity would have told: the frames `evidence` and `correlations` of `attribution.tie_evidence`,
     where the probe set and the depth allow them; else the fact `no_evidence` says why not.
     """
     frame = tie_costs(inspection.model, probe.tokens, tick=part(tick, 0.0, 0.8))
@@ -50,9 +50,12 @@ def _held_by_the_agent(evidence: pl.DataFrame, values: pl.DataFrame) -> pl.DataF
         return evidence.clear()  # none, or rules leave some answers out
     no_interval = pl.lit(None, pl.Float64)
     held = first.with_columns(
-        method=pl.lit(AGENT), similarity="q_value", similarity_low=no_interval, similarity_high=no_interval,
+        method=pl.lit(AGENT),
+        similarity="q_value",
+        similarity_low=no_interval,
+        similarity_high=no_interval,
         null=no_interval,
-    )  # fmt: skip
+    )
     return held.select(evidence.columns)
 
 

@@ -49,8 +49,13 @@ def answer(question: Question, inspection: Inspection, tick: Tick | None = None)
     probe = probe_of(inspection.data, inspection.config.model.context, sequences=question.sequences, text=question.text)
     found = VIEWS[question.view](inspection, probe, dict(question.options or {}), tick or (lambda share: None))
     facts = {
-        "view": question.view, "run": Path(inspection.path).name, "decision": inspection.decision,
-        "step": inspection.step, "layers": len(inspection.ties), "ties": list(inspection.ties),
-        "probe": probe.source, "warnings": list(probe.warnings),
-    }  # fmt: skip
+        "view": question.view,
+        "run": Path(inspection.path).name,
+        "decision": inspection.decision,
+        "step": inspection.step,
+        "layers": len(inspection.ties),
+        "ties": list(inspection.ties),
+        "probe": probe.source,
+        "warnings": list(probe.warnings),
+    }
     return {"frames": found["frames"], "facts": facts | found.get("facts", {})}

@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from ..analysis.attention import attention_entropy, attention_maps
-from ..analysis.attribution import Target, layer_attribution, loss_if_skipped
-from ..analysis.lens import lens_of_token, logit_lens
-from ..analysis.tokens import check_target, token_attribution, token_losses
+from ..analysis.attribution.attention import attention_entropy, attention_maps
+from ..analysis.attribution.layers import Target, layer_attribution, loss_if_skipped
+from ..analysis.attribution.logit_lens import lens_of_token, logit_lens
+from ..analysis.attribution.tokens import check_target, token_attribution, token_losses
 from ..core.errors import AnalysisError
 from .moment import Inspection
 from .probe import Probe
@@ -26,7 +26,7 @@ def sample(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: 
 
 
 def tokens(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
-    """Frames `tokens` (`analysis.tokens.token_losses`), and where there are two sequences or more `lens` and `entropy`.
+    """Frames `tokens` (`attribution.tokens.token_losses`), and where there are two sequences `lens` and `entropy`.
 
     Facts: `pieces` (the probe set as text, by sequence and token), `names` (the likeliest tokens as text, by row).
     """
@@ -47,8 +47,8 @@ def token(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: T
 
     Options: sequence, position (of the token that is predicted, from 1: the first has nothing before it).
 
-    Frames: `lens` (`analysis.lens.lens_of_token`), `shares` (`analysis.tokens.token_attribution`), `attention` (of all
-    layers, from the token before it), `attribution` (of the layers, `analysis.attribution`: of this token's loss).
+    Frames: `lens` (`lens_of_token`), `shares` (`attribution.tokens.token_attribution`), `attention` (of all
+    layers, from the token before it), `attribution` (of the layers, `attribution.layers`: of this token's loss).
     Facts: `pieces` of the sequence, `names` (as in `tokens`), `target`.
     """
     if not {"sequence", "position"} <= options.keys():
@@ -68,16 +68,21 @@ def token(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: T
     maps = attention_maps(model, one[:, :-1]).filter(pl.col("query") == position)
     pieces = probe.pieces[sequence]
     facts = {
-        "pieces": pieces, "names": _named(inspection, lens), "target": pieces[position + 1], "sequence": sequence,
+        "pieces": pieces,
+        "names": _named(inspection, lens),
+        "target": pieces[position + 1],
+        "sequence": sequence,
         "position": position + 1,
-    }  # fmt: skip
+    }
     return {
         "frames": {
-            "lens": lens.to_dicts(), "shares": shares.to_dicts(), "attention": maps.to_dicts(),
+            "lens": lens.to_dicts(),
+            "shares": shares.to_dicts(),
+            "attention": maps.to_dicts(),
             "attribution": by_layer.to_dicts(),
         },
         "facts": facts,
-    }  # fmt: skip
+    }
 
 
 def _named(inspection: Inspection, frame: pl.DataFrame) -> list[list[str]]:

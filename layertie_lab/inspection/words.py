@@ -104,9 +104,7 @@ def _came(facts: Facts) -> list[str]:
     came = facts["came"]
     if came is None:
         return ["What came of it is not known yet."]
-    told = [
-        f"{ERRORS[name]} {value:+.3g}" for name, value in came["learning"].items() if name in ERRORS
-    ]  # fmt: skip
+    told = [f"{ERRORS[name]} {value:+.3g}" for name, value in came["learning"].items() if name in ERRORS]
     lines = [f"What the agent learned from, then: {', '.join(told)} (units of reward)."] if told else []
     if came["realised"] is not None:
         early = ", with training's own gain, as it is in the first pass"

@@ -99,8 +99,11 @@ def _check_names(given: Mapping[str, Any], wanted: Mapping[str, Parameter], *, t
     missing = sorted(wanted.keys() - given.keys())
     odd = sorted(given.keys() - wanted.keys() - ({HEAD} if tied_head else set()))
     if missing or odd:
-        parts = [f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
-                 for names, what in ((missing, "missing"), (odd, "unknown")) if names]  # fmt: skip
+        parts = [
+            f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+            for names, what in ((missing, "missing"), (odd, "unknown"))
+            if names
+        ]
         raise ConfigError(
             f"Expected {len(wanted)} weights under GPT-2's names, but there are {' and '.join(parts)}.",
             "Set layers, bias, positions and tie_head as in the model that the weights are from; `export_gpt2` shows "

@@ -114,9 +114,14 @@ def model_memory(model: nn.Module, batch_size: int, *, bf16: bool = False) -> di
     keeps = stack.config.moments == "keep"  # type: ignore[union-attr]
     storages = {storage_of(p): p.numel() * p.element_size() for p in model.parameters()}
     saved = activation_bytes(
-        model.config, model.vocabulary_size, stack.frozen, batch_size, bf16=bf16,  # type: ignore[union-attr, arg-type]
-        casts=stack.distinct_casts(), device=held[0].device.type,  # type: ignore[union-attr, operator]
-    )  # fmt: skip
+        model.config,
+        model.vocabulary_size,
+        stack.frozen,
+        batch_size,
+        bf16=bf16,  # type: ignore[union-attr, arg-type]
+        casts=stack.distinct_casts(),
+        device=held[0].device.type,  # type: ignore[union-attr, operator]
+    )
     return {
         "parameters": sum(storages.values()),
         "gradients": sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad),

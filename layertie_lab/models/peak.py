@@ -72,7 +72,13 @@ def model_step(model: nn.Module, batch_size: int, *, accumulate: int = 1, bf16: 
         if keeps or p.requires_grad:
             standing["optimizer", layer] += 2 * p.numel() * p.element_size() + 4
     step = Step(
-        config, model.vocabulary_size, stack.frozen, stack.sharing.objects, batch_size, accumulate, bf16,  # type: ignore[union-attr, arg-type]
+        config,
+        model.vocabulary_size,
+        stack.frozen,
+        stack.sharing.objects,
+        batch_size,
+        accumulate,
+        bf16,  # type: ignore[union-attr, arg-type]
         held[0][1].device.type,
-    )  # fmt: skip
+    )
     return step.play(standing)

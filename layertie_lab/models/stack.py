@@ -153,9 +153,11 @@ class LayerStack(nn.Module):
         """
         try:
             sharing = Sharing(
-                TieMap(tuple(meta["ties"])), TieMap(tuple(meta["blocks"])), TieMap(tuple(meta["objects"])),
+                TieMap(tuple(meta["ties"])),
+                TieMap(tuple(meta["blocks"])),
+                TieMap(tuple(meta["objects"])),
                 tuple(bool(w) for w in meta["waiting"]),
-            )  # fmt: skip
+            )
         except (KeyError, TypeError) as error:
             raise RecordError(f"Expected the state of a layer stack, but it lacks {error}.") from None
         shapes = {slot: p.shape for slot, p in self._parameters_of(0).items()}

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from ..core.config import RunConfig
 from ..core.errors import LayertieError, RecordError
-from .disk import write_atomically, writing
-from .lock import WriterLock, is_held
+from .io.disk import write_atomically, writing
+from .io.lock import WriterLock, is_held
 
 FORMAT = 1
 """Number of the layout below; raised when an older version could no longer read a run."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ..core.errors import RecordError
-from .disk import write_atomically, writing
+from .io.disk import write_atomically, writing
 
 if TYPE_CHECKING:
-    from .reader import Run
+    from .log.reader import Run
 
 FORMATS = ("parquet", "csv")
 

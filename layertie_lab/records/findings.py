@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import StorageError
-from .disk import discard, write_atomically, writing
+from .io.disk import discard, write_atomically, writing
 
 FORMAT = 1
 """Part of every key: raised whenever an equal question would be answered otherwise than before."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..core.errors import RecordError
 from ..core.events import Came, Decided, Evaluated, Event, Finished, Stepped, parse
 from .directory import RunDirectory, Status, is_run
-from .disk import writing
+from .io.disk import writing
 
 UNDER_WAY = (Decided, Stepped)
 """Events in the middle of a decision."""
@@ -130,11 +130,19 @@ def summarize(path: Path) -> RunSummary:
         if status == "stopped" and _failed(directory.telemetry):
             status = "failed"
     return RunSummary(
-        name=name, path=path, status=status, scale=config.scale, algorithm=config.algorithm,
-        decisions=found.decisions if found else 0, budget=config.decisions, step=found.step if found else 0,
-        validation_loss=found.validation_loss if found else None, evaluated=found.evaluated if found else None,
-        modified=modified, note=note,
-    )  # fmt: skip
+        name=name,
+        path=path,
+        status=status,
+        scale=config.scale,
+        algorithm=config.algorithm,
+        decisions=found.decisions if found else 0,
+        budget=config.decisions,
+        step=found.step if found else 0,
+        validation_loss=found.validation_loss if found else None,
+        evaluated=found.evaluated if found else None,
+        modified=modified,
+        note=note,
+    )
 
 
 def standing(last: Event | None, budget: int, *, held: bool) -> Status:

@@ -16,12 +16,12 @@ from typing import Any
 from ..core.config import RunConfig
 from ..core.errors import LayertieError, RecordError, StorageError
 from ..core.statements import Statement
-from . import sealing
-from .checkpoints import CheckpointInfo
 from .directory import RunDirectory
-from .disk import write_atomically, writing
-from .lock import WriterLock, is_held
-from .sealing import Tensor
+from .io import sealing
+from .io.disk import write_atomically, writing
+from .io.lock import WriterLock, is_held
+from .io.sealing import Tensor
+from .state.checkpoints import CheckpointInfo
 
 FORMAT = 1
 LINE_BYTES = 8_192

@@ -15,9 +15,9 @@ from ..core.config import RunConfig
 from ..core.errors import ConfigError, LayertieError, RecordError
 from ..core.serialize import changed, value_at
 from .directory import is_run
-from .disk import write_atomically, writing
-from .lock import WriterLock
-from .reader import load_run
+from .io.disk import write_atomically, writing
+from .io.lock import WriterLock
+from .log.reader import load_run
 from .runs import summarize
 
 FORMAT = 1
@@ -163,10 +163,15 @@ class SweepDirectory:
 
     def _row(self, name: str, config: RunConfig, settings: Sequence[str]) -> dict[str, Any]:
         row: dict[str, Any] = dict.fromkeys(RESULTS) | {
-            "run": name, "status": self.status(name), "policy": config.agent.policy, "algorithm": config.algorithm,
-            "setting": _setting(config, settings), "seed": config.seed, "replicate": config.replicate,
+            "run": name,
+            "status": self.status(name),
+            "policy": config.agent.policy,
+            "algorithm": config.algorithm,
+            "setting": _setting(config, settings),
+            "seed": config.seed,
+            "replicate": config.replicate,
             "layers": config.model.layers,
-        }  # fmt: skip
+        }
         if row["status"] in ("planned", "damaged"):
             return row
         run = load_run(self.path / name, damaged="keep")
@@ -180,10 +185,12 @@ class SweepDirectory:
         if row["status"] == "finished" and validation.height:
             last = validation.tail(1).to_dicts()[0]
             row |= {
-                "validation_loss": last["loss"], "best_validation_loss": validation["loss"].min(),
-                "standard_error": last["standard_error"], "perplexity": math.exp(min(80.0, last["loss"])),
+                "validation_loss": last["loss"],
+                "best_validation_loss": validation["loss"].min(),
+                "standard_error": last["standard_error"],
+                "perplexity": math.exp(min(80.0, last["loss"])),
                 "bits_per_byte": last["bits_per_byte"],
-            }  # fmt: skip
+            }
         return row
 
 

@@ -19,13 +19,13 @@ from typing import Any
 
 from ..core.errors import RecordError
 from ..core.events import Came, Decided, parse
-from .checkpoints import CheckpointInfo, list_checkpoints
-from .cursor import LineCursor
 from .directory import RunDirectory, is_run
-from .disk import storage_error, write_atomically, writing
-from .moments import moment_name as moment_name
+from .io.disk import storage_error, write_atomically, writing
+from .log.cursor import LineCursor
 from .runs import RunSummary, summarize
-from .snapshots import link_snapshots
+from .state.checkpoints import CheckpointInfo, list_checkpoints
+from .state.retention import moment_name as moment_name
+from .state.snapshots import link_snapshots
 
 FOLDER = "branches"
 
@@ -311,9 +311,13 @@ def as_row(node: Node) -> dict[str, Any]:
     """A node as plain values: name, parent (None for the trunk), decision, why, by, decisions, loss, status."""
     left, run = node.left, node.run
     return {
-        "name": run.name, "parent": None if left is None else left.parent,
-        "decision": None if left is None else left.decision, "why": "" if left is None else left.why,
-        "by": "" if left is None else left.by, "decisions": run.decisions, "loss": run.validation_loss,
+        "name": run.name,
+        "parent": None if left is None else left.parent,
+        "decision": None if left is None else left.decision,
+        "why": "" if left is None else left.why,
+        "by": "" if left is None else left.by,
+        "decisions": run.decisions,
+        "loss": run.validation_loss,
         "evaluated": run.evaluated,
         "status": run.status,
-    }  # fmt: skip
+    }

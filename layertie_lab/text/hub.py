@@ -208,9 +208,13 @@ def _corpus(wanted: HubName, name: str, limit: int) -> Corpus:
     config = f", configuration {wanted.config}" if wanted.config else ""
     what = f"the Hugging Face data set {wanted.name}{config}, split{'s' * (len(chosen) > 1)} "
     return Corpus(
-        name, f"{what}{', '.join(chosen.values())}, {read:,} bytes read", splits, parts,
-        official=tuple(texts) if len(texts) > 1 else (), notes=tuple(notes),
-    )  # fmt: skip
+        name,
+        f"{what}{', '.join(chosen.values())}, {read:,} bytes read",
+        splits,
+        parts,
+        official=tuple(texts) if len(texts) > 1 else (),
+        notes=tuple(notes),
+    )
 
 
 def _chosen(wanted: HubName, there: list[str]) -> dict[str, str]:
@@ -259,7 +263,10 @@ def _column(batch: Mapping[str, list[Any]], wanted: HubName) -> str:
         return "text" if "text" in strings else strings[0]
     raise CorpusError(
         f"Expected a column of text in {wanted.name}, but "
-        + (f"{wanted.column} is none of its columns ({', '.join(batch)})." if wanted.column else
-           f"it has {', '.join(strings) or 'none'}."),
+        + (
+            f"{wanted.column} is none of its columns ({', '.join(batch)})."
+            if wanted.column
+            else f"it has {', '.join(strings) or 'none'}."
+        ),
         f"Name one: hf:{wanted.name}:{wanted.config or ''}:COLUMN.",
-    )  # fmt: skip
+    )

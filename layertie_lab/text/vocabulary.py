@@ -71,9 +71,11 @@ def tokenizer_from_dict(values: dict[str, Any]) -> Tokenizer:
         CorpusError: A kind that this version does not know.
     """
     kinds = {
-        "characters": CharacterTokenizer, "bytes": ByteTokenizer, "bpe": BPETokenizer,
+        "characters": CharacterTokenizer,
+        "bytes": ByteTokenizer,
+        "bpe": BPETokenizer,
         "pretrained": PretrainedTokenizer,
-    }  # fmt: skip
+    }
     kind = values.get("kind")
     if kind not in kinds:
         raise CorpusError(

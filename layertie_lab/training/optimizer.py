@@ -35,8 +35,11 @@ class Optimizer:
         fused = all(p.device.type in ("cpu", "cuda", "mps") for group in groups for p in group.values())
         self.inner = torch.optim.AdamW(
             [{"params": list(group.values())} for group in groups],
-            lr=config.learning_rate, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay, fused=fused,
-        )  # fmt: skip
+            lr=config.learning_rate,
+            betas=(config.beta1, config.beta2),
+            weight_decay=config.weight_decay,
+            fused=fused,
+        )
 
     def step(self, learning_rate: float, divisor: float = 1.0) -> None:
         """One AdamW step on the gradients that are there, divided by `divisor`.

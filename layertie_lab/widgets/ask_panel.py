@@ -55,21 +55,30 @@ class AskPanel(anywidget.AnyWidget):
     chosen = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self, questions: Mapping[str, str], *, repeats: str = "", sentence: str = "",
-        files: Mapping[str, str] | None = None, download: Callable[[str], tuple[str, bytes]] | None = None,
-        cancellable: bool = False, choices: Mapping[str, tuple[str, Mapping[str, str]]] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        questions: Mapping[str, str],
+        *,
+        repeats: str = "",
+        sentence: str = "",
+        files: Mapping[str, str] | None = None,
+        download: Callable[[str], tuple[str, bytes]] | None = None,
+        cancellable: bool = False,
+        choices: Mapping[str, tuple[str, Mapping[str, str]]] | None = None,
+    ) -> None:
         self._lock = threading.RLock()
         self._asks, self._cancels, self._sights, self._choices = (Listeners() for _ in range(4))
         offered = choices or {}
         self._views: set[str] = set()
         self._download = download
         super().__init__(
-            questions=dict(questions), repeats=repeats, sentence=sentence, files=dict(files or {}),
+            questions=dict(questions),
+            repeats=repeats,
+            sentence=sentence,
+            files=dict(files or {}),
             cancellable=cancellable,
             choices={name: {"words": words, "values": dict(values)} for name, (words, values) in offered.items()},
             chosen={name: next(iter(values)) for name, (_, values) in offered.items()},
-        )  # fmt: skip
+        )
         self.on_msg(self._receive)
 
     def show(self, **state: Any) -> None:

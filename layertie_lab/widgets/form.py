@@ -118,12 +118,18 @@ def fields(draft: Draft) -> list[dict[str, Any]]:
         value = draft.changes.get(setting.path, presets[setting.path])
         made.append(
             {
-                "path": setting.path, "group": setting.group or "run", "label": _label(setting),
-                "kind": _kind(setting), "choices": _choices(setting), "help": setting.help,
-                "main": setting.path in MAIN, "value": value if setting.kind is bool else _text(value),
-                "changed": setting.path in draft.changes, "preset": _text(presets[setting.path]),
+                "path": setting.path,
+                "group": setting.group or "run",
+                "label": _label(setting),
+                "kind": _kind(setting),
+                "choices": _choices(setting),
+                "help": setting.help,
+                "main": setting.path in MAIN,
+                "value": value if setting.kind is bool else _text(value),
+                "changed": setting.path in draft.changes,
+                "preset": _text(presets[setting.path]),
             }
-        )  # fmt: skip
+        )
     return made
 
 

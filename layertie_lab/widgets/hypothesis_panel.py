@@ -35,7 +35,7 @@ class HypothesisPanel(anywidget.AnyWidget):
         alarm: Whether the sentence is about something that went wrong.
         share: How much of what runs is done, 0 to 1; None if nothing runs, below 0 if nobody knows.
         forecast: What so many replicates would show and how long they take; "" before a pilot.
-        outcome: One of `analysis.verdicts.OUTCOMES`; "" before a verdict.
+        outcome: One of `counterfactual.verdict.OUTCOMES`; "" before a verdict.
         label: "Verdict", "Exploratory" or what else stands before the outcome.
         headline: What came out, in one plain sentence.
         verdict: The whole verdict, in sentences.

@@ -70,9 +70,9 @@ class SteerPanel(anywidget.AnyWidget):
     _esm = module("shared.js", "steer_panel.js")
     _css = style("shared.css", "steer_panel.css")
 
-    status = traitlets.Enum(
-        ("empty", "preparing", "running", "paused", "finished", "failed", "lost"), "empty"
-    ).tag(sync=True)  # fmt: skip
+    status = traitlets.Enum(("empty", "preparing", "running", "paused", "finished", "failed", "lost"), "empty").tag(
+        sync=True
+    )
     status_text = traitlets.Unicode("").tag(sync=True)
     error = traitlets.Unicode("").tag(sync=True)
     decision = traitlets.Int(0).tag(sync=True)

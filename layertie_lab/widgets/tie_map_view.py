@@ -83,9 +83,14 @@ class TieMapView(anywidget.AnyWidget):
         with self._lock:
             self._history.begin(ties.owners, blocks or ties.owners)
             self.show(
-                sources=list(ties), blocks=list(blocks or ties.owners), overrides=[], layer=None, proposed=None,
-                legal=[], can_answer=False,
-            )  # fmt: skip
+                sources=list(ties),
+                blocks=list(blocks or ties.owners),
+                overrides=[],
+                layer=None,
+                proposed=None,
+                legal=[],
+                can_answer=False,
+            )
             self._tell(self._history.whole())
 
     def clear(self) -> None:
@@ -93,9 +98,17 @@ class TieMapView(anywidget.AnyWidget):
         with self._lock:
             self._history = History()
             self.show(
-                sources=[], blocks=[], overrides=[], layer=None, proposed=None, legal=[], can_answer=False, message="",
-                can_brush=False, ahead={},
-            )  # fmt: skip
+                sources=[],
+                blocks=[],
+                overrides=[],
+                layer=None,
+                proposed=None,
+                legal=[],
+                can_answer=False,
+                message="",
+                can_brush=False,
+                ahead={},
+            )
             self._tell(self._history.whole())
 
     def record(

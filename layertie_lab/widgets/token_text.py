@@ -48,10 +48,16 @@ class TokenText(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     def set(
-        self, pieces: Sequence[Sequence[str]], values: Sequence[Sequence[float | None]],
-        tips: Sequence[Sequence[str]] | None = None, *, legend: str = "", largest: float | None = None,
-        picked: tuple[int, int] | None = None, sentence: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        pieces: Sequence[Sequence[str]],
+        values: Sequence[Sequence[float | None]],
+        tips: Sequence[Sequence[str]] | None = None,
+        *,
+        legend: str = "",
+        largest: float | None = None,
+        picked: tuple[int, int] | None = None,
+        sentence: str = "",
+    ) -> None:
         """Show these sequences, in place of any others.
 
         Args:
@@ -67,11 +73,12 @@ class TokenText(anywidget.AnyWidget):
         sizes = [abs(value) for row in numbers for value in row if value is not None]
         shown = [
             {
-                "pieces": list(row), "values": numbers[number],
+                "pieces": list(row),
+                "values": numbers[number],
                 "tips": list(tips[number]) if tips else [],
             }
             for number, row in enumerate(pieces)
-        ]  # fmt: skip
+        ]
         with self._lock, self.hold_sync():
             self.largest = float(largest or max(sizes, default=0.0) or 1.0)
             self.sequences, self.legend, self.sentence = shown, legend, sentence

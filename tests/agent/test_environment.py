@@ -9,13 +9,13 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from layertie_lab.agent.environment import LayerTyingEnv
-from layertie_lab.agent.external import ExternalPolicy
-from layertie_lab.agent.fixed import ReplayPolicy
-from layertie_lab.agent.landscapes import LANDSCAPES, make_landscape
 from layertie_lab.agent.observation import observe
+from layertie_lab.agent.policies.external import ExternalPolicy
+from layertie_lab.agent.policies.fixed import ReplayPolicy
 from layertie_lab.agent.protocol import AgentState
 from layertie_lab.agent.schedule import next_layer
-from layertie_lab.agent.synthetic import SyntheticRun
+from layertie_lab.agent.synthetic.landscapes import LANDSCAPES, make_landscape
+from layertie_lab.agent.synthetic.run import SyntheticRun
 from layertie_lab.core.errors import AgentError, ConfigError, TieError
 from layertie_lab.core.keys import RunKey
 from layertie_lab.core.ties import TieMap
@@ -23,8 +23,14 @@ from layertie_lab.core.ties import TieMap
 
 def test_layers_come_in_order_and_episodes_count() -> None:
     assert [next_layer(decision, 4) for decision in range(1, 8)] == [
-        (1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3), (3, 1),
-    ]  # fmt: skip
+        (1, 1),
+        (1, 2),
+        (1, 3),
+        (2, 1),
+        (2, 2),
+        (2, 3),
+        (3, 1),
+    ]
 
 
 @pytest.mark.parametrize("landscape", LANDSCAPES)

@@ -13,8 +13,8 @@ from walks import Walk, config_of, state_at
 
 from layertie_lab.agent import explanations
 from layertie_lab.agent.explanations import explain, input_attribution, state_ablation
+from layertie_lab.agent.policies.registry import make_policy
 from layertie_lab.agent.protocol import AgentState
-from layertie_lab.agent.registry import make_policy
 from layertie_lab.core.config import Policy
 from layertie_lab.core.errors import AgentError
 from layertie_lab.core.rules import Rules
@@ -82,8 +82,10 @@ def test_an_explanation_says_what_the_policy_proposes(name: str) -> None:
         assert told["q_values"] == (None if proposal.q_values is None else list(proposal.q_values))
         assert told["greedy"] == walk.policy.greedy(state)
         assert (told["decision"], told["layer"], told["present"]) == (
-            walk.decision + 1, walk.decision % (LAYERS - 1) + 1, walk.ties[state.layer],
-        )  # fmt: skip
+            walk.decision + 1,
+            walk.decision % (LAYERS - 1) + 1,
+            walk.ties[state.layer],
+        )
         assert json.loads(json.dumps(told, allow_nan=False)) == told
         # What is explained is what the policy then does.
         assert walk.go(1)[0].choice == told["choice"]
@@ -127,8 +129,9 @@ def test_under_rules_only_legal_answers_are_explained(name: str) -> None:
 
 
 def test_what_values_depend_on_is_told_by_kind() -> None:
-    told = {name: explain(make(name), state_at(TieMap.all_tied(LAYERS), 1), Walk(make(name)).key)["reads"]
-            for name in NAMES}  # fmt: skip
+    told = {
+        name: explain(make(name), state_at(TieMap.all_tied(LAYERS), 1), Walk(make(name)).key)["reads"] for name in NAMES
+    }
     assert "planned" in told["lab"]
     assert "not the rest of the map" in told["lab:gaussian"]
     assert "number of owners" in told["lab:advantage"]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from walks import Walk, config_of, state_at
 
-from layertie_lab.agent.landscapes import LANDSCAPES, make_landscape
+from layertie_lab.agent.policies.registry import make_policy
 from layertie_lab.agent.protocol import AgentState
-from layertie_lab.agent.registry import make_policy
-from layertie_lab.agent.synthetic import SyntheticRun
-from layertie_lab.agent.trials import try_agent
+from layertie_lab.agent.synthetic.landscapes import LANDSCAPES, make_landscape
+from layertie_lab.agent.synthetic.run import SyntheticRun
+from layertie_lab.agent.synthetic.trials import try_agent
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.ties import TieMap
 

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from layertie_lab.agent.features import MapFeatures
-from layertie_lab.agent.planner import Planner
-from layertie_lab.agent.posterior import LinearPosterior
+from layertie_lab.agent.bandit.features import MapFeatures
+from layertie_lab.agent.bandit.planner import Planner
+from layertie_lab.agent.bandit.posterior import LinearPosterior
 from layertie_lab.core.ties import TieMap
 
 

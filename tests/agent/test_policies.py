@@ -11,8 +11,8 @@ import pytest
 import torch
 from walks import Walk, config_of, state_at
 
+from layertie_lab.agent.policies.registry import make_policy
 from layertie_lab.agent.protocol import AgentState, Transition
-from layertie_lab.agent.registry import make_policy
 from layertie_lab.core.config import Policy
 from layertie_lab.core.errors import AgentError
 from layertie_lab.core.keys import RunKey

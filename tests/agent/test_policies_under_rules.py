@@ -11,8 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from layertie_lab import RunConfig
+from layertie_lab.agent.policies.registry import make_policy
 from layertie_lab.agent.protocol import AgentState, Transition
-from layertie_lab.agent.registry import make_policy
 from layertie_lab.agent.schedule import next_layer
 from layertie_lab.core.errors import LayertieError
 from layertie_lab.core.keys import RunKey

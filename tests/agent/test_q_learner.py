@@ -9,9 +9,9 @@ import pytest
 import torch
 from walks import Walk, config_of, state_at
 
+from layertie_lab.agent.policies.qlearning import QLearner
+from layertie_lab.agent.policies.registry import make_policy
 from layertie_lab.agent.protocol import Transition
-from layertie_lab.agent.qlearning import QLearner
-from layertie_lab.agent.registry import make_policy
 from layertie_lab.core.errors import AgentError
 from layertie_lab.core.keys import RunKey
 from layertie_lab.core.ties import TieMap

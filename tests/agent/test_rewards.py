@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from layertie_lab.agent.charges import Clipped, Priced, Targeted
-from layertie_lab.agent.rewards import (
+from layertie_lab.agent.rewards.charges import Clipped, Priced, Targeted
+from layertie_lab.agent.rewards.kinds import (
     Improvement,
     ImprovementOverTrend,
     Measurement,

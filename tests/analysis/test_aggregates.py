@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from layertie_lab.analysis import aggregates
-from layertie_lab.analysis.aggregates import (
+from layertie_lab.analysis.statistics import aggregates
+from layertie_lab.analysis.statistics.aggregates import (
     ALL,
     aggregate,
     caution,
@@ -28,14 +28,22 @@ def results(losses: Losses, **changes: Any) -> pl.DataFrame:
     """Finished runs of (setting, policy), with seeds 1, 2, ... in order."""
     rows = [
         {
-            "run": f"{policy}-{setting}-seed{seed}", "status": "finished", "policy": policy, "algorithm": "lab",
-            "setting": setting, "seed": seed, "replicate": 0, "validation_loss": loss, "owners": 1 + seed,
-            "blocks": seed, "trainable_parameters": 100 * seed,
+            "run": f"{policy}-{setting}-seed{seed}",
+            "status": "finished",
+            "policy": policy,
+            "algorithm": "lab",
+            "setting": setting,
+            "seed": seed,
+            "replicate": 0,
+            "validation_loss": loss,
+            "owners": 1 + seed,
+            "blocks": seed,
+            "trainable_parameters": 100 * seed,
         }
         | changes
         for (setting, policy), values in losses.items()
         for seed, loss in enumerate(values, start=1)
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(rows)
 
 
@@ -156,9 +164,11 @@ def test_what_the_bootstrap_cannot_vary_has_no_interval() -> None:
 
 def test_settings_are_compared_apart_and_together() -> None:
     losses = {
-        ("a", "independent"): [1.0, 1.2, 1.1], ("a", "lab"): [1.1, 1.4, 1.2],
-        ("b", "independent"): [7.0, 7.2, 7.4], ("b", "lab"): [6.8, 7.2, 7.0],
-    }  # fmt: skip
+        ("a", "independent"): [1.0, 1.2, 1.1],
+        ("a", "lab"): [1.1, 1.4, 1.2],
+        ("b", "independent"): [7.0, 7.2, 7.4],
+        ("b", "lab"): [6.8, 7.2, 7.0],
+    }
     found = aggregate(results(losses))
     assert found["setting"].to_list() == ["a", "a", "b", "b", ALL, ALL]
     assert found.filter(setting="b")["policy"].to_list() == ["lab", "independent"]

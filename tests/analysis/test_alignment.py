@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from layertie_lab.analysis.alignment import check_comparable, diagonal, relative_depth
+from layertie_lab.analysis.similarity.alignment import check_comparable, diagonal, relative_depth
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AnalysisError
 
@@ -41,8 +41,9 @@ def test_no_other_layer_is_nearer(layers_a: int, layers_b: int) -> None:
 def test_the_diagonal_keeps_methods_apart() -> None:
     frame = pl.DataFrame(
         [(m, a, b, 10.0 * a + b) for m in ("procrustes", "cka") for a in range(4) for b in range(2)],
-        schema=["method", "layer_a", "layer_b", "value"], orient="row",
-    )  # fmt: skip
+        schema=["method", "layer_a", "layer_b", "value"],
+        orient="row",
+    )
     found = diagonal(frame)
     assert found["method"].to_list() == ["procrustes"] * 4 + ["cka"] * 4
     assert found["value"].to_list() == [0.0, 10.0, 20.0, 31.0] * 2

@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 import layertie_lab.analysis
-from layertie_lab.analysis import attribution
-from layertie_lab.analysis.attribution import METHODS, SCHEMA, Target, layer_attribution, loss_if_skipped
+from layertie_lab.analysis.attribution import layers as attribution
+from layertie_lab.analysis.attribution.captum_methods import Split
+from layertie_lab.analysis.attribution.layers import METHODS, SCHEMA, Target, layer_attribution, loss_if_skipped
 from layertie_lab.analysis.capture import hooked
-from layertie_lab.analysis.layer_methods import Split
-from layertie_lab.analysis.statistics import mean_interval
+from layertie_lab.analysis.statistics.intervals import mean_interval
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.models.gpt import GPT
@@ -83,7 +83,7 @@ def test_positions_of_a_tied_model_equal_those_of_an_untied_copy(
         for column in ("value", "low", "high", "completeness_error", "total"):
             np.testing.assert_allclose(
                 tied[column].fill_null(0).to_numpy(), free[column].fill_null(0).to_numpy(), atol=1e-5
-            )  # fmt: skip
+            )
     assert all(pair[0].filter(method=method)["value"].n_unique() == 4 for method in methods)
 
 
@@ -140,11 +140,14 @@ def test_conductance_is_captums_walking_there_and_back(make: Maker, few: Tensor,
         with hooked([split.on(layer)]):
             there, back = (
                 LayerConductance(lambda x, targets: losses(model, x, targets), split).attribute(
-                    end.clone().requires_grad_(), baselines=begin, additional_forward_args=(targets,), n_steps=steps,
+                    end.clone().requires_grad_(),
+                    baselines=begin,
+                    additional_forward_args=(targets,),
+                    n_steps=steps,
                     method="riemann_trapezoid",
                 )
                 for begin, end in ((start, x), (x, start))
-            )  # fmt: skip
+            )
         expected = mean_interval((there[1] - back[1]).detach().sum((1, 2)).numpy() / 2)
         row = found.row(position, named=True)
         assert [row["value"], row["low"], row["high"]] == pytest.approx(
@@ -166,9 +169,12 @@ def test_internal_influence_is_captums(make: Maker, few: Tensor, gradient: str) 
             losses(model, x, targets, position, seen)
         with hooked([split.on(layer)]):
             influence = InternalInfluence(lambda x, targets: losses(model, x, targets), split).attribute(
-                x.clone().requires_grad_(), baselines=start, additional_forward_args=(targets,), n_steps=steps + 1,
+                x.clone().requires_grad_(),
+                baselines=start,
+                additional_forward_args=(targets,),
+                n_steps=steps + 1,
                 method="riemann_trapezoid",
-            )  # fmt: skip
+            )
         # captum's trapezoid weights of n points are 1/n with half at both ends, which sum to (n - 1)/n.
         expected = (influence[1].detach() * seen["update"]).sum((1, 2)).mean().item() * (steps + 1) / steps
         assert found["value"][position] == pytest.approx(expected, abs=1e-5)

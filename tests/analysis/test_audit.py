@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from layertie_lab import RunConfig, Session, load_run
-from layertie_lab.analysis import audit_training
-from layertie_lab.analysis.audit import Audit, audit_run, departures
-from layertie_lab.analysis.audit_module import audit_module
-from layertie_lab.analysis.audit_rows import COLUMNS, Auditor
+from layertie_lab.analysis.audit import training as audit_training
+from layertie_lab.analysis.audit.module_audit import audit_module
+from layertie_lab.analysis.audit.rows import COLUMNS, Auditor
+from layertie_lab.analysis.audit.run_audit import Audit, audit_run, departures
 from layertie_lab.core.errors import AnalysisError, RecordError
 from layertie_lab.core.events import Came
 from layertie_lab.records.directory import RunDirectory
@@ -24,10 +24,21 @@ MEASURED = ("device_peak_bytes", "resident_bytes")
 
 def small(text: Path, **changes: Any) -> RunConfig:
     defaults = {
-        "corpus": str(text), "layers": LAYERS, "width": 8, "heads": 2, "context": 8, "batch_size": 2, "seed": 3,
-        "decisions": DECISIONS, "steps_per_decision": 1, "evaluation_windows": 2, "evaluate_every": 12,
-        "reward__windows": 2, "sample_every": 0, "sample_tokens": 4,
-    }  # fmt: skip
+        "corpus": str(text),
+        "layers": LAYERS,
+        "width": 8,
+        "heads": 2,
+        "context": 8,
+        "batch_size": 2,
+        "seed": 3,
+        "decisions": DECISIONS,
+        "steps_per_decision": 1,
+        "evaluation_windows": 2,
+        "evaluate_every": 12,
+        "reward__windows": 2,
+        "sample_every": 0,
+        "sample_tokens": 4,
+    }
     return RunConfig.preset("tiny", **(defaults | changes))
 
 

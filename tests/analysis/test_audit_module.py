@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from layertie_lab import TieMap
-from layertie_lab.analysis.audit_module import LAYER_COLUMNS, TOTALS, audit_module
+from layertie_lab.analysis.audit.module_audit import LAYER_COLUMNS, TOTALS, audit_module
 from layertie_lab.core.errors import AnalysisError, TieError
 
 WIDTH = 4
@@ -161,9 +161,13 @@ def test_a_claimed_map_beside_the_truth() -> None:
     assert audit.totals["held_entries"] is None
     verdicts = {finding.number: finding.verdict for finding in audit.findings}
     assert verdicts == {
-        1: "not exhibited", 2: "cannot be told", 3: "exhibited", 4: "not exhibited", 9: "exhibited",
+        1: "not exhibited",
+        2: "cannot be told",
+        3: "exhibited",
+        4: "not exhibited",
+        9: "exhibited",
         10: "cannot be told",
-    }  # fmt: skip
+    }
     fresh = audit_module(Tower(), "body.layers", claimed=TieMap((0, 0, 0)))
     assert {finding.number: finding.verdict for finding in fresh.findings}[4] == "exhibited"
 

@@ -9,8 +9,14 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from layertie_lab.analysis import calibration
-from layertie_lab.analysis.calibration import LEAST, SCHEMA, predicted_and_realised, rank_agreement, within_passes
+from layertie_lab.analysis.statistics import calibration
+from layertie_lab.analysis.statistics.calibration import (
+    LEAST,
+    SCHEMA,
+    predicted_and_realised,
+    rank_agreement,
+    within_passes,
+)
 from layertie_lab.core.errors import AnalysisError
 
 
@@ -20,9 +26,17 @@ def decided(rewards: np.ndarray | list[float], layers: int = 5, seed: int = 0) -
     rows = []
     for decision, reward in enumerate(rewards, start=1):
         layer = (decision - 1) % (layers - 1) + 1
-        rows.append((decision, layer, int(draw.integers(layer + 1)), int(draw.integers(layer + 1)),
-                     "human" if decision % 4 == 0 else "agent", None if decision % 6 == 0 else float(draw.normal()),
-                     float(reward)))  # fmt: skip
+        rows.append(
+            (
+                decision,
+                layer,
+                int(draw.integers(layer + 1)),
+                int(draw.integers(layer + 1)),
+                "human" if decision % 4 == 0 else "agent",
+                None if decision % 6 == 0 else float(draw.normal()),
+                float(reward),
+            )
+        )
     names = ("decision", "layer", "present", "choice", "by", "q_choice", "reward")
     types = (pl.Int64, pl.Int64, pl.Int64, pl.Int64, pl.String, pl.Float64, pl.Float64)
     return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
@@ -61,8 +75,9 @@ def test_returns_are_sums_of_discounted_rewards(discount: float, count: int) -> 
     assert found.schema == pl.Schema(SCHEMA)
     assert found["decision"].to_list() == [d for d in range(1, count + 1) if d % 6]
     for row in found.to_dicts():
-        expected = sum(discount ** (later - row["decision"]) * rewards[later - 1]
-                       for later in range(row["decision"], count + 1))  # fmt: skip
+        expected = sum(
+            discount ** (later - row["decision"]) * rewards[later - 1] for later in range(row["decision"], count + 1)
+        )
         assert row["realised"] == pytest.approx(expected, abs=1e-12)
         if discount == 0:
             assert row["realised"] == rewards[row["decision"] - 1]
@@ -82,9 +97,12 @@ def test_a_return_is_truncated_while_what_is_missing_weighs_a_twentieth(discount
 def test_with_the_papers_discount_returns_are_known_from_300_decisions_on() -> None:
     for count, known in ((298, 0), (299, 1), (400, 102)):
         found = predicted_and_realised(
-            decided(np.ones(count)).with_columns(q_choice=pl.lit(1.0)), discount=0.99, changes=False, level=True,
+            decided(np.ones(count)).with_columns(q_choice=pl.lit(1.0)),
+            discount=0.99,
+            changes=False,
+            level=True,
             layers=5,
-        )  # fmt: skip
+        )
         assert (~found["truncated"]).sum() == known
 
 

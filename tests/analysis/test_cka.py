@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from layertie_lab.analysis.cka import LinearCKA, noise
+from layertie_lab.analysis.similarity.cka import LinearCKA, noise
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AnalysisError
 

@@ -13,11 +13,11 @@ import pytest
 from compared_runs import compared_run, events_of
 from scipy import stats
 
-from layertie_lab.analysis.amounts import UNITS
-from layertie_lab.analysis.compare import Comparison, compare
-from layertie_lab.analysis.paired import group_difference
+from layertie_lab.analysis.statistics.amounts import UNITS
+from layertie_lab.analysis.statistics.compare import Comparison, compare
+from layertie_lab.analysis.statistics.paired import group_difference
 from layertie_lab.core.errors import AnalysisError, RecordError
-from layertie_lab.records.reader import load_run
+from layertie_lab.records.log.reader import load_run
 from layertie_lab.records.tree import make_branch
 
 FLOPS_PER_STEP = 256 * (8 * 32**2 * 12 + 16 * 32**2 * 12 + 4 * 32 * 32 * 4 * 3 + 2 * 65 * 32 * 3)
@@ -357,8 +357,13 @@ def test_as_plain_values(run: Callable[..., Path]) -> None:
     values = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert values["unit"] == "nats"
     assert values["groups"]["b"][1] == {
-        "run": str(b[1]), "seed": 2, "replicate": 0, "value": 2.25, "at": 2.0, "step": 2.0,
-    }  # fmt: skip
+        "run": str(b[1]),
+        "seed": 2,
+        "replicate": 0,
+        "value": 2.25,
+        "at": 2.0,
+        "step": 2.0,
+    }
     paired, single = values["comparisons"]
     assert paired["low"] < paired["difference"] < paired["high"]
     assert paired["sentence"] == found.sentences[0]

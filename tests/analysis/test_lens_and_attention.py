@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from layertie_lab.analysis.attention import attention_entropy, attention_maps
-from layertie_lab.analysis.lens import lens_of_token, logit_lens
-from layertie_lab.analysis.tokens import token_losses
+from layertie_lab.analysis.attribution.attention import attention_entropy, attention_maps
+from layertie_lab.analysis.attribution.logit_lens import lens_of_token, logit_lens
+from layertie_lab.analysis.attribution.tokens import token_losses
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.models.gpt import GPT

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from layertie_lab.analysis.memory import SCHEMA, ledger, saved_activations
+from layertie_lab.analysis.memory.ledger import SCHEMA, ledger, saved_activations
 from layertie_lab.core.config import ModelConfig, TieConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.core.ties import TieMap

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from layertie_lab.analysis.neighbours import Metric, MutualNeighbours, nearest
+from layertie_lab.analysis.similarity.neighbours import Metric, MutualNeighbours, nearest
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AnalysisError
 

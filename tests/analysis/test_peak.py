@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from layertie_lab.analysis.memory import ledger, official_line
-from layertie_lab.analysis.peak import measured_step
+from layertie_lab.analysis.memory.ledger import ledger, official_line
+from layertie_lab.analysis.memory.peak import measured_step
 from layertie_lab.core.config import ModelConfig, TieConfig
 from layertie_lab.core.ties import TieMap
 from layertie_lab.models.gpt import GPT

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from layertie_lab.analysis.precedents import SCHEMA, nearest_decisions
+from layertie_lab.analysis.statistics.precedents import SCHEMA, nearest_decisions
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.core.ties import TieMap
-from layertie_lab.records.reader import load_run
+from layertie_lab.records.log.reader import load_run
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "examples" / "laptop-lab"
 
@@ -26,16 +26,22 @@ def made_up(layers: int, count: int, seed: int = 0) -> tuple[pl.DataFrame, pl.Da
         choice = int(draw.integers(layer + 1))
         rows.append(
             {
-                "decision": decision, "layer": layer, "present": ties[layer], "choice": choice,
-                "by": ("agent", "human")[decision % 5 == 0], "explored": bool(draw.random() < 0.5),
+                "decision": decision,
+                "layer": layer,
+                "present": ties[layer],
+                "choice": choice,
+                "by": ("agent", "human")[decision % 5 == 0],
+                "explored": bool(draw.random() < 0.5),
                 "q_choice": None if decision % 7 == 0 else float(draw.normal()),
                 "reward": float(draw.normal() + 5 / decision),
             }
-        )  # fmt: skip
+        )
         ties = [*ties[:layer], choice, *ties[layer + 1 :]]
         maps.append(ties)
-    columns = {name: SCHEMA[name] for name in
-               ("decision", "layer", "present", "choice", "by", "explored", "q_choice", "reward")}  # fmt: skip
+    columns = {
+        name: SCHEMA[name]
+        for name in ("decision", "layer", "present", "choice", "by", "explored", "q_choice", "reward")
+    }
     tied = [
         {"decision": decision, "layer": layer, "source": source}
         for decision, sources in enumerate(maps)

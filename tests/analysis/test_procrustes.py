@@ -9,7 +9,7 @@ import scipy.spatial
 import torch
 from torch import Tensor
 
-from layertie_lab.analysis.procrustes import Procrustes
+from layertie_lab.analysis.similarity.procrustes import Procrustes
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AnalysisError
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from layertie_lab.analysis.profile import MEASURES, SCHEMA, update_profile
+from layertie_lab.analysis.similarity.profile import MEASURES, SCHEMA, update_profile
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.models.gpt import GPT
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from layertie_lab.analysis.replacement import REPLACED, loss_if_replaced, neighbours
-from layertie_lab.analysis.statistics import mean_interval
-from layertie_lab.analysis.targets import Target
+from layertie_lab.analysis.attribution.replacement import REPLACED, loss_if_replaced, neighbours
+from layertie_lab.analysis.attribution.targets import Target
+from layertie_lab.analysis.statistics.intervals import mean_interval
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.models.gpt import GPT
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from layertie_lab.analysis.capture import passages, undisturbed
-from layertie_lab.analysis.similarity import METHODS, SCHEMA, USUAL, layer_similarity
-from layertie_lab.analysis.weights import weight_similarity
+from layertie_lab.analysis.similarity.matrices import METHODS, SCHEMA, USUAL, layer_similarity
+from layertie_lab.analysis.similarity.weights import weight_similarity
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.models.gpt import GPT
@@ -92,8 +92,9 @@ def test_updates_and_function_equal_brute_force(make: Maker, tokens: Tensor) -> 
             x = layer(x)
         function = model.stack.layers[3](before[1]) - before[1]
     per_sequence = cosine_similarity(updates[1], updates[3], dim=-1).mean(1)
-    row = frame.row(by_predicate=(pl.col("method") == "updates") & (pl.col("layer_a") == 1) & (pl.col("layer_b") == 3),
-                    named=True)  # fmt: skip
+    row = frame.row(
+        by_predicate=(pl.col("method") == "updates") & (pl.col("layer_a") == 1) & (pl.col("layer_b") == 3), named=True
+    )
     assert row["value"] == pytest.approx(per_sequence.mean().item(), abs=1e-5)
     half = 2.5706 * per_sequence.std().item() / 6**0.5
     assert row["high"] - row["value"] == pytest.approx(half, rel=1e-3)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from layertie_lab.analysis.capture import passages, undisturbed
-from layertie_lab.analysis.fresh import freshly_initialised
-from layertie_lab.analysis.similarity import METHODS, REPRESENTATIONS, layer_similarity
+from layertie_lab.analysis.similarity.fresh import freshly_initialised
+from layertie_lab.analysis.similarity.matrices import METHODS, REPRESENTATIONS, layer_similarity
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.core.ties import TieMap

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import cosine_similarity
 
-from layertie_lab.analysis.spectra import SIMILARITY, SPECTRA, ranks, spectra, tensor_similarity
+from layertie_lab.analysis.similarity.spectra import SIMILARITY, SPECTRA, ranks, spectra, tensor_similarity
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.core.ties import TieMap

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from layertie_lab.analysis.statistics import Estimate, jackknife_interval, mean_interval, paired_interval
+from layertie_lab.analysis.statistics.intervals import (
+    Estimate,
+    jackknife_interval,
+    mean_interval,
+    paired_interval,
+)
 from layertie_lab.core.errors import AnalysisError
 
 

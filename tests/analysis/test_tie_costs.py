@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from layertie_lab.analysis.tie_costs import tie_costs
+from layertie_lab.analysis.attribution.tie_costs import tie_costs
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.models.gpt import GPT
 from layertie_lab.training.evaluation import window_losses

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from layertie_lab.analysis.tokens import (
+from layertie_lab.analysis.attribution.tokens import (
     ATTRIBUTION_SCHEMA,
     METHODS,
     SCHEMA,

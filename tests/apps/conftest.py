@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from explorer_tab import Server, Tab
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "apps"))
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 from explorer_tab import Server, Tab, ended, wait_for
 
 from layertie_lab import load_run
-from layertie_lab.records.checkpoints import list_checkpoints, load_checkpoint
 from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.state.checkpoints import list_checkpoints, load_checkpoint
 from layertie_lab.records.studies import list_studies
 
 pytestmark = pytest.mark.browser
@@ -193,7 +193,7 @@ def test_closing_the_page_ends_the_twins(visit: Visit, server: Server) -> None:
 
     def twins() -> list[psutil.Process]:
         family = psutil.Process(server.process.pid).children(recursive=True)
-        return [child for child in family if "layertie_lab.engine.replicates" in " ".join(child.cmdline())]
+        return [child for child in family if "layertie_lab.counterfactual.replicates" in " ".join(child.cmdline())]
 
     wait_for(twins, 30, "the twins' processes")
     found = twins()

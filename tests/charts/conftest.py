@@ -34,11 +34,19 @@ def similarity() -> pl.DataFrame:
     owners = TieMap((0, 1, 0, 1)).owners
     rows = [
         {
-            "layer_a": a, "layer_b": b, "value": 1 - 0.2 * (b - a), "low": 0.1, "high": 1.0, "null": 0.5,
-            "method": "cka", "owner_a": owners[a], "owner_b": owners[b],
+            "layer_a": a,
+            "layer_b": b,
+            "value": 1 - 0.2 * (b - a),
+            "low": 0.1,
+            "high": 1.0,
+            "null": 0.5,
+            "method": "cka",
+            "owner_a": owners[a],
+            "owner_b": owners[b],
         }
-        for a in range(4) for b in range(a, 4)
-    ]  # fmt: skip
+        for a in range(4)
+        for b in range(a, 4)
+    ]
     return pl.DataFrame(rows)
 
 
@@ -47,7 +55,11 @@ def attribution() -> pl.DataFrame:
     """Attribution to 3 layers, of which the last is tied to the first and has no interval."""
     return pl.DataFrame(
         {
-            "layer": [0, 1, 2], "owner": [0, 1, 0], "value": [0.2, -0.1, 0.3], "low": [0.1, -0.2, None],
-            "high": [0.3, 0.0, None], "method": ["conductance"] * 3,
+            "layer": [0, 1, 2],
+            "owner": [0, 1, 0],
+            "value": [0.2, -0.1, 0.3],
+            "low": [0.1, -0.2, None],
+            "high": [0.3, 0.0, None],
+            "method": ["conductance"] * 3,
         }
-    )  # fmt: skip
+    )

@@ -71,11 +71,15 @@ def _mark(part: ElementTree.Element) -> Mark:
     name = part.get("aria-roledescription") or ""
     box, shift = _BOX.match(part.get("d", "")), _SHIFT.match(part.get("transform", ""))
     return Mark(
-        kind=kind.get(name, name), fields=fields, fill=_colour(part.get("fill")), stroke=_colour(part.get("stroke")),
+        kind=kind.get(name, name),
+        fields=fields,
+        fill=_colour(part.get("fill")),
+        stroke=_colour(part.get("stroke")),
         box=tuple(map(float, box.groups())) if box else None,  # type: ignore[arg-type]
-        at=(float(shift[1]), float(shift[2])) if shift else (0.0, 0.0), text=part.text or "",
+        at=(float(shift[1]), float(shift[2])) if shift else (0.0, 0.0),
+        text=part.text or "",
         opacity=float(part.get("opacity") or 1) * float(part.get("fill-opacity") or 1),
-    )  # fmt: skip
+    )
 
 
 def _colour(value: str | None) -> str:

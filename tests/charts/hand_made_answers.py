@@ -23,11 +23,17 @@ def costs() -> list[Row]:
             half = 0.0 if present else 0.03
             rows.append(
                 {
-                    "layer": layer, "answer": answer, "owner": answer if answer == layer else OWNERS[answer],
-                    "present": present, "change": change, "low": change - half, "high": change + half, "sequences": 8,
+                    "layer": layer,
+                    "answer": answer,
+                    "owner": answer if answer == layer else OWNERS[answer],
+                    "present": present,
+                    "change": change,
+                    "low": change - half,
+                    "high": change + half,
+                    "sequences": 8,
                     "q_value": 0.05 * answer,
                 }
-            )  # fmt: skip
+            )
     return rows
 
 
@@ -41,13 +47,21 @@ def evidence() -> list[Row]:
             similarity = 0.9 - 0.1 * (row["layer"] - row["answer"])
             rows.append(
                 {
-                    "method": method, "layer": row["layer"], "answer": row["answer"], "owner": row["owner"],
-                    "similarity": similarity, "similarity_low": interval and similarity - interval,
-                    "similarity_high": interval and similarity + interval, "null": interval and 0.2,
-                    "change": row["change"], "low": row["low"], "high": row["high"], "sequences": 8,
+                    "method": method,
+                    "layer": row["layer"],
+                    "answer": row["answer"],
+                    "owner": row["owner"],
+                    "similarity": similarity,
+                    "similarity_low": interval and similarity - interval,
+                    "similarity_high": interval and similarity + interval,
+                    "null": interval and 0.2,
+                    "change": row["change"],
+                    "low": row["low"],
+                    "high": row["high"],
+                    "sequences": 8,
                     "counts": not row["present"] and row["owner"] != OWNERS[row["layer"]],
                 }
-            )  # fmt: skip
+            )
     return rows
 
 
@@ -55,36 +69,62 @@ def correlations() -> list[Row]:
     values = {"cka": (-0.61, -0.93, -0.29, 0.002), "agent": (0.2, -0.4, 0.7, 0.4), "nearness": (-0.5, None, None, 0.21)}
     return [
         {
-            "method": method, "measure": measure, "value": value, "low": low, "high": high, "mantel_p": p, "layers": 4,
+            "method": method,
+            "measure": measure,
+            "value": value,
+            "low": low,
+            "high": high,
+            "mantel_p": p,
+            "layers": 4,
             "pairs": 4,
         }
         for method, (value, low, high, p) in values.items()
         for measure in ("spearman", "kendall")
-    ]  # fmt: skip
+    ]
 
 
 def similarity(method: str, layers: int = 4, columns: int | None = None) -> list[Row]:
     return [
         {
-            "method": method, "layer_a": a, "layer_b": b, "owner_a": OWNERS[a], "owner_b": OWNERS[b],
-            "value": 1 - 0.2 * abs(b - a), "low": 0.1, "high": 1.0, "null": 0.5, "sequences": 8, "chance": None,
-            "fresh": None, "models": 1 if columns is None else 2,
+            "method": method,
+            "layer_a": a,
+            "layer_b": b,
+            "owner_a": OWNERS[a],
+            "owner_b": OWNERS[b],
+            "value": 1 - 0.2 * abs(b - a),
+            "low": 0.1,
+            "high": 1.0,
+            "null": 0.5,
+            "sequences": 8,
+            "chance": None,
+            "fresh": None,
+            "models": 1 if columns is None else 2,
         }
         for a in range(layers)
         for b in range(columns or layers)
-    ]  # fmt: skip
+    ]
 
 
 def attribution(method: str, *, token: bool = False) -> list[Row]:
     return [
         {
-            "method": method, "layer": layer, "owner": OWNERS[layer], "value": 0.4 - 0.15 * layer,
-            "low": None if token else 0.3 - 0.15 * layer, "high": None if token else 0.5 - 0.15 * layer,
-            "unit": "nats per token", "sequences": 8, "completeness_error": None, "baseline": None, "total": None,
-            "neighbour": None, "target_sequence": 0 if token else None, "target_position": 5 if token else None,
+            "method": method,
+            "layer": layer,
+            "owner": OWNERS[layer],
+            "value": 0.4 - 0.15 * layer,
+            "low": None if token else 0.3 - 0.15 * layer,
+            "high": None if token else 0.5 - 0.15 * layer,
+            "unit": "nats per token",
+            "sequences": 8,
+            "completeness_error": None,
+            "baseline": None,
+            "total": None,
+            "neighbour": None,
+            "target_sequence": 0 if token else None,
+            "target_position": 5 if token else None,
         }
         for layer in range(4)
-    ]  # fmt: skip
+    ]
 
 
 def memory() -> list[Row]:
@@ -110,11 +150,16 @@ def memory() -> list[Row]:
 def lens() -> list[Row]:
     return [
         {
-            "depth": depth, "layer": depth - 1 if depth else None, "owner": OWNERS[depth - 1] if depth else None,
-            "loss": 4.0 - 0.5 * depth, "low": 3.9 - 0.5 * depth, "high": 4.1 - 0.5 * depth, "sequences": 8,
+            "depth": depth,
+            "layer": depth - 1 if depth else None,
+            "owner": OWNERS[depth - 1] if depth else None,
+            "loss": 4.0 - 0.5 * depth,
+            "low": 3.9 - 0.5 * depth,
+            "high": 4.1 - 0.5 * depth,
+            "sequences": 8,
         }
         for depth in range(5)
-    ]  # fmt: skip
+    ]
 
 
 def lens_of_token() -> list[Row]:
@@ -123,12 +168,18 @@ def lens_of_token() -> list[Row]:
     chances = [[0.30, 0.20], [0.35, 0.25], [0.40, 0.30], [0.55, 0.25], [0.90, 0.05]]
     return [
         {
-            "depth": depth, "layer": depth - 1 if depth else None, "owner": OWNERS[depth - 1] if depth else None,
-            "target": 7, "loss": 3.0 - 0.6 * depth, "entropy": 1.0, "rank": 1, "top": top[depth],
+            "depth": depth,
+            "layer": depth - 1 if depth else None,
+            "owner": OWNERS[depth - 1] if depth else None,
+            "target": 7,
+            "loss": 3.0 - 0.6 * depth,
+            "entropy": 1.0,
+            "rank": 1,
+            "top": top[depth],
             "top_probability": chances[depth],
         }
         for depth in range(5)
-    ]  # fmt: skip
+    ]
 
 
 TEXTS = {3: "a", 4: " ", 7: "</script>"}
@@ -138,12 +189,18 @@ TEXTS = {3: "a", 4: " ", 7: "</script>"}
 def entropy() -> list[Row]:
     return [
         {
-            "layer": layer, "owner": OWNERS[layer], "head": head, "entropy": 2.0, "low": 1.9, "high": 2.1,
-            "share": 0.1 + 0.2 * layer + 0.05 * head, "sequences": 8,
+            "layer": layer,
+            "owner": OWNERS[layer],
+            "head": head,
+            "entropy": 2.0,
+            "low": 1.9,
+            "high": 2.1,
+            "share": 0.1 + 0.2 * layer + 0.05 * head,
+            "sequences": 8,
         }
         for layer in range(4)
         for head in range(2)
-    ]  # fmt: skip
+    ]
 
 
 def attention() -> list[Row]:
@@ -151,13 +208,17 @@ def attention() -> list[Row]:
     weights = {0: (0.2, 0.3, 0.5), 1: (0.4, 0.4, 0.2)}
     return [
         {
-            "layer": layer, "owner": OWNERS[layer], "head": head, "query": 2, "key": key,
+            "layer": layer,
+            "owner": OWNERS[layer],
+            "head": head,
+            "query": 2,
+            "key": key,
             "weight": weights[head][(key + layer) % 3],
         }
         for layer in range(4)
         for head in range(2)
         for key in range(3)
-    ]  # fmt: skip
+    ]
 
 
 def ablation() -> list[Row]:
@@ -165,45 +226,67 @@ def ablation() -> list[Row]:
     changes = {(2, 1): (0.1, -0.2), (2, 2): (-0.4, 0.1), (3, 0): (0.05, 0.0), (3, 3): (0.3, -0.3001)}
     return [
         {
-            "entry": entry, "source": source, "present": TIES[entry], "answer": answer, "q_value": 1.0 + change,
+            "entry": entry,
+            "source": source,
+            "present": TIES[entry],
+            "answer": answer,
+            "q_value": 1.0 + change,
             "change": change,
         }
         for (entry, source), pair in changes.items()
         for answer, change in enumerate(pair)
-    ]  # fmt: skip
+    ]
 
 
 def inputs() -> list[Row]:
     shares = {"source of layer 2": (0.3, -0.1), "source of layer 10": (-0.05, 0.4), "source of layer 1": (0.0, 0.02)}
     return [
         {
-            "input": name, "answer": answer, "value": values[answer], "total": (0.25, 0.32)[answer],
-            "completeness_error": 0.0004, "method": "integrated-gradients",
+            "input": name,
+            "answer": answer,
+            "value": values[answer],
+            "total": (0.25, 0.32)[answer],
+            "completeness_error": 0.0004,
+            "method": "integrated-gradients",
         }
         for name, values in shares.items()
         for answer in range(2)
-    ]  # fmt: skip
+    ]
 
 
 def calibration() -> list[Row]:
     """Decisions 1 to 6, of which 2 kept its tie and 6 is truncated."""
     return [
         {
-            "decision": decision, "layer": 1 + (decision - 1) % 3, "choice": 0, "kept": decision == 2, "by": "agent",
-            "predicted": 0.1 * decision, "realised": 0.2 * decision - 0.5, "truncated": decision == 6,
+            "decision": decision,
+            "layer": 1 + (decision - 1) % 3,
+            "choice": 0,
+            "kept": decision == 2,
+            "by": "agent",
+            "predicted": 0.1 * decision,
+            "realised": 0.2 * decision - 0.5,
+            "truncated": decision == 6,
         }
         for decision in range(1, 7)
-    ]  # fmt: skip
+    ]
 
 
 def precedents() -> list[Row]:
     return [
         {
-            "decision": decision, "layer": 1, "distance": distance, "present": 0, "choice": choice, "by": "agent",
-            "explored": False, "q_choice": 0.1, "reward": 0.3, "above_trend": above,
+            "decision": decision,
+            "layer": 1,
+            "distance": distance,
+            "present": 0,
+            "choice": choice,
+            "by": "agent",
+            "explored": False,
+            "q_choice": 0.1,
+            "reward": 0.3,
+            "above_trend": above,
         }
         for decision, distance, choice, above in ((7, 0, 1, 0.04), (4, 1, 0, -0.03), (1, 2, 1, 0.01))
-    ]  # fmt: skip
+    ]
 
 
 def since() -> list[Row]:
@@ -218,29 +301,53 @@ def profile() -> list[Row]:
     units = {"relative update": "share of the stream", "cosine": "cosine", "stream": "norm"}
     return [
         {
-            "layer": layer, "owner": OWNERS[layer], "measure": measure, "value": 0.5 * layer - 0.3,
-            "low": 0.5 * layer - 0.4, "high": 0.5 * layer - 0.1, "sequences": 8, "unit": unit,
+            "layer": layer,
+            "owner": OWNERS[layer],
+            "measure": measure,
+            "value": 0.5 * layer - 0.3,
+            "low": 0.5 * layer - 0.4,
+            "high": 0.5 * layer - 0.1,
+            "sequences": 8,
+            "unit": unit,
         }
         for measure, unit in units.items()
         for layer in range(4)
-    ]  # fmt: skip
+    ]
 
 
 def spectra() -> list[Row]:
     return [
-        {"layer": layer, "owner": OWNERS[layer], "tensor": tensor, "index": index,
-         "value": (4.0 - index) * (1 + OWNERS[layer])}
-        for layer in range(4) for tensor in ("qkv", "up") for index in range(3)
-    ]  # fmt: skip
+        {
+            "layer": layer,
+            "owner": OWNERS[layer],
+            "tensor": tensor,
+            "index": index,
+            "value": (4.0 - index) * (1 + OWNERS[layer]),
+        }
+        for layer in range(4)
+        for tensor in ("qkv", "up")
+        for index in range(3)
+    ]
 
 
 def weights() -> list[Row]:
     return [
-        {"tensor": tensor, "layer_a": a, "layer_b": b, "owner_a": OWNERS[a], "owner_b": OWNERS[b],
-         "cosine": 1.0 if OWNERS[a] == OWNERS[b] else 0.02, "null": 0.1,
-         "distance": 0.0 if OWNERS[a] == OWNERS[b] else 1.4, "entries": 64, "models": 1}
-        for tensor in ("qkv", "up") for a in range(4) for b in range(4)
-    ]  # fmt: skip
+        {
+            "tensor": tensor,
+            "layer_a": a,
+            "layer_b": b,
+            "owner_a": OWNERS[a],
+            "owner_b": OWNERS[b],
+            "cosine": 1.0 if OWNERS[a] == OWNERS[b] else 0.02,
+            "null": 0.1,
+            "distance": 0.0 if OWNERS[a] == OWNERS[b] else 1.4,
+            "entries": 64,
+            "models": 1,
+        }
+        for tensor in ("qkv", "up")
+        for a in range(4)
+        for b in range(4)
+    ]
 
 
 PROPOSAL = {"decision": 8, "layer": 1, "choice": 1, "legal": [0, 1]}

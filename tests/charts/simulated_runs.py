@@ -30,11 +30,21 @@ def simulate(decisions: int, seed: int = 0, *, overrides: float = 0.2) -> Tables
     ties, blocks = TieMap.all_tied(LAYERS), list(range(LAYERS))
     add(
         Opened(
-            step=0, decision=0, config_hash="", ties=list(ties), blocks=blocks, untied_parameters=UNTIED,
-            trainable_parameters=EMBEDDING + BLOCK, claimed_parameters=EMBEDDING + BLOCK, vocabulary_size=9,
-            unigram_entropy=2.2, bytes_per_token=1.0, split_tokens={}, corpus="",
+            step=0,
+            decision=0,
+            config_hash="",
+            ties=list(ties),
+            blocks=blocks,
+            untied_parameters=UNTIED,
+            trainable_parameters=EMBEDDING + BLOCK,
+            claimed_parameters=EMBEDDING + BLOCK,
+            vocabulary_size=9,
+            unigram_entropy=2.2,
+            bytes_per_token=1.0,
+            split_tokens={},
+            corpus="",
         )
-    )  # fmt: skip
+    )
     step = 0
     for decision in range(1, decisions + 1):
         episode, place = divmod(decision - 1, LAYERS - 1)
@@ -44,11 +54,20 @@ def simulate(decisions: int, seed: int = 0, *, overrides: float = 0.2) -> Tables
         choice = (proposed + 1) % (layer + 1) if draw.random() < overrides else proposed
         add(
             Decided(
-                step=step, decision=decision, episode=episode + 1, layer=layer, legal=list(range(layer + 1)),
-                present=ties[layer], proposed=proposed, q_values=values, explored=draw.random() < 0.5, epsilon=0.5,
-                choice=choice, by="human" if choice != proposed else "agent",
+                step=step,
+                decision=decision,
+                episode=episode + 1,
+                layer=layer,
+                legal=list(range(layer + 1)),
+                present=ties[layer],
+                proposed=proposed,
+                q_values=values,
+                explored=draw.random() < 0.5,
+                epsilon=0.5,
+                choice=choice,
+                by="human" if choice != proposed else "agent",
             )
-        )  # fmt: skip
+        )
         ties = ties.answer(layer, choice)
         blocks[layer] = blocks[choice]
         losses = [3 * math.exp(-(step + i) / 90) + draw.gauss(0, 0.05) + 1 for i in range(STEPS)]
@@ -57,13 +76,19 @@ def simulate(decisions: int, seed: int = 0, *, overrides: float = 0.2) -> Tables
             add(Stepped(step=step, decision=decision, loss=loss, learning_rate=1e-3, gradient_norm=1.0))
         add(
             Came(
-                step=step, decision=decision, ties=list(ties), blocks=list(blocks),
-                owners=len(ties.independent_layers), reward=draw.gauss(0, 0.1), reward_loss=losses[-1],
-                train_loss=sum(losses) / STEPS, trainable_parameters=EMBEDDING + BLOCK * len(set(blocks)),
+                step=step,
+                decision=decision,
+                ties=list(ties),
+                blocks=list(blocks),
+                owners=len(ties.independent_layers),
+                reward=draw.gauss(0, 0.1),
+                reward_loss=losses[-1],
+                train_loss=sum(losses) / STEPS,
+                trainable_parameters=EMBEDDING + BLOCK * len(set(blocks)),
                 claimed_parameters=EMBEDDING + BLOCK * len(ties.independent_layers),
                 memory={"parameters": 9_000, "gradients": 4_000, "optimizer": 8_000, "activations": 50_000},
             )
-        )  # fmt: skip
+        )
         if decision % 5 == 0:
             add(Evaluated(step=step, decision=decision, split="validation", loss=1.5, standard_error=0.1, windows=8))
     return tables

@@ -11,8 +11,8 @@ import pytest
 import vl_convert
 
 from layertie_lab import charts
-from layertie_lab.analysis.paths import Method
-from layertie_lab.analysis.replacement import REPLACED, SKIPPED
+from layertie_lab.analysis.attribution.paths import Method
+from layertie_lab.analysis.attribution.replacement import REPLACED, SKIPPED
 from layertie_lab.charts import palette
 from layertie_lab.charts.attribution import RISES, rank_correlations, ranks
 from layertie_lab.charts.looks import _ATTRIBUTION
@@ -32,12 +32,16 @@ def words(drawn: str) -> list[str]:
 def rows_of(method: str, values: list[float | None], **more: Any) -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "method": method, "layer": range(4), "owner": OWNERS, "value": values, "unit": "nats per token, of a test",
+            "method": method,
+            "layer": range(4),
+            "owner": OWNERS,
+            "value": values,
+            "unit": "nats per token, of a test",
             "low": [None if value is None else value - 0.1 for value in values],
             "high": [None if value is None else value + 0.1 for value in values],
         },
         schema_overrides={"value": pl.Float64, "low": pl.Float64, "high": pl.Float64},
-    ).with_columns(**{name: pl.lit(value) for name, value in more.items()})  # fmt: skip
+    ).with_columns(**{name: pl.lit(value) for name, value in more.items()})
 
 
 @pytest.fixture
@@ -63,8 +67,10 @@ def test_ranks_know_which_sign_lowers_the_loss(several: pl.DataFrame) -> None:
 def test_rank_correlations_are_over_layers_that_both_have(several: pl.DataFrame) -> None:
     found = rank_correlations(several).rows()
     assert [(a, b, layers) for a, b, _, layers in found] == [
-        ("skipped", "conductance", 4), ("skipped", "replaced-before", 3), ("conductance", "replaced-before", 3),
-    ]  # fmt: skip
+        ("skipped", "conductance", 4),
+        ("skipped", "replaced-before", 3),
+        ("conductance", "replaced-before", 3),
+    ]
     assert [rho for _, _, rho, _ in found] == pytest.approx([1, -1, -1])
     few = rank_correlations(several.filter(pl.col("layer") < 2))
     assert few["rho"].null_count() == 3

@@ -20,13 +20,18 @@ def audit(decisions: int, peak: int | None = None) -> pl.DataFrame:
     draw = random.Random(1)
     rows: list[dict[str, Any]] = [
         {
-            "decision": number, "claimed_independent": draw.randint(1, LAYERS), "true_blocks": 1,
-            "claimed_parameters": 5_000, "true_parameters": 2_000, "claimed_bytes": 20_000,
-            "true_bytes": 90_000 if number else None, "device_peak_bytes": peak,
+            "decision": number,
+            "claimed_independent": draw.randint(1, LAYERS),
+            "true_blocks": 1,
+            "claimed_parameters": 5_000,
+            "true_parameters": 2_000,
+            "claimed_bytes": 20_000,
+            "true_bytes": 90_000 if number else None,
+            "device_peak_bytes": peak,
             "gradient": [draw.choice(["owner", "summed", "none"]) for _ in range(LAYERS)],
         }
         for number in range(decisions + 1)
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(rows, schema_overrides={"device_peak_bytes": pl.Int64, "true_bytes": pl.Int64})
 
 

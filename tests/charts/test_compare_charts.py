@@ -10,7 +10,7 @@ import pytest
 import vl_convert
 
 from layertie_lab import charts
-from layertie_lab.analysis.amounts import AXES, UNITS, At
+from layertie_lab.analysis.statistics.amounts import AXES, UNITS, At
 from layertie_lab.charts.compare import AXES as X_TITLES
 from layertie_lab.charts.compare import COLUMNS, TITLES
 from layertie_lab.core.errors import AnalysisError
@@ -81,8 +81,10 @@ def test_parameters_that_go_to_and_fro_are_drawn_over_steps() -> None:
     line = [row["at"] for row in found["line"] if row["run"] == "runs/b1"]
     assert line == [0, 10, 20, 30, 40]
     assert [(row["run"], row["at"], row["x"]) for row in found["point"]] == [
-        ("runs/a1", 30, 31), ("runs/a2", 30, 31), ("runs/b1", 30, 31),
-    ]  # fmt: skip
+        ("runs/a1", 30, 31),
+        ("runs/a2", 30, 31),
+        ("runs/b1", 30, 31),
+    ]
 
 
 def test_parts_of_a_second_are_numbers() -> None:

@@ -51,8 +51,11 @@ def test_bars_are_stacked_to_the_total_beside_them(ledger: pl.DataFrame) -> None
         assert box[2] == pytest.approx(one_mb * (5 if component == "activations" else first[2] / one_mb), abs=0.01)
     totals = {mark.fields["bar"]: mark.text for mark in marks(chart) if mark.kind == "text"}
     assert totals == {
-        "untied, predicted": "22", "as is, predicted": "15", "as is, measured": "15", "all tied, predicted": "13",
-    }  # fmt: skip
+        "untied, predicted": "22",
+        "as is, predicted": "15",
+        "as is, measured": "15",
+        "all tied, predicted": "13",
+    }
     tops = {name: box[1] for (name, _), box in drawn.items() if box}
     order = ["untied, predicted", "as is, predicted", "as is, measured", "all tied, predicted"]
     assert sorted(tops, key=tops.__getitem__) == order
@@ -61,9 +64,13 @@ def test_bars_are_stacked_to_the_total_beside_them(ledger: pl.DataFrame) -> None
 def test_a_layer_has_its_measured_bytes_in_its_owners_colour(ledger: pl.DataFrame) -> None:
     drawn = {(int(bar.number("layer")), bar.fields["component"]): bar for bar in bars(memory_by_layer(ledger))}
     assert {place: bar.number("MB") for place, bar in drawn.items()} == {
-        (0, "parameters"): 1, (1, "parameters"): 2,
-        (0, "activations"): 0.5, (1, "activations"): 1, (2, "activations"): 1.5, (3, "activations"): 2,
-    }  # fmt: skip
+        (0, "parameters"): 1,
+        (1, "parameters"): 2,
+        (0, "activations"): 0.5,
+        (1, "activations"): 1,
+        (2, "activations"): 1.5,
+        (3, "activations"): 2,
+    }
     for (layer, _), bar in drawn.items():
         assert bar.fill == owner_colour(OWNERS[layer])
         assert bar.number("owner") == OWNERS[layer]

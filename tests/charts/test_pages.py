@@ -119,8 +119,10 @@ def test_a_page_is_light_or_dark_with_its_charts() -> None:
         text = page(dark=dark)
         assert f"background: {face}" in text
         assert f"background: {other}" not in text
-        ink = {json.loads(spec)["config"]["axis"]["labelColor"]
-               for spec in re.findall(r"^vegaEmbed\('#\w+', (\{.*\}), options\)", text, re.MULTILINE)}  # fmt: skip
+        ink = {
+            json.loads(spec)["config"]["axis"]["labelColor"]
+            for spec in re.findall(r"^vegaEmbed\('#\w+', (\{.*\}), options\)", text, re.MULTILINE)
+        }
         assert ink == {"#e9edea" if dark else "#1d2321"}
         assert f"color: {ink.pop()}" in text
 

@@ -14,12 +14,15 @@ from drawn_marks import marks, words
 from hand_made_answers import ANSWERS, OWNERS, attribution, costs, evidence, inputs, similarity
 from jsonschema.exceptions import ValidationError
 
-from layertie_lab.analysis import attention, attribution_rows, calibration, lens, precedents, tie_costs, tie_evidence
-from layertie_lab.analysis.memory import SCHEMA as LEDGER
-from layertie_lab.analysis.profile import SCHEMA as PROFILE
-from layertie_lab.analysis.similarity import SCHEMA as SIMILARITY
-from layertie_lab.analysis.spectra import SIMILARITY as WEIGHTS
-from layertie_lab.analysis.spectra import SPECTRA
+from layertie_lab.analysis.attribution import attention, tie_costs, tie_evidence
+from layertie_lab.analysis.attribution import logit_lens as lens
+from layertie_lab.analysis.attribution import rows as attribution_rows
+from layertie_lab.analysis.memory.ledger import SCHEMA as LEDGER
+from layertie_lab.analysis.similarity.matrices import SCHEMA as SIMILARITY
+from layertie_lab.analysis.similarity.profile import SCHEMA as PROFILE
+from layertie_lab.analysis.similarity.spectra import SIMILARITY as WEIGHTS
+from layertie_lab.analysis.similarity.spectra import SPECTRA
+from layertie_lab.analysis.statistics import calibration, precedents
 from layertie_lab.charts import CAPTIONS
 from layertie_lab.charts.looks import pictures
 from layertie_lab.charts.palette import owner_colour
@@ -82,16 +85,22 @@ def test_every_view_is_known_here() -> None:
 def test_the_answers_made_by_hand_have_the_columns_of_analysis() -> None:
     frames = {(view, name): rows for view, answer in ANSWERS.items() for name, rows in answer["frames"].items()}
     for place, schema in {
-        ("similarity", "similarity"): SIMILARITY, ("profile", "profile"): PROFILE, ("profile", "spectra"): SPECTRA,
+        ("similarity", "similarity"): SIMILARITY,
+        ("profile", "profile"): PROFILE,
+        ("profile", "spectra"): SPECTRA,
         ("weights", "weights"): WEIGHTS,
         ("attribution", "attribution"): attribution_rows.SCHEMA,
         ("costs", "costs"): {**tie_costs.SCHEMA, "q_value": pl.Float64},
-        ("costs", "correlations"): tie_evidence.CORRELATIONS, ("memory", "memory"): LEDGER,
-        ("reasons", "precedents"): precedents.SCHEMA, ("reasons", "calibration"): calibration.SCHEMA,
-        ("tokens", "lens"): lens.SCHEMA, ("tokens", "entropy"): attention.ENTROPY_SCHEMA,
-        ("token", "lens"): lens.TOKEN_SCHEMA, ("token", "attention"): attention.MAP_SCHEMA,
+        ("costs", "correlations"): tie_evidence.CORRELATIONS,
+        ("memory", "memory"): LEDGER,
+        ("reasons", "precedents"): precedents.SCHEMA,
+        ("reasons", "calibration"): calibration.SCHEMA,
+        ("tokens", "lens"): lens.SCHEMA,
+        ("tokens", "entropy"): attention.ENTROPY_SCHEMA,
+        ("token", "lens"): lens.TOKEN_SCHEMA,
+        ("token", "attention"): attention.MAP_SCHEMA,
         ("token", "attribution"): attribution_rows.SCHEMA,
-    }.items():  # fmt: skip
+    }.items():
         assert set(frames[place][0]) == set(schema), place
 
 
@@ -159,8 +168,10 @@ def test_another_model_has_its_own_axis_and_caption() -> None:
 
 def test_only_ties_that_change_something_are_held_against_their_cost() -> None:
     made = made_of("costs")
-    for title, method in (("CKA against the cost of tying", "cka"),
-                          ("Does the agent know? Its values against the cost", "agent")):  # fmt: skip
+    for title, method in (
+        ("CKA against the cost of tying", "cka"),
+        ("Does the agent know? Its values against the cost", "agent"),
+    ):
         dots = [mark for mark in marks(made[title]) if mark.kind == "point"]
         rows = [row for row in evidence() if row["method"] == method and row["counts"]]
         assert {dot.fields["layer \u2192 layer it would copy"]: dot.number("change of the loss") for dot in dots} == {
@@ -192,8 +203,9 @@ def test_what_an_answer_lacks_has_no_picture(view: str, frames: dict[str, Any], 
 def test_costs_without_an_agent_that_has_values_leave_its_picture_out() -> None:
     rows = [row for row in evidence() if row["method"] != "agent"]
     assert list(pictures("costs", changed("costs", evidence=rows))) == [
-        "What every change of a tie would cost now", "CKA against the cost of tying",
-    ]  # fmt: skip
+        "What every change of a tie would cost now",
+        "CKA against the cost of tying",
+    ]
 
 
 def test_a_tokens_attribution_has_bars_and_no_interval() -> None:

@@ -40,9 +40,7 @@ def test_a_cell_has_the_farthest_change_and_the_source_that_brings_it() -> None:
     changes = {
         place: (cell.number("if it copied"), cell.number("change of its value")) for place, cell in cells.items()
     }
-    assert changes == {
-        (2, 0): (2, -0.4), (2, 1): (1, -0.2), (3, 0): (3, 0.3), (3, 1): (3, -0.3),
-    }  # fmt: skip
+    assert changes == {(2, 0): (2, -0.4), (2, 1): (1, -0.2), (3, 0): (3, 0.3), (3, 1): (3, -0.3)}
     for cell in cells.values():
         red, blue = int(cell.fill[1:3], 16), int(cell.fill[5:7], 16)
         assert (blue > red) == (cell.number("change of its value") > 0)
@@ -95,10 +93,10 @@ def test_the_title_has_the_rank_correlation_or_says_why_there_is_none(agreement:
 
 def test_a_past_decision_stands_by_its_distance_and_what_came_of_its_answer() -> None:
     dots = {int(dot.number("decision")): dot for dot in drawn("precedents", "point")}
-    assert {decision: (dot.number("entries that differ"), dot.number("above its trend"), dot.fill)
-            for decision, dot in dots.items()} == {
-        7: (0, 0.04, owner_colour(1)), 4: (1, -0.03, owner_colour(0)), 1: (2, 0.01, owner_colour(1)),
-    }  # fmt: skip
+    assert {
+        decision: (dot.number("entries that differ"), dot.number("above its trend"), dot.fill)
+        for decision, dot in dots.items()
+    } == {7: (0, 0.04, owner_colour(1)), 4: (1, -0.03, owner_colour(0)), 1: (2, 0.01, owner_colour(1))}
     assert dots[7].at[0] < dots[4].at[0] < dots[1].at[0]
     assert dots[7].at[1] < dots[1].at[1] < dots[4].at[1]
     said = {mark.at[1]: mark.text for mark in drawn("precedents", "text")}

@@ -13,9 +13,9 @@ import pytest
 import vl_convert
 
 from layertie_lab import charts
-from layertie_lab.analysis.profile import MEASURES
-from layertie_lab.analysis.similarity import METHODS, Method
-from layertie_lab.analysis.tie_evidence import CORRELATIONS, NEARNESS
+from layertie_lab.analysis.attribution.tie_evidence import CORRELATIONS, NEARNESS
+from layertie_lab.analysis.similarity.matrices import METHODS, Method
+from layertie_lab.analysis.similarity.profile import MEASURES
 from layertie_lab.charts import palette
 from layertie_lab.charts.depth import _TITLES
 from layertie_lab.charts.looks import _SIMILARITY
@@ -37,21 +37,32 @@ def two_models(rows: int = 4, columns: int = 2) -> pl.DataFrame:
     return pl.DataFrame(
         [
             {
-                "method": "neighbours", "layer_a": a, "layer_b": b, "owner_a": a, "owner_b": b, "value": 0.1 * (a + b),
-                "low": 0.0, "high": 0.9, "null": 0.05, "fresh": 0.15 if b else None, "models": 2,
+                "method": "neighbours",
+                "layer_a": a,
+                "layer_b": b,
+                "owner_a": a,
+                "owner_b": b,
+                "value": 0.1 * (a + b),
+                "low": 0.0,
+                "high": 0.9,
+                "null": 0.05,
+                "fresh": 0.15 if b else None,
+                "models": 2,
             }
-            for a in range(rows) for b in range(columns)
+            for a in range(rows)
+            for b in range(columns)
         ]
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
 def evidence() -> pl.DataFrame:
     rows = [
         ("cka", layer, answer, OWNERS[answer], 0.9 - 0.1 * (layer - answer), 0.05 * (layer - answer) - 0.04, counts)
-        for layer in range(4) for answer in range(layer)
+        for layer in range(4)
+        for answer in range(layer)
         for counts in ((layer, answer) != (2, 0),)
-    ]  # fmt: skip
+    ]
     schema = ["method", "layer", "answer", "owner", "similarity", "change", "counts"]
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     return frame.with_columns(low=pl.col("change") - 0.01, high=pl.col("change") + 0.01)
@@ -71,22 +82,38 @@ def correlations() -> pl.DataFrame:
 def profile() -> pl.DataFrame:
     return pl.DataFrame(
         [
-            {"layer": layer, "owner": OWNERS[layer], "measure": measure, "value": 0.5 * layer - 0.3, "low": 0.0,
-             "high": 1.0, "sequences": 8, "unit": unit}
-            for measure, unit in MEASURES.items() for layer in range(4)
+            {
+                "layer": layer,
+                "owner": OWNERS[layer],
+                "measure": measure,
+                "value": 0.5 * layer - 0.3,
+                "low": 0.0,
+                "high": 1.0,
+                "sequences": 8,
+                "unit": unit,
+            }
+            for measure, unit in MEASURES.items()
+            for layer in range(4)
         ]
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
 def spectra() -> pl.DataFrame:
     return pl.DataFrame(
         [
-            {"layer": layer, "owner": OWNERS[layer], "tensor": tensor, "index": index,
-             "value": (3.0 - index) * (1 + OWNERS[layer])}
-            for layer in range(4) for tensor in ("up", "down") for index in range(4)
+            {
+                "layer": layer,
+                "owner": OWNERS[layer],
+                "tensor": tensor,
+                "index": index,
+                "value": (3.0 - index) * (1 + OWNERS[layer]),
+            }
+            for layer in range(4)
+            for tensor in ("up", "down")
+            for index in range(4)
         ]
-    )  # fmt: skip
+    )
 
 
 Maker = Callable[..., alt.LayerChart]

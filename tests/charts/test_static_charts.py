@@ -155,10 +155,14 @@ def test_a_similarity_heatmap_outlines_tied_pairs(similarity: pl.DataFrame):
 def test_a_similarity_that_is_not_symmetric_keeps_both_values():
     frame = pl.DataFrame(
         {
-            "layer_a": [0, 0, 1, 1], "layer_b": [0, 1, 0, 1], "value": [1.0, 0.25, 0.75, 1.0],
-            "method": ["function"] * 4, "owner_a": [0, 0, 1, 1], "owner_b": [0, 1, 0, 1],
+            "layer_a": [0, 0, 1, 1],
+            "layer_b": [0, 1, 0, 1],
+            "value": [1.0, 0.25, 0.75, 1.0],
+            "method": ["function"] * 4,
+            "owner_a": [0, 0, 1, 1],
+            "owner_b": [0, 1, 0, 1],
         }
-    )  # fmt: skip
+    )
     drawn = picture(charts.similarity_heatmap(frame))
     assert ">0.25<" in drawn
     assert ">0.75<" in drawn

@@ -9,7 +9,7 @@ import pytest
 import vl_convert
 
 from layertie_lab import charts
-from layertie_lab.analysis.aggregates import AGGREGATES, PROFILE, aggregate, profiles
+from layertie_lab.analysis.statistics.aggregates import AGGREGATES, PROFILE, aggregate, profiles
 from layertie_lab.core.errors import AnalysisError
 
 POLICIES = ("lab", "independent", "all-tied")
@@ -19,13 +19,21 @@ POLICIES = ("lab", "independent", "all-tied")
 def results() -> pl.DataFrame:
     rows = [
         {
-            "run": f"{policy}-seed{seed}", "status": "finished", "policy": policy, "algorithm": "lab", "setting": "",
-            "seed": seed, "replicate": 0, "validation_loss": 2.0 + 0.1 * place + 0.01 * seed * (place + 1),
-            "owners": 1 + place, "blocks": 1 + place, "trainable_parameters": 900 * 3**place,
+            "run": f"{policy}-seed{seed}",
+            "status": "finished",
+            "policy": policy,
+            "algorithm": "lab",
+            "setting": "",
+            "seed": seed,
+            "replicate": 0,
+            "validation_loss": 2.0 + 0.1 * place + 0.01 * seed * (place + 1),
+            "owners": 1 + place,
+            "blocks": 1 + place,
+            "trainable_parameters": 900 * 3**place,
         }
         for place, policy in enumerate(POLICIES)
         for seed in (1, 2, 3)
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(rows)
 
 

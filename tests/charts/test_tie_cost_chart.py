@@ -91,10 +91,18 @@ def test_the_number_in_a_cell_is_its_change_and_can_be_read_on_every_shade() -> 
     layers = 8
     for sign in (1, -1):
         rows = [
-            {"layer": layer, "answer": answer, "owner": answer, "present": (layer, answer) == (0, 0), "low": None,
-             "high": None, "change": sign * 10 ** (-2 * (layer * layers + answer) / layers**2)}
-            for layer in range(layers) for answer in range(layers)
-        ]  # fmt: skip
+            {
+                "layer": layer,
+                "answer": answer,
+                "owner": answer,
+                "present": (layer, answer) == (0, 0),
+                "low": None,
+                "high": None,
+                "change": sign * 10 ** (-2 * (layer * layers + answer) / layers**2),
+            }
+            for layer in range(layers)
+            for answer in range(layers)
+        ]
         chart = cost_matrix(pl.DataFrame(rows))
         drawn = cells(chart)
         numbers = {at(mark, drawn): mark for mark in marks(chart) if mark.kind == "text"}
@@ -117,8 +125,9 @@ def test_a_change_of_many_nats_keeps_its_zeros() -> None:
 def test_a_deep_model_has_colours_without_numbers() -> None:
     rows = [
         {"layer": layer, "answer": answer, "owner": answer, "present": False, "change": 0.1, "low": 0.0, "high": 0.2}
-        for layer in range(1, 18) for answer in range(layer + 1)
-    ]  # fmt: skip
+        for layer in range(1, 18)
+        for answer in range(layer + 1)
+    ]
     drawn = marks(cost_matrix(pl.DataFrame(rows)))
     assert len(drawn) == len(rows)
     assert {mark.kind for mark in drawn} == {"rect"}

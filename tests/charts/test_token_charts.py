@@ -39,8 +39,9 @@ def test_a_dot_has_the_loss_after_its_layers_in_the_colour_of_the_last_ones_owne
         row["depth"]: pytest.approx(row["loss"], abs=5e-4) for row in make()
     }
     assert {depth: dot.fill or dot.stroke for depth, dot in dots.items()} == {
-        0: TRAIN, **{depth: owner_colour(OWNERS[depth - 1]) for depth in range(1, 5)}
-    }  # fmt: skip
+        0: TRAIN,
+        **{depth: owner_colour(OWNERS[depth - 1]) for depth in range(1, 5)},
+    }
     heights = [dots[depth].at[1] for depth in range(5)]
     assert heights == sorted(set(heights))  # the loss falls, so the dots sink
 

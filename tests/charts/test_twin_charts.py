@@ -25,18 +25,27 @@ def tables(count: int = 4) -> dict[str, list[dict[str, Any]]]:
     return {
         "twin_curves": [
             {"replicate": n, "steps": s, "branch": branch, "loss": 3 - s / 40 + sign * gap[n, s]}
-            for n in numbers for s in marks for branch, sign in (("as proposed", 0), ("as answered", 1))
+            for n in numbers
+            for s in marks
+            for branch, sign in (("as proposed", 0), ("as answered", 1))
         ],
         "twin_differences": [{"replicate": n, "steps": s, "difference": gap[n, s]} for n in numbers for s in marks],
         "twin_curve": [
-            {"steps": s, "value": mean[s], "low": mean[s] - 0.002 if s else None,
-             "high": mean[s] + 0.002 if s else None, "count": count}
-            for s in marks if count
+            {
+                "steps": s,
+                "value": mean[s],
+                "low": mean[s] - 0.002 if s else None,
+                "high": mean[s] + 0.002 if s else None,
+                "count": count,
+            }
+            for s in marks
+            if count
         ],
         "twin_values": [{"replicate": n, "order": n, "difference": gap[n, 20], "mean": mean[20]} for n in numbers],
         "twin_looks": [{"order": count, "value": mean[20], "low": mean[20] - 0.004, "high": mean[20] + 0.004}]
-        if count > 1 else [],
-    }  # fmt: skip
+        if count > 1
+        else [],
+    }
 
 
 def frames(count: int = 4) -> dict[str, pl.DataFrame]:

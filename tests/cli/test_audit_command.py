@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from layertie_lab.analysis.audit import Audit
+from layertie_lab.analysis.audit.run_audit import Audit
 from layertie_lab.cli import main
 
 SHORT = ["--decisions", "9", "--corpus"]
@@ -17,9 +17,25 @@ SHORT = ["--decisions", "9", "--corpus"]
 def run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("audit") / "run"
     words = [
-        "train", "--scale", "tiny", "--layers", "3", "--width", "16", "--context", "16", "--batch-size", "4",
-        "--decisions", "6", "--corpus", str(text_file), "--directory", str(folder), "--quiet",
-    ]  # fmt: skip
+        "train",
+        "--scale",
+        "tiny",
+        "--layers",
+        "3",
+        "--width",
+        "16",
+        "--context",
+        "16",
+        "--batch-size",
+        "4",
+        "--decisions",
+        "6",
+        "--corpus",
+        str(text_file),
+        "--directory",
+        str(folder),
+        "--quiet",
+    ]
     assert main(words) == 0
     return folder
 

@@ -27,8 +27,22 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 
 
 def test_a_branch_is_made_answered_and_shown(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = said(capsys, "branch", str(run), "--decision", "3", "--name", "other", "--why", "to see",
-                "--answer", "0", "--decisions", "2", "--quiet")  # fmt: skip
+    made = said(
+        capsys,
+        "branch",
+        str(run),
+        "--decision",
+        "3",
+        "--name",
+        "other",
+        "--why",
+        "to see",
+        "--answer",
+        "0",
+        "--decisions",
+        "2",
+        "--quiet",
+    )
     branch = Path(made["directory"])
     assert branch == run / "branches" / "other"
     decisions = load_run(branch).decisions
@@ -38,8 +52,10 @@ def test_a_branch_is_made_answered_and_shown(run: Path, capsys: pytest.CaptureFi
     assert undone["decisions"] == 4
     tree = said(capsys, "branch", str(run), "--tree")["tree"]
     assert [(row["name"], row["parent"], row["decision"], row["why"]) for row in tree] == [
-        ("run", None, None, ""), ("other", "", 3, "to see"), ("branch-001", "other", 5, "undo of decision 5"),
-    ]  # fmt: skip
+        ("run", None, None, ""),
+        ("other", "", 3, "to see"),
+        ("branch-001", "other", 5, "undo of decision 5"),
+    ]
     assert main(["branch", str(run), "--tree"]) == 0
     picture = capsys.readouterr().out
     assert "other" in picture
@@ -69,7 +85,7 @@ def test_interrupted_on_the_way_it_says_how_to_go_on(
 ) -> None:
     import signal
 
-    from layertie_lab.engine import state
+    from layertie_lab.session import capture as state
 
     (first := run / "checkpoints" / "best.safetensors").unlink(missing_ok=True)
     assert not first.exists()

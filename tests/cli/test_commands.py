@@ -43,9 +43,7 @@ def run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_train_prints_one_json_object(
-    text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:  # fmt: skip
+def test_train_prints_one_json_object(text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", *QUICK, "--corpus", str(text_file), "--seed", "2", "--directory", str(tmp_path / "run"), "--json"]
     assert main(words) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -120,8 +118,11 @@ def test_ctrl_c_saves_and_says_how_to_go_on(text_file: Path, tmp_path: Path) -> 
     words = ["train", *QUICK[:-1], "100000", "--corpus", str(text_file), "--directory", str(folder), "--json"]
     child = subprocess.Popen(
         [sys.executable, "-c", "import sys; from layertie_lab.cli import main; sys.exit(main())", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     log = folder / "events.jsonl"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (log.exists() and log.read_text().count('"came"') > 2):

@@ -77,8 +77,10 @@ def test_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     table = [line.split() for line in out.splitlines()[:4]]
     assert table[1:] == [
-        ["lab", "2", "2.8750", "1", "2"], ["paper", "2", "2.9375", "1", "2"], ["lr=0.1,b", "1", "2.0000", "1"],
-    ]  # fmt: skip
+        ["lab", "2", "2.8750", "1", "2"],
+        ["paper", "2", "2.9375", "1", "2"],
+        ["lr=0.1,b", "1", "2.0000", "1"],
+    ]
     assert "at 4 optimizer steps" in out
     # Differences .125 and 0: mean .0625, half the interval 12.706 * .0625.
     assert "+0.0625 nats, 95 % interval from -0.7316 to +0.8566, paired over 2 seeds." in out

@@ -50,9 +50,17 @@ def test_what_is_asked_is_in_the_json_and_in_the_page(
 def test_every_view_as_tables(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(run), *(f"--{view}" for view in VIEWS), "--at", "9", "--probe-sequences", "4"]) == 0
     text = capsys.readouterr().out
-    for words in ("How alike the layers are", "attention.", "What each layer adds", "What each layer does for the loss",
-                  "layers passed", "change of the loss", "Decision 9 asks about layer", "untied",
-                  "4 sequences of 16"):  # fmt: skip
+    for words in (
+        "How alike the layers are",
+        "attention.",
+        "What each layer adds",
+        "What each layer does for the loss",
+        "layers passed",
+        "change of the loss",
+        "Decision 9 asks about layer",
+        "untied",
+        "4 sequences of 16",
+    ):
         assert words in text
 
 
@@ -64,8 +72,10 @@ def test_options_reach_the_views_and_answers_are_kept(run: Path, capsys: pytest.
     words = ["--attribution", "--methods", "replaced", "conductance", "--baseline", "mean"]
     found = said(capsys, "show", str(run), *words)["attribution"]
     assert {row["method"] for row in found["frames"]["attribution"]} == {
-        "replaced-before", "replaced-after", "conductance",
-    }  # fmt: skip
+        "replaced-before",
+        "replaced-after",
+        "conductance",
+    }
     asked = Question(str(run), "attribution", options={"baseline": "mean", "methods": ["replaced", "conductance"]})
     assert find(run, asked.to_dict(14)) == found
 

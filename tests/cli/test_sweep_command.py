@@ -10,21 +10,21 @@ import polars as pl
 import pytest
 
 from layertie_lab import RunConfig, Session
-from layertie_lab.analysis.aggregates import AGGREGATES
+from layertie_lab.analysis.statistics.aggregates import AGGREGATES
 from layertie_lab.cli import main
 from layertie_lab.cli.arguments import Sweep, parse
 from layertie_lab.cli.report import command_of
 from layertie_lab.cli.sweep import varied
 from layertie_lab.core.errors import ConfigError
-from layertie_lab.engine.sweep import plan
 from layertie_lab.records.sweeps import RESULTS, SweepDirectory
+from layertie_lab.workers.sweep import plan
 
 
 @pytest.fixture(scope="module")
 def folder(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = RunConfig.preset(
         "tiny", corpus=str(text_file), layers=3, width=16, context=16, batch_size=4, decisions=4, evaluation_windows=8
-    )  # fmt: skip
+    )
     folder = tmp_path_factory.mktemp("sweep") / "runs"
     sweep = SweepDirectory.plan(folder, plan(base, ["official-code", "independent"], [1, 2], baselines=False))
     for name, config in sweep.runs.items():
@@ -41,8 +41,14 @@ def test_table_and_report(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "2 seeds" in text
     assert "give a paired difference" in text
     assert {path.name for path in report.iterdir()} == {
-        "README.md", "aggregates.csv", "chart.html", "chart.json", "results.csv", "results.parquet", "table.md",
-    }  # fmt: skip
+        "README.md",
+        "aggregates.csv",
+        "chart.html",
+        "chart.json",
+        "results.csv",
+        "results.parquet",
+        "table.md",
+    }
     frame = pl.read_parquet(report / "results.parquet")
     assert frame.columns == list(RESULTS)
     assert frame["run"].to_list()[0] == "official-code-seed1"
@@ -106,8 +112,11 @@ def test_the_command_in_the_report_plans_the_same_runs(folder: Path) -> None:
 def test_varied_values_are_read_as_what_they_are() -> None:
     words = ("learning-rate=0.001,1e-2", "layers=3,4", "bias=true,False", "corpus=pydoc,stdlib")
     assert varied(words) == {
-        "learning_rate": [0.001, 0.01], "layers": [3, 4], "bias": [True, False], "corpus": ["pydoc", "stdlib"],
-    }  # fmt: skip
+        "learning_rate": [0.001, 0.01],
+        "layers": [3, 4],
+        "bias": [True, False],
+        "corpus": ["pydoc", "stdlib"],
+    }
 
 
 @pytest.mark.parametrize("words", [("layers",), ("=3",), ("layers=",), ("layers=3", "layers=4")])

@@ -12,7 +12,7 @@ import pytest
 
 from layertie_lab import RunConfig, Session
 from layertie_lab.cli import main
-from layertie_lab.engine.studies import StudyRunner
+from layertie_lab.counterfactual.runner import StudyRunner
 from layertie_lab.records.studies import StudyFolder, list_studies
 
 SHORT = ["--horizon", "4", "--workers", "1", "--quiet"]
@@ -45,9 +45,22 @@ def test_from_a_hypothesis_to_its_verdict(run: Path, tmp_path: Path, capsys: pyt
     page = tmp_path / "study.html"
     # With so wide a band the first look decides.
     found = said(
-        capsys, "twins", str(run), "--statement", "It does not matter.", "--expected", "no difference that matters",
-        "--smallest-difference", "9", "--looks", "2", "3", "--chart", str(page), *SHORT,
-    )  # fmt: skip
+        capsys,
+        "twins",
+        str(run),
+        "--statement",
+        "It does not matter.",
+        "--expected",
+        "no difference that matters",
+        "--smallest-difference",
+        "9",
+        "--looks",
+        "2",
+        "3",
+        "--chart",
+        str(page),
+        *SHORT,
+    )
     assert (found["outcome"], found["as_expected"]) == ("no difference that matters", True)
     assert (found["replicates"], found["looked_at"], len(found["differences"])) == (2, 2, 2)
     assert found["statement"]["decision"] == 3  # the override
@@ -105,8 +118,19 @@ def test_a_branch_that_diverges_ends_the_study_with_its_name(
         session.save("decision-00001")
         proposal = session.propose()
         other = next(answer for answer in proposal.legal if answer != proposal.choice)
-    words = ["twins", str(run), "--answer", str(other), "--statement", "It matters.", "--horizon", "20", "--workers",
-             "1", "--quiet"]  # fmt: skip
+    words = [
+        "twins",
+        str(run),
+        "--answer",
+        str(other),
+        "--statement",
+        "It matters.",
+        "--horizon",
+        "20",
+        "--workers",
+        "1",
+        "--quiet",
+    ]
     assert main(words) == 1
     told = " ".join(capsys.readouterr().err.split())
     assert re.search(r"Replicate 1: In the branch as (proposed|answered) \(\d\): Expected a finite loss", told)

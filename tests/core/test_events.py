@@ -22,8 +22,14 @@ PROPOSAL = Proposal(1, 1, 2, (0, 1, 2), 1, (0.5, 1.0, -0.25), True, 0.5, 0)
 def story() -> list:
     decided = Decided.of(Decision(PROPOSAL, 2, "human", 0))
     came = Came(1, 1, [0, 0, 2], [0, 0, 2], 2, 0.1, 3.0, 3.1, 70, 90, {"parameters": 280}, {"td_error": 0.2})
-    return [OPENED, decided, Stepped(1, 1, 3.1, 1e-3, 0.7), came, Evaluated(1, 1, "validation", 3.0, 0.1, 8),
-            Sampled(1, 1, "a", "b")]  # fmt: skip
+    return [
+        OPENED,
+        decided,
+        Stepped(1, 1, 3.1, 1e-3, 0.7),
+        came,
+        Evaluated(1, 1, "validation", 3.0, 0.1, 8),
+        Sampled(1, 1, "a", "b"),
+    ]
 
 
 @pytest.mark.parametrize("event", story())

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from layertie_lab.core.config import RunConfig
-from layertie_lab.engine.session import Session
-from layertie_lab.inspection.inspector import Inspector
+from layertie_lab.session.session import Session
+from layertie_lab.workers.inspector import Inspector
 
 DECISIONS = 12
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from layertie_lab.core.errors import AnalysisError, CancelledError, WorkerError
-from layertie_lab.inspection.inspector import Inspector
 from layertie_lab.inspection.question import Question
 from layertie_lab.inspection.views import VIEWS
+from layertie_lab.workers.inspector import Inspector
 
 
 def ends(pid: int, seconds: float = 20.0) -> bool:

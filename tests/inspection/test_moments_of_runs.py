@@ -9,12 +9,12 @@ import torch
 
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import RecordError
-from layertie_lab.engine.session import Session
-from layertie_lab.engine.tree import branch_at
+from layertie_lab.counterfactual.tree import branch_at
 from layertie_lab.inspection.moment import Inspection
 from layertie_lab.inspection.stored import stored_decisions
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.records.snapshots import snapshot_decisions
+from layertie_lab.records.state.snapshots import snapshot_decisions
+from layertie_lab.session.session import Session
 
 
 @pytest.mark.parametrize("algorithm", ["lab", "paper", "official-code"])

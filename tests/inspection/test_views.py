@@ -11,17 +11,17 @@ import polars as pl
 import pytest
 import torch
 
-from layertie_lab.analysis.tokens import token_losses
+from layertie_lab.analysis.attribution.tokens import token_losses
 from layertie_lab.charts.captions import CAPTIONS
 from layertie_lab.charts.looks import pictures
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AnalysisError, LayertieError
-from layertie_lab.engine.session import Session
 from layertie_lab.inspection.moment import Inspection
 from layertie_lab.inspection.question import Question
 from layertie_lab.inspection.views import VIEWS, answer
 from layertie_lab.inspection.words import sentences
-from layertie_lab.records.reader import load_run
+from layertie_lab.records.log.reader import load_run
+from layertie_lab.session.session import Session
 
 OPTIONS: dict[str, dict[str, Any]] = {"token": {"sequence": 1, "position": 5}}
 
@@ -101,7 +101,7 @@ def test_another_moment_and_another_depth_are_compared(recorded: Path, config: R
 
 def test_a_run_with_another_tokenizer_is_refused_with_the_reason(
     recorded: Path, config: RunConfig, tmp_path: Path
-) -> None:  # fmt: skip
+) -> None:
     other = RunConfig.preset("tiny", corpus="pydoc", decisions=2)
     with Session(other, directory=tmp_path / "other") as session:
         session.run(1)
@@ -121,8 +121,11 @@ def test_tokens_and_one_of_them_agree(recorded: Path) -> None:
     assert one["frames"]["lens"][-1]["loss"] == pytest.approx(row["loss"], abs=1e-5)
     shares = one["frames"]["shares"]
     assert [share["position"] for share in shares] == list(range(5))
-    for wanted, said in (({}, "none is picked"), ({"sequence": 0, "position": 0}, "got the first"),
-                         ({"sequence": 8, "position": 3}, "sequences 0 to 7")):  # fmt: skip
+    for wanted, said in (
+        ({}, "none is picked"),
+        ({"sequence": 0, "position": 0}, "got the first"),
+        ({"sequence": 8, "position": 3}, "sequences 0 to 7"),
+    ):
         with pytest.raises(AnalysisError, match=said):
             answer(Question(str(recorded), "token", 7, options=wanted), inspection)
 

@@ -19,14 +19,26 @@ def as_gpt2(model):
     transformers = pytest.importorskip("transformers")
     c = model.config
     config = transformers.GPT2Config(
-        vocab_size=model.vocabulary_size, n_positions=c.context, n_embd=c.width, n_layer=c.layers, n_head=c.heads,
-        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+        vocab_size=model.vocabulary_size,
+        n_positions=c.context,
+        n_embd=c.width,
+        n_layer=c.layers,
+        n_head=c.heads,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
     other = transformers.GPT2LMHeadModel(config)
     names = {
-        "attention_norm": "ln_1", "attention.qkv": "attn.c_attn", "attention.projection": "attn.c_proj",
-        "mlp_norm": "ln_2", "mlp.up": "mlp.c_fc", "mlp.down": "mlp.c_proj",
-    }  # fmt: skip
+        "attention_norm": "ln_1",
+        "attention.qkv": "attn.c_attn",
+        "attention.projection": "attn.c_proj",
+        "mlp_norm": "ln_2",
+        "mlp.up": "mlp.c_fc",
+        "mlp.down": "mlp.c_proj",
+    }
     with torch.no_grad():
         other.transformer.wte.weight.copy_(model.token_embedding.weight)
         other.transformer.wpe.weight.copy_(model.position_embedding.weight)
@@ -102,9 +114,12 @@ def test_gpt2_initialisation():
     model = GPT(small(layers=8, width=64, heads=2), 500, TieConfig(), TieMap.independent(8), seed=0)
     block = model.stack.layers[5]
     for weight, std in (
-        (block.attention.qkv.weight, 0.02), (block.mlp.up.weight, 0.02), (model.token_embedding.weight, 0.02),
-        (block.attention.projection.weight, 0.02 / 4), (block.mlp.down.weight, 0.02 / 4),
-    ):  # fmt: skip
+        (block.attention.qkv.weight, 0.02),
+        (block.mlp.up.weight, 0.02),
+        (model.token_embedding.weight, 0.02),
+        (block.attention.projection.weight, 0.02 / 4),
+        (block.mlp.down.weight, 0.02 / 4),
+    ):
         assert float(weight.detach().std()) == pytest.approx(std, rel=0.05)
     assert not block.mlp.up.bias.any()
     assert block.mlp_norm.weight.eq(1).all()

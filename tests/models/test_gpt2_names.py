@@ -111,9 +111,17 @@ def test_they_agree_with_transformers_gpt2():
     transformers = pytest.importorskip("transformers")
     model = model_of(LAB, TieMap((0, 0, 2, 1)), activation="gelu-tanh")
     config = transformers.GPT2Config(
-        vocab_size=VOCABULARY, n_positions=6, n_embd=8, n_layer=4, n_head=2, attn_pdrop=0, embd_pdrop=0, resid_pdrop=0,
-        bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+        vocab_size=VOCABULARY,
+        n_positions=6,
+        n_embd=8,
+        n_layer=4,
+        n_head=2,
+        attn_pdrop=0,
+        embd_pdrop=0,
+        resid_pdrop=0,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
     other = transformers.GPT2LMHeadModel(config).eval()
     turned = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
     weights = {name: v.T if name.endswith(turned) else v for name, v in export_gpt2(model).items()}

@@ -39,13 +39,16 @@ def saved_bytes(model, bf16: bool) -> int:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    tie_map=tie_maps(), gradient=st.sampled_from(["shared", "owner"]), dropout=st.sampled_from([0.0, 0.1]),
-    positions=st.sampled_from(["learned", "rotary"]), bf16=st.booleans(), bias=st.booleans(), ratio=st.integers(2, 4),
-)  # fmt: skip
+    tie_map=tie_maps(),
+    gradient=st.sampled_from(["shared", "owner"]),
+    dropout=st.sampled_from([0.0, 0.1]),
+    positions=st.sampled_from(["learned", "rotary"]),
+    bf16=st.booleans(),
+    bias=st.booleans(),
+    ratio=st.integers(2, 4),
+)
 def test_activations_equal_what_autograd_saves(tie_map, gradient, dropout, positions, bf16, bias, ratio):
-    config = dict(
-        width=24, heads=3, context=CONTEXT, dropout=dropout, positions=positions, bias=bias, mlp_ratio=ratio
-    )  # fmt: skip
+    config = dict(width=24, heads=3, context=CONTEXT, dropout=dropout, positions=positions, bias=bias, mlp_ratio=ratio)
     ties = TieConfig(gradient=gradient)
     model = model_of(ties, tie_map, **config)
     predicted = model_memory(model, BATCH, bf16=bf16)

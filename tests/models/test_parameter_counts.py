@@ -15,7 +15,7 @@ from layertie_lab.models.counts import (
     flops_per_token,
     trainable_parameters,
     untied_parameters,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=25, deadline=None)
@@ -41,9 +41,13 @@ def test_the_papers_figures():
 def test_by_component():
     counts = count_parameters(model_of(TieConfig(), TieMap((0, 0, 2, 2))))
     assert counts == {
-        "embedding": 160, "positions": 48, "attention": 2 * (4 * 64 + 32), "mlp": 2 * (8 * 64 + 40), "norm": 5 * 16,
+        "embedding": 160,
+        "positions": 48,
+        "attention": 2 * (4 * 64 + 32),
+        "mlp": 2 * (8 * 64 + 40),
+        "norm": 5 * 16,
         "head": 0,
-    }  # fmt: skip
+    }
     assert count_parameters(model_of(TieConfig(), tie_head=False))["head"] == 160
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from layertie_lab.core.config import RunConfig
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.records.writer import EventWriter
+from layertie_lab.records.log.writer import EventWriter
 
 
 @pytest.fixture

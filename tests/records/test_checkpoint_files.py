@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from layertie_lab.core.errors import RecordError, StorageError
-from layertie_lab.records import checkpoints, sealing
-from layertie_lab.records.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.io import sealing
+from layertie_lab.records.state import checkpoints
+from layertie_lab.records.state.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 
 
 def tensors() -> dict[str, torch.Tensor]:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from made_up_runs import decision, lines, opened, story, write_run
 
 from layertie_lab.core.errors import RecordError
-from layertie_lab.records import cursor as cursor_module
-from layertie_lab.records.cursor import EventCursor, LineCursor
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.records.reader import load_run
-from layertie_lab.records.recovery import read_tail, replace_tail
-from layertie_lab.records.writer import EventWriter
+from layertie_lab.records.log import cursor as cursor_module
+from layertie_lab.records.log.cursor import EventCursor, LineCursor
+from layertie_lab.records.log.reader import load_run
+from layertie_lab.records.log.recovery import read_tail, replace_tail
+from layertie_lab.records.log.writer import EventWriter
 
 EVENTS = story(4, finished=True)
 LOG = lines(EVENTS)

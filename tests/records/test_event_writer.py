@@ -15,10 +15,10 @@ from made_up_runs import decision, lines, opened, story, write_run
 
 from layertie_lab.core.errors import RecordError, StorageError
 from layertie_lab.core.events import Stepped
-from layertie_lab.records.cursor import EventCursor
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.records.lines import LineFile
-from layertie_lab.records.writer import EventWriter
+from layertie_lab.records.io.lines import LineFile
+from layertie_lab.records.log.cursor import EventCursor
+from layertie_lab.records.log.writer import EventWriter
 
 
 def read(directory: RunDirectory):

@@ -13,11 +13,11 @@ import pytest
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import RecordError, StorageError
 from layertie_lab.core.events import Event, Finished, Stepped
-from layertie_lab.records import follower as module
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.records.follower import Follower
+from layertie_lab.records.log import follower as module
+from layertie_lab.records.log.follower import Follower
+from layertie_lab.records.log.writer import EventWriter
 from layertie_lab.records.runs import new_folder
-from layertie_lab.records.writer import EventWriter
 
 
 @pytest.fixture(autouse=True)

@@ -10,11 +10,11 @@ import pytest
 from made_up_runs import decision, lines, opened, story, write_run
 
 from layertie_lab.core.errors import RecordError, StorageError
-from layertie_lab.records import recovery
-from layertie_lab.records.cursor import EventCursor
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.records.recovery import copy_log, read_tail, repair, replace_tail
-from layertie_lab.records.writer import EventWriter
+from layertie_lab.records.log import recovery
+from layertie_lab.records.log.cursor import EventCursor
+from layertie_lab.records.log.recovery import copy_log, read_tail, repair, replace_tail
+from layertie_lab.records.log.writer import EventWriter
 
 EVENTS = story(6)
 KEPT = 9

@@ -14,9 +14,9 @@ import pytest
 
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import RecordError, StorageError
-from layertie_lab.records import disk
 from layertie_lab.records.directory import FORMAT, RunDirectory
-from layertie_lab.records.writer import EventWriter
+from layertie_lab.records.io import disk
+from layertie_lab.records.log.writer import EventWriter
 
 CONFIG = RunConfig.preset("tiny", seed=7)
 

@@ -13,9 +13,9 @@ from layertie_lab.core.errors import RecordError
 from layertie_lab.core.events import Sampled
 from layertie_lab.records import runs as runs_module
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.records.reader import load_run
+from layertie_lab.records.log.reader import load_run
+from layertie_lab.records.log.writer import EventWriter
 from layertie_lab.records.runs import list_runs, summarize
-from layertie_lab.records.writer import EventWriter
 
 
 def test_statuses_and_what_is_passed_over(tmp_path: Path) -> None:
@@ -42,9 +42,16 @@ def test_statuses_and_what_is_passed_over(tmp_path: Path) -> None:
     found = {run.name: run for run in list_runs(tmp_path)}
     writer.close()
     assert {name: run.status for name, run in found.items()} == {
-        "finished": "finished", "stopped": "stopped", "fresh": "stopped", "damaged": "damaged", "torn": "finished",
-        "newer": "damaged", "running": "running", "failed": "failed", "again": "stopped",
-    }  # fmt: skip
+        "finished": "finished",
+        "stopped": "stopped",
+        "fresh": "stopped",
+        "damaged": "damaged",
+        "torn": "finished",
+        "newer": "damaged",
+        "running": "running",
+        "failed": "failed",
+        "again": "stopped",
+    }
     for name in ("failed", "again", "stopped", "finished"):
         assert load_run(tmp_path / name).status == found[name].status
     run = found["running"]

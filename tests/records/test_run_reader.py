@@ -16,9 +16,9 @@ from layertie_lab.core.events import Finished, Stepped
 from layertie_lab.core.tables import COLUMNS, Tabulator
 from layertie_lab.records import export as export_module
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.records.frames import ALL_COLUMNS, GrowingFrame
-from layertie_lab.records.reader import Run, load_run
-from layertie_lab.records.writer import EventWriter
+from layertie_lab.records.log.frames import ALL_COLUMNS, GrowingFrame
+from layertie_lab.records.log.reader import Run, load_run
+from layertie_lab.records.log.writer import EventWriter
 
 TYPES = {int: pl.Int64, float: pl.Float64, str: pl.String, bool: pl.Boolean}
 TABLES = ("steps", "decisions", "q_values", "evaluations", "ties", "memory", "samples", "timings", "process")
@@ -26,8 +26,16 @@ TABLES = ("steps", "decisions", "q_values", "evaluations", "ties", "memory", "sa
 
 def add_telemetry(writer: EventWriter) -> None:
     writer.telemetry("process", pid=12, device="cpu", threads=2, resumed=False, python="3.11", torch="2.13", step=0)
-    writer.telemetry("timing", decision=1, step=2, seconds=0.5, training_seconds=0.25, evaluation_seconds=0,
-                     resident_bytes=7, device_peak_bytes=0)  # fmt: skip
+    writer.telemetry(
+        "timing",
+        decision=1,
+        step=2,
+        seconds=0.5,
+        training_seconds=0.25,
+        evaluation_seconds=0,
+        resident_bytes=7,
+        device_peak_bytes=0,
+    )
     writer.telemetry("keep", name="best")
 
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from layertie_lab.core.errors import RecordError
-from layertie_lab.records import findings, snapshots
+from layertie_lab.records import findings
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.records.snapshots import SnapshotWriter, link_snapshots, load_snapshot, snapshot_decisions
+from layertie_lab.records.state import snapshots
+from layertie_lab.records.state.snapshots import SnapshotWriter, link_snapshots, load_snapshot, snapshot_decisions
 
 Groups = dict[str, dict[str, torch.Tensor]]
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from layertie_lab.core.errors import StorageError
-from layertie_lab.records import store as store_module
-from layertie_lab.records.store import Store, default_root
+from layertie_lab.records.io import store as store_module
+from layertie_lab.records.io.store import Store, default_root
 
 ARRAYS = {
     "train": np.arange(1_000, dtype=np.uint16),

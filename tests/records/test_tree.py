@@ -14,8 +14,18 @@ from layertie_lab.records.tree import leaving_of, make_branch, moment_name, stor
 
 
 def config(text: Path, **changes: Any) -> RunConfig:
-    defaults = {"corpus": str(text), "layers": 4, "width": 16, "context": 16, "batch_size": 4, "decisions": 30,
-                "evaluation_windows": 4, "evaluate_every": 3, "sample_every": 0, "dropout": 0.1}  # fmt: skip
+    defaults = {
+        "corpus": str(text),
+        "layers": 4,
+        "width": 16,
+        "context": 16,
+        "batch_size": 4,
+        "decisions": 30,
+        "evaluation_windows": 4,
+        "evaluate_every": 3,
+        "sample_every": 0,
+        "dropout": 0.1,
+    }
     return RunConfig.preset("tiny", **(defaults | changes))
 
 
@@ -32,8 +42,11 @@ def trunk(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files(path: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*")
-            if file.is_file() and "branches" not in file.parts}  # fmt: skip
+    return {
+        str(file.relative_to(path)): file.read_bytes()
+        for file in path.rglob("*")
+        if file.is_file() and "branches" not in file.parts
+    }
 
 
 def answer_like(branch: Path, trunk: Path) -> bytes:

@@ -231,9 +231,12 @@ def test_a_silent_hub_is_given_up_within_five_seconds_from_a_cold_start(silent: 
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
         env=environment | {"HF_ENDPOINT": silent, "HF_HOME": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert time.perf_counter() - start < 5
     assert "does not answer" in done.stdout
     assert "pydoc, stdlib" in done.stdout

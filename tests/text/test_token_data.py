@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from layertie_lab.core.config import TextConfig
 from layertie_lab.core.errors import CorpusError
-from layertie_lab.records.store import Store
+from layertie_lab.records.io.store import Store
 from layertie_lab.text import dataset
 from layertie_lab.text.corpora import load_corpus, source_of
 from layertie_lab.text.dataset import TokenData, prepare, store_key, unigram_entropy
@@ -220,7 +220,7 @@ def test_nothing_heavy_is_imported_for_plain_text(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from layertie_lab.core.config import TextConfig\n"
-        "from layertie_lab.records.store import Store\n"
+        "from layertie_lab.records.io.store import Store\n"
         "from layertie_lab.text.dataset import prepare\n"
         f"prepare(TextConfig(), 64, Store({str(tmp_path)!r}))\n"
         "heavy = {'torch', 'datasets', 'transformers', 'tokenizers', 'huggingface_hub', 'pyarrow'} & set(sys.modules)\n"

@@ -127,11 +127,14 @@ def test_bpe_does_not_depend_on_process_or_threads(tmp_path: Path) -> None:
     )
     outputs = {
         subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, check=True, text=True,
+            [sys.executable, "-c", program],
+            capture_output=True,
+            check=True,
+            text=True,
             env=os.environ | {"PYTHONHASHSEED": seed, "RAYON_NUM_THREADS": threads},
         ).stdout
         for seed, threads in (("1", "1"), ("2", "3"))
-    }  # fmt: skip
+    }
     assert len(outputs) == 1
 
 

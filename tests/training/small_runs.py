@@ -23,9 +23,12 @@ VOCABULARY = 20
 def _allowed() -> list[TieConfig]:
     found = []
     for values in itertools.product(
-        ("shared", "owner"), ("clone", "alias"), ("follow", "snapshot"), ("tied", "frozen-random"),
+        ("shared", "owner"),
+        ("clone", "alias"),
+        ("follow", "snapshot"),
+        ("tied", "frozen-random"),
         ("clone", "reset", "keep"),
-    ):  # fmt: skip
+    ):
         ties = TieConfig(*values)  # type: ignore[arg-type]
         try:
             RunConfig(ties=ties)

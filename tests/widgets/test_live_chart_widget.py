@@ -20,9 +20,13 @@ READY = {"kind": "ready"}
 def step_row(step: int) -> dict[str, Any]:
     loss = 9.0 if step == 777 else 2.0 + (step % 13) / 97
     return {
-        "step": step, "decision": (step + 3) // 4, "loss": loss, "perplexity": 2.0, "learning_rate": 1e-3,
+        "step": step,
+        "decision": (step + 3) // 4,
+        "loss": loss,
+        "perplexity": 2.0,
+        "learning_rate": 1e-3,
         "gradient_norm": 1.0,
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture

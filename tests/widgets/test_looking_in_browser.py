@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served("looking_page.py", tmp_path_factory.mktemp("server")) as address:
+    with served(Path(__file__).parent / "looking_page.py", tmp_path_factory.mktemp("server")) as address:
         yield address
 
 
@@ -101,8 +102,12 @@ def focused(at: Look) -> str:
 
 def costs(change: float) -> dict[str, Any]:
     """A picture whose spec is the same for changes between -0.5 and 0.5, since its scale is."""
-    rows = [(1, 0, 0, True, 0.0, 0.0, 0.0), (1, 1, 1, False, change, change, change),
-            (2, 0, 0, False, 0.5, 0.5, 0.5), (2, 1, 1, True, 0.0, 0.0, 0.0)]  # fmt: skip
+    rows = [
+        (1, 0, 0, True, 0.0, 0.0, 0.0),
+        (1, 1, 1, False, change, change, change),
+        (2, 0, 0, False, 0.5, 0.5, 0.5),
+        (2, 1, 1, True, 0.0, 0.0, 0.0),
+    ]
     frame = pl.DataFrame(rows, schema=["layer", "answer", "owner", "present", "change", "low", "high"], orient="row")
     return captioned(cost_matrix(frame, width="container", height=160).to_dict(), "costs")
 
@@ -260,9 +265,12 @@ def test_arrow_keys_go_from_stored_decision_to_stored_decision(moment: Look, con
 def test_buttons_go_one_on_one_back_and_to_the_latest(moment: Look) -> None:
     on, back, now = (
         moment.time.get_by_role("button", name=name, exact=True)
-        for name in ("The stored decision after", "The stored decision before",
-                     "Look at the latest, and move on with the run")
-    )  # fmt: skip
+        for name in (
+            "The stored decision after",
+            "The stored decision before",
+            "Look at the latest, and move on with the run",
+        )
+    )
     assert on.get_attribute("aria-disabled") == "true"
     assert now.get_attribute("data-pressed") == ""
     on.click(force=True)

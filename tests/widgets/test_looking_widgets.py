@@ -96,8 +96,9 @@ def test_other_rows_leave_the_spec_as_it_is_and_another_chart_does_not() -> None
 
 def test_equal_rows_of_two_layers_travel_once_and_unequal_ones_apart() -> None:
     def chart(first: list[dict[str, int]], second: list[dict[str, int]]) -> dict[str, Any]:
-        layers = [{"data": {"values": rows}, "mark": "point", "encoding": {"x": {"field": "x"}}}
-                  for rows in (first, second)]  # fmt: skip
+        layers = [
+            {"data": {"values": rows}, "mark": "point", "encoding": {"x": {"field": "x"}}} for rows in (first, second)
+        ]
         return {"layer": layers}
 
     widget = Pictures()
@@ -188,7 +189,7 @@ def test_an_error_is_shown_beside_its_control_alone(name: str) -> None:
 @pytest.mark.parametrize("name", HEARD)
 def test_the_page_is_told_when_a_choice_is_dealt_with(
     name: str, refused: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     panel, sent = TimePanel(), []
     listen, message, _ = HEARD[name]
     monkeypatch.setattr(panel, "send", lambda content, buffers=None: sent.append(content))
@@ -207,10 +208,22 @@ def test_the_page_is_told_when_a_choice_is_dealt_with(
 
 def test_a_state_is_told_at_once_and_known_to_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     state = {
-        "stored": [0, 4, 8], "decision": 8, "follows": False, "about": "After decision 8.", "source": "8 sequences",
-        "sequences": 0, "pieces": ["To be"], "typed": "To be", "warning": "Short.", "problem": "None.",
-        "others": {"b": "run b"}, "other": "b", "other_stored": [3], "other_decision": 3, "other_problem": "None.",
-    }  # fmt: skip
+        "stored": [0, 4, 8],
+        "decision": 8,
+        "follows": False,
+        "about": "After decision 8.",
+        "source": "8 sequences",
+        "sequences": 0,
+        "pieces": ["To be"],
+        "typed": "To be",
+        "warning": "Short.",
+        "problem": "None.",
+        "others": {"b": "run b"},
+        "other": "b",
+        "other_stored": [3],
+        "other_decision": 3,
+        "other_problem": "None.",
+    }
     panel = TimePanel()
     assert set(state) <= set(panel.keys)
     sent = messages(panel, monkeypatch)
@@ -262,8 +275,10 @@ def test_rows_go_out_in_the_order_of_the_columns(monkeypatch: pytest.MonkeyPatch
     assert [column["number"] for column in table.columns] == [True, False]
     assert table.by == "layer"
     sent = messages(table, monkeypatch)
-    table.set(iter([{"by": "agent", "layer": 2, "more": 1}, {"layer": 0.123456789}, {"by": "you", "layer": math.nan}]),
-              "Three rows.")  # fmt: skip
+    table.set(
+        iter([{"by": "agent", "layer": 2, "more": 1}, {"layer": 0.123456789}, {"by": "you", "layer": math.nan}]),
+        "Three rows.",
+    )
     rows = [[2, "agent"], [0.12346, None], [None, "you"]]
     assert sent == [{"rows": rows, "sentence": "Three rows."}]
     assert {"columns", "rows", "by", "sentence"} <= set(table.keys)
@@ -277,17 +292,26 @@ def test_rows_go_out_in_the_order_of_the_columns(monkeypatch: pytest.MonkeyPatch
 def test_a_text_goes_out_with_its_numbers_and_the_largest_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     text = TokenText("Losses")
     sent = messages(text, monkeypatch)
-    text.set([["a", " "], ["b"]], [[None, -3], [2.5]], [["first", ""], ["third"]], legend="nats", picked=(1, 0),
-             sentence="It is b.")  # fmt: skip
+    text.set(
+        [["a", " "], ["b"]],
+        [[None, -3], [2.5]],
+        [["first", ""], ["third"]],
+        legend="nats",
+        picked=(1, 0),
+        sentence="It is b.",
+    )
     assert sent == [
         {
             "sequences": [
                 {"pieces": ["a", " "], "values": [None, -3.0], "tips": ["first", ""]},
                 {"pieces": ["b"], "values": [2.5], "tips": ["third"]},
             ],
-            "largest": 3.0, "legend": "nats", "picked": [1, 0], "sentence": "It is b.",
+            "largest": 3.0,
+            "legend": "nats",
+            "picked": [1, 0],
+            "sentence": "It is b.",
         }
-    ]  # fmt: skip
+    ]
     assert text.title == "Losses"
     assert {"sequences", "largest", "title", "legend", "picked", "sentence"} <= set(text.keys)
 

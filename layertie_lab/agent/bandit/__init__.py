@@ -1,0 +1,1 @@
+"""What the lab agent reasons with: features of maps, a posterior over their worth, and a planner over whole maps."""

@@ -1,0 +1,90 @@
+"""Simulated annealing over whole maps: the strong baseline without reinforcement learning."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from ...core.config import AgentConfig
+from ...core.decisions import Proposal
+from ...core.keys import RunKey
+from ..protocol import AgentState, Saved, StatelessPolicy, Transition, check_layers, check_reward, check_saved
+from ..rewards.signal import Changes
+from ..schedule import exploration
+
+
+class Annealing(StatelessPolicy):
+    """Walks from map to map by changing one layer's source, and keeps what was not worse, or not much.
+
+    At a layer that stands as in the kept map, another answer is tried with the probability that is also the
+    temperature: linear from `epsilon_start` to `epsilon_floor` over `explore_share` of the budget. The change it
+    brings is accepted if it is positive, else with probability exp(change / (temperature x a typical change)); what is
+    rejected is undone when the layer is asked again. Every change is measured once (Kirkpatrick et al. 1983).
+
+    Args:
+        layers: Depth L.
+        config: Temperatures.
+        level: Whether rewards say how good things are rather than what changed (negative perplexity).
+        detrend: Whether rewards still hold what training gains anyway.
+    """
+
+    name = "annealing"
+
+    def __init__(self, layers: int, config: AgentConfig, *, level: bool = False, detrend: bool = True) -> None:
+        self.layers = layers
+        self._config = config
+        self._changes = Changes(level=level, detrend=detrend)
+        self._kept: list[int | None] = [None] * layers
+        self._square, self._count = 0.0, 0
+
+    def propose(self, state: AgentState, key: RunKey) -> Proposal:
+        """The kept source where another is in force; else a trial, or no change."""
+        kept = self.greedy(state)
+        temperature = exploration(state.decision, state.budget, self._config)
+        if kept != state.present:
+            return state.proposal(kept, epsilon=temperature)
+        draw = key.random(state.decision, "agent")
+        others = [answer for answer in state.legal if answer != kept]
+        if draw.random() >= temperature or not others:
+            return state.proposal(kept, epsilon=temperature)
+        return state.proposal(draw.choice(others), explored=True, epsilon=temperature)
+
+    def greedy(self, state: AgentState) -> int:
+        """The kept source, or the legal one nearest to it."""
+        check_layers(self.layers, state)
+        kept = self._kept[state.layer]
+        return state.nearest(state.present if kept is None else kept)
+
+    def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
+        """Accept or reject what was tried, by whomever."""
+        change = self._changes.of(check_reward(transition))
+        state = transition.state
+        kept = self.greedy(state)
+        self._count += 1
+        self._square += (change * change - self._square) / self._count
+        accepted = transition.choice != kept and self._accepts(change, state, key)
+        self._kept[state.layer] = transition.choice if accepted else kept
+        return {"change": change, "accepted": float(accepted)}
+
+    def _accepts(self, change: float, state: AgentState, key: RunKey) -> bool:
+        if change >= 0:
+            return True
+        scale = exploration(state.decision, state.budget, self._config) * math.sqrt(self._square)
+        return scale > 0 and key.random(state.decision, "learn").random() < math.exp(change / scale)
+
+    def state(self) -> Saved:
+        """The kept map and the size of a typical change."""
+        values = {"policy": self.name, "layers": self.layers, "kept": list(self._kept), "square": self._square}
+        return {}, values | {"count": self._count, "changes": self._changes.state()}
+
+    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Take over what `state` gave.
+
+        Raises:
+            AgentError: Saved for another depth or by another policy.
+        """
+        check_saved(self.name, self.layers, values)
+        self._kept, self._square, self._count = list(values["kept"]), values["square"], values["count"]
+        self._changes.load(values["changes"])

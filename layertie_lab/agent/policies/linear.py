@@ -1,0 +1,199 @@
+"""The lab agent: a linear Thompson sampler over features of whole maps, which plans a pass ahead."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core.config import AgentConfig
+from ...core.decisions import Proposal
+from ...core.keys import RunKey
+from ...core.ties import TieMap
+from ..bandit.features import MapFeatures
+from ..bandit.planner import Planner
+from ..bandit.posterior import LinearPosterior
+from ..protocol import AgentState, Saved, Transition, check_layers, check_reward, check_saved
+from ..rewards.signal import Changes
+from ..schedule import exploration
+
+# Coefficients besides the map's: what a change costs, and what training gains by itself.
+_COSTS = 3
+_DRIFT = 2
+
+
+class LinearThompson:
+    """Learns what a map is worth from the changes of reward that its answers bring.
+
+    Model: the change of worth that a decision brings is the change of the map's features times their weights, plus the
+    cost of a change (any; an owner's own weights given up; a new owner), plus what training gains anyway (constant and
+    fading parts), plus noise. So keeping the present tie brings only the trend. Rewards and features are summed with
+    weights that fade over `memory_passes` passes, which compares each map with the recent past rather than with the
+    last decision: noise of single measurements averages out and slow drifts cancel (the innovations form of an
+    ARIMA(0,1,1) process). All decisions count, whoever took them.
+
+    Acting: once per pass, a draw from the posterior (Thompson sampling; its spread shrinks over `explore_share` of the
+    budget) and the best whole map under it, which the pass then puts into force, layer by layer. Answers given by
+    somebody else on the way change what is best for the layers that follow.
+
+    Args:
+        layers: Depth L.
+        config: Exploration and memory.
+        key: Of the run.
+        level: Whether rewards say how good things are rather than what changed (negative perplexity).
+        name: Under which name it goes.
+    """
+
+    def __init__(
+        self, layers: int, config: AgentConfig, key: RunKey, *, level: bool = False, name: str = "lab"
+    ) -> None:
+        self.name = name
+        self.layers = layers
+        self._config = config
+        self._changes = Changes(level=level, detrend=False)
+        self._features = features = MapFeatures(layers)
+        end = features.size + _COSTS
+        self._costs = slice(features.size, end)
+        groups = features.groups | {"costs": self._costs, "drift": slice(end, end + _DRIFT)}
+        # Relative to the mean square of rewards: the worth of the owners' number, their places and the pooled features
+        # spans the whole map, that of an answer one layer.
+        scales = {"table": 1.0, "count": 10.0 * layers, "position": layers, "jumps": 1.0, "pooled": layers}
+        passes = layers - 1
+        self._posterior = LinearPosterior(groups, scales | {"costs": 1.0, "drift": 1.0}, max(2.0 * passes, 20.0))
+        self._keep = max(0.0, 1 - 1 / (config.memory_passes * passes))
+        self._trace = np.zeros(self._posterior.size)
+        self._traced = 0.0
+        self._rows: list[np.ndarray] = []
+        self._observed: list[float] = []
+        self._weights = self._posterior.mean
+        self._plan = TieMap.all_tied(layers)
+        self._look_ahead(TieMap.all_tied(layers), config.epsilon_start, key.at(0, "learn"))
+
+    def propose(self, state: AgentState, key: RunKey) -> Proposal:
+        """The best answer under this pass's draw; values are the posterior's means, keeping the present tie being 0."""
+        check_layers(self.layers, state)
+        values = self._values(self._weights, state, self._plan)
+        means = self._values(self._posterior.mean, state, self._plan)
+        choice, mean = state.best(values, keep=True), state.best(means, keep=True)
+        return state.proposal(choice, q_values=(means - means[state.present]).tolist(), explored=choice != mean)
+
+    def greedy(self, state: AgentState) -> int:
+        """The layer's answer in the best map that this pass can still reach, under the posterior's mean."""
+        check_layers(self.layers, state)
+        mean = self._posterior.mean
+        plan = self._planner(mean, state.ties).best(self._starts(state.ties, state.layer), first=state.layer)
+        return state.best(self._values(mean, state, plan), keep=True)
+
+    def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
+        """Take in what a decision changed; at the end of a pass, update the posterior and plan the next pass."""
+        change = self._changes.of(check_reward(transition))
+        state, following = transition.state, transition.next_state
+        check_layers(self.layers, state)
+        row = self._row(state, following.ties)
+        error = change - float(row @ self._posterior.mean)
+        self._trace = row + self._keep * self._trace
+        self._traced = change + self._keep * self._traced
+        self._rows.append(self._trace)
+        self._observed.append(self._traced)
+        if following.episode != state.episode or len(self._rows) >= self.layers - 1:
+            seed = key.at(state.decision, "learn")
+            self._posterior.add(np.array(self._rows), np.array(self._observed), seed)
+            self._rows, self._observed = [], []
+            spread = exploration(following.decision, state.budget, self._config)
+            self._look_ahead(following.ties, spread, seed + 1)
+        return {"prediction_error": error, "noise": math.sqrt(self._posterior.noise)}
+
+    def _row(self, state: AgentState, after: TieMap) -> np.ndarray:
+        features, layer = self._features, state.layer
+        row = np.zeros(self._posterior.size)
+        before, now = state.ties[layer], after[layer]
+        if before != now:
+            row[: features.size] = features.vector(after) - features.vector(state.ties)
+            row[self._costs] = 1.0, before == layer, now == layer
+        row[-_DRIFT:] = 1 / self.layers, 1 / (1 + state.decision / self.layers)
+        return row
+
+    def _look_ahead(self, ties: TieMap, spread: float, seed: int) -> None:
+        self._weights = self._posterior.mean + spread * self._posterior.draw(seed)
+        self._plan = self._planner(self._weights, ties).best(self._starts(ties, 1))
+
+    def _values(self, weights: np.ndarray, state: AgentState, plan: TieMap) -> np.ndarray:
+        """Worth of each answer, the layers before as they are and the layers after as planned."""
+        planner = self._planner(weights, state.ties)
+        return planner.answer_values(self._completed(planner, state, plan), state.layer)
+
+    @staticmethod
+    def _completed(planner: Planner, state: AgentState, plan: TieMap) -> TieMap:
+        """The map as it stands up to the layer, and after it as planned."""
+        layer = state.layer
+        rest = plan.sources[layer + 1 :]
+        if plan.sources[:layer] != state.ties.sources[:layer]:
+            # Somebody else answered on the way: what was planned for the rest may no longer be best.
+            start = TieMap((*state.ties.sources[: layer + 1], *rest))
+            rest = planner.best([start], first=layer).sources[layer + 1 :]
+        return TieMap((*state.ties.sources[: layer + 1], *rest))
+
+    def contributions(self, state: AgentState) -> dict[str, list[float]]:
+        """What each group of features gives to the value of each answer, which is their sum.
+
+        Returns:
+            Group of `MapFeatures`, and "changing a tie" -> one number per answer 0 .. layer, in units of reward; 0 for
+            the present source.
+        """
+        check_layers(self.layers, state)
+        mean, layer = self._posterior.mean, state.layer
+        whole = self._completed(self._planner(mean, state.ties), state, self._plan)
+        costs = mean[self._costs]
+        before = self._features.vector(whole)
+        found: dict[str, list[float]] = {name: [] for name in [*self._features.groups, "changing a tie"]}
+        for answer in range(layer + 1):
+            moved = self._features.vector(whole.answer(layer, answer)) - before
+            for name, place in self._features.groups.items():
+                found[name].append(float(mean[place] @ moved[place]))
+            kinds = np.array([1.0, state.present == layer, answer == layer]) * (answer != state.present)
+            found["changing a tie"].append(float(costs @ kinds))
+        return found
+
+    def _starts(self, ties: TieMap, first: int) -> list[TieMap]:
+        head = ties.sources[:first]
+        return [ties, TieMap((*head, *self._plan.sources[first:])), TieMap((*head, *(0,) * (self.layers - first)))]
+
+    def _planner(self, weights: np.ndarray, ties: TieMap) -> Planner:
+        return Planner(self._features, weights[: self._features.size], ties, weights[self._costs])
+
+    def state(self) -> Saved:
+        """The posterior, this pass's draw and plan, and the decisions of this pass so far."""
+        tensors, values = self._posterior.state()
+        size = self._posterior.size
+        tensors |= {
+            "weights": torch.from_numpy(self._weights.copy()),
+            "trace": torch.from_numpy(self._trace.copy()),
+            "rows": torch.from_numpy(np.array(self._rows).reshape(-1, size)),
+        }
+        values |= {
+            "policy": "linear",
+            "layers": self.layers,
+            "plan": list(self._plan),
+            "traced": self._traced,
+            "observed": list(self._observed),
+            "changes": self._changes.state(),
+        }
+        return tensors, values
+
+    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Take over what `state` gave.
+
+        Raises:
+            AgentError: Saved for another depth or by another policy.
+        """
+        check_saved("linear", self.layers, values)
+        self._posterior.load(tensors, values)
+        self._weights = tensors["weights"].numpy().copy()
+        self._trace = tensors["trace"].numpy().copy()
+        self._rows = [row.copy() for row in tensors["rows"].numpy()]
+        self._plan = TieMap(tuple(values["plan"]))
+        self._traced, self._observed = values["traced"], list(values["observed"])
+        self._changes.load(values["changes"])

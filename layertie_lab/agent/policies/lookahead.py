@@ -1,0 +1,40 @@
+"""Greedy one-step look-ahead: try every answer, take the one with the lowest loss."""
+
+from __future__ import annotations
+
+from ...core.decisions import Proposal
+from ...core.errors import AgentError
+from ...core.keys import RunKey
+from ..protocol import AgentState, StatelessPolicy
+
+
+class LookAhead(StatelessPolicy):
+    """Answers with what gives the lowest loss on held-out windows after one decision's steps.
+
+    The trials are the run's (`AgentState.lookahead`), one for each legal answer: expensive, and blind to all that comes
+    later, which is what it is here to show.
+    """
+
+    name = "look-ahead"
+    looks_ahead = True
+
+    def propose(self, state: AgentState, key: RunKey) -> Proposal:
+        """The best answer of one step; values are losses saved against keeping the present tie, nats per token."""
+        gains = self._gains(state)
+        return state.proposal(state.best(gains, keep=True), q_values=gains)
+
+    def greedy(self, state: AgentState) -> int:
+        """The best answer of one step."""
+        return state.best(self._gains(state), keep=True)
+
+    @staticmethod
+    def _gains(state: AgentState) -> list[float]:
+        if state.lookahead is None:
+            raise AgentError(
+                "Expected a run that can try answers out (AgentState.lookahead), but this one cannot.",
+                "Choose another policy.",
+            )
+        wanted = {*state.legal, state.present}
+        losses = {answer: float(state.lookahead(answer)) for answer in wanted}
+        # What is not legal is not tried; nobody looks at its place.
+        return [losses[state.present] - losses.get(answer, losses[state.present]) for answer in range(state.layer + 1)]

@@ -1,0 +1,152 @@
+"""The Q-learner of the paper and of the official code."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...core.config import AgentConfig
+from ...core.decisions import Proposal
+from ...core.errors import AgentError
+from ...core.keys import RunKey
+from ..protocol import AgentState, Saved, Transition, check_layers, check_reward
+
+# The model's own initial weights come from the unaltered seed.
+_STREAM = 0x51A7
+
+
+class QLearner:
+    """One Q-network for all layers, one temporal-difference step per decision.
+
+    State: the tie map as L raw numbers (or scaled, `inputs`). Network: Linear(L, hidden), ReLU, Linear(hidden,
+    L(L+1)/2), of which layer l reads its own slice of length l+1. No replay, no target network (Hay & Wolf, section 3,
+    and the official code).
+    Target: reward + discount x max over a slice at the next state: the slice of the layer just answered
+    (`bootstrap="same-layer"`, official code) or of the layer asked next (`"next-layer"`, the text).
+
+    Args:
+        layers: Depth L.
+        config: Exploration, discount, network and its AdamW settings.
+        key: Of the run; initial weights are drawn from it.
+        name: Under which name it goes.
+    """
+
+    def __init__(self, layers: int, config: AgentConfig, key: RunKey, name: str = "paper") -> None:
+        self.name = name
+        self.layers = layers
+        self._config = config
+        outputs = layers * (layers + 1) // 2
+        generator = torch.Generator().manual_seed(key.at(0, "init") ^ _STREAM)
+        self._parameters = {
+            "first.weight": _uniform((config.hidden, layers), layers, generator),
+            "first.bias": _uniform((config.hidden,), layers, generator),
+            "second.weight": _uniform((outputs, config.hidden), config.hidden, generator),
+            "second.bias": _uniform((outputs,), config.hidden, generator),
+        }
+        self._optimizer = torch.optim.AdamW(
+            list(self._parameters.values()), lr=config.q_learning_rate, weight_decay=config.q_weight_decay
+        )
+
+    def propose(self, state: AgentState, key: RunKey) -> Proposal:
+        """Epsilon-greedy: with probability epsilon a uniform draw over all legal answers."""
+        epsilon = self.epsilon(state.episode)
+        values = self.values(state)
+        draw = key.random(state.decision, "agent")
+        explored = draw.random() < epsilon
+        choice = draw.choice(state.legal) if explored else state.best(values)
+        return state.proposal(choice, q_values=values, explored=explored, epsilon=epsilon)
+
+    def greedy(self, state: AgentState) -> int:
+        """The answer of highest value."""
+        return state.best(self.values(state))
+
+    def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
+        """One step of AdamW on the squared temporal-difference error of the answer that was committed."""
+        reward = check_reward(transition)
+        state, following = transition.state, transition.next_state
+        check_layers(self.layers, state)
+        layer = state.layer if self._config.bootstrap == "same-layer" else following.layer
+        with torch.no_grad():
+            ahead = self._slice(following, layer)
+            # What the rules forbid cannot be looked forward to.
+            allowed = list(following.legal) if layer == following.layer else list(range(layer + 1))
+            target = reward + self._config.discount * ahead[allowed].max()
+        value = self._slice(state, state.layer)[transition.choice]
+        error = target - value
+        loss = error.square()
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimizer.step()
+        found = {"td_error": float(error.detach()), "q_loss": float(loss.detach())}
+        if not all(map(math.isfinite, found.values())):
+            raise AgentError(
+                f"Expected a finite temporal-difference error at decision {state.decision}, but got "
+                f"{found['td_error']} (reward {reward}).",
+                "Clip the reward, or lower q_learning_rate.",
+            )
+        return found
+
+    def epsilon(self, episode: int) -> float:
+        """Probability of a random answer in an episode, counted from 1."""
+        config = self._config
+        return max(config.epsilon_floor, config.epsilon_start * config.epsilon_decay ** (episode - 1))
+
+    @torch.no_grad()
+    def values(self, state: AgentState) -> list[float]:
+        """The value of each answer 0 .. layer."""
+        check_layers(self.layers, state)
+        return self._slice(state, state.layer).tolist()
+
+    def inputs(self, state: AgentState) -> Tensor:
+        """[L] what the network reads: the sources of the tie map, as they are or divided by L - 1; all tied is 0."""
+        scale = 1.0 if self._config.inputs == "raw" else 1 / (self.layers - 1)
+        return torch.tensor([source * scale for source in state.ties])
+
+    def answers(self, inputs: Tensor, layer: int) -> Tensor:
+        """[..., layer + 1] the network's values of a layer's answers, from [..., L] inputs."""
+        p = self._parameters
+        hidden = torch.relu(torch.nn.functional.linear(inputs, p["first.weight"], p["first.bias"]))
+        start = layer * (layer + 1) // 2
+        rows = slice(start, start + layer + 1)
+        return torch.nn.functional.linear(hidden, p["second.weight"][rows], p["second.bias"][rows])
+
+    def _slice(self, state: AgentState, layer: int) -> Tensor:
+        return self.answers(self.inputs(state), layer)
+
+    def state(self) -> Saved:
+        """Weights and the optimizer's moments and counters."""
+        tensors = {name: value.detach().clone() for name, value in self._parameters.items()}
+        for name, parameter in self._parameters.items():
+            for slot, value in self._optimizer.state.get(parameter, {}).items():
+                tensors[f"{name}/{slot}"] = torch.as_tensor(value).clone()
+        return tensors, {"policy": "q-learner", "layers": self.layers}
+
+    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Take over what `state` gave.
+
+        Raises:
+            AgentError: Saved for another depth, another width or by another policy.
+        """
+        for name, parameter in self._parameters.items():
+            if name not in tensors or tensors[name].shape != parameter.shape:
+                found = tuple(tensors[name].shape) if name in tensors else "nothing"
+                raise AgentError(
+                    f"Expected {name} of the Q-network to have shape {tuple(parameter.shape)}, but found {found}.",
+                    "The checkpoint belongs to another depth, another agent.hidden or another policy.",
+                )
+        for name, parameter in self._parameters.items():
+            with torch.no_grad():
+                parameter.copy_(tensors[name])
+            slots = {key.split("/")[1]: value.clone() for key, value in tensors.items() if key.startswith(name + "/")}
+            self._optimizer.state.pop(parameter, None)
+            if slots:
+                self._optimizer.state[parameter] = slots
+
+
+def _uniform(shape: tuple[int, ...], inputs: int, generator: torch.Generator) -> Tensor:
+    """torch's default for Linear: uniform within 1 / sqrt(inputs)."""
+    bound = 1 / math.sqrt(inputs)
+    return torch.empty(shape).uniform_(-bound, bound, generator=generator).requires_grad_()

@@ -1,0 +1,1 @@
+"""What the agent is told: rewards, and what is done to them."""

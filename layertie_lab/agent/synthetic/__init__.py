@@ -1,0 +1,1 @@
+"""Training runs that are none, with a known best map: does an agent learn?"""

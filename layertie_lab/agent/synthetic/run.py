@@ -1,0 +1,143 @@
+"""A training run that is not one: losses come from a landscape whose best map is known."""
+
+from __future__ import annotations
+
+from ...core.config import RunConfig
+from ...core.decisions import Decision, Outcome, Proposal
+from ...core.keys import RunKey
+from ...core.ties import TieMap
+from ..policies.fixed import HumanPolicy
+from ..policies.registry import make_policy
+from ..protocol import AgentState, Policy, Transition
+from ..rewards.kinds import Improvement, Measurement, Reward, make_reward
+from ..schedule import next_layer
+from .landscapes import Landscape
+
+# Steps of a decision in a run's own count.
+_STEPS = 4
+
+
+class SyntheticRun:
+    """Proposes and commits like a session, thousands of decisions a second.
+
+    The loss after decision d is 1 - worth of the map + drift / sqrt(1 + d / 2L) + noise, nats per token.
+
+    Args:
+        landscape: What maps are worth.
+        policy: Who proposes; by default the present tie is proposed.
+        reward: What it is told; by default the improvement of the loss.
+        key: Of all draws.
+        budget: Decisions the run is planned for.
+        start: The first map; by default everything is tied to layer 0.
+    """
+
+    def __init__(
+        self,
+        landscape: Landscape,
+        policy: Policy | None = None,
+        reward: Reward | None = None,
+        *,
+        key: RunKey | None = None,
+        budget: int = 200,
+        start: TieMap | None = None,
+    ) -> None:
+        self.landscape = landscape
+        self.policy: Policy = policy or HumanPolicy()
+        self.key = key or RunKey(0)
+        self.budget = budget
+        self.ties = start or TieMap.all_tied(landscape.layers)
+        self.decision = 0
+        self._reward: Reward = reward or Improvement()
+        self._reward.start(self._measure())
+        self._asked: AgentState | None = None
+        self._proposal: Proposal | None = None
+
+    @classmethod
+    def of(cls, config: RunConfig, landscape: Landscape, start: TieMap | None = None) -> SyntheticRun:
+        """With the agent and the reward of a config, whose depth must be the landscape's."""
+        key = RunKey(config.seed, config.replicate)
+        return cls(landscape, make_policy(config), make_reward(config), key=key, budget=config.decisions, start=start)
+
+    @property
+    def blocks(self) -> TieMap:
+        """The true sharing, which is what the map says."""
+        return self.ties.flattened()
+
+    @property
+    def worth(self) -> float:
+        """Worth of the present map, without noise; the best map's is 1."""
+        return self.landscape.worth(self.ties)
+
+    @property
+    def state(self) -> AgentState:
+        """What the policy is asked next."""
+        layers = self.landscape.layers
+        episode, layer = next_layer(self.decision + 1, layers)
+        share = len(self.ties.independent_layers) / layers
+        return AgentState(
+            self.ties, layer, self.decision + 1, episode, self.budget, trainable_share=share, lookahead=self._try
+        )
+
+    def propose(self) -> Proposal:
+        """The policy's answer for the next layer. Asking again gives the same proposal."""
+        if self._proposal is None:
+            self._asked = self.state
+            self._proposal = self.policy.propose(self._asked, self.key)
+        return self._proposal
+
+    def commit(self, choice: int, by: str = "human") -> Outcome:
+        """Answer for the proposed layer and let the policy learn.
+
+        Raises:
+            TieError: Not a legal answer; nothing has changed.
+        """
+        proposal = self.propose()
+        asked = self._asked
+        assert asked is not None, "a proposal was made from a state"
+        self.ties = self.ties.answer(proposal.layer, choice)
+        decision = Decision(proposal, choice, by, self.decision * _STEPS)
+        self.decision += 1
+        self._proposal = None
+        measured = self._measure()
+        reward = self._reward.value(measured)
+        learning = self.policy.learn(Transition(asked, choice, reward, self.state, by), self.key)
+        return Outcome(
+            decision=decision,
+            ties=self.ties,
+            blocks=self.blocks,
+            reward=reward,
+            reward_loss=measured.loss,
+            train_loss=measured.loss,
+            trainable_parameters=measured.trainable_parameters,
+            claimed_parameters=measured.trainable_parameters,
+            learning=learning,
+        )
+
+    def run(self, decisions: int | None = None) -> list[Outcome]:
+        """Let the policy answer.
+
+        Args:
+            decisions: How many; default what is left of the budget.
+        """
+        left = self.budget - self.decision if decisions is None else decisions
+        return [self.commit(self.propose().choice, by="agent") for _ in range(left)]
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _measure(self) -> Measurement:
+        layers = self.landscape.layers
+        noise = self.landscape.noise
+        loss = self._expected_loss(self.ties, self.decision)
+        if noise:
+            loss += noise * self.key.random(self.decision, "reward").gauss(0, 1)
+        owners = len(self.ties.independent_layers)
+        return Measurement(loss, self.decision * _STEPS, self.decision, owners, layers)
+
+    def _expected_loss(self, ties: TieMap, decision: int) -> float:
+        landscape = self.landscape
+        return 1 - landscape.worth(ties) + landscape.drift * (1 + decision / (2 * landscape.layers)) ** -0.5
+
+    def _try(self, answer: int) -> float:
+        layer = next_layer(self.decision + 1, self.landscape.layers)[1]
+        return self._expected_loss(self.ties.answer(layer, answer), self.decision + 1)

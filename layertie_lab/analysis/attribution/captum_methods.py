@@ -1,0 +1,112 @@
+"""captum's methods at one layer: integrated gradients, ablation of its update, DeepLift.
+
+Each gives [2] in float64 for one sequence [1, time, width]: what passes by the layer, and its update's share. captum is
+imported in the functions: it takes a second and a half, which similarity, memory and skipping need not wait for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from ..capture import hooked
+from .targets import Objective
+
+
+class Split(nn.Module):
+    """A point in the forward pass where a layer's input and update are two tensors, for captum to attribute to.
+
+    `split.on(layer)` puts it there; remove the handle afterwards.
+    """
+
+    def forward(self, before: Tensor, update: Tensor) -> tuple[Tensor, Tensor]:
+        # The layer reads `before` too; a view of its own keeps that path out of the gradient of what passes by.
+        return before.view_as(before), update.view_as(update)
+
+    def on(self, layer: nn.Module) -> RemovableHandle:
+        """Let the output of a layer pass through here."""
+
+        def hook(layer: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
+            before, update = self(arguments[0], output - arguments[0])
+            return before + update
+
+        return layer.register_forward_hook(hook)
+
+
+class Explained(nn.Module):
+    """The loss as a module, x [batch, time, width] and targets to [batch]: what captum's DeepLift puts its hooks on."""
+
+    def __init__(self, model: nn.Module, split: Split, objective: Objective) -> None:
+        super().__init__()
+        self.model, self.split, self.objective = model, split, objective
+
+    def forward(self, x: Tensor, targets: Tensor) -> Tensor:
+        return self.objective(self.model, x, targets)
+
+
+def integrated_gradients(
+    model: nn.Module, layer: nn.Module, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
+) -> Tensor:
+    """Along the straight line from the layer's input and update on the baseline to those on the text."""
+    from captum.attr import LayerIntegratedGradients
+
+    split = Split()
+    with hooked([split.on(layer)]):
+        found: Any = LayerIntegratedGradients(lambda x, targets: objective(model, x, targets), split).attribute(
+            x, baselines=start, additional_forward_args=(targets,), n_steps=steps, method="gausslegendre"
+        )
+    return _sums(found)
+
+
+@torch.no_grad()
+def feature_ablation(
+    model: nn.Module, layer: nn.Module, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
+) -> Tensor:
+    """The loss minus the loss with the layer's update as it is on the baseline, the whole update being one feature."""
+    from captum.attr import LayerFeatureAblation
+
+    update, seen = _Update(), []
+    with hooked([update.on(layer)]):
+        with hooked([update.register_forward_hook(lambda module, arguments, output: seen.append(output))]):
+            objective(model, start, targets)
+        found: Any = LayerFeatureAblation(lambda x, targets: objective(model, x, targets), update).attribute(
+            x, layer_baselines=seen[0], additional_forward_args=(targets,), layer_mask=torch.zeros_like(seen[0]).long()
+        )
+    # Every number of a feature is given the feature's value.
+    return torch.stack([found.new_tensor(torch.nan), found.flatten()[0]]).to("cpu", torch.float64)
+
+
+def deeplift(
+    model: nn.Module, layer: nn.Module, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
+) -> Tensor:
+    """DeepLift by captum's rules, which know modules: functions without one (GELU, attention, LayerNorm) count as
+    linear, with their gradient on the text. Measured at 12 x 64 after 300 steps: of a loss difference of .85 nats per
+    token from the zero baseline it misses .79 to .80, from the mean 1.65 to 1.67 of 1.71, from pad .41 to .47 of .49.
+    """
+    from captum.attr import LayerDeepLift
+
+    split = Split()
+    explained = Explained(model, split, objective)
+    with hooked([split.on(layer)]):
+        found: Any = LayerDeepLift(explained, split).attribute(x, baselines=start, additional_forward_args=(targets,))
+    return _sums(found)
+
+
+class _Update(nn.Module):
+    """As `Split`, of the update alone."""
+
+    def forward(self, update: Tensor) -> Tensor:
+        return update
+
+    def on(self, layer: nn.Module) -> RemovableHandle:
+        def hook(layer: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
+            return arguments[0] + self(output - arguments[0])
+
+        return layer.register_forward_hook(hook)
+
+
+def _sums(found: tuple[Tensor, Tensor]) -> Tensor:
+    return torch.stack([part.detach().to("cpu", torch.float64).sum() for part in found])

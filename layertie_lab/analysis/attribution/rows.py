@@ -1,0 +1,42 @@
+"""Rows of the frames of attribution: one layer, one method, its value with an interval where there can be one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ...core.errors import AnalysisError
+from ..statistics.intervals import mean_interval
+from .targets import Target
+
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "method": pl.String, "layer": pl.Int64, "owner": pl.Int64, "value": pl.Float64, "low": pl.Float64,
+    "high": pl.Float64, "unit": pl.String, "sequences": pl.Int64, "completeness_error": pl.Float64,
+    "baseline": pl.String, "total": pl.Float64, "neighbour": pl.Int64, "target_sequence": pl.Int64,
+    "target_position": pl.Int64,
+}  # fmt: skip
+"""Columns of `attribution` and `replacement`. neighbour: the layer whose block stood in (methods replaced-...);
+target_sequence, target_position: the token whose loss is explained; null: the mean loss of all tokens."""
+
+
+def row(
+    method: str, layer: int, owner: int, samples: NDArray[np.float64], unit: str, level: float, target: Target | None
+) -> dict[str, Any]:
+    """The row of a layer from its value on each sequence, [sequences].
+
+    Raises:
+        AnalysisError: Fewer than two sequences (but for one token's loss, which has no interval), or not finite.
+    """
+    found: dict[str, Any] = {"method": method, "layer": layer, "owner": owner, "unit": unit, "sequences": len(samples)}
+    if target is None:
+        estimate = mean_interval(samples, level)
+        return found | {"value": float(estimate.value), "low": float(estimate.low), "high": float(estimate.high)}
+    if not np.isfinite(samples).all():
+        raise AnalysisError(
+            f"Expected a finite value of {method} at layer {layer}, but got {samples[0]}.",
+            "The model has diverged; look at an earlier moment.",
+        )
+    return found | {"value": float(samples[0]), "target_sequence": target.sequence, "target_position": target.position}

@@ -1,0 +1,1 @@
+"""Bytes of a training step: by component, and at its fullest."""

@@ -1,0 +1,1 @@
+"""How alike layers are: what passes them, what they do, what they hold."""

@@ -1,0 +1,1 @@
+"""Did it matter? Branches, paired runs, interim analyses, verdicts and their words."""

@@ -1,0 +1,284 @@
+"""Twins: two futures of one moment that differ in one answer, trained on common random numbers and compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.decisions import Decision
+from ..core.errors import ConfigError, CorpusError, DivergedError
+from ..core.ties import TieMap
+from ..models.counts import trainable_parameters
+from ..session.evaluator import Readings
+from ..session.session import Session
+from ..text.batches import windows
+from ..training.evaluation import standard_error
+from .branch import TAIL, Branch, TwinPlan, check_moment
+
+Tick = Callable[[int], object]
+"""Called with the optimizer steps of both branches so far."""
+
+
+@dataclass(frozen=True)
+class Twin:
+    """What came of one branch.
+
+    Args:
+        answer: The answer it began with.
+        losses: Held-out loss at each of the plan's marks, nats per token; on `TwinPlan.windows` windows at its full
+            marks, on `curve_windows` at the others.
+        metrics: Name -> value at the horizon (`core.statements.METRICS`): what the plan asks for, and what is free.
+        ties: The tie map at the horizon.
+        decisions: All that was answered, the first one included.
+    """
+
+    answer: int
+    losses: tuple[float, ...]
+    metrics: dict[str, float]
+    ties: TieMap
+    decisions: tuple[Decision, ...]
+
+    def metric(self, name: str) -> float:
+        """One of the metrics.
+
+        Raises:
+            ConfigError: It was not asked for.
+        """
+        if name not in self.metrics:
+            raise ConfigError(
+                f"Expected a metric that was measured ({', '.join(self.metrics)}), but got {name!r}.",
+                "Name it among the plan's metrics.",
+            )
+        return self.metrics[name]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One replicate: both branches, and how they differ: as answered minus as proposed, so below 0 favours the answer.
+
+    Args:
+        plan: What was asked.
+        seed: The run's seed.
+        replicate: Whose random numbers both branches drew.
+        decision: The decision that was answered, counted from 1.
+        layer: The layer it was about.
+        step: Optimizer steps done at the fork.
+        proposed: The branch with the agent's answer.
+        answered: The branch with the other one.
+        windows: Held-out sequences per evaluation, the same for both.
+        errors: Standard error over windows of the difference at each mark, nats per token: the evaluation's own error,
+            to be held against the spread over replicates.
+        metric_errors: The same of the metrics that are losses on windows.
+        threads: CPU threads; results are equal bit for bit at equal threads.
+    """
+
+    plan: TwinPlan
+    seed: int
+    replicate: int
+    decision: int
+    layer: int
+    step: int
+    proposed: Twin
+    answered: Twin
+    windows: int
+    errors: tuple[float, ...]
+    metric_errors: dict[str, float]
+    threads: int
+
+    @property
+    def differences(self) -> tuple[float, ...]:
+        """Held-out loss as answered minus as proposed at each of the plan's marks, nats per token."""
+        return tuple(a - p for a, p in zip(self.answered.losses, self.proposed.losses, strict=True))
+
+    def difference(self, name: str = "last") -> float:
+        """A metric as answered minus as proposed."""
+        return self.answered.metric(name) - self.proposed.metric(name)
+
+    @property
+    def held_common(self) -> str:
+        """What both branches have in common, as a sentence's object."""
+        return (
+            f"weights, moments and agent at the fork, batches, dropout masks and the agent's draws of replicate "
+            f"{self.replicate}, and {self.windows} {self.plan.split} windows"
+        )
+
+
+def train_pair(
+    moment: Session,
+    answer: int,
+    plan: TwinPlan,
+    replicate: int,
+    *,
+    proposed: int | None = None,
+    interleaved: bool = False,
+    tick: Tick | None = None,
+) -> Pair:
+    """Both futures of a moment in one replicate: as proposed, and as answered.
+
+    The two are equal in all but the answer for the layer at hand: weights, moments, agent, batches, dropout, the
+    agent's draws, evaluation windows. Once their maps or weights differ, what an agent that goes on sees differs too,
+    and that is part of what is compared (`TwinPlan.after`).
+
+    Args:
+        moment: A session at a proposal, which is left as it is (only asked for its proposal).
+        answer: The other answer; the proposed one again gives equal twins, bit for bit.
+        plan: Horizon, what happens after the fork, evaluations.
+        replicate: Names the random numbers from the fork on; the moment's own gives what the run itself will draw.
+        proposed: The answer to compare with, in place of the agent's proposal.
+        interleaved: Train both step by step in turn, rather than one after the other; the result is the same.
+        tick: Told after every step; what it raises ends the call.
+
+    Raises:
+        TieError: An answer that is not legal.
+        ConfigError: A bad replicate, no such split, recorded answers that do not fit, or batches that were handed in.
+        LayertieError: A decision is under way.
+        DivergedError: The loss of a branch is no longer finite; the message says of which.
+    """
+    check_moment(moment)
+    proposal = moment.propose()
+    first = proposal.choice if proposed is None else proposed
+    check_twins(moment, (first, answer), plan)
+    windows = _Windows.of(moment, plan)
+    names = ("as proposed", "as answered")
+    futures = [
+        _Future(Branch(moment, choice, plan, replicate), windows, f"{name} ({choice})")
+        for choice, name in zip((first, answer), names, strict=True)
+    ]
+    for turn in range(2 * plan.horizon):
+        futures[turn % 2 if interleaved else turn // plan.horizon].step()
+        if tick is not None:
+            tick(turn + 1)
+    one, other = futures
+    gaps = [b - a for a, b in zip(one.curve, other.curve, strict=True)]
+    errors = {"last": standard_error(gaps[-1])}
+    if "last-five" in plan.metrics:
+        errors["last-five"] = standard_error(torch.stack(gaps[1:][-TAIL:]).mean(0))
+    if "averaged" in plan.metrics:
+        errors["averaged"] = standard_error(other.averaged() - one.averaged())
+    if "probe" in plan.metrics:
+        errors["probe"] = standard_error(other.probed() - one.probed())
+    return Pair(
+        plan=plan,
+        seed=moment.key.seed,
+        replicate=replicate,
+        decision=proposal.decision,
+        layer=proposal.layer,
+        step=moment.step,
+        proposed=one.twin(first),
+        answered=other.twin(answer),
+        windows=len(windows.full),
+        errors=tuple(map(standard_error, gaps)),
+        metric_errors=errors,
+        threads=torch.get_num_threads(),
+    )
+
+
+def check_twins(moment: Session, answers: Iterable[int], plan: TwinPlan) -> None:
+    """Refuse what `train_pair` could not do, before the effort.
+
+    Raises:
+        LayertieError: As `train_pair`, but for a loss that is no longer finite.
+    """
+    check_moment(moment)
+    layer = moment.propose().layer
+    for answer in answers:
+        moment.ties.answer(layer, answer)
+    plan.check_answers(moment)
+    _Windows.of(moment, plan)
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """What both branches are evaluated on, [count, context + 1] each.
+
+    Args:
+        full: At the marks that count.
+        curve: At the others.
+        probe: The probe's text; None without one.
+    """
+
+    full: Tensor
+    curve: Tensor
+    probe: Tensor | None
+
+    @classmethod
+    def of(cls, moment: Session, plan: TwinPlan) -> _Windows:
+        readings = Readings(moment.parts, moment.meter)
+        full = readings.windows(plan.split, plan.windows)
+        curve = readings.windows(plan.split, min(plan.curve_windows, len(full)))
+        probe = probe_windows(moment, plan.probe) if "probe" in plan.metrics else None
+        return cls(full, curve, probe)
+
+
+def probe_windows(moment: Session, text: str) -> Tensor:
+    """A text as sequences of the run's tokens, [count, context + 1]; what does not fill a sequence at its end is cut.
+
+    Raises:
+        CorpusError: Characters that the tokenizer does not know, or fewer tokens than a sequence has.
+    """
+    context = moment.config.model.context
+    tokens = np.asarray(moment.data.tokenizer.encode(text))
+    if len(tokens) <= context:
+        raise CorpusError(
+            f"Expected a probe of at least {context + 1} tokens, but got {len(tokens)}.", "Give a longer text."
+        )
+    return windows(tokens, context, (len(tokens) - 1) // context)
+
+
+class _Future:
+    """A branch and its losses so far, evaluated at the plan's marks."""
+
+    def __init__(self, branch: Branch, windows: _Windows, name: str) -> None:
+        self.branch, self._windows, self._name = branch, windows, name
+        self._marks, self._full = set(branch.plan.marks), branch.plan.full_marks
+        self.curve: list[Tensor] = [branch.losses(windows.curve)]
+        self._averaged: Tensor | None = None
+        self._probed: Tensor | None = None
+
+    def step(self) -> None:
+        """One optimizer step, and an evaluation where one is due."""
+        try:
+            self.branch.advance()
+        except DivergedError as error:
+            raise DivergedError(f"In the branch {self._name}: {error.message}", error.remedy) from None
+        if self.branch.steps in self._marks:
+            whole = self.branch.steps in self._full
+            self.curve.append(self.branch.losses(self._windows.full if whole else self._windows.curve))
+
+    def averaged(self) -> Tensor:
+        """Losses of the averaged weights, [windows]."""
+        if self._averaged is None:
+            self._averaged = self.branch.losses(self._windows.full, averaged=True)
+        return self._averaged
+
+    def probed(self) -> Tensor:
+        """Losses on the probe's text, [sequences]."""
+        assert self._windows.probe is not None, "the plan asks for the probe"
+        if self._probed is None:
+            self._probed = self.branch.losses(self._windows.probe)
+        return self._probed
+
+    def twin(self, answer: int) -> Twin:
+        """What came of it."""
+        session, asked = self.branch.session, self.branch.plan.metrics
+        losses = tuple(float(losses.mean()) for losses in self.curve)
+        metrics = {
+            "last": losses[-1],
+            "perplexity": math.exp(min(losses[-1], 80.0)),
+            "train-loss": self.branch.train_loss,
+            "trainable_parameters": float(trainable_parameters(session.model)),
+            "memory": float(sum(Readings(session.parts, session.meter).memory().values())),
+        }
+        if "last-five" in asked:
+            tail = losses[1:][-TAIL:]
+            metrics["last-five"] = sum(tail) / len(tail)
+        if "averaged" in asked:
+            metrics["averaged"] = float(self.averaged().mean())
+        if "probe" in asked:
+            metrics["probe"] = float(self.probed().mean())
+        return Twin(answer, losses, metrics, session.ties, tuple(self.branch.decisions))

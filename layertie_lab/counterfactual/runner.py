@@ -1,0 +1,301 @@
+"""Replicates of twins in worker processes: they are kept as they finish, and can be cancelled and gone on with."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Literal, cast
+
+from ..core.errors import ConfigError, LayertieError, WorkerError
+from ..records.studies import StudyFolder, in_order
+from ..workers.link import describe_exit
+
+TURN = 0.2
+"""Seconds between two words on the progress."""
+
+State = Literal["ready", "running", "done", "cancelled", "failed"]
+
+
+@dataclass(frozen=True)
+class StudyProgress:
+    """How far a study is.
+
+    Args:
+        state: done: all replicates that were wanted have come. failed: see `error`.
+        replicates: Finished, without a gap from the first on.
+        wanted: At most so many.
+        steps: Optimizer steps so far, those of earlier calls too.
+        steps_wanted: Of all replicates that are wanted.
+        seconds: Since this call began.
+        seconds_left: Until all that is wanted has come; None if nobody can tell yet.
+        seconds_per_pair: Mean time of a replicate in its process; None before the first.
+        error: What ended it, as a sentence.
+    """
+
+    state: State = "ready"
+    replicates: int = 0
+    wanted: int = 0
+    steps: int = 0
+    steps_wanted: int = 0
+    seconds: float = 0.0
+    seconds_left: float | None = None
+    seconds_per_pair: float | None = None
+    error: str = ""
+
+    @property
+    def share(self) -> float:
+        """How much is done, 0 to 1."""
+        return self.steps / self.steps_wanted if self.steps_wanted else 0.0
+
+
+@dataclass(eq=False)
+class _Child:
+    """A process that trains twins, and which replicate it is at."""
+
+    process: subprocess.Popen[str]
+    number: int | None = None
+    steps: int = 0
+    ready: bool = False
+    gone: bool = False
+
+
+@dataclass
+class _Crew:
+    """What the thread of a runner works with; apart from it, so that the thread does not keep the runner."""
+
+    folder: StudyFolder
+    threads: int
+    heard: SimpleQueue[tuple[_Child, dict[str, Any] | None]] = field(default_factory=SimpleQueue)
+    children: list[_Child] = field(default_factory=list)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def hire(self) -> None:
+        root = str(Path(__file__).parents[2])
+        paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+        # One thread must not wait for others by spinning, whatever the cores have to do besides.
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "layertie_lab.counterfactual.replicates",
+                str(self.folder.path),
+                str(self.threads),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": str(self.threads)},
+            start_new_session=True,
+        )
+        child = _Child(process)
+        self.children.append(child)
+        threading.Thread(target=_hear, args=(child, self.heard), name="layertie twins: child", daemon=True).start()
+
+    def give(self, child: _Child, number: int) -> None:
+        child.number, child.steps = number, 0
+        with contextlib.suppress(OSError):  # it is gone, which the one who listens to it says
+            cast(Any, child.process.stdin).write(f"{number}\n")
+
+    def dismiss(self) -> None:
+        for child in self.children:
+            child.process.kill()
+        for child in self.children:
+            child.process.wait()
+            for pipe in (child.process.stdin, child.process.stdout):
+                with contextlib.suppress(OSError, ValueError):
+                    cast(Any, pipe).close()
+
+
+def _hear(child: _Child, heard: SimpleQueue[tuple[_Child, dict[str, Any] | None]]) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        for line in cast(Any, child.process.stdout):
+            heard.put((child, json.loads(line)))
+    heard.put((child, None))
+
+
+class StudyRunner:
+    """Runs the replicates of a study that are still missing.
+
+    Args:
+        folder: The study.
+        workers: Processes at a time; 0 = one per core, but no more than replicates.
+        on_change: Called with the progress from another thread, at most five times a second and at every replicate.
+        should_stop: Asked after every replicate with those that have come, without a gap from the first on
+            (`records.studies`): True ends the study, as a plan of looks does once it has a verdict.
+
+    Raises:
+        ConfigError: A negative number of workers.
+
+    A replicate that is under way when the study is cancelled, or killed, is done again; the finished ones are kept, and
+    give the same verdict as if nothing had happened: each depends on its number alone.
+    """
+
+    def __init__(
+        self,
+        folder: StudyFolder,
+        *,
+        workers: int = 0,
+        on_change: Callable[[StudyProgress], object] | None = None,
+        should_stop: Callable[[list[dict[str, Any]]], bool] | None = None,
+    ) -> None:
+        if workers < 0:
+            raise ConfigError(f"Expected 0 processes or more, but got {workers}.", "0 is one per core.")
+        self.folder = folder
+        self.progress = StudyProgress(wanted=folder.statement.replicates)
+        self._workers = min(workers or os.cpu_count() or 1, folder.statement.replicates)
+        self._on_change, self._should_stop = on_change, should_stop
+        self._crew: _Crew | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, or go on.
+
+        Raises:
+            RecordError: Somebody else is at it.
+            LayertieError: It has been started already.
+        """
+        if self._thread is not None:
+            raise LayertieError("Expected a runner that has not been started yet.", "Make another one to go on.")
+        lock = self.folder.lock()
+        self._crew = _Crew(self.folder, self.folder.statement.threads)
+        self.progress = replace(self.progress, state="running")
+        self._thread = threading.Thread(target=self._run, args=(self._crew, lock), name="layertie twins", daemon=True)
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """End it within a moment; what has finished is kept. Harmless when it has ended."""
+        if self._crew is not None:
+            self._crew.cancelled.set()
+
+    def wait(self, timeout: float | None = None) -> StudyProgress:
+        """Wait for its end.
+
+        Args:
+            timeout: Seconds; the progress then says "running".
+
+        Returns:
+            The progress.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while self._thread is not None and self._thread.is_alive():
+            left = TURN if end is None else min(TURN, end - time.monotonic())
+            if left <= 0:
+                break
+            # In short turns: Ctrl-C does not wake the main thread from a long wait once polars is imported.
+            self._thread.join(left)
+        return self.progress
+
+    def _run(self, crew: _Crew, lock: Any) -> None:
+        state: State = "failed"
+        error = ""
+        try:
+            state = self._work(crew)
+        except LayertieError as found:
+            error = str(found)
+        except Exception as found:
+            error = f"The study stopped: {type(found).__name__}: {found}"
+        finally:
+            crew.dismiss()
+            lock.release()
+            self._tell(replace(self.progress, state=state, error=error, seconds_left=None))
+
+    def _work(self, crew: _Crew) -> State:
+        stated, began = self.folder.statement, time.monotonic()
+        known = {values["replicate"]: values for values in self.folder.replicates()}
+        before = len(known)
+        missing = [number for number in stated.numbers if number not in known]
+        if not missing or self._is_enough(known):
+            self._tell(self._measure(known, crew, before, began))
+            return "done"
+        for _ in range(min(self._workers, len(missing))):
+            crew.hire()
+        told = 0.0
+        while True:
+            if crew.cancelled.is_set():
+                return "cancelled"
+            with contextlib.suppress(Empty):
+                child, message = crew.heard.get(timeout=TURN)
+                came = self._take(child, message, crew, missing, known)
+                if came and (self._is_enough(known) or not (missing or self._busy(crew))):
+                    self._tell(self._measure(known, crew, before, began))
+                    return "done"
+                if not came and time.monotonic() - told < TURN:
+                    continue
+            told = time.monotonic()
+            self._tell(self._measure(known, crew, before, began))
+
+    def _take(
+        self, child: _Child, message: dict[str, Any] | None, crew: _Crew, missing: list[int], known: dict[int, Any]
+    ) -> bool:
+        """Act on what a child said; whether a replicate has come."""
+        if message is None:
+            child.gone = True
+            status = child.process.wait()
+            raise WorkerError(
+                f"Expected the twins' process to go on, but it ended ({describe_exit(status)}) {self._place(child)}.",
+                "Go on with the study: the finished replicates are kept.",
+            )
+        if "error" in message:
+            raise WorkerError(message["error"])
+        came = "done" in message
+        if came:
+            values = message["done"]
+            self.folder.append(values)
+            known[values["replicate"]] = values
+            child.number, child.steps = None, 0
+            if "error" in values:
+                raise LayertieError(f"Replicate {values['replicate']}: {values['error']}")
+        elif "steps" in message:
+            child.steps = message["steps"]
+        if (came or "ready" in message) and missing:
+            crew.give(child, missing.pop(0))
+        return came
+
+    def _place(self, child: _Child) -> str:
+        if child.number is None:
+            return "before its first replicate"
+        return f"in replicate {child.number - self.folder.statement.first_replicate + 1}"
+
+    @staticmethod
+    def _busy(crew: _Crew) -> bool:
+        return any(child.number is not None for child in crew.children)
+
+    def _is_enough(self, known: dict[int, Any]) -> bool:
+        came = in_order(list(known.values()), self.folder.statement)
+        return len(came) == self.folder.statement.replicates or (
+            self._should_stop is not None and bool(came) and self._should_stop(came)
+        )
+
+    def _measure(self, known: dict[int, Any], crew: _Crew, before: int, began: float) -> StudyProgress:
+        stated, seconds = self.folder.statement, time.monotonic() - began
+        each = 2 * stated.horizon
+        under_way = sum(child.steps for child in crew.children)
+        steps, wanted = len(known) * each + under_way, stated.replicates * each
+        made = steps - before * each
+        times = [values["seconds"] for values in known.values() if "seconds" in values]
+        return StudyProgress(
+            state="running",
+            replicates=len(in_order(list(known.values()), stated)),
+            wanted=stated.replicates,
+            steps=steps,
+            steps_wanted=wanted,
+            seconds=seconds,
+            seconds_left=(wanted - steps) * seconds / made if made > 0 else None,
+            seconds_per_pair=sum(times) / len(times) if times else None,
+        )
+
+    def _tell(self, progress: StudyProgress) -> None:
+        self.progress = progress
+        if self._on_change is not None:
+            self._on_change(progress)

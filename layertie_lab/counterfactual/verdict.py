@@ -1,0 +1,279 @@
+"""A hypothesis stated before, the differences that came, and the verdict between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..analysis.statistics.intervals import Estimate
+from ..analysis.statistics.paired import PairedDifference, SignFlip, holm, paired_difference, sign_flip
+from ..core.errors import AnalysisError
+from .interim import LookPlan, Plan
+
+Outcome = Literal["better", "worse", "no difference that matters", "not decided yet", "identical"]
+OUTCOMES: tuple[Outcome, ...] = ("better", "worse", "no difference that matters", "not decided yet", "identical")
+COMMON = ("batches", "dropout masks", "evaluation windows", "the agent's draws")
+"""What twins share unless it is said otherwise."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What a person states before the replicates run. Plain values only, so that it can be written down and hashed."""
+
+    statement: str
+    """In the person's words; the verdict quotes it. "" is for exploratory comparisons only."""
+    horizon: int
+    """Optimizer steps after the fork at which the metric is compared, 1 or more."""
+    expected: Literal["better", "worse", "no difference that matters"] = "better"
+    """What the answered branch is expected to be, against the proposed one."""
+    metric: str = "held-out loss"
+    unit: str = "nats"
+    lower_is_better: bool = True
+    smallest_difference: float = 0.003
+    """Half the equivalence band, in the metric's unit: smaller differences do not matter. The default is for losses."""
+    primary: bool = True
+    """False for a comparison that was not stated before, or at another horizon: exploratory, and labelled so."""
+    plan: Plan = field(default_factory=LookPlan)
+    steps_per_decision: int = 0
+    """k, the steps in the agent's own reward window; 0 where there is no agent."""
+    common: tuple[str, ...] = COMMON
+    """What was held common within a pair."""
+    afterwards: str = "continue, layer locked"
+    """What happens after the fork."""
+    compared: str = "as answered minus as proposed"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "common", tuple(self.common))
+        if self.primary and not self.statement.strip():
+            raise AnalysisError(
+                "Expected a statement, but got none.",
+                "Say in a sentence what you expect, or make the comparison an exploratory one.",
+            )
+        if self.horizon < 1:
+            raise AnalysisError(
+                f"Expected a horizon of at least 1 step, but got {self.horizon}.",
+                "At horizon 0 both branches are the same model: choose 50 or 100 steps.",
+            )
+        if not (np.isfinite(self.smallest_difference) and self.smallest_difference >= 0):
+            raise AnalysisError(
+                f"Expected a smallest difference that matters of 0 or more, but got {self.smallest_difference}.",
+                "Use .003 for a loss in nats.",
+            )
+        if self.expected not in OUTCOMES[:3]:
+            raise AnalysisError(
+                f"Expected one of {', '.join(OUTCOMES[:3])}, but got {self.expected!r}.", "Choose one of them."
+            )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the differences say about a hypothesis; in words by `sentences.sentence_of`.
+
+    Args:
+        hypothesis: As stated.
+        outcome: One of `OUTCOMES`.
+        difference: The differences up to the look that decided, or the last one reached.
+        interval: At that look's level; None without spread.
+        further: More replicates that would decide if estimate and spread stayed; None if decided, or beyond 10,000.
+        within_plan: Whether the plan still has a look where that would happen.
+        p_difference: Of the whole plan, against no difference; at most the plan's `total` where the rule rejects.
+        p_equivalence: Of the whole plan, against a difference that matters (two one-sided tests, doubled, for the
+            band is held against the whole interval).
+        cross_check: Sign-flip test at the look, from R = 6.
+        warnings: Sentences a reader has to know.
+        family: Hypotheses it was corrected for; 1 if not.
+    """
+
+    hypothesis: Hypothesis
+    outcome: Outcome
+    difference: PairedDifference
+    interval: Estimate | None
+    further: int | None
+    within_plan: bool
+    p_difference: float
+    p_equivalence: float
+    cross_check: SignFlip | None
+    warnings: tuple[str, ...]
+    family: int = 1
+
+    @property
+    def replicates(self) -> int:
+        """R at the look."""
+        return self.difference.replicates
+
+    @property
+    def decided(self) -> bool:
+        """Whether the replicates may stop."""
+        return self.outcome != "not decided yet"
+
+    @property
+    def as_expected(self) -> bool | None:
+        """Whether it is what the hypothesis expected; None while undecided and for exploratory comparisons."""
+        if not self.decided or not self.hypothesis.primary:
+            return None
+        found = "no difference that matters" if self.outcome == "identical" else self.outcome
+        return found == self.hypothesis.expected
+
+
+def classify(value: ArrayLike, margin: ArrayLike, smallest_difference: float) -> NDArray[np.int8]:
+    """The rule, element by element: 2 if the interval lies inside the band, else the sign of the value if it leaves
+    out 0, else 0 for undecided.
+
+    Equivalence by an interval inside the band (Schuirmann 1987), at the interval's full level, goes before: a
+    difference can be certain and still too small to matter.
+
+    Args:
+        value: (...) estimates.
+        margin: (...) half the widths of their intervals.
+        smallest_difference: Half the width of the band, 0 for none.
+    """
+    distance, margin = np.abs(value), np.asarray(margin)
+    sign = np.where(distance > margin, np.sign(value), 0)
+    return np.where(distance + margin < smallest_difference, 2, sign).astype(np.int8)
+
+
+def outcome_of(code: int, lower_is_better: bool) -> Outcome:
+    """The outcome for one code of `classify`."""
+    if code in (0, 2):
+        return "no difference that matters" if code else "not decided yet"
+    return "better" if (code < 0) == lower_is_better else "worse"
+
+
+def further_replicates(difference: PairedDifference, smallest_difference: float, plan: Plan) -> tuple[int | None, bool]:
+    """How many more replicates would decide if estimate and spread stayed as they are, and whether the plan has them.
+
+    The first R' > R among the plan's later looks, and beyond its last look among all numbers at the last look's level,
+    where `classify(mean, margin(s, R'))` decides; (None, False) if none up to 10,000 does.
+    """
+    ahead = plan.ahead(difference.replicates)
+    decides = classify(difference.value, plan.margin(difference.spread, ahead), smallest_difference) != 0
+    if not decides.any():
+        return None, False
+    found = int(ahead[decides.argmax()])
+    return found - difference.replicates, found <= plan.last
+
+
+def judge(differences: ArrayLike, hypothesis: Hypothesis, seed: int = 0) -> Verdict:
+    """The verdict after the looks that so many replicates have reached: the first that decides, else the last one.
+
+    Each look sees the first replicates up to its number, in order; those that came since are not used, for there is no
+    verdict between looks.
+
+    Args:
+        differences: (R,) finite numbers, in the order of the replicates, answered minus proposed.
+        hypothesis: As stated.
+        seed: Of the sign flips, where they are drawn.
+
+    Raises:
+        AnalysisError: One replicate, fewer than the plan's first look, or a number that is not finite.
+    """
+    every = paired_difference(differences).differences
+    plan, smallest = hypothesis.plan, hypothesis.smallest_difference
+    looks = plan.reached(len(every))
+    if not looks:
+        raise AnalysisError(
+            f"Expected {plan.first} replicates, the plan's first look, but got {len(every)}.",
+            f"Run {plan.first - len(every)} more: there is no verdict between looks.",
+        )
+    outcome: Outcome = "not decided yet"
+    found, p_difference, p_equivalence = paired_difference(every[: looks[0]]), 1.0, 1.0
+    for look in looks:
+        found = paired_difference(every[:look])
+        if found.constant:
+            outcome = _constant(found, hypothesis)
+            p_difference, p_equivalence = found.p_value(), 0.0 if abs(found.value) < smallest else 1.0
+            break
+        p_difference = min(p_difference, float(plan.p_value(abs(found.value) / found.error, look)))
+        p_equivalence = min(p_equivalence, float(plan.p_value((smallest - abs(found.value)) / found.error, look)))
+        code = int(classify(found.value, plan.margin(found.spread, look), smallest))
+        outcome = outcome_of(code, hypothesis.lower_is_better)
+        if code:
+            break
+    interval = None
+    if not found.constant:
+        half = float(plan.margin(found.spread, found.replicates))
+        ends = np.asarray(found.value - half), np.asarray(found.value + half)
+        level = 1 - float(plan.alpha_at(found.replicates))
+        interval = Estimate(np.asarray(found.value), *ends, count=found.replicates, level=level)
+    further, within = (None, False)
+    if outcome == "not decided yet":
+        further, within = further_replicates(found, smallest, plan)
+    check = sign_flip(found.differences, seed)
+    return Verdict(
+        hypothesis,
+        outcome,
+        found,
+        interval,
+        further,
+        within,
+        p_difference,
+        p_equivalence,
+        check,
+        _warnings(hypothesis, outcome, found, check),
+    )
+
+
+def correct(verdicts: Sequence[Verdict], still_open: int = 0) -> tuple[Verdict, ...]:
+    """Holm's correction over several primary hypotheses of one run: what does not survive it is not decided.
+
+    Claims of a difference are one family, claims of equivalence another, each kept at the smallest `total` of the
+    plans (Holm 1979). An open hypothesis counts in both. Exploratory verdicts are neither counted nor changed, and
+    what is identical stays so: it is no inference.
+
+    Args:
+        verdicts: In any order.
+        still_open: Primary hypotheses that were stated besides and have no verdict yet; they count, as p = 1.
+
+    Returns:
+        The same verdicts in the same order, `family` set.
+    """
+    places = [place for place, verdict in enumerate(verdicts) if verdict.hypothesis.primary]
+    if not places:
+        return tuple(verdicts)
+    level = min(verdicts[place].hypothesis.plan.total for place in places)
+    rest = [1.0] * still_open
+    differs = holm([*(verdicts[place].p_difference for place in places), *rest]) <= level
+    same = holm([*(verdicts[place].p_equivalence for place in places), *rest]) <= level
+    family = len(places) + still_open
+    corrected = list(verdicts)
+    for index, place in enumerate(places):
+        verdict = verdicts[place]
+        stands = {"better": differs, "worse": differs, "no difference that matters": same}.get(verdict.outcome)
+        if stands is None or stands[index]:
+            corrected[place] = replace(verdict, family=family)
+        else:
+            corrected[place] = replace(verdict, family=family, outcome="not decided yet")
+    return tuple(corrected)
+
+
+def _constant(found: PairedDifference, hypothesis: Hypothesis) -> Outcome:
+    if found.identical:
+        return "identical"
+    return outcome_of(int(classify(found.value, 0.0, hypothesis.smallest_difference)), hypothesis.lower_is_better)
+
+
+def _warnings(
+    hypothesis: Hypothesis, outcome: Outcome, found: PairedDifference, check: SignFlip | None
+) -> tuple[str, ...]:
+    warnings = []
+    if hypothesis.horizon <= hypothesis.steps_per_decision:
+        warnings.append(
+            f"The horizon of {hypothesis.horizon} steps lies inside the agent's own reward window of "
+            f"{hypothesis.steps_per_decision} steps, where the sign can differ from that at longer horizons: "
+            "look at the difference over the horizon."
+        )
+    if found.constant and not found.identical:
+        warnings.append(
+            "All replicates gave exactly the same difference, so there is no interval. That is right for a count of "
+            "parameters or bytes; for a metric that training moves, check that the replicates' keys differ."
+        )
+    alpha = float(hypothesis.plan.alpha_at(found.replicates))
+    if check and outcome in ("better", "worse") and not found.constant and check.p_value > alpha:
+        warnings.append(
+            f"The sign-flip cross-check is less sure: p = {check.p_value:.2g} against the look's alpha of {alpha:g}."
+        )
+    return tuple(warnings)

@@ -1,0 +1,112 @@
+"""A verdict in words."""
+
+from __future__ import annotations
+
+from .verdict import Verdict
+
+
+def sentence_of(verdict: Verdict) -> str:
+    """The verdict with the hypothesis quoted, estimate, interval and its level, R, horizon and what was held common."""
+    return " ".join(
+        part
+        for part in (
+            _stated(verdict),
+            f"Verdict: {verdict.outcome}{_against(verdict)}.",
+            _numbers(verdict),
+            _small(verdict),
+            _checked(verdict),
+            _held(verdict),
+            _outlook(verdict),
+            _corrected(verdict),
+            *verdict.warnings,
+        )
+        if part
+    )
+
+
+def headline_of(verdict: Verdict) -> str:
+    """What came out, in one plain sentence, for whoever reads no further."""
+    found, stated, interval = verdict.difference, verdict.hypothesis, verdict.interval
+    opening = f"After {stated.horizon} steps: {stated.compared} is {found.value:+.3g} {stated.unit}".rstrip()
+    if interval is None:
+        same = "they use the same parameters, or nothing that differs has reached the loss"
+        return f"{opening} in every replicate{f': {same}' if found.identical else ''}."
+    ends = f"the data allow {float(interval.low):+.3g} to {float(interval.high):+.3g}"
+    if float(interval.high) == float("inf"):
+        ends = "the replicates are too few for a range"
+    worse = "above" if stated.lower_is_better else "below"
+    return f"{opening} ({worse} 0 is worse); {ends}."
+
+
+def _stated(verdict: Verdict) -> str:
+    stated = verdict.hypothesis
+    quoted = f'"{stated.statement.strip()}"' if stated.statement.strip() else "no statement"
+    opening = f"Hypothesis: {quoted} (expected {stated.expected}; "
+    if not stated.primary:
+        opening = f"Exploratory, not the primary comparison of a hypothesis: {quoted} ("
+    return (
+        f"{opening}{stated.metric} at step {stated.horizon}; differences below {stated.smallest_difference:g} "
+        f"{stated.unit} do not matter)."
+    )
+
+
+def _against(verdict: Verdict) -> str:
+    match verdict.as_expected:
+        case None:
+            return ""
+        case True:
+            return ", as expected"
+        case _:
+            return f", where {verdict.hypothesis.expected} was expected"
+
+
+def _numbers(verdict: Verdict) -> str:
+    found, stated, interval = verdict.difference, verdict.hypothesis, verdict.interval
+    value = f"{found.value:+.4g}" if found.value else "0"
+    size = f"R = {found.replicates}, horizon {stated.horizon} steps"
+    opening = f"{stated.compared[:1].upper()}{stated.compared[1:]}: {value} {stated.unit}".rstrip()
+    if interval is None:
+        return f"{opening} in every replicate, exactly; {size}."
+    ends = f"from {float(interval.low):+.4g} to {float(interval.high):+.4g}"
+    if float(interval.high) == float("inf"):
+        ends = "still unbounded"
+    return f"{opening}, {100 * interval.level:g} % {stated.plan.rule} {ends}; {size}."
+
+
+def _small(verdict: Verdict) -> str:
+    """A sign can be certain while the size is not: then the sentence says that it may be too small to matter."""
+    interval, band = verdict.interval, verdict.hypothesis.smallest_difference
+    if verdict.outcome not in ("better", "worse") or interval is None:
+        return ""
+    nearest = min(abs(float(interval.low)), abs(float(interval.high)))
+    if nearest >= band:
+        return ""
+    return f"The sign is certain at that level, the size is not: it may be below the {band:g} that matter."
+
+
+def _checked(verdict: Verdict) -> str:
+    check = verdict.cross_check
+    if check is None or verdict.difference.constant:
+        return ""
+    return f"Sign-flip test of no difference, as a cross-check: p = {check.p_value:.2g}."
+
+
+def _held(verdict: Verdict) -> str:
+    stated = verdict.hypothesis
+    common = ", ".join(stated.common) if stated.common else "nothing"
+    return f"Held common within a pair: {common}. After the fork: {stated.afterwards}."
+
+
+def _outlook(verdict: Verdict) -> str:
+    if verdict.decided or verdict.family > 1:
+        return ""
+    if verdict.further is None:
+        return "No number of replicates up to 10,000 would decide if estimate and spread stayed as they are."
+    more = f"If estimate and spread stay as they are, {verdict.further} more replicates would decide"
+    return f"{more}." if verdict.within_plan else f"{more}, more than this plan has: that takes another hypothesis."
+
+
+def _corrected(verdict: Verdict) -> str:
+    if verdict.family < 2:
+        return ""
+    return f"Corrected for {verdict.family} hypotheses in this run (Holm)."

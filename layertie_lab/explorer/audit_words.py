@@ -1,0 +1,104 @@
+"""What the explorer shows of a run's audit: sentences and pictures, as plain functions."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:  # altair and torch are imported when somebody asks for an audit
+    from ..analysis.audit.run_audit import Audit
+    from ..charts.audit import Quantity
+
+PICTURES: dict[str, Quantity] = {"Layers": "layers", "Parameters": "parameters", "Memory, claimed and true": "memory"}
+"""Title of a picture -> what it compares."""
+ROWS = 12
+"""Latest decisions to list."""
+GRADIENTS = {"owner": "o", "summed": "+", "none": "."}
+MARKS = {"exhibited": "!", "not exhibited": "-", "cannot be told": "?"}
+
+
+class Audited(NamedTuple):
+    """An audit, and how the page shows it; `pictures` are Vega-Lite specs by title."""
+
+    found: Audit
+    sentence: str
+    text: str
+    pictures: dict[str, Any]
+
+
+_WORK = ThreadPoolExecutor(1, thread_name_prefix="layertie audit")
+"""One audit at a time, however many tabs ask: training is what the cores are for."""
+
+
+def submit(path: Path) -> Future[Audited]:
+    """Audit a run in a thread."""
+    return _WORK.submit(audit, path)
+
+
+def file_of(found: Audit, stem: str, format: str) -> tuple[str, bytes]:
+    """An audit as a file: json, all that `layertie audit --json` prints, or csv, its table.
+
+    In csv a list is one field, its entries joined by spaces.
+
+    Returns:
+        The file's name and content.
+    """
+    import polars as pl
+
+    if format == "json":
+        text = json.dumps(found.to_dict(), indent=1)
+    else:
+        lists = [name for name, kind in found.frame.schema.items() if isinstance(kind, pl.List)]
+        text = found.frame.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join(" ")).write_csv()
+    return f"{stem}-audit.{format}", text.encode()
+
+
+def audit(path: Path) -> Audited:
+    """The audit of a run as far as its records have come.
+
+    Raises:
+        LayertieError: The run cannot be read, or has not begun.
+    """
+    from ..analysis.audit.run_audit import audit_run
+    from ..charts.audit import claimed_and_true, gradient_flow
+    from ..charts.captions import CAPTIONS
+
+    found = audit_run(path)
+    charts = {
+        title: claimed_and_true(found.frame, what, width="container", height=150) for title, what in PICTURES.items()
+    }
+    pictures = {
+        title: chart.to_dict() | {"usermeta": {"caption": CAPTIONS["audit"]}} for title, chart in charts.items()
+    }
+    flow = gradient_flow(found.frame, width="container", height=150).to_dict()
+    pictures["Where gradients flow"] = flow | {"usermeta": {"caption": CAPTIONS["gradient_flow"]}}
+    lines = [
+        f"{MARKS[finding.verdict]} {finding.number:>2}  {finding.title}: {finding.verdict}. {finding.sentence}"
+        for finding in found.findings
+    ]
+    sentence = (
+        f"As of decision {found.run['decisions']}: {len(found.exhibited)} of {len(found.findings)} departures of the "
+        "official code from the paper are exhibited."
+    )
+    untold = sum(finding.verdict == "cannot be told" for finding in found.findings)
+    if untold:
+        sentence += f" Of {untold} it cannot be told."
+    if found.run["status"] == "damaged":
+        sentence = f"The log is damaged, and audited as far as it can be read. {sentence}"
+    text = "\n".join([*lines, *found.notes, "", *_table(found.frame.tail(ROWS).to_dicts())])
+    return Audited(found, sentence, text, pictures)
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    """The two books at the latest decisions, in columns of fixed width: each pair claimed | true."""
+    lines = ["decision  independent  trainable parameters    memory (MB)  gradient (claimed | true; o owner, + summed)"]
+    for row in rows:
+        needed = "?" if row["true_bytes"] is None else f"{row['true_bytes'] / 1e6:.2f}"
+        layers = f"{row['claimed_independent']} | {row['true_blocks']}"
+        counts = f"{row['claimed_parameters']:,} | {row['true_parameters']:,}"
+        memory = f"{row['claimed_bytes'] / 1e6:.2f} | {needed}"
+        flow = "".join(GRADIENTS[kind] for kind in row["gradient"] or ())
+        lines.append(f"{row['decision']:>8}  {layers:>11}  {counts:>20}  {memory:>13}  {flow}")
+    return lines

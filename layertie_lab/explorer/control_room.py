@@ -1,0 +1,85 @@
+"""The control room for Jupyter: the same widgets as everywhere, over a Session or a Worker."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import ipywidgets
+
+from ..charts.live import live_spec
+from ..core.errors import WorkerError
+from ..core.events import Event
+from ..widgets.live_chart import LiveChart
+from ..widgets.steer_panel import SteerPanel
+from ..widgets.tie_map_view import TieMapView
+from ..workers.session_thread import SessionThread
+from .feed import Feed
+
+PANELS = ("loss", "reward", "parameters", "memory")
+
+
+class ControlRoom(ipywidgets.VBox):
+    """Steer a run, answer in the agent's place, and watch what comes of it.
+
+    Args:
+        source: A Session, which then trains in a thread of this kernel and pauses between optimizer steps; or a Worker,
+            which trains in a process of its own.
+        panels: Names of live panels (`layertie_lab.charts.live.LIVE`).
+        columns: Most columns of charts.
+        past: Events so far, of a run that goes on (`Feed`). For a Session that has just been made nothing is needed.
+
+    The room does not keep a Worker alive. `close()` ends the room and leaves the session or worker open.
+    """
+
+    def __init__(
+        self, source: Any, *, panels: Sequence[str] = PANELS, columns: int = 2, past: Iterable[Event] = ()
+    ) -> None:
+        is_session = not hasattr(source, "submit")
+        config = source.config
+        steps = 4 if config is None else config.training.steps_per_decision
+        kind = None if config is None else config.reward.kind
+        self.steer = SteerPanel(can_save=source.directory is not None, can_keep=False)
+        self.tie_map = TieMapView()
+        self.chart = LiveChart(_panels(panels, steps, kind), columns=columns, steps_per_decision=steps)
+        self._thread = SessionThread(source) if is_session else None
+        self._worker = weakref.ref(source)
+        self.feed = Feed(
+            self._thread or source,
+            chart=self.chart,
+            tie_map=self.tie_map,
+            steer=self.steer,
+            past=past or ([source.opening()] if is_session else ()),
+            budget=0 if config is None else config.decisions,
+        )
+        super().__init__(children=[self.steer, self.tie_map, self.chart])
+
+    def submit(self, command: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do from code what the buttons do: `room.submit("run", 10).result()` (see `Worker.submit`).
+
+        Raises:
+            LayertieError: The room or the worker has been closed.
+        """
+        source = self._thread or self._worker()
+        if source is None:
+            raise WorkerError("Expected a run to take the command, but it has been closed.", "Open the run again.")
+        return source.submit(command, *args, **kwargs)
+
+    def close(self) -> None:
+        """End the connection and the widgets; a session's thread ends after the step under way."""
+        self.feed.close()
+        if self._thread is not None:
+            self._thread.close()
+        for widget in (self.steer, self.tie_map, self.chart):
+            widget.close()
+        super().close()
+
+
+def _panels(names: Sequence[str], steps_per_decision: int, reward_kind: str | None) -> dict[str, dict[str, Any]]:
+    specs = {}
+    for name in names:
+        options = {"kind": reward_kind} if name == "reward" else {}
+        specs[name.replace("_", " ").capitalize()] = live_spec(name, steps_per_decision=steps_per_decision, **options)
+    return specs

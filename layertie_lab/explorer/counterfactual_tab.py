@@ -1,0 +1,315 @@
+"""The tab "Did it matter?": a hypothesis stated before, the twins that answer it, and the tree of branches."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import LayertieError, RecordError
+from ..core.events import Decided
+from ..records.studies import StudyFolder
+from ..records.tree import moment_name
+from ..widgets.branch_tree import BranchTree
+from ..widgets.hypothesis_panel import HypothesisPanel
+from ..widgets.live_chart import LiveChart
+from ..widgets.steer_panel import SteerPanel
+from ..widgets.study_list import StudyList
+from ..workers.pool import Handle
+from . import counterfactual_words as inquiries
+from .held_run import Hold
+
+if TYPE_CHECKING:
+    from ..counterfactual.runner import StudyProgress, StudyRunner
+
+PRESENT = "present"
+LOOK_AGAIN = 2.0
+"""Seconds until a list is read again in which somebody else's study runs."""
+_WORK = ThreadPoolExecutor(1, thread_name_prefix="layertie studies")
+"""What reads a run's files for this tab, one at a time: training is what the cores are for."""
+
+
+class Running:
+    """The study that runs, apart from the tab, so that it can be ended when the tab is gone."""
+
+    def __init__(self) -> None:
+        self.runner: StudyRunner | None = None
+        self.cancelled = False
+
+    @property
+    def name(self) -> str:
+        """The study that runs; "" if none does."""
+        going = self.runner is not None and self.runner.progress.state == "running"
+        return self.runner.folder.name if going and self.runner is not None else ""
+
+    def cancel(self) -> None:
+        """End it, or one that is being stated; what has finished is kept."""
+        self.cancelled = True
+        if self.runner is not None:
+            self.runner.cancel()
+
+
+class Counterfactuals:
+    """Widgets and what is behind them.
+
+    Args:
+        hold: The run on the page.
+        steer: Knows the decision at hand.
+        open_run: Shows another run, given its folder. A bound method is held weakly.
+    """
+
+    def __init__(self, hold: Hold, steer: SteerPanel, open_run: Callable[[Path], None]) -> None:
+        self._hold, self._steer = hold, steer
+        self._open = weakref.WeakMethod(open_run)
+        self.running = Running()
+        self._shown: str | None = None
+        self.panel = HypothesisPanel(inquiries.offers(), inquiries.DEFAULTS)
+        self.chart = LiveChart({})
+        self.studies = StudyList()
+        self.tree = BranchTree()
+        self.panel.on_press(self._press)
+        self.studies.on_press(self._choose)
+        self.tree.on_press(self._tree_press)
+        at_hand = weakref.WeakMethod(self._show_present)
+        steer.observe(lambda change: (method := at_hand()) and method(), names=["can_answer", "asked", "proposed"])
+
+    def clear(self, *, example: bool) -> None:
+        """Another run is on the page."""
+        stopped = self.running.name
+        self.running.cancel()
+        self._shown = None
+        self._steer.show(hint="")
+        self.panel.show(
+            moments=[],
+            chosen="",
+            wrong={},
+            alarm=False,
+            share=None,
+            forecast="",
+            outcome="",
+            label="",
+            headline="",
+            verdict="",
+            ready=not example,
+            sentence=inquiries.opening(example, stopped),
+        )
+        self.chart.set_panels({})
+        self.studies.show(studies=[], current="", note="")
+        path = self._hold.path
+        self.tree.show(
+            runs=[],
+            current="" if path is None else path.name,
+            stored=[],
+            sentence="",
+            alarm=False,
+            busy=False,
+            can_branch=not example,
+        )
+        self.refresh()
+
+    def refresh(self, chosen: str = "") -> None:
+        """Read again what the run has on disk, in a thread."""
+        path = self._hold.path
+        if path is None:
+            return
+        future = _WORK.submit(inquiries.read, path)
+        take = weakref.WeakMethod(self._take)
+        future.add_done_callback(lambda done: (method := take()) and method(path, chosen, done))
+
+    def heard(self, entry: Any) -> None:
+        """An entry of the run, in one of its threads."""
+        if isinstance(entry, Decided):
+            overruled = entry.by == "human" and entry.choice != entry.proposed
+            if overruled:
+                self.refresh(moment_name(entry.decision))
+                self.panel.show(sentence=inquiries.offer(entry), alarm=False)
+            if overruled or self._steer.hint:
+                self._steer.show(hint=inquiries.HINT if overruled else "")
+        elif isinstance(entry, dict) and entry["kind"] == "status" and entry["status"] in ("ready", "finished"):
+            self.refresh()
+
+    def _take(self, path: Path, chosen: str, done: Future[Any]) -> None:
+        if path != self._hold.path:
+            return
+        if (error := done.exception()) is not None:
+            self.panel.show(sentence=str(error), alarm=True)
+            return
+        found = done.result()
+        present = [moment for moment in self.panel.moments if moment["id"] == PRESENT]
+        self.panel.show(moments=[*present, *found.moments], chosen=chosen or self.panel.chosen)
+        self.tree.show(runs=found.tree, stored=found.stored, current=path.name)
+        self.studies.show(studies=found.studies, note=found.note)
+        self._show_present()
+        if found.others and not self.running.name:
+            # Another page's study, or one that this page has just left: its end is not told here.
+            again = weakref.WeakMethod(self.refresh)
+            timer = threading.Timer(LOOK_AGAIN, lambda: (method := again()) and method())
+            timer.daemon = True
+            timer.start()
+
+    def _show_present(self) -> None:
+        """The decision at hand is the first of the moments, while an answer is awaited."""
+        state = self._steer
+        stored = [moment for moment in self.panel.moments if moment["id"] != PRESENT]
+        if state.can_answer and state.layer is not None and state.proposed is not None and self._trains:
+            stored.insert(0, inquiries.present(state))
+        if stored != self.panel.moments:
+            self.panel.show(moments=stored)
+
+    @property
+    def _trains(self) -> bool:
+        return isinstance(self._hold.source, Handle)
+
+    # -- the form ----------------------------------------------------------------------------------------------------
+
+    def _press(self, kind: str, values: dict[str, Any]) -> None:
+        if kind == "cancel":
+            self.running.cancel()
+            return
+        path = self._path()
+        if self.panel.share is not None:
+            raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
+        stated = inquiries.Form.read(kind, values)
+        if stated.wrong:
+            self.panel.show(
+                wrong=stated.wrong, sentence="The study was not started; see beside the fields.", alarm=True
+            )
+            return
+        self.running.cancelled = False
+        self.panel.show(
+            share=-1.0,
+            sentence=inquiries.STATING,
+            alarm=False,
+            outcome="",
+            label="",
+            headline="",
+            verdict="",
+            forecast="",
+        )
+        saved: Future[Any] | None = None
+        if stated.moment == PRESENT:
+            if not isinstance(self._hold.source, Handle):
+                raise LayertieError("Expected a run that waits for an answer, but none does.", "Pause it first.")
+            saved = self._hold.source.submit("save", moment_name(self._steer.asked))
+        future = _WORK.submit(inquiries.state, path, stated, self._steer.asked, saved)
+        begin = weakref.WeakMethod(self._begin)
+        future.add_done_callback(lambda done: (method := begin()) and method(path, done))
+
+    def _begin(self, path: Path, done: Future[StudyFolder]) -> None:
+        """A study is on disk: run it."""
+        if path != self._hold.path:
+            return
+        if (error := done.exception()) is not None:
+            field = inquiries.field_of(error)
+            if field:
+                self.panel.show(wrong={field: str(error)}, share=None, sentence="", alarm=False)
+            else:
+                self.panel.show(sentence=str(error), alarm=True, share=None)
+            return
+        if self.running.cancelled:
+            self.panel.show(share=None, sentence=inquiries.CANCELLED_EARLY.format(done.result().name))
+            self.refresh()
+            return
+        self._run(done.result())
+
+    def _run(self, folder: StudyFolder) -> None:
+        from ..counterfactual.runner import StudyRunner
+
+        self._look_at(folder)
+        changed = weakref.WeakMethod(self._changed)
+        self.running.runner = runner = StudyRunner(
+            folder,
+            should_stop=inquiries.judge_of(folder),
+            on_change=lambda progress: (method := changed()) and method(folder, progress),
+        )
+        try:
+            runner.start()
+        except LayertieError as error:
+            self.panel.show(sentence=str(error), alarm=True, share=None)
+            return
+        if self.running.cancelled:
+            runner.cancel()
+        self.refresh()
+
+    def _changed(self, folder: StudyFolder, progress: StudyProgress) -> None:
+        """How far a study is, in its thread."""
+        if folder.run != self._hold.path:
+            return
+        if progress.state == "running":
+            self.panel.show(share=progress.share, sentence=inquiries.how_far(progress))
+            self._draw(folder)
+            return
+        self._draw(folder)
+        ended = inquiries.ended(folder, progress)
+        self.panel.show(share=None, sentence=ended, alarm=progress.state == "failed")
+        self.refresh()
+
+    def _look_at(self, folder: StudyFolder) -> None:
+        """Show a study's charts, made once, and its verdict."""
+        self._shown = folder.name
+        self.chart.set_panels(inquiries.pictures(folder))
+        self.chart.reset(inquiries.rows(folder))
+        self.studies.show(current=folder.name)
+        self.panel.show(**inquiries.verdict_traits(folder))
+        self._drawn = -1
+
+    def _draw(self, folder: StudyFolder) -> None:
+        count = len(folder.replicates())
+        if folder.name == self._shown and count != self._drawn:
+            self._drawn = count
+            self.chart.reset(inquiries.rows(folder))
+            self.panel.show(**inquiries.verdict_traits(folder))
+
+    # -- past studies and branches -------------------------------------------------------------------------------------
+
+    def _choose(self, kind: str, name: str) -> None:
+        folder = StudyFolder.open(self._path() / "studies" / name)
+        if kind == "show":
+            self._look_at(folder)
+        elif self.panel.share is not None:
+            raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
+        else:
+            self.running.cancelled = False
+            self.panel.show(share=-1.0, sentence=inquiries.STATING, alarm=False)
+            self._run(folder)
+
+    def _tree_press(self, kind: str, values: dict[str, Any]) -> None:
+        path = self._path()
+        if kind == "open":
+            self._show_run(inquiries.folder_of(path, str(values["id"])))
+            return
+        self.tree.show(busy=True, sentence="Making a branch.")
+        saved = None
+        if self._trains and values.get("decision") is None and self._steer.status in ("paused", "finished"):
+            # The present is stored, so that the branch begins there at once.
+            with suppress(LayertieError):
+                saved = self._hold.source.submit("save")  # type: ignore[union-attr]
+        future = _WORK.submit(inquiries.branch, path, kind, values.get("decision"), saved)
+        branched = weakref.WeakMethod(self._branched)
+        future.add_done_callback(lambda done: (method := branched()) and method(path, kind, done))
+
+    def _branched(self, path: Path, kind: str, done: Future[Path]) -> None:
+        if path != self._hold.path:
+            return
+        if (error := done.exception()) is not None:
+            self.tree.show(busy=False, sentence=str(error), alarm=True)
+            return
+        made = done.result()
+        if kind == "undo":
+            self._show_run(made)
+            return
+        self.tree.show(busy=False, sentence=f"{made.name} is made. Click its line to open it; this run goes on.")
+        self.refresh()
+
+    def _show_run(self, path: Path) -> None:
+        if (method := self._open()) is not None:
+            method(path)
+
+    def _path(self) -> Path:
+        if self._hold.path is None:
+            raise RecordError("Expected a run to ask about, but none is shown.", "Press Start, or open a run.")
+        return self._hold.path

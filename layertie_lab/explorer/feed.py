@@ -1,0 +1,215 @@
+"""From a run to the widgets: events become rows and state, a few times per second, without keeping the run alive."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from ..core.errors import LayertieError
+from ..core.events import Came, Decided, Event, Opened, Ruled
+from ..core.tables import COLUMNS, Tabulator
+from ..core.ties import TieMap
+from ..widgets.inlet import Inlet
+from ..widgets.steer_panel import Command, SteerPanel
+from ..widgets.tie_map_view import TieMapView
+from .pilot import Pilot
+from .run_state import RunState
+
+STATE_SECONDS = 0.25
+"""Least time between two pictures of the layer at hand while a run goes on by itself: nobody reads faster."""
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+class RowTaker(Protocol):
+    """What shows rows: a `LiveChart`, or whatever hands them on to several."""
+
+    def push(self, rows: Mapping[str, Iterable[Mapping[str, Any]]], /) -> None: ...
+    def reset(self, rows: Mapping[str, Iterable[Mapping[str, Any]]], /) -> None: ...
+
+
+class Feed:
+    """Connects a run to widgets, in both directions.
+
+    Args:
+        source: A Worker, a `SessionThread`, or a Session (which can then only be watched). Held weakly: whoever owns it
+            decides when it ends.
+        chart: Takes the rows.
+        tie_map: Takes the map and the layer at hand, and gives answers.
+        steer: Takes the state, and gives commands.
+        past: Events from before, as the log of a run that is joined late has them. It is read after the connection is
+            made, and what the source says a second time is left out; so give something that reads when it is iterated.
+        budget: The run's budget of decisions, for the tie map's history; 0 if unknown.
+
+    A source calls back in its own thread, where nothing more happens than that the entry is queued. A thread takes
+    entries from the queue in batches and holds only weak references, so that a feed nobody holds ends by itself.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        chart: RowTaker | None = None,
+        tie_map: TieMapView | None = None,
+        steer: SteerPanel | None = None,
+        past: Iterable[Event] = (),
+        budget: int = 0,
+    ) -> None:
+        self._chart, self._tie_map, self._steer = chart, tie_map, steer
+        self._tabulator = Tabulator()
+        self._open: Decided | None = None
+        self._state = RunState()
+        self._state_due = 0.0
+        self._past: set[tuple[Any, ...]] = set()
+        self._inlet = Inlet()
+        self._pilot = Pilot(source, self._inlet.put) if hasattr(source, "submit") else None
+        self._can_brush = getattr(source, "takes_answers_ahead", True)
+        self._finalizer = weakref.finalize(self, self._inlet.close)
+        if tie_map is not None:
+            tie_map.show(budget=budget)
+            tie_map.on_answer(self._answer)
+            tie_map.on_ahead(self._answer_ahead)
+        if steer is not None:
+            steer.on_command(self._press)
+        # What it returns holds the source; the inlet drops what comes after its end instead.
+        source.subscribe(self._inlet.put)
+        self._start(list(past), getattr(source, "status", ""))
+        self._inlet.drain(weakref.WeakMethod(self.take))
+
+    def close(self) -> None:
+        """End the connection. The widgets keep what they show."""
+        self._finalizer()
+
+    @staticmethod
+    def show(
+        run: Any,
+        *,
+        chart: RowTaker | None = None,
+        tie_map: TieMapView | None = None,
+        steer: SteerPanel | None = None,
+    ) -> None:
+        """Show a finished run, in one go.
+
+        Args:
+            run: Table -> rows or polars frame, or an object that has the tables as attributes (`load_run`).
+            chart: Takes the rows.
+            tie_map: Takes the last map and its history.
+            steer: Takes what was reached.
+        """
+        rows = {table: _rows_of(run, table) for table in COLUMNS}
+        if chart is not None:
+            chart.reset(rows)
+        if tie_map is not None:
+            tie_map.show_rows(rows["ties"], rows["decisions"])
+        if steer is not None:
+            reached = {name: max((row[name] for row in rows["decisions"]), default=0) for name in ("decision", "step")}
+            steer.show(status="finished", can_answer=False, can_save=False, can_keep=False, layer=None, **reached)
+
+    def take(self, entries: Iterable[Event | dict[str, Any]]) -> None:
+        """Let entries of the source count, and show what has come of them. Called by the feed's own thread."""
+        rows: Rows = {}
+        urgent = False
+        for entry in entries:
+            if isinstance(entry, Event):
+                # A resumed run says where it begins again; what was before it stays.
+                again = isinstance(entry, Opened) and self._state.ties is not None
+                if again or _name(entry) in self._past:
+                    continue
+                self._take_event(entry, rows)
+            else:
+                urgent = True
+                self._take_telemetry(entry)
+            self._state.take(entry)
+            self._tell_effects(entry)
+        if self._chart is not None and rows:
+            self._chart.push(rows)
+        self._show_state(urgent)
+
+    def _start(self, past: list[Event], status: str) -> None:
+        if past:
+            self.take(past)
+            last = past[-1].decision
+            self._past = {_name(event) for event in past if event.decision >= last - 1}
+        if status:
+            self.take([{"kind": "status", "status": status}])
+
+    def _take_event(self, event: Event, rows: Rows) -> None:
+        if isinstance(event, Came):
+            if self._open is None or self._open.decision != event.decision:
+                return  # joined in the middle of a decision: nobody knows what it was about
+            self._record(self._open, event)
+        elif isinstance(event, Decided):
+            self._open = event
+        elif isinstance(event, Ruled) and self._pilot is not None:
+            self._pilot.ask()  # the open proposal is another one under other rules
+        elif isinstance(event, Opened):
+            rows.setdefault("reference", []).append({"name": "unigram", "loss": event.unigram_entropy})
+            if self._tie_map is not None:
+                self._tie_map.begin(event.ties, event.blocks)
+        for table, row in self._tabulator.rows(event):
+            rows.setdefault(table, []).append(row)
+
+    def _record(self, decided: Decided, came: Came) -> None:
+        if self._tie_map is not None:
+            ties, override = TieMap(tuple(came.ties)), decided.choice != decided.proposed
+            self._tie_map.record(came.decision, ties, came.blocks, layer=decided.layer, override=override)
+
+    def _tell_effects(self, entry: Event | dict[str, Any]) -> None:
+        commands = self._pilot.effects(entry) if self._pilot is not None else []
+        if not isinstance(entry, Event) and entry["kind"] == "acted":
+            commands.append(entry["command"])
+        for command in commands:
+            if self._steer is not None and command.id:
+                self._steer.acted(command)
+
+    def _take_telemetry(self, entry: Mapping[str, Any]) -> None:
+        kind = entry["kind"]
+        if kind == "refused" and self._steer is not None:
+            self._steer.show(error=entry["sentence"])
+        elif kind == "keep" and self._steer is not None:
+            self._steer.show(keep=bool(entry["keep"]))
+        elif kind == "status" and entry["status"] in ("ready", "finished") and self._pilot is not None:
+            self._pilot.ask()
+
+    def _show_state(self, urgent: bool) -> None:
+        state, now = self._state, time.monotonic()
+        if not urgent and state.running and now < self._state_due:
+            return
+        self._state_due = now + STATE_SECONDS
+        steered = {} if self._pilot is not None else {"can_answer": False, "can_brush": False}
+        if not self._can_brush:
+            steered["can_brush"] = False
+        if self._pilot is not None:
+            self._pilot.asked = state.open_decision
+        if self._tie_map is not None:
+            self._tie_map.show(**(state.map_traits() | steered))
+            self._tie_map.show_news()
+        if self._steer is not None:
+            failure = {"error": state.failure} if state.failure else {}
+            steered.pop("can_brush", None)
+            self._steer.show(**(state.panel_traits() | steered | failure))
+
+    def _press(self, command: Command) -> None:
+        if self._pilot is None:
+            raise LayertieError("Expected a run that takes commands, but this one can only be watched.")
+        self._pilot.press(command)
+
+    def _answer(self, layer: int, source: int) -> None:
+        if self._pilot is not None:
+            self._pilot.answer(layer, source)
+
+    def _answer_ahead(self, answers: dict[int, int]) -> None:
+        if self._pilot is not None:
+            self._pilot.answer_ahead(answers)
+
+
+def _name(event: Event) -> tuple[Any, ...]:
+    """What tells two events of one run apart."""
+    return type(event), event.decision, event.step, getattr(event, "split", "")
+
+
+def _rows_of(run: Any, table: str) -> list[dict[str, Any]]:
+    rows = run.get(table, ()) if isinstance(run, Mapping) else getattr(run, table)
+    return rows.to_dicts() if hasattr(rows, "to_dicts") else list(rows)

@@ -1,0 +1,1 @@
+"""The event log: written, followed, read as frames, and taken up again."""

@@ -1,0 +1,261 @@
+"""A run as frames, live or finished."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from ...core.config import RunConfig
+from ...core.errors import RecordError, TieError
+from ...core.events import Event, Opened
+from ...core.tables import COLUMNS, Tabulator
+from ..directory import RunDirectory, Status
+from ..runs import GOES_ON, standing
+from ..state.checkpoints import CheckpointInfo, list_checkpoints
+from .cursor import EventCursor, LineCursor
+from .frames import TELEMETRY, GrowingFrame, documentation
+from .recovery import damaged_line
+
+_PART = 1 << 24
+_TELEMETRY_TABLE = {"timing": "timings", "process": "process"}
+
+
+class Run:
+    """A run directory, read by cursor.
+
+    The frames hold what was recorded up to the last `refresh`. Their columns, types and units are `core.tables.COLUMNS`
+    and, for `timings` and `process`, `records.log.frames.TELEMETRY`; `columns` lists them all.
+
+    Make one with `load_run`, one per thread.
+    """
+
+    def __init__(self, directory: RunDirectory, *, keep_damaged: bool = False) -> None:
+        self.directory = directory
+        self._keep_damaged = keep_damaged
+        self._cursor = EventCursor(directory.events)
+        self._telemetry_cursor = LineCursor(directory.telemetry)
+        self._start_events()
+        self._start_telemetry()
+
+    def _start_events(self) -> None:
+        self.opened: Opened | None = None
+        """The opening event; None before the run has begun."""
+        self._last: Event | None = None
+        self._error: RecordError | None = None
+        self._tabulator = Tabulator()
+        self._tables = {table: GrowingFrame(table) for table in COLUMNS}
+
+    def _start_telemetry(self) -> None:
+        self._telemetry: dict[str, list[dict[str, Any]]] = {}
+        self._telemetry_tables = {table: GrowingFrame(table) for table in TELEMETRY}
+        self._telemetry_damage: list[str] = []
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.directory.path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's settings."""
+        return self.directory.config
+
+    @property
+    def generation(self) -> int:
+        """Grows when a resumed run replaced its log; all rows were then read again."""
+        return self._cursor.generation
+
+    def refresh(self) -> int:
+        """Read what was recorded since the last call.
+
+        Returns:
+            Number of new events (all of them, if the log was replaced).
+
+        Raises:
+            RecordError: The log is damaged; the message names the line. The frames hold what comes before it.
+        """
+        self._refresh_telemetry()
+        count = 0
+        while True:
+            generation, error = self._cursor.generation, None
+            events: list[Event] = []
+            try:
+                events = self._cursor.read_new(_PART)
+            except RecordError as damage:
+                error = damage
+            if self._cursor.generation != generation:
+                self._start_events()
+                count = 0
+            first = self._cursor.line - len(events) + 1
+            for line, event in enumerate(events if self._error is None else [], start=first):
+                if not self._take(event):
+                    error = damaged_line(self.directory.events, line)
+                    break
+                count += 1
+            self._error = self._error or error
+            if self._error is not None and not self._keep_damaged:
+                raise self._error
+            if not events:
+                return count
+
+    def _take(self, event: Event) -> bool:
+        """Add an event's rows; False where it does not follow from the events before it."""
+        try:
+            rows = list(self._tabulator.rows(event))
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, TieError):
+            return False
+        if isinstance(event, Opened):
+            self.opened = event
+        self._last = event
+        for table, row in rows:
+            self._tables[table].append(row)
+        return True
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the log, or ""; the frames then hold what comes before it."""
+        return self._error.message if self._error else ""
+
+    def _refresh_telemetry(self) -> None:
+        generation = self._telemetry_cursor.generation
+        lines = self._telemetry_cursor.read_lines()
+        if self._telemetry_cursor.generation != generation:
+            self._start_telemetry()
+        first = self._telemetry_cursor.line - len(lines) + 1
+        for number, line in enumerate(lines, start=first):
+            try:
+                entry = json.loads(line)
+                kind = entry["kind"]
+                self._telemetry.setdefault(kind, []).append(entry)
+            except (ValueError, KeyError, TypeError):
+                self._telemetry_damage.append(f"Line {number} of {self.directory.telemetry} is damaged and left out.")
+                continue
+            if kind in _TELEMETRY_TABLE:
+                self._telemetry_tables[_TELEMETRY_TABLE[kind]].append(entry)
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A frame by its table's name.
+
+        Raises:
+            RecordError: No such table.
+        """
+        tables = self._tables | self._telemetry_tables
+        if name not in tables:
+            raise RecordError(f"Expected a table out of {', '.join(tables)}, but got {name!r}.", "Choose one of these.")
+        return tables[name].frame
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of all tables."""
+        return (*self._tables, *self._telemetry_tables)
+
+    @property
+    def columns(self) -> pl.DataFrame:
+        """What every column means, with its unit: table, column, type, meaning."""
+        return documentation()
+
+    @property
+    def decisions(self) -> pl.DataFrame:
+        """One row per decision with an outcome."""
+        return self.table("decisions")
+
+    @property
+    def steps(self) -> pl.DataFrame:
+        """One row per optimizer step."""
+        return self.table("steps")
+
+    @property
+    def evaluations(self) -> pl.DataFrame:
+        """One row per evaluation of a split."""
+        return self.table("evaluations")
+
+    @property
+    def ties(self) -> pl.DataFrame:
+        """One row per decision and layer: the tie map after it (decision 0 = the start)."""
+        return self.table("ties")
+
+    @property
+    def q_values(self) -> pl.DataFrame:
+        """One row per decision and legal answer."""
+        return self.table("q_values")
+
+    @property
+    def memory(self) -> pl.DataFrame:
+        """One row per decision and component, bytes."""
+        return self.table("memory")
+
+    @property
+    def samples(self) -> pl.DataFrame:
+        """One row per text sample."""
+        return self.table("samples")
+
+    @property
+    def timings(self) -> pl.DataFrame:
+        """One row per decision: seconds and memory of the process."""
+        return self.table("timings")
+
+    @property
+    def process(self) -> pl.DataFrame:
+        """One row per process that wrote the run."""
+        return self.table("process")
+
+    def telemetry(self, kind: str) -> list[dict[str, Any]]:
+        """The telemetry of one kind (process, timing, checkpoint, failed, closed, keep) as plain values, in order."""
+        return list(self._telemetry.get(kind, ()))
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last thing that happened to the training was an error that ended it."""
+        last = {kind: entries[-1].get("time", 0.0) for kind, entries in self._telemetry.items() if entries}
+        return "failed" in last and all(last["failed"] >= last.get(kind, 0.0) for kind in GOES_ON)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know: damage that the frames leave out."""
+        return (*([self.damage] if self.damage else []), *self._telemetry_damage)
+
+    @property
+    def checkpoints(self) -> list[CheckpointInfo]:
+        """The checkpoints there are now, oldest first."""
+        return list_checkpoints(self.directory)
+
+    @property
+    def status(self) -> Status:
+        """Whether it is written now, finished, failed, stopped or damaged, as of the last `refresh`."""
+        if self.damage:
+            return "damaged"
+        found = standing(self._last, self.config.decisions, held=self.directory.running)
+        return "failed" if found == "stopped" and self.failed else found
+
+    def export(self, directory: str | Path, format: Literal["parquet", "csv"] = "parquet") -> list[Path]:
+        """Write each table to a file of its own, `TABLE.parquet` or `TABLE.csv`; see `records.export.export`."""
+        from ..export import export
+
+        return export(self, directory, format)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.status}, {self._cursor.line} events)"
+
+
+def load_run(path: str | Path, *, damaged: Literal["raise", "keep"] = "raise") -> Run:
+    """Read a run directory; `Run.refresh` then follows it while it grows.
+
+    Args:
+        path: The run's folder.
+        damaged: What to do about a damaged line in the log. raise; or keep what comes before it and say so in
+            `Run.damage` and `Run.notes`.
+
+    Raises:
+        RecordError: No such folder, not a run, written by a newer version, or a damaged log.
+    """
+    run = Run(RunDirectory.open(path), keep_damaged=damaged == "keep")
+    run.refresh()
+    return run

@@ -1,0 +1,1 @@
+"""States of a run on disk: checkpoints, snapshots, and which are kept."""

@@ -1,0 +1,1 @@
+"""One run, one decision at a time, and what is done with it: schedule, recorder, evaluator, replay."""

@@ -1,0 +1,191 @@
+"""What a config builds: text, model, optimizer, agent, reward. No state of the run besides theirs."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from ..agent.policies.registry import make_policy
+from ..agent.protocol import AgentState, Policy
+from ..agent.rewards.kinds import Reward, make_reward
+from ..core.config import RunConfig
+from ..core.decisions import Proposal
+from ..core.errors import ConfigError, TieError
+from ..core.keys import RunKey
+from ..core.patterns import PATTERNS, pattern
+from ..core.ties import TieMap
+from ..models.counts import untied_parameters
+from ..models.gpt import GPT
+from ..models.gpt2_names import load_gpt2
+from ..records.io.store import Store
+from ..text.batches import Batches, end_with, random_batch
+from ..text.dataset import TokenData, prepare
+from ..training.device import choose_device
+from ..training.loop import Trainer
+from ..training.optimizer import Optimizer
+from .provided import FixedBatches, HandedIn
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The machinery of one run.
+
+    Args:
+        batches: The training batches, by their number.
+        given: What was handed in in place of the run's own.
+        untied_parameters: Parameters of the same model with every layer independent.
+    """
+
+    config: RunConfig
+    key: RunKey
+    device: torch.device
+    data: TokenData
+    batches: Batches | FixedBatches
+    given: HandedIn
+    model: GPT
+    optimizer: Optimizer
+    trainer: Trainer
+    policy: Policy
+    reward: Reward
+    untied_parameters: int
+
+    def propose(self, state: AgentState) -> Proposal:
+        """The policy's proposal.
+
+        Raises:
+            TieError: It is not legal.
+        """
+        proposal = self.policy.propose(state, self.key)
+        if proposal.choice not in proposal.legal:
+            raise TieError(
+                f"Expected an answer out of {list(proposal.legal)} for layer {proposal.layer}, but the policy "
+                f"{self.policy.name} proposed {proposal.choice}.",
+                "The policy must honour the legal answers of its state.",
+            )
+        return proposal
+
+    def training_batches(self, step: int) -> torch.Tensor:
+        """What an optimizer step trains on: [sequences, context + 1], or one more in front with `accumulate`."""
+        grouped = self.config.training.accumulate
+        found = [self.batches.batch(step * grouped + part) for part in range(grouped)]
+        found = found if self.given.batches is not None else [self.ended(batch) for batch in found]
+        return torch.stack(found) if grouped > 1 else found[0]
+
+    def reward_batch(self, decision: int) -> torch.Tensor:
+        """The fresh training batch, [sequences, context + 1], that a decision's reward is measured on."""
+        if self.given.reward_batches is not None:
+            return self.given.reward_batches.batch(max(decision - 1, 0))
+        tokens = self.data.splits["train"]
+        size, seed = self.config.training.batch_size, self.key.at(decision, "reward")
+        return self.ended(random_batch(tokens, self.config.model.context, size, seed))
+
+    def ended(self, tokens_BT: torch.Tensor) -> torch.Tensor:
+        """Sequences of the text, [batch, context + 1], ended as `text.chunk_end` says."""
+        fixed = self.config.text.chunk_end == "end-of-text"
+        return end_with(tokens_BT, self.data.vocabulary_size - 1) if fixed else tokens_BT
+
+    def check_supply(self, step: int, decision: int) -> None:
+        """Refuse unless the batches that were handed in, if any, are enough for a decision that begins at `step`.
+
+        Raises:
+            ConfigError: They are not.
+        """
+        training = self.config.training
+        self.given.check_supply((step + training.steps_per_decision) * training.accumulate, decision)
+
+    def fork(self, replicate: int | None = None) -> Parts:
+        """A copy of all that training changes; text is shared.
+
+        Args:
+            replicate: Its draws (batches, dropout, agent, reward) are those of a run with this `config.replicate` from
+                here on: functions of (seed, replicate, step, purpose). None = the same draws as the original's.
+
+        Raises:
+            ConfigError: Not a number of 0 or more, or another one where the batches were handed in, whose replicates
+                would all read the same.
+        """
+        # One deepcopy of all of them, so that the copies refer to one another and ties survive.
+        model, optimizer, trainer, policy, reward = copy.deepcopy(
+            (self.model, self.optimizer, self.trainer, self.policy, self.reward)
+        )
+        copied = replace(self, model=model, optimizer=optimizer, trainer=trainer, policy=policy, reward=reward)
+        return copied if replicate is None else copied._keyed(replicate)
+
+    def _keyed(self, replicate: int) -> Parts:
+        """Itself, drawing as another replicate."""
+        check_replicate(replicate)
+        if replicate == self.key.replicate:
+            return self
+        if self.given.batches is not None or self.given.reward_batches is not None:
+            raise ConfigError(
+                f"Expected batches drawn from a text for replicate {replicate}, but this run's were handed in, so that "
+                f"every replicate would read the same ones.",
+                "Fork without a replicate, or start the run from a text.",
+            )
+        config, key = self.config.replace(replicate=replicate), RunKey(self.key.seed, replicate)
+        self.trainer.key = key
+        batches = Batches(self.data.splits["train"], config.model.context, config.training.batch_size, key)
+        return replace(self, config=config, key=key, batches=batches)
+
+
+def check_replicate(replicate: object) -> None:
+    """Refuse what is no replicate.
+
+    Raises:
+        ConfigError: Not a whole number of 0 or more.
+    """
+    if isinstance(replicate, bool) or not isinstance(replicate, int) or replicate < 0:
+        raise ConfigError(f"Expected a replicate of 0, 1, 2, ..., but got {replicate!r}.", "Number them from 0.")
+
+
+def first_map(config: RunConfig) -> TieMap:
+    """The tie map a run starts with: a fixed pattern's own map, else everything tied to layer 0."""
+    layers = config.model.layers
+    if config.agent.policy in PATTERNS and config.ties.start == "tied":
+        return pattern(config.agent.policy, layers, config.agent.blocks or None)
+    return TieMap.all_tied(layers)
+
+
+def build(config: RunConfig, data: TokenData | None, given: HandedIn, recorded: dict[str, Any] | None = None) -> Parts:
+    """Everything a run needs, from its config.
+
+    Args:
+        config: The run's settings.
+        data: What it reads; None prepares `config.text`, or takes what was handed in where that needs no text.
+        given: What was handed in.
+        recorded: What was handed in at the start of a run that goes on (`HandedIn.identity`).
+
+    Raises:
+        LayertieError: Text that cannot be read, a device that is absent, weights or batches of another shape.
+    """
+    training = config.training
+    if training.threads:
+        torch.set_num_threads(training.threads)
+    key = RunKey(config.seed, config.replicate)
+    device = choose_device(training.device)
+    data = given.data(recorded or {}) if data is None else data
+    data = prepare(config.text, config.model.context, Store()) if data is None else data
+    given.check_vocabulary(data.vocabulary_size)
+    model = GPT(config.model, data.vocabulary_size, config.ties, first_map(config), seed=key.at(0, "init")).to(device)
+    if given.initial_weights is not None:
+        load_gpt2(model, given.initial_weights)
+    optimizer = Optimizer(model, training, config.ties)
+    return Parts(
+        config=config,
+        key=key,
+        device=device,
+        data=data,
+        batches=given.batches or Batches(data.splits["train"], config.model.context, training.batch_size, key),
+        given=given,
+        model=model,
+        optimizer=optimizer,
+        trainer=Trainer(
+            model, optimizer, training, key, device, total_steps=config.decisions * training.steps_per_decision
+        ),
+        policy=make_policy(config),
+        reward=make_reward(config),
+        untied_parameters=untied_parameters(config.model, data.vocabulary_size),
+    )

@@ -1,0 +1,110 @@
+"""A moment of a run as a value: what another process, or a folder of its own, goes on from."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..core.config import RunConfig
+from ..core.errors import RecordError
+from ..records.directory import RunDirectory
+from ..records.state.checkpoints import load_checkpoint
+from ..text.dataset import TokenData
+from . import capture as state
+from .components import build
+from .provided import HandedIn
+from .recorder import Journal
+from .session import Session
+
+
+@dataclass(frozen=True)
+class Moment:
+    """All that a session at one moment is, apart from its text; may be pickled.
+
+    Args:
+        config: The run's settings.
+        tensors: Weights, moments and the agent's tensors (`state.capture`), which nobody changes.
+        meta: The rest of it.
+        given: Batches and weights that were handed in.
+        vocabulary_size: Of the text.
+    """
+
+    config: RunConfig
+    tensors: dict[str, Tensor]
+    meta: dict[str, Any]
+    given: HandedIn
+    vocabulary_size: int
+
+    @classmethod
+    def of(cls, session: Session) -> Moment:
+        """The present of a session, which is left as it is."""
+        tensors, meta = state.capture(session)
+        clones = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+        parts = session.parts
+        return cls(session.config, clones, copy.deepcopy(meta), parts.given, parts.data.vocabulary_size)
+
+    @classmethod
+    def stored(cls, directory: str | Path, name: str | None = None) -> Moment:
+        """A checkpoint of a recorded run, which another process may be training.
+
+        Args:
+            directory: The run directory.
+            name: The checkpoint's name; None = the latest.
+
+        Raises:
+            RecordError: No run, or no such checkpoint; a run whose batches were handed in, which are not on disk.
+        """
+        folder = RunDirectory.open(directory)
+        if not folder.handed_in.keys().isdisjoint(("batches", "reward_batches")):
+            raise RecordError(
+                f"Expected a run that draws its own batches, but those of {directory} were handed in.",
+                "Resume it with Session.resume and the same batches, then fork the session.",
+            )
+        checkpoint = load_checkpoint(folder, name)
+        return cls(folder.config, checkpoint.tensors, checkpoint.meta, HandedIn(), -1)
+
+    def open(self, data: TokenData | None = None) -> Session:
+        """An unrecorded session that stands here; each call gives a new one.
+
+        Args:
+            data: The run's text; prepared from the config if None.
+
+        Raises:
+            LayertieError: Text that cannot be read, or a device that is absent.
+        """
+        session = Session.__new__(Session)
+        recorded = {} if self.vocabulary_size < 0 else {"vocabulary_size": self.vocabulary_size}
+        session._start(build(self.config, data, self.given, recorded), Journal.unrecorded())
+        state.apply(session, self.tensors, self.meta)
+        return session
+
+
+def record(session: Session, directory: str | Path) -> None:
+    """Record a fork from here on, as a run of its own that `Session.resume` can go on with.
+
+    Args:
+        session: One that is not recorded yet.
+        directory: A folder that is empty or does not exist.
+
+    Raises:
+        RecordError: The session is recorded already, or the folder is not empty.
+        StorageError: It cannot be written.
+    """
+    if session.directory is not None:
+        raise RecordError(
+            f"Expected a session that is not recorded, but this one is, in {session.directory}.", "Record its fork."
+        )
+    given = session.parts.given.identity(session.data.vocabulary_size)
+    session.journal = Journal.create(directory, session.config, given)
+    try:
+        session.emit(session.opening())
+        session.journal.process(session)
+        session.save()
+    except BaseException:
+        session.journal.close()
+        session.journal = Journal.unrecorded()
+        raise

@@ -1,0 +1,291 @@
+"""What a session writes: its events, its checkpoints, and what they cost; or nothing, where it is not recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..core.config import RunConfig
+from ..core.decisions import Decision
+from ..core.errors import LayertieError, StorageError
+from ..core.events import Event
+from ..records.directory import RunDirectory
+from ..records.log.writer import EventWriter
+from ..records.state.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
+from ..records.state.retention import is_spaced, moment_name, push_out_answered, push_out_spaced, spaced_name
+from ..records.state.snapshots import SnapshotWriter
+from ..training.device import describe_device
+from . import capture as state
+
+if TYPE_CHECKING:  # a session owns its journal
+    from .session import Session
+
+
+class Journal:
+    """The writing side of one session. Make one with `create`, `open` or `unrecorded`."""
+
+    def __init__(self, directory: RunDirectory | None, writer: EventWriter | None) -> None:
+        self._directory, self._writer = directory, writer
+        self._saved = time.monotonic()
+        self._snapshots: SnapshotWriter | None = None
+        self._told = False
+        if directory is not None:
+            self._snapshots = SnapshotWriter(directory, directory.config.records.snapshot_mebibytes << 20)
+
+    @classmethod
+    def create(cls, path: str | Path | None, config: RunConfig, handed_in: dict[str, Any]) -> Journal:
+        """For a new run (arguments as in `RunDirectory.create`); without a path it writes nothing.
+
+        Raises:
+            RecordError: The folder is not empty.
+            StorageError: It cannot be written.
+        """
+        if path is None:
+            return cls.unrecorded()
+        directory = RunDirectory.create(path, config, handed_in)
+        return cls(directory, EventWriter(directory))
+
+    @classmethod
+    def open(cls, path: str | Path) -> Journal:
+        """To go on with a run.
+
+        Raises:
+            RecordError: No run there, a newer or damaged one, or one that is being written now.
+            StorageError: It cannot be written.
+        """
+        directory = RunDirectory.open(path)
+        return cls(directory, EventWriter(directory))
+
+    @classmethod
+    def unrecorded(cls) -> Journal:
+        """Writes nothing."""
+        return cls(None, None)
+
+    @property
+    def path(self) -> Path | None:
+        """The run directory."""
+        return None if self._directory is None else self._directory.path
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings in the run directory."""
+        assert self._directory is not None, "only a recorded run has settings on disk"
+        return self._directory.config
+
+    @property
+    def handed_in(self) -> dict[str, Any]:
+        """What was handed in at the run's start (`HandedIn.identity`)."""
+        return {} if self._directory is None else self._directory.handed_in
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to write to."""
+        return self._writer is not None
+
+    @property
+    def rewound(self) -> bool:
+        """Whether the session is repeating what the log already holds."""
+        return self._writer is not None and self._writer.rewound
+
+    def append(self, event: Event) -> None:
+        """Take an event; on disk at the next `flush`."""
+        self._check_open()
+        if self._writer is not None:
+            self._writer.append(event)
+
+    def write_now(self, event: Event) -> None:
+        """Put an event on disk.
+
+        Raises:
+            StorageError: It cannot be written; the log is as if it had never been given.
+            LayertieError: The session was closed.
+        """
+        self._check_open()
+        if self._writer is not None:
+            self._writer.write(event)
+
+    def _check_open(self) -> None:
+        if self._directory is not None and self._writer is None:
+            raise LayertieError(
+                "Expected an open session, but this one was closed.", f"Session.resume({str(self.path)!r}) goes on."
+            )
+
+    def flush(self) -> None:
+        """Put all that was appended on disk (it survives a kill of the process).
+
+        Raises:
+            StorageError: It cannot be written; it is kept and tried again at the next flush.
+        """
+        if self._writer is not None:
+            self._writer.flush()
+
+    def process(self, session: Session, *, resumed: bool = False) -> None:
+        """Note which process, versions and device run the session from here."""
+        self.note(
+            session,
+            "process",
+            resumed=resumed,
+            pid=os.getpid(),
+            python=platform.python_version(),
+            torch=torch.__version__,
+            system=platform.platform(),
+            device=describe_device(session.parts.device),
+            threads=torch.get_num_threads(),
+            step=session.step,
+            decision=session.decision,
+        )
+
+    def timing(self, session: Session) -> None:
+        """Note what the last decision cost."""
+        self.note(
+            session,
+            "timing",
+            decision=session.decision,
+            step=session.step,
+            **session.meter.lap(),
+            **session.meter.memory(),
+        )
+
+    def checkpoint_due(self, seconds: float) -> bool:
+        """Whether the last checkpoint is at least so many seconds old."""
+        return self.is_open and time.monotonic() - self._saved >= seconds
+
+    def checkpoint(self, session: Session, name: str | None) -> Path | None:
+        """Write the session's state.
+
+        Raises:
+            StorageError: It cannot be written; the earlier checkpoints are intact.
+        """
+        if self._writer is None or self._directory is None:
+            if name is None or self._directory is None:
+                return None
+            raise LayertieError("Expected an open session to save, but it is closed.", "Resume the run first.")
+        self._writer.sync()
+        tensors, meta = state.capture(session)
+        meta["offset"], meta["lines"] = self._writer.position
+        # While the log is being repeated its end on disk is elsewhere, so such a checkpoint is no place to resume.
+        path = save_checkpoint(self._directory, name, tensors, meta, resumable=not self.rewound)
+        if name is None:
+            self._saved = time.monotonic()
+        self.note(
+            session, "checkpoint", decision=session.decision, step=session.step, file=path.name, offset=meta["offset"]
+        )
+        return path
+
+    def keep_moment(self, session: Session, decision: Decision) -> None:
+        """Store the moment before a person's override, so that twins and branches can start from it.
+
+        A disk that is full must not keep a person from answering: the moment is then not stored, which a later search
+        for it says. The latest are kept (`records.state.retention`).
+        """
+        if decision.overridden and decision.by == "human" and self.is_open and not self.rewound:
+            assert self._directory is not None, "only a recorded run has a log"
+            with contextlib.suppress(StorageError):
+                self.checkpoint(session, moment_name(decision.proposal.decision))
+                push_out_answered(self._directory)
+
+    def keep_spaced(self, session: Session) -> None:
+        """Store the present, if it is its turn (`records.moment_every`).
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        every = session.config.records.moment_every
+        if self._directory is not None and is_spaced(session.decision, every):
+            self.checkpoint(session, spaced_name(session.decision + 1))
+            push_out_spaced(self._directory, session.decision, every)
+
+    def keep_snapshot(self, session: Session, *, now: bool = False) -> float:
+        """Store model and agent as they are, to look back at, if it is their turn (`records.state.snapshots`).
+
+        A disk that is full costs the run its looks back, not its training: that is noted, once.
+
+        Args:
+            now: Whether it is their turn or not.
+
+        Returns:
+            Seconds that it took from training.
+        """
+        store, decision = self._snapshots, session.decision
+        if store is None or self._writer is None or not (now or store.is_due(decision)):
+            return 0.0
+        # Repeating a log gives the same states again.
+        if self.rewound and store.has(decision):
+            return 0.0
+        start = time.perf_counter()
+        store.keep(decision, *state.snapshot(session))
+        if store.problem and not self._told:
+            self._told = True
+            self.note(session, "snapshots", sentence=store.problem)
+        return time.perf_counter() - start
+
+    def settle_snapshots(self) -> None:
+        """Wait until the snapshots that were taken are on disk."""
+        if self._snapshots is not None:
+            self._snapshots.settle()
+
+    @property
+    def is_to_be_repeated(self) -> bool:
+        """Whether no checkpoint lies within the log, so that the run is to be trained again from its start.
+
+        That is so for a run that was killed while it was set up, and for one whose log was cut at a damaged line. A log
+        that is gone altogether is no such case: its checkpoints would be lost.
+        """
+        if self._directory is None or self._writer is None:
+            return False
+        end, known = self._writer.position.offset, list_checkpoints(self._directory)
+        # What was saved while a log was repeated is no place to resume, so that a branch may have nothing else.
+        if any(info.damage or (info.resumable and info.meta["offset"] <= end) for info in known):
+            return False
+        return end > 0 or not known
+
+    def latest(self) -> Checkpoint:
+        """The newest checkpoint that is whole and lies within the log.
+
+        Raises:
+            RecordError: There is none.
+        """
+        assert self._directory is not None, "only a recorded run has checkpoints"
+        assert self._writer is not None, "only a recorded run has a log"
+        end = self._writer.position.offset
+        return load_checkpoint(self._directory, accept=lambda meta: meta["offset"] <= end)
+
+    def rewind(self, offset: int) -> list[Event]:
+        """Hold back what is appended from now on; the events that the log has after `offset`."""
+        assert self._writer is not None, "only a recorded run has a log"
+        return self._writer.rewind(offset)
+
+    def settle(self) -> None:
+        """End a rewind: the log's tail is now what was appended since (unchanged where it is equal)."""
+        assert self._writer is not None, "only a recorded run has a log"
+        self._writer.settle()
+
+    def close(self) -> None:
+        """Write what is left and let other processes write the run.
+
+        Raises:
+            StorageError: Something could not be written.
+        """
+        if self._snapshots is not None:
+            self._snapshots.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close("closed")
+
+    def note(self, session: Session, kind: str, **values: Any) -> None:
+        """Write a telemetry entry and pass it on to the session's subscribers.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        entry: dict[str, Any] = {"kind": kind, "time": time.time(), **values}
+        if self._writer is not None:
+            entry = self._writer.telemetry(kind, **values)
+            self._writer.flush()
+        session.tell(entry)

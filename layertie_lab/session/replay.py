@@ -1,0 +1,251 @@
+"""A decision log, given again to another run: another seed, text, depth or semantics; whole, in part, or edited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ..agent.schedule import next_layer
+from ..core.config import RunConfig
+from ..core.decisions import Outcome
+from ..core.errors import ConfigError, RecordError
+from ..core.events import Decided, Opened, Ruled, parse
+from ..core.rules import Rules
+from ..records.directory import RunDirectory
+from ..records.log.cursor import LineCursor
+from .session import Session
+
+Only = Literal["all", "human", "agent"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One answer of a log.
+
+    Args:
+        decision: Counted from 1.
+        layer: What it was about.
+        choice: The answer.
+        by: Who gave it.
+    """
+
+    decision: int
+    layer: int
+    choice: int
+    by: str
+
+
+@dataclass(frozen=True)
+class Log:
+    """The answers of a run.
+
+    Args:
+        config: Its settings.
+        answers: By decision.
+        rules: Decision before which other rules were put into force -> those rules, in the log's order.
+    """
+
+    config: RunConfig
+    answers: dict[int, Recorded]
+    rules: dict[int, list[str]]
+
+    @classmethod
+    def read(cls, run: str | Path) -> Log:
+        """The log of a run, live or finished.
+
+        Raises:
+            RecordError: Not a run, no answer in it, or a log that belongs to other settings than those beside it.
+        """
+        directory = RunDirectory.open(run)
+        answers: dict[int, Recorded] = {}
+        rules: dict[int, list[str]] = {}
+        for line in LineCursor(directory.events).read_lines():
+            event = parse(line)
+            if isinstance(event, Opened) and event.config_hash != directory.config.hash:
+                raise RecordError(
+                    f"Expected a log of config {directory.config.hash}, but {directory.events} was begun with "
+                    f"{event.config_hash}.",
+                    "config.json was edited after the run began: restore it, then replay.",
+                )
+            if isinstance(event, Decided):
+                answers[event.decision] = Recorded(event.decision, event.layer, event.choice, event.by)
+            elif isinstance(event, Ruled):
+                rules.setdefault(event.decision + 1, []).append(event.rules)
+        if not answers:
+            raise RecordError(f"Expected answers in the log of {directory.path}, but there are none.", "Run it first.")
+        return cls(directory.config, answers, rules)
+
+    @property
+    def decisions(self) -> int:
+        """The last decision."""
+        return max(self.answers)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What is given again, and to which run.
+
+    Args:
+        log: The record.
+        config: Settings of the new run.
+        until: Its last decision that is taken from the record; None = all.
+        only: Whose answers are taken from the record; the new run's own agent gives the others.
+        edits: Decision of the new run -> another answer.
+
+    Raises:
+        ConfigError: No such decision, or an edit that is not legal there.
+    """
+
+    log: Log
+    config: RunConfig
+    until: int | None = None
+    only: Only = "all"
+    edits: Mapping[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        last = self.decisions
+        if self.until is not None and not 1 <= self.until <= last:
+            raise ConfigError(
+                f"Expected a last decision from 1 to {last} to replay, but got {self.until}.", "Choose one of these."
+            )
+        for decision, answer in (self.edits or {}).items():
+            layer = next_layer(decision, self.config.model.layers)[1] if decision >= 1 else 0
+            end = last if self.until is None else self.until
+            if not 1 <= decision <= end:
+                raise ConfigError(
+                    f"Expected a decision from 1 to {end} to edit, but got {decision}.", "Choose one of these."
+                )
+            if not 0 <= answer <= layer:
+                raise ConfigError(
+                    f"Expected an answer from 0 to {layer} for decision {decision} (layer {layer}), but got {answer}.",
+                    f"{layer} trains the layer on its own; a smaller number ties it to that layer.",
+                )
+
+    @property
+    def decisions(self) -> int:
+        """Decisions of the new run that the record reaches."""
+        old, new = self.log.config.model.layers, self.config.model.layers
+        if old == new:
+            return self.log.decisions
+        passes, rest = divmod(self.log.decisions, old - 1)
+        # Of a pass that was not finished: the layers whose counterpart was asked about.
+        begun = sum(counterpart(layer, new, old) <= rest for layer in range(1, new))
+        return passes * (new - 1) + begun
+
+    def recorded(self, decision: int) -> Recorded | None:
+        """The record's answer for a decision of the new run; None where its own agent answers.
+
+        At another depth: in the same pass, the layer at the same relative position (`counterpart`); an answer "on its
+        own" stays so, another one names the layer at the source's relative position, before the layer asked about.
+        """
+        episode, layer = next_layer(decision, self.config.model.layers)
+        if decision in (self.edits or {}):
+            return Recorded(decision, layer, (self.edits or {})[decision], "human")
+        if self.until is not None and decision > self.until:
+            return None
+        old, new = self.log.config.model.layers, self.config.model.layers
+        there = layer if old == new else counterpart(layer, new, old)
+        found = self.log.answers.get((episode - 1) * (old - 1) + there)
+        if found is None or (self.only != "all" and (found.by == "human") != (self.only == "human")):
+            return None
+        if found.choice == found.layer:
+            return Recorded(decision, layer, layer, found.by)
+        source = found.choice if old == new else min(counterpart(found.choice, old, new), layer - 1)
+        return Recorded(decision, layer, source, found.by)
+
+    def give(
+        self,
+        session: Session,
+        *,
+        should_stop: Callable[[], bool] | None = None,
+        watch: Callable[[Outcome], Any] | None = None,
+    ) -> list[Outcome]:
+        """Answer a session of the new run with it, to the record's end (or `until`).
+
+        The log says who gave an answer: "human" what a person gave then or edits now, "agent" what the new agent
+        proposes too, "replay" what it would have answered otherwise. So a record that is given to its own settings
+        gives its own log, byte for byte. Rules that were changed on the way are changed again; at another depth their
+        layers are those at the same relative positions, and an answer that they forbid there gives way to the nearest.
+
+        Args:
+            session: At the start, or where an earlier call stopped.
+            should_stop: Asked before each decision; True ends the call.
+            watch: Called with each outcome.
+
+        Raises:
+            TieError: An answer that the new run's rules forbid.
+        """
+        outcomes: list[Outcome] = []
+        end = self.decisions if self.until is None else self.until
+        while session.decision < end and not (should_stop is not None and should_stop()):
+            decision = session.decision + 1
+            self._change_rules(session, decision)
+            proposal, found = session.propose(), self.recorded(decision)
+            if found is None:
+                choice, by = proposal.choice, "agent"
+            else:
+                choice = found.choice
+                if self.log.config.model.layers != self.config.model.layers and choice not in proposal.legal:
+                    choice = nearest(choice, proposal.legal)
+                replayed = found.by == "agent" and choice != proposal.choice
+                by = "replay" if replayed else found.by
+            outcomes.append(session.commit(choice, by=by))
+            if watch is not None:
+                watch(outcomes[-1])
+        if session.decision == end:
+            session.conclude()
+            if self.until is None:
+                self._change_rules(session, end + 1)
+        return outcomes
+
+    def _change_rules(self, session: Session, decision: int) -> None:
+        """Put into force what the record put into force before the decision's counterpart."""
+        old, new = self.log.config.model.layers, self.config.model.layers
+        there = decision
+        if old != new:
+            # Once, at the first decision of the new run that answers for it or for a later one.
+            there, before = (self._counterpart(number) for number in (decision, decision - 1))
+            wanted = [n for n in sorted(self.log.rules) if before < n <= there]
+        else:
+            wanted = [there] if there in self.log.rules else []
+        for number in wanted:
+            for text in self.log.rules[number]:
+                session.set_rules(text if old == new else _moved(Rules.parse(text), old, new))
+
+    def _counterpart(self, decision: int) -> int:
+        """The record's decision that one of the new run answers for; 0 before the first."""
+        if decision < 1:
+            return 0
+        old, new = self.log.config.model.layers, self.config.model.layers
+        episode, layer = next_layer(decision, new)
+        return (episode - 1) * (old - 1) + counterpart(layer, new, old)
+
+
+def _moved(rules: Rules, old: int, new: int) -> Rules:
+    """Rules for another depth; numbers from the end stay what they are where both models have them."""
+
+    def place(layer: int) -> int:
+        return layer if -new <= layer < 0 else counterpart(layer % old, old, new)
+
+    return replace(rules, independent=tuple(map(place, rules.independent)), locked=tuple(map(place, rules.locked)))
+
+
+def nearest(answer: int, legal: Iterable[int]) -> int:
+    """The legal answer nearest to one, the earlier of two."""
+    return min(legal, key=lambda other: (abs(other - answer), other))
+
+
+def counterpart(layer: int, layers: int, others: int) -> int:
+    """The layer of another model at the same relative position: `layer / (layers - 1) x (others - 1)`, rounded half up.
+
+    Layer 0 stays layer 0, the last stays the last; a layer from 1 on stays so.
+
+    Args:
+        layer: Of a model with so many `layers`.
+        layers: Its depth.
+        others: Depth of the other model.
+    """
+    place = (2 * layer * (others - 1) + layers - 1) // (2 * (layers - 1))
+    return max(place, min(layer, 1))

@@ -1,0 +1,75 @@
+"""Where a run stands, read off its events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pretend_run import PretendSession
+
+from layertie_lab.core.events import Came, Decided
+from layertie_lab.explorer.run_state import RunState
+
+
+def started() -> tuple[PretendSession, RunState, list[Any]]:
+    session, state = PretendSession(layers=4), RunState(clock=lambda: 0.0)
+    state.take(session.opening())
+    state.take({"kind": "status", "status": "ready"})
+    state.take({"kind": "proposed", "proposal": session.propose()})
+    entries: list[Any] = []
+    session.subscribe(entries.append)
+    return session, state, entries
+
+
+def test_the_map_and_the_true_sharing_change_together() -> None:
+    session, state, entries = started()
+    assert state.open_decision == 1
+    session.commit(1)
+    for entry in entries:
+        state.take(entry)
+        traits = state.map_traits()
+        assert traits["blocks"] == traits["sources"]
+        assert traits["sources"] == ([0, 1, 0, 0] if isinstance(entry, Came) else [0, 0, 0, 0])
+        assert not state.awaiting
+        assert traits["layer"] == 1
+    assert isinstance(entries[0], Decided)
+
+
+def test_an_override_is_marked_until_the_layer_is_answered_again() -> None:
+    session, state, entries = started()
+    session.commit(1 - session.propose().choice)
+    for _ in range(3):
+        session.commit(session.propose().choice, by="agent")
+    marks = []
+    for entry in entries:
+        state.take(entry)
+        if isinstance(entry, Came):
+            marks.append(state.map_traits()["overrides"])
+    assert marks == [[1], [1], [1], []]
+
+
+def test_a_proposal_that_was_answered_meanwhile_is_not_shown() -> None:
+    session, state, entries = started()
+    old = session.propose()
+    session.commit(0)
+    for entry in entries:
+        state.take(entry)
+    state.take({"kind": "proposed", "proposal": old})
+    assert not state.awaiting
+    state.take({"kind": "proposed", "proposal": session.propose()})
+    assert state.open_decision == 2
+
+
+def test_nothing_is_at_hand_in_a_lost_run() -> None:
+    _, state, _ = started()
+    state.take({"kind": "status", "status": "lost", "sentence": "The training process ended."})
+    traits = state.panel_traits()
+    assert (traits["status"], traits["layer"], traits["can_answer"]) == ("lost", None, False)
+    assert state.failure == "The training process ended."
+
+
+def test_values_that_are_no_numbers_are_left_out() -> None:
+    session, state, _ = started()
+    values = session.propose()
+    broken = type(values)(**(vars(values) | {"q_values": (float("nan"), 1.0)}))
+    state.take({"kind": "proposed", "proposal": broken})
+    assert state.panel_traits()["q_values"] == []

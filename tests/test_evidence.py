@@ -1,0 +1,96 @@
+"""The scripts under data/ find again what is recorded there."""
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from layertie_lab.counterfactual.study import verdicts_of_run
+from layertie_lab.records.studies import list_studies
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def recorded(name: str) -> dict[str, Any]:
+    return json.loads((DATA / name).read_text())
+
+
+def script(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(DATA / name))
+
+
+def test_recorded_equal_answers_give_the_recorded_verdicts_at_the_stated_level():
+    """At least 400 verdicts on real training in which nothing is to be found."""
+    results = recorded("verdicts/same_answer.json")
+    found = np.concatenate([np.array(moment["differences"]) for moment in results["moments"]])
+    assert script("verdicts/same_answer.py")["verdicts_of"](found)["bands"] == results["bands"]
+    low, high = results["false_expected_95"]
+    assert len(found) >= 400
+    assert low <= results["bands"]["0"]["false"] <= high
+    assert results["bands"]["0.003"]["false"] <= high
+
+
+def test_equal_answers_on_other_numbers_differ_by_noise():
+    """The recorded differences of one moment's first verdict, trained again."""
+    differences = script("verdicts/same_answer.py")["differences"]
+    found, about = differences(1, 5, 1)
+    again = recorded("verdicts/same_answer.json")["moments"][0]
+    assert {name: again[name] for name in about} == about
+    assert np.abs(found[0] - again["differences"][0]).max() < 1e-4
+
+
+def test_noise_of_a_millionth_does_not_matter():
+    case = script("twins/known_answers.py")["measure"](
+        policy="lab", decisions=8, noise=1e-6, replicates=4, horizon=4, layers=3, width=16, context=16, batch_size=4
+    )
+    assert case["outcome"] == "no difference that matters"
+    assert 0 < abs(case["curve"][-1]["value"]) < 1e-4
+
+
+@pytest.mark.long
+def test_tying_two_layers_that_have_grown_apart_hurts():
+    known = script("twins/known_answers.py")
+    name = "tie layer 3 to 2, independent, step 1508"
+    case, before = known["measure"](**known["CASES"][name]), recorded("twins/known_answers.json")["cases"][name]
+    assert case["outcome"] == before["outcome"] == "worse"
+    assert case["curve"][-1]["low"] > 0
+    assert case["curve"][-1]["value"] == pytest.approx(before["curve"][-1]["value"], abs=0.03)
+
+
+def test_recorded_hypotheses_were_stated_before_and_get_their_recorded_verdicts():
+    studies, damaged = list_studies(DATA / "hypotheses" / "laptop-lab")
+    found = {name: verdict.outcome for name, verdict in verdicts_of_run(studies).items() if verdict is not None}
+    before = recorded("hypotheses/laptop-lab/verdicts.json")["studies"]
+    assert found == {study["study"]: study["outcome"] for study in before}
+    assert len(found) >= 3
+    assert "no difference that matters" in found.values()
+    assert not damaged
+    assert all(study.statement.primary for study in studies)
+
+
+@pytest.mark.long
+def test_untying_a_middle_layer_hurts_first_and_helps_later_where_its_moments_start_anew():
+    known = script("twins/known_answers.py")
+    name = "untie layer 3, all-tied, step 208, moments reset"
+    curve = {entry["steps"]: entry for entry in known["measure"](**known["CASES"][name])["curve"]}
+    assert curve[2]["low"] > 0
+    assert curve[50]["high"] < 0
+
+
+@pytest.mark.long
+def test_untying_hurts_within_the_reward_window_and_helps_later_where_the_optimizer_is_rebuilt():
+    known = script("twins/known_answers.py")
+    name = "untie layer 3, all-tied, step 108, optimizer rebuilt"
+    curve = {entry["steps"]: entry for entry in known["measure"](**known["CASES"][name] | {"replicates": 8})["curve"]}
+    assert curve[4]["low"] > 0
+    assert curve[50]["high"] < 0
+
+
+def test_the_recorded_case_whose_sign_turns_is_the_stated_one():
+    case = recorded("twins/known_answers.json")["cases"]["untie layer 3, all-tied, step 108, optimizer rebuilt"]
+    curve = {entry["steps"]: entry for entry in case["curve"]}
+    assert case["settings"]["moments"] == "rebuild"
+    assert curve[4]["low"] > 0 > curve[50]["high"]
