@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from layertie_lab.core.config import RunConfig
-from layertie_lab.core.events import Came, Decided, Evaluated, Event, Opened
+from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Event, Opened
 from layertie_lab.core.ties import TieMap
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.log.writer import EventWriter
@@ -27,12 +27,12 @@ def events_of(
         decision = first + place
         before, after = STEPS * (decision - 1), STEPS * decision
         ties = list(TieMap.all_tied(4).answer(1, decision % 2))
-        events.append(Decided(before, decision, 1, 1, [0, 1], 0, 0, None, False, None, decision % 2, "agent"))
+        events.append(DecisionMade(before, decision, 1, 1, [0, 1], 0, 0, None, False, None, decision % 2, "agent"))
         count = START if parameters is None else parameters[place]
         held = 900 if memory is None else memory[place]
         parts = {"parameters": held - 100, "activations": 100}
         # A training loss that no other metric can be taken for.
-        events.append(Came(after, decision, ties, ties, 1, 0.0, 2.5, 10.0 + decision, count, count, parts))
+        events.append(DecisionFinished(after, decision, ties, ties, 1, 0.0, 2.5, 10.0 + decision, count, count, parts))
         if loss is not None:
             events.append(Evaluated(after, decision, "validation", loss, 0.01, 16))
             events.append(Evaluated(after, decision, "test", 50.0, 0.01, 16))

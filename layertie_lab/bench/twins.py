@@ -21,8 +21,8 @@ from ..counterfactual.runner import StudyRunner
 from ..records.studies import StudyFolder, state_study
 from ..records.tree import moment_name
 from ..session.moment import Moment
-from ..session.provided import HandedIn
-from ..session.schedule import EmptyAgenda
+from ..session.provided import Provided
+from ..session.schedule import EmptySchedule
 from ..session.session import Session
 from ..text.dataset import TokenData
 from .pairing import Row, row, seconds
@@ -130,7 +130,7 @@ def _train(path: str, numbers: list[int]) -> float:
     """Seconds of a study's replicates without what makes twins of them."""
     study = StudyFolder.open(path)
     tensors, meta = study.moment()
-    moment = Moment(study.config, tensors, meta, HandedIn(), -1).open()
+    moment = Moment(study.config, tensors, meta, Provided(), -1).open()
     torch.set_num_threads(1)
     found = {values["replicate"]: values for values in study.replicates()}
     start = time.perf_counter()
@@ -142,7 +142,7 @@ def _train(path: str, numbers: list[int]) -> float:
 
 def _branch(moment: Session, answers: list[list[Any]], replicate: int, hold: bool) -> None:
     session = moment.fork(replicate)
-    session.agenda = EmptyAgenda(session.best)
+    session.agenda = EmptySchedule(session.best)
     end = session.step + HORIZON
     for _, _, choice, by in answers:
         session.begin(choice, by)

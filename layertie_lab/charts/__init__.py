@@ -9,16 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .attribution import attribution_bars, attribution_methods
-    from .audit import audit_chart, claimed_and_true, gradient_flow
     from .captions import CAPTIONS
-    from .compare import compared_curves
-    from .depth import spectra_chart, update_profile_chart
-    from .live import LIVE, live_chart, live_spec
-    from .maps import tie_map
+    from .comparisons.audit import audit_chart, claimed_and_true, gradient_flow
+    from .comparisons.compare import compared_curves
+    from .comparisons.paired import Stated, study_chart, twin_specs
+    from .comparisons.sweeps import parameters_against_loss, policy_intervals, profile_chart, sweep_chart
+    from .inside.attribution import attribution_bars, attribution_methods
+    from .inside.depth import spectra_chart, update_profile_chart
+    from .inside.similarity import similarity_against_cost, similarity_heatmap
     from .page import to_html
-    from .similarity import similarity_against_cost, similarity_heatmap
-    from .static import (
+    from .run.live import LIVE, live_chart, live_spec
+    from .run.maps import tie_map
+    from .run.static import (
         blocks_chart,
         epsilon_chart,
         loss_chart,
@@ -28,9 +30,7 @@ if TYPE_CHECKING:
         reward_chart,
         tie_history,
     )
-    from .sweeps import parameters_against_loss, policy_intervals, profile_chart, sweep_chart
     from .theme import vega_config
-    from .twins import Stated, study_chart, twin_specs
 
 __all__ = [
     "CAPTIONS", "LIVE", "Stated", "attribution_bars", "attribution_methods", "audit_chart", "blocks_chart",
@@ -45,22 +45,22 @@ __all__ = [
 
 # The command line takes colours from `charts.palette` and should not wait for Altair.
 _HOMES = {
-    "attribution": ["attribution_bars", "attribution_methods"],
-    "audit": ["audit_chart", "claimed_and_true", "gradient_flow"],
+    "inside.attribution": ["attribution_bars", "attribution_methods"],
+    "comparisons.audit": ["audit_chart", "claimed_and_true", "gradient_flow"],
     "captions": ["CAPTIONS"],
-    "compare": ["compared_curves"],
-    "depth": ["spectra_chart", "update_profile_chart"],
-    "live": ["LIVE", "live_chart", "live_spec"],
-    "maps": ["tie_map"],
+    "comparisons.compare": ["compared_curves"],
+    "inside.depth": ["spectra_chart", "update_profile_chart"],
+    "run.live": ["LIVE", "live_chart", "live_spec"],
+    "run.maps": ["tie_map"],
     "page": ["to_html"],
-    "similarity": ["similarity_against_cost", "similarity_heatmap"],
-    "static": [
+    "inside.similarity": ["similarity_against_cost", "similarity_heatmap"],
+    "run.static": [
         "blocks_chart", "epsilon_chart", "loss_chart", "memory_chart", "parameters_chart", "q_value_chart",
         "reward_chart", "tie_history",
     ],
-    "sweeps": ["parameters_against_loss", "policy_intervals", "profile_chart", "sweep_chart"],
+    "comparisons.sweeps": ["parameters_against_loss", "policy_intervals", "profile_chart", "sweep_chart"],
     "theme": ["vega_config"],
-    "twins": ["Stated", "study_chart", "twin_specs"],
+    "comparisons.paired": ["Stated", "study_chart", "twin_specs"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

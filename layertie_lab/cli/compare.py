@@ -40,7 +40,7 @@ def compare(command: arguments.Compare, progress: Console, output: Console) -> d
         _print(found, output)
     if command.chart is not None:
         from ..charts import to_html
-        from ..charts.compare import compared_curves
+        from ..charts.comparisons.compare import compared_curves
         from ..records.io.disk import write_atomically
 
         chart = compared_curves(found.curves, found.points, metric=found.metric, at=found.at)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..charts.palette import owner_colour
-from ..core.events import Came, Evaluated, Stepped
+from ..core.events import DecisionFinished, Evaluated, Stepped
 from ..core.ties import TieMap
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -85,7 +85,7 @@ class Display:
         self._session, self._console, self._quiet = session, console, quiet
         self._losses: deque[float] = deque(maxlen=2_000)
         self._validation: Evaluated | None = None
-        self._came: Came | None = None
+        self._came: DecisionFinished | None = None
         self._layer: int | None = None
         self._spoke = time.monotonic()
         self._progress = Progress(
@@ -115,7 +115,7 @@ class Display:
     def _hear(self, entry: Any) -> None:
         if isinstance(entry, Stepped):
             self._losses.append(entry.loss)
-        elif isinstance(entry, Came):
+        elif isinstance(entry, DecisionFinished):
             self._came = entry
             self._progress.update(self._task, completed=entry.decision)
             self._speak()

@@ -97,7 +97,7 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, run: Path, found: dict[str, dict[str, Any]]) -> None:
-    from ..charts.looks import pictures
+    from ..charts.inside.views import pictures
     from ..charts.page import to_page
     from ..records.export import write_files
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import polars as pl
 
 from ..analysis.statistics import aggregates as numbers
-from ..charts import sweeps as charts
+from ..charts.comparisons import sweeps as charts
 from ..charts.page import to_html
 from ..core.config import Algorithm, RunConfig
 from ..core.errors import RecordError

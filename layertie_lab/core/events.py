@@ -77,7 +77,7 @@ class Opened(Event):
 
 
 @dataclass(frozen=True)
-class Decided(Event):
+class DecisionMade(Event):
     """An answer was committed; its steps follow. Flushed to disk before they begin.
 
     Fields as in `Proposal` and `Decision`.
@@ -96,7 +96,7 @@ class Decided(Event):
     by: str
 
     @classmethod
-    def of(cls, decision: Decision) -> Decided:
+    def of(cls, decision: Decision) -> DecisionMade:
         """The event of a decision."""
         p = decision.proposal
         return cls(
@@ -116,7 +116,7 @@ class Decided(Event):
 
 
 @dataclass(frozen=True)
-class Ruled(Event):
+class RulesChanged(Event):
     """Other rules stand from the next decision on.
 
     Args:
@@ -144,7 +144,7 @@ class Stepped(Event):
 
 
 @dataclass(frozen=True)
-class Came(Event):
+class DecisionFinished(Event):
     """What came of a decision, after its steps (fields as in `Outcome`).
 
     Args:
@@ -166,7 +166,7 @@ class Came(Event):
     learning: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, outcome: Outcome, step: int, memory: dict[str, int]) -> Came:
+    def of(cls, outcome: Outcome, step: int, memory: dict[str, int]) -> DecisionFinished:
         """The event of an outcome."""
         return cls(
             step=step,
@@ -224,7 +224,8 @@ class Finished(Event):
 
 
 EVENTS: dict[str, type[Event]] = {
-    kind.event: kind for kind in (Opened, Ruled, Decided, Stepped, Came, Evaluated, Sampled, Finished)
+    kind.event: kind
+    for kind in (Opened, RulesChanged, DecisionMade, Stepped, DecisionFinished, Evaluated, Sampled, Finished)
 }
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from .events import Came, Decided, Evaluated, Event, Opened, Sampled, Stepped
+from .events import DecisionFinished, DecisionMade, Evaluated, Event, Opened, Sampled, Stepped
 from .ties import TieMap
 
 COLUMNS: dict[str, dict[str, tuple[type, str]]] = {
@@ -96,7 +96,7 @@ class Tabulator:
     """
 
     def __init__(self) -> None:
-        self._decided: dict[int, Decided] = {}
+        self._decided: dict[int, DecisionMade] = {}
         self._bytes_per_token = 1.0
         self._untied = 1
 
@@ -114,7 +114,7 @@ class Tabulator:
                     "gradient_norm": event.gradient_norm,
                 },
             )
-        elif isinstance(event, Decided):
+        elif isinstance(event, DecisionMade):
             self._decided[event.decision] = event
             for answer, value in zip(event.legal, event.q_values or (), strict=False):
                 yield (
@@ -128,7 +128,7 @@ class Tabulator:
                         "chosen": answer == event.choice,
                     },
                 )
-        elif isinstance(event, Came):
+        elif isinstance(event, DecisionFinished):
             yield from self._outcome(event)
         elif isinstance(event, Evaluated):
             yield (
@@ -153,7 +153,7 @@ class Tabulator:
             self._bytes_per_token, self._untied = event.bytes_per_token, event.untied_parameters
             yield from _ties(0, event.ties, event.blocks)
 
-    def _outcome(self, event: Came) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _outcome(self, event: DecisionFinished) -> Iterator[tuple[str, dict[str, Any]]]:
         decided = self._decided.pop(event.decision)
         values = dict(zip(decided.legal, decided.q_values or (), strict=False))
         yield (

@@ -12,7 +12,7 @@ from ..agent.schedule import next_layer
 from ..core.decisions import Decision, Proposal
 from ..core.errors import ConfigError, LayertieError
 from ..core.statements import LEAST_WINDOWS, METRICS, After
-from ..session.schedule import EmptyAgenda
+from ..session.schedule import EmptySchedule
 from ..session.session import Session
 from ..training.evaluation import window_losses
 from .weight_average import WeightAverage
@@ -159,7 +159,7 @@ class Branch:
         check_moment(moment)
         self.plan, proposal = plan, moment.propose()
         self.session = moment.fork(replicate)
-        self.session.agenda = EmptyAgenda(moment.best)
+        self.session.agenda = EmptySchedule(moment.best)
         # The question was put before the fork: another replicate's agent is not asked it again.
         self.session._proposal = proposal
         self.layer, self._origin = proposal.layer, self.session.step

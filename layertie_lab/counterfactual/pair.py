@@ -14,7 +14,7 @@ from ..core.decisions import Decision
 from ..core.errors import ConfigError, CorpusError, DivergedError
 from ..core.ties import TieMap
 from ..models.counts import trainable_parameters
-from ..session.evaluator import Readings
+from ..session.evaluator import Evaluator
 from ..session.session import Session
 from ..text.batches import windows
 from ..training.evaluation import standard_error
@@ -208,7 +208,7 @@ class _Windows:
 
     @classmethod
     def of(cls, moment: Session, plan: TwinPlan) -> _Windows:
-        readings = Readings(moment.parts, moment.meter)
+        readings = Evaluator(moment.parts, moment.meter)
         full = readings.windows(plan.split, plan.windows)
         curve = readings.windows(plan.split, min(plan.curve_windows, len(full)))
         probe = probe_windows(moment, plan.probe) if "probe" in plan.metrics else None
@@ -272,7 +272,7 @@ class _Future:
             "perplexity": math.exp(min(losses[-1], 80.0)),
             "train-loss": self.branch.train_loss,
             "trainable_parameters": float(trainable_parameters(session.model)),
-            "memory": float(sum(Readings(session.parts, session.meter).memory().values())),
+            "memory": float(sum(Evaluator(session.parts, session.meter).memory().values())),
         }
         if "last-five" in asked:
             tail = losses[1:][-TAIL:]

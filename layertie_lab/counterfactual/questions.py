@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError, RecordError
-from ..core.events import Decided, parse
+from ..core.events import DecisionMade, parse
 from ..core.statements import Statement
 from ..records.directory import RunDirectory
 from ..records.log.cursor import LineCursor
@@ -139,12 +139,12 @@ def plan_values(looks: tuple[int, ...] | None, *, open_ended: bool = False) -> d
     return {"looks": {"replicates": list(counts), "alphas": list(alphas)}, "replicates": counts[-1]}
 
 
-def _decided(directory: RunDirectory, wanted: set[int]) -> dict[int, Decided]:
+def _decided(directory: RunDirectory, wanted: set[int]) -> dict[int, DecisionMade]:
     events = [parse(line) for line in LineCursor(directory.events).read_lines() if b'"decided"' in line]
-    return {event.decision: event for event in events if isinstance(event, Decided) and event.decision in wanted}
+    return {event.decision: event for event in events if isinstance(event, DecisionMade) and event.decision in wanted}
 
 
-def _answered(event: Decided, checkpoint: CheckpointInfo) -> Question:
+def _answered(event: DecisionMade, checkpoint: CheckpointInfo) -> Question:
     return Question(
         event.decision, event.layer, event.step, tuple(event.legal), event.proposed, event.choice, event.by, checkpoint
     )

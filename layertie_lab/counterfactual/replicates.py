@@ -60,11 +60,11 @@ class Twins:
 
         from ..records.studies import StudyFolder
         from ..session.moment import Moment
-        from ..session.provided import HandedIn
+        from ..session.provided import Provided
 
         self._folder = StudyFolder.open(study)
         tensors, meta = self._folder.moment()
-        self.session = Moment(self._folder.config, tensors, meta, HandedIn(), -1).open()
+        self.session = Moment(self._folder.config, tensors, meta, Provided(), -1).open()
         torch.set_num_threads(threads)
         self.plan = plan_of(self._folder.statement)
         check_statement(self._folder.statement, self.session)

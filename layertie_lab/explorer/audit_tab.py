@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.errors import LayertieError
 from ..widgets.ask_panel import AskPanel
-from ..widgets.live_chart import LiveChart
+from ..widgets.live.live_chart import LiveChart
 from . import audit_words as audits
 from . import listing
 from .held_run import Hold

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # altair and torch are imported when somebody asks for an audit
     from ..analysis.audit.run_audit import Audit
-    from ..charts.audit import Quantity
+    from ..charts.comparisons.audit import Quantity
 
 PICTURES: dict[str, Quantity] = {"Layers": "layers", "Parameters": "parameters", "Memory, claimed and true": "memory"}
 """Title of a picture -> what it compares."""
@@ -62,8 +62,8 @@ def audit(path: Path) -> Audited:
         LayertieError: The run cannot be read, or has not begun.
     """
     from ..analysis.audit.run_audit import audit_run
-    from ..charts.audit import claimed_and_true, gradient_flow
     from ..charts.captions import CAPTIONS
+    from ..charts.comparisons.audit import claimed_and_true, gradient_flow
 
     found = audit_run(path)
     charts = {

@@ -9,10 +9,10 @@ from typing import Any
 
 import ipywidgets
 
-from ..charts.live import live_spec
+from ..charts.run.live import live_spec
 from ..core.errors import WorkerError
 from ..core.events import Event
-from ..widgets.live_chart import LiveChart
+from ..widgets.live.live_chart import LiveChart
 from ..widgets.steer_panel import SteerPanel
 from ..widgets.tie_map_view import TieMapView
 from ..workers.session_thread import SessionThread
@@ -27,7 +27,7 @@ class ControlRoom(ipywidgets.VBox):
     Args:
         source: A Session, which then trains in a thread of this kernel and pauses between optimizer steps; or a Worker,
             which trains in a process of its own.
-        panels: Names of live panels (`layertie_lab.charts.live.LIVE`).
+        panels: Names of live panels (`layertie_lab.charts.run.live.LIVE`).
         columns: Most columns of charts.
         past: Events so far, of a run that goes on (`Feed`). For a Session that has just been made nothing is needed.
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import LayertieError, RecordError
-from ..core.events import Decided
+from ..core.events import DecisionMade
 from ..records.studies import StudyFolder
 from ..records.tree import moment_name
 from ..widgets.branch_tree import BranchTree
-from ..widgets.hypothesis_panel import HypothesisPanel
-from ..widgets.live_chart import LiveChart
+from ..widgets.forms.hypothesis_panel import HypothesisPanel
+from ..widgets.live.live_chart import LiveChart
 from ..widgets.steer_panel import SteerPanel
 from ..widgets.study_list import StudyList
 from ..workers.pool import Handle
@@ -122,7 +122,7 @@ class Counterfactuals:
 
     def heard(self, entry: Any) -> None:
         """An entry of the run, in one of its threads."""
-        if isinstance(entry, Decided):
+        if isinstance(entry, DecisionMade):
             overruled = entry.by == "human" and entry.choice != entry.proposed
             if overruled:
                 self.refresh(moment_name(entry.decision))

@@ -346,13 +346,13 @@ def _forecast(folder: StudyFolder, replicates: list[dict[str, Any]]) -> str:
 
 def pictures(folder: StudyFolder) -> dict[str, Any]:
     """Title -> spec of a study's live panels."""
-    from ..charts.twins import twin_specs
+    from ..charts.comparisons.paired import twin_specs
 
     return twin_specs(_drawn(folder), height=190)
 
 
 def _drawn(folder: StudyFolder) -> Any:
-    from ..charts.twins import Stated
+    from ..charts.comparisons.paired import Stated
 
     stated = folder.statement
     metric = METRICS[stated.metric]

@@ -20,10 +20,10 @@ from ..records.log.reader import Run, load_run
 from ..records.runs import new_folder
 from ..text.corpora import builtin_corpora, source_of
 from ..widgets.decision_table import DecisionTable
-from ..widgets.form import from_query, query_names, to_query
-from ..widgets.live_chart import LiveChart
+from ..widgets.forms.form import from_query, query_names, to_query
+from ..widgets.forms.settings_form import SettingsForm
+from ..widgets.live.live_chart import LiveChart
 from ..widgets.run_menu import RunMenu
-from ..widgets.settings_form import SettingsForm
 from ..widgets.steer_panel import Command, SteerPanel
 from ..widgets.tie_map_view import TieMapView
 from ..workers.inspector import Inspector

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from ..core.errors import LayertieError
-from ..core.events import Came, Decided, Event, Opened, Ruled
+from ..core.events import DecisionFinished, DecisionMade, Event, Opened, RulesChanged
 from ..core.tables import COLUMNS, Tabulator
 from ..core.ties import TieMap
-from ..widgets.inlet import Inlet
+from ..widgets.live.inlet import Inlet
 from ..widgets.steer_panel import Command, SteerPanel
 from ..widgets.tie_map_view import TieMapView
 from .pilot import Pilot
@@ -59,7 +59,7 @@ class Feed:
     ) -> None:
         self._chart, self._tie_map, self._steer = chart, tie_map, steer
         self._tabulator = Tabulator()
-        self._open: Decided | None = None
+        self._open: DecisionMade | None = None
         self._state = RunState()
         self._state_due = 0.0
         self._past: set[tuple[Any, ...]] = set()
@@ -136,13 +136,13 @@ class Feed:
             self.take([{"kind": "status", "status": status}])
 
     def _take_event(self, event: Event, rows: Rows) -> None:
-        if isinstance(event, Came):
+        if isinstance(event, DecisionFinished):
             if self._open is None or self._open.decision != event.decision:
                 return  # joined in the middle of a decision: nobody knows what it was about
             self._record(self._open, event)
-        elif isinstance(event, Decided):
+        elif isinstance(event, DecisionMade):
             self._open = event
-        elif isinstance(event, Ruled) and self._pilot is not None:
+        elif isinstance(event, RulesChanged) and self._pilot is not None:
             self._pilot.ask()  # the open proposal is another one under other rules
         elif isinstance(event, Opened):
             rows.setdefault("reference", []).append({"name": "unigram", "loss": event.unigram_entropy})
@@ -151,7 +151,7 @@ class Feed:
         for table, row in self._tabulator.rows(event):
             rows.setdefault(table, []).append(row)
 
-    def _record(self, decided: Decided, came: Came) -> None:
+    def _record(self, decided: DecisionMade, came: DecisionFinished) -> None:
         if self._tie_map is not None:
             ties, override = TieMap(tuple(came.ties)), decided.choice != decided.proposed
             self._tie_map.record(came.decision, ties, came.blocks, layer=decided.layer, override=override)

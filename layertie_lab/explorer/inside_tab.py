@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 from ..core.errors import AnalysisError, CancelledError, LayertieError
-from ..core.events import Came
+from ..core.events import DecisionFinished
 from ..core.ties import TieMap
 from ..inspection.question import Question
 from ..inspection.stored import stored_decisions
@@ -145,7 +145,7 @@ class Inside:
                     self.refresh()
                     if not self.going_on:
                         self._renew()
-        if not isinstance(entry, Came):
+        if not isinstance(entry, DecisionFinished):
             return
         due = [t for t in self.tabs.values() if t.panel.every and entry.decision % t.panel.every == 0]
         if not due and monotonic() < self._news:
@@ -422,6 +422,6 @@ def _about(decision: int, row: dict[str, Any] | None) -> str:
 
 
 def _at_a_glance(run: Run, decision: int) -> dict[str, Any]:
-    from ..charts.glance import glance
+    from ..charts.run.glance import glance
 
     return glance(run.q_values, run.memory, decision)

@@ -117,7 +117,7 @@ def panels(config: RunConfig) -> dict[str, Any]:
 
 @cache
 def _panels(steps: int, kind: Any, draws: bool) -> dict[str, Any]:
-    from ..charts.live import live_spec
+    from ..charts.run.live import live_spec
 
     def spec(name: str, height: int, **options: Any) -> dict[str, Any]:
         return live_spec(name, steps_per_decision=steps, height=height, **options)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ..core.errors import LayertieError, WorkerError
-from ..core.events import Decided, Event
+from ..core.events import DecisionMade, Event
 from ..widgets.steer_panel import Command
 
 
@@ -97,7 +97,7 @@ class Pilot:
 
     def effects(self, entry: Event | Mapping[str, Any]) -> list[Command]:
         """The commands that have taken effect, as an entry of the source shows: training has begun."""
-        begun = isinstance(entry, Decided) or (isinstance(entry, Mapping) and entry.get("status") == "running")
+        begun = isinstance(entry, DecisionMade) or (isinstance(entry, Mapping) and entry.get("status") == "running")
         commands = list(self._under_way) if begun else []
         for command in commands:
             self._under_way.remove(command)

@@ -9,9 +9,9 @@ from typing import Any
 
 from ..core.config import RunConfig
 from ..core.errors import ConfigError, LayertieError
-from ..core.events import Ruled
+from ..core.events import RulesChanged
 from ..core.rules import Rules
-from ..widgets.rules_panel import RulesPanel
+from ..widgets.forms.rules_panel import RulesPanel
 from ..workers.pool import Handle
 from .held_run import Hold
 
@@ -46,7 +46,7 @@ class Ruling:
 
     def heard(self, entry: Any) -> None:
         """An entry of the run, in one of its threads."""
-        if isinstance(entry, Ruled):
+        if isinstance(entry, RulesChanged):
             self._show(Rules.parse(entry.rules))
 
     def _show(self, rules: Rules) -> None:
@@ -98,4 +98,4 @@ def rules_in_force(path: Path) -> str | None:
 
     lines = [line for line in LineCursor(path / "events.jsonl").read_lines() if b'"event":"ruled"' in line[:60]]
     event = parse(lines[-1]) if lines else None
-    return event.rules if isinstance(event, Ruled) else None
+    return event.rules if isinstance(event, RulesChanged) else None

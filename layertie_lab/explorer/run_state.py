@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..core.decisions import Proposal
-from ..core.events import Came, Decided, Event, Finished, Opened, Stepped
+from ..core.events import DecisionFinished, DecisionMade, Event, Finished, Opened, Stepped
 from ..core.ties import TieMap
-from ..widgets.row_store import short
+from ..widgets.live.row_store import short
 
 RATE_SECONDS = 4.0
 """Rates are taken over this long."""
@@ -126,7 +126,7 @@ class RunState:
         if isinstance(event, Opened):
             self.ties, self.blocks = TieMap(tuple(event.ties)), list(event.blocks)
             self.overrides.clear()
-        elif isinstance(event, Decided):
+        elif isinstance(event, DecisionMade):
             self.failure, self.awaiting = "", False
             if event.by == "human":
                 self.ahead.pop(event.layer, None)
@@ -134,7 +134,7 @@ class RunState:
             self._overridden = event.choice != event.proposed
         elif isinstance(event, Stepped):
             self._times["steps"].append(self._clock())
-        elif isinstance(event, Came):
+        elif isinstance(event, DecisionFinished):
             # Not before: until then nobody says what is truly shared, and the two would disagree on the screen.
             self.ties, self.blocks = TieMap(tuple(event.ties)), list(event.blocks)
             if self._hand["asked"] == event.decision:
@@ -175,7 +175,7 @@ _NO_HAND: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _hand_of(question: Proposal | Decided, *, asked: int, proposed: int) -> dict[str, Any]:
+def _hand_of(question: Proposal | DecisionMade, *, asked: int, proposed: int) -> dict[str, Any]:
     values = list(question.q_values or ())
     return {
         "asked": asked,

@@ -13,7 +13,7 @@ from ..agent.explanations import explain, input_attribution, state_ablation
 from ..analysis.statistics.calibration import predicted_and_realised, rank_agreement, within_passes
 from ..analysis.statistics.precedents import nearest_decisions
 from ..core.errors import AnalysisError
-from ..core.events import Came
+from ..core.events import DecisionFinished
 from ..records.log.cursor import EventCursor
 from ..records.log.reader import Run, load_run
 from .moment import Inspection, policy_after
@@ -113,8 +113,8 @@ def _came(run: Run, inspection: Inspection, until: int) -> dict[str, Any] | None
     }
 
 
-def _events(run: Run) -> Iterator[Came]:
-    return (event for event in EventCursor(run.path / "events.jsonl").read_new() if isinstance(event, Came))
+def _events(run: Run) -> Iterator[DecisionFinished]:
+    return (event for event in EventCursor(run.path / "events.jsonl").read_new() if isinstance(event, DecisionFinished))
 
 
 def _since(inspection: Inspection, answer: int, until: int) -> list[dict[str, Any]]:

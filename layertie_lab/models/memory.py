@@ -17,7 +17,7 @@ fp32, whose values stay among queries and keys), and the projection's input (a n
 
 from __future__ import annotations
 
-from torch import nn
+from typing import Any
 
 from ..core.config import ModelConfig
 from ..core.ties import TieMap
@@ -101,26 +101,26 @@ def predict_memory(
     return {"parameters": 4 * count, "gradients": 4 * count, "optimizer": 8 * count, "activations": saved}
 
 
-def model_memory(model: nn.Module, batch_size: int, *, bf16: bool = False) -> dict[str, int]:
+def model_memory(model: Any, batch_size: int, *, bf16: bool = False) -> dict[str, int]:
     """As `predict_memory`, for a model as it stands, under any settings.
 
     Storages count once; gradients and moments once per Parameter that has them (several may lie on one storage with
     on_untie="alias", and frozen ones keep their moments there).
     """
     stack = model.stack
-    inside = {id(p) for p in stack.parameters()}  # type: ignore[union-attr, operator]
+    inside = {id(p) for p in stack.parameters()}
     held = [p for p in model.parameters() if id(p) not in inside]
-    held += [p for group in stack.trained() for p in group.values()]  # type: ignore[union-attr, operator]
-    keeps = stack.config.moments == "keep"  # type: ignore[union-attr]
+    held += [p for group in stack.trained() for p in group.values()]
+    keeps = stack.config.moments == "keep"
     storages = {storage_of(p): p.numel() * p.element_size() for p in model.parameters()}
     saved = activation_bytes(
         model.config,
         model.vocabulary_size,
         stack.frozen,
         batch_size,
-        bf16=bf16,  # type: ignore[union-attr, arg-type]
+        bf16=bf16,
         casts=stack.distinct_casts(),
-        device=held[0].device.type,  # type: ignore[union-attr, operator]
+        device=held[0].device.type,
     )
     return {
         "parameters": sum(storages.values()),

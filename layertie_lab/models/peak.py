@@ -6,8 +6,7 @@ The step is played through in `playback` and kept in `tape`; here its standing p
 from __future__ import annotations
 
 from collections import Counter
-
-from torch import nn
+from typing import Any
 
 from ..core.config import ModelConfig
 from ..core.ties import TieMap
@@ -53,21 +52,21 @@ def predict_step(
     return Step(config, vocabulary_size, frozen, owners, batch_size, accumulate, bf16, device).play(standing)
 
 
-def model_step(model: nn.Module, batch_size: int, *, accumulate: int = 1, bf16: bool = False) -> Predicted:
+def model_step(model: Any, batch_size: int, *, accumulate: int = 1, bf16: bool = False) -> Predicted:
     """As `predict_step`, for a model as it stands, under any settings."""
     stack = model.stack
-    config: ModelConfig = model.config  # type: ignore[assignment]
+    config: ModelConfig = model.config
     standing: Counter[Place] = Counter()
-    place = {id(p): layer for layer in reversed(range(config.layers)) for p in stack.layers[layer].parameters()}  # type: ignore[union-attr, index]
-    inside = {id(p) for p in stack.parameters()}  # type: ignore[union-attr, operator]
+    place = {id(p): layer for layer in reversed(range(config.layers)) for p in stack.layers[layer].parameters()}
+    inside = {id(p) for p in stack.parameters()}
     seen: set[int] = set()
     for p in model.parameters():
         if storage_of(p) not in seen:
             seen.add(storage_of(p))
             standing["parameters", place.get(id(p))] += p.numel() * p.element_size()
-    keeps = stack.config.moments == "keep"  # type: ignore[union-attr]
+    keeps = stack.config.moments == "keep"
     held = [(None, p) for p in model.parameters() if id(p) not in inside]
-    held += [(int(name.split(".")[0]), p) for group in stack.trained() for name, p in group.items()]  # type: ignore[union-attr, operator]
+    held += [(int(name.split(".")[0]), p) for group in stack.trained() for name, p in group.items()]
     for layer, p in held:
         if keeps or p.requires_grad:
             standing["optimizer", layer] += 2 * p.numel() * p.element_size() + 4
@@ -78,7 +77,7 @@ def model_step(model: nn.Module, batch_size: int, *, accumulate: int = 1, bf16: 
         stack.sharing.objects,
         batch_size,
         accumulate,
-        bf16,  # type: ignore[union-attr, arg-type]
+        bf16,
         held[0][1].device.type,
     )
     return step.play(standing)

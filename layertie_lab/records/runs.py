@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import RecordError
-from ..core.events import Came, Decided, Evaluated, Event, Finished, Stepped, parse
+from ..core.events import DecisionFinished, DecisionMade, Evaluated, Event, Finished, Stepped, parse
 from .directory import RunDirectory, Status, is_run
 from .io.disk import writing
 
-UNDER_WAY = (Decided, Stepped)
+UNDER_WAY = (DecisionMade, Stepped)
 """Events in the middle of a decision."""
 GOES_ON = ("process", "timing")
 """Telemetry after which training goes on, whatever was before it."""
@@ -185,9 +185,9 @@ class _Tail:
                 raise RecordError(f"A line near the end of {path} is damaged.", "load_run names the line.") from None
             if self.last is None:
                 self.last, self.step = event, event.step
-            if not counted and isinstance(event, Came | Decided):
+            if not counted and isinstance(event, DecisionFinished | DecisionMade):
                 # A decision under way has no outcome yet; the one before it had.
-                self.decisions = event.decision if isinstance(event, Came) else event.decision - 1
+                self.decisions = event.decision if isinstance(event, DecisionFinished) else event.decision - 1
                 counted = True
             if isinstance(event, Evaluated) and event.split == "validation" and self.validation_loss is None:
                 self.validation_loss, self.evaluated = event.loss, event.decision

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import RecordError
-from ..core.events import Came, Decided, parse
+from ..core.events import DecisionFinished, DecisionMade, parse
 from .directory import RunDirectory, is_run
 from .io.disk import storage_error, write_atomically, writing
 from .log.cursor import LineCursor
@@ -101,7 +101,7 @@ def last_decision(run: str | Path) -> int:
     """
     lines = LineCursor(RunDirectory.open(run).events).read_lines()
     for line in reversed(lines):
-        if b'"decided"' in line and isinstance(event := parse(line), Decided):
+        if b'"decided"' in line and isinstance(event := parse(line), DecisionMade):
             return event.decision
     raise RecordError(f"Expected a decision to undo, but {run} has none yet.", "Run it first.")
 
@@ -220,14 +220,14 @@ def _cut(directory: RunDirectory, decision: int | None) -> _Cut:
     offset, end, done, step = 0, 0, 0, 0
     for line in lines:
         event = parse(line)
-        if isinstance(event, Decided):
+        if isinstance(event, DecisionMade):
             if event.decision == decision:
                 return _Cut(_first(lines, end), event.decision, event.step, True)
             offset = end
         end += len(line) + 1
-        if isinstance(event, Came):
+        if isinstance(event, DecisionFinished):
             done, step, offset = event.decision, event.step, end
-        elif not isinstance(event, Decided) and event.decision == done:
+        elif not isinstance(event, DecisionMade) and event.decision == done:
             offset = end
     return _Cut(_first(lines, offset), done + 1, step, bool(lines))
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..agent.protocol import AgentState
 from ..core.decisions import Decision, Proposal
 from ..core.errors import CancelledError, RecordError
-from ..core.events import Decided, Event, Ruled
+from ..core.events import DecisionMade, Event, RulesChanged
 from ..core.rules import Rules
 from ..core.ties import TieMap
 
@@ -132,11 +132,11 @@ def repeat(session: Session, tail: list[Event], watch: Watch | None = None) -> N
         RecordError: The log is of another run.
         CancelledError: `watch` ended it.
     """
-    done, wanted = 0, sum(isinstance(event, Decided) for event in tail)
+    done, wanted = 0, sum(isinstance(event, DecisionMade) for event in tail)
     for event in tail:
-        if isinstance(event, Ruled):
+        if isinstance(event, RulesChanged):
             session.set_rules(event.rules)
-        if not isinstance(event, Decided):
+        if not isinstance(event, DecisionMade):
             continue
         if watch is not None and watch(done, wanted) is False:
             raise CancelledError(

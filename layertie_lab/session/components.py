@@ -26,11 +26,11 @@ from ..text.dataset import TokenData, prepare
 from ..training.device import choose_device
 from ..training.loop import Trainer
 from ..training.optimizer import Optimizer
-from .provided import FixedBatches, HandedIn
+from .provided import FixedBatches, Provided
 
 
 @dataclass(frozen=True)
-class Parts:
+class Components:
     """The machinery of one run.
 
     Args:
@@ -44,7 +44,7 @@ class Parts:
     device: torch.device
     data: TokenData
     batches: Batches | FixedBatches
-    given: HandedIn
+    given: Provided
     model: GPT
     optimizer: Optimizer
     trainer: Trainer
@@ -96,7 +96,7 @@ class Parts:
         training = self.config.training
         self.given.check_supply((step + training.steps_per_decision) * training.accumulate, decision)
 
-    def fork(self, replicate: int | None = None) -> Parts:
+    def fork(self, replicate: int | None = None) -> Components:
         """A copy of all that training changes; text is shared.
 
         Args:
@@ -114,7 +114,7 @@ class Parts:
         copied = replace(self, model=model, optimizer=optimizer, trainer=trainer, policy=policy, reward=reward)
         return copied if replicate is None else copied._keyed(replicate)
 
-    def _keyed(self, replicate: int) -> Parts:
+    def _keyed(self, replicate: int) -> Components:
         """Itself, drawing as another replicate."""
         check_replicate(replicate)
         if replicate == self.key.replicate:
@@ -149,14 +149,16 @@ def first_map(config: RunConfig) -> TieMap:
     return TieMap.all_tied(layers)
 
 
-def build(config: RunConfig, data: TokenData | None, given: HandedIn, recorded: dict[str, Any] | None = None) -> Parts:
+def build(
+    config: RunConfig, data: TokenData | None, given: Provided, recorded: dict[str, Any] | None = None
+) -> Components:
     """Everything a run needs, from its config.
 
     Args:
         config: The run's settings.
         data: What it reads; None prepares `config.text`, or takes what was handed in where that needs no text.
         given: What was handed in.
-        recorded: What was handed in at the start of a run that goes on (`HandedIn.identity`).
+        recorded: What was handed in at the start of a run that goes on (`Provided.identity`).
 
     Raises:
         LayertieError: Text that cannot be read, a device that is absent, weights or batches of another shape.
@@ -173,7 +175,7 @@ def build(config: RunConfig, data: TokenData | None, given: HandedIn, recorded: 
     if given.initial_weights is not None:
         load_gpt2(model, given.initial_weights)
     optimizer = Optimizer(model, training, config.ties)
-    return Parts(
+    return Components(
         config=config,
         key=key,
         device=device,

@@ -14,17 +14,17 @@ from ..models.memory import model_memory
 from ..text.batches import windows
 from ..training.device import uses_bf16
 from ..training.evaluation import Evaluation, evaluate
-from .components import Parts
+from .components import Components
 from .meter import Meter
 
 PROMPT_TOKENS = 16
 TEMPERATURE = 0.8
 
 
-class Readings:
+class Evaluator:
     """Evaluations on fixed windows, the reward's measurement, text samples and predicted memory of one run."""
 
-    def __init__(self, parts: Parts, meter: Meter) -> None:
+    def __init__(self, parts: Components, meter: Meter) -> None:
         self._parts, self._meter = parts, meter
         self.rules = Rules.parse(parts.config.ties.rules)
         """Rules that stand, which the agent and whoever answers in its place see."""

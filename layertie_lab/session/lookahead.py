@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from ..agent.protocol import AgentState
 from ..training.evaluation import evaluate
-from .components import Parts
-from .evaluator import Readings
+from .components import Components
+from .evaluator import Evaluator
 
 
-def with_trials(state: AgentState, parts: Parts, readings: Readings, step: int) -> AgentState:
+def with_trials(state: AgentState, parts: Components, readings: Evaluator, step: int) -> AgentState:
     """The state, with `lookahead` where the policy looks ahead; other policies need not pay for it.
 
     Args:

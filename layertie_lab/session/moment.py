@@ -16,8 +16,8 @@ from ..records.state.checkpoints import load_checkpoint
 from ..text.dataset import TokenData
 from . import capture as state
 from .components import build
-from .provided import HandedIn
-from .recorder import Journal
+from .provided import Provided
+from .recorder import Recorder
 from .session import Session
 
 
@@ -36,7 +36,7 @@ class Moment:
     config: RunConfig
     tensors: dict[str, Tensor]
     meta: dict[str, Any]
-    given: HandedIn
+    given: Provided
     vocabulary_size: int
 
     @classmethod
@@ -65,7 +65,7 @@ class Moment:
                 "Resume it with Session.resume and the same batches, then fork the session.",
             )
         checkpoint = load_checkpoint(folder, name)
-        return cls(folder.config, checkpoint.tensors, checkpoint.meta, HandedIn(), -1)
+        return cls(folder.config, checkpoint.tensors, checkpoint.meta, Provided(), -1)
 
     def open(self, data: TokenData | None = None) -> Session:
         """An unrecorded session that stands here; each call gives a new one.
@@ -78,7 +78,7 @@ class Moment:
         """
         session = Session.__new__(Session)
         recorded = {} if self.vocabulary_size < 0 else {"vocabulary_size": self.vocabulary_size}
-        session._start(build(self.config, data, self.given, recorded), Journal.unrecorded())
+        session._start(build(self.config, data, self.given, recorded), Recorder.unrecorded())
         state.apply(session, self.tensors, self.meta)
         return session
 
@@ -99,12 +99,12 @@ def record(session: Session, directory: str | Path) -> None:
             f"Expected a session that is not recorded, but this one is, in {session.directory}.", "Record its fork."
         )
     given = session.parts.given.identity(session.data.vocabulary_size)
-    session.journal = Journal.create(directory, session.config, given)
+    session.journal = Recorder.create(directory, session.config, given)
     try:
         session.emit(session.opening())
         session.journal.process(session)
         session.save()
     except BaseException:
         session.journal.close()
-        session.journal = Journal.unrecorded()
+        session.journal = Recorder.unrecorded()
         raise

@@ -116,8 +116,8 @@ class FixedBatches:
 
 
 @dataclass(frozen=True)
-class HandedIn:
-    """What was handed in, checked against a config. Make it with `HandedIn.check`.
+class Provided:
+    """What was handed in, checked against a config. Make it with `Provided.check`.
 
     Args:
         initial_weights: Under GPT-2's names.
@@ -132,7 +132,7 @@ class HandedIn:
     @classmethod
     def check(
         cls, config: RunConfig, initial_weights: Weights | None, batches: Tokens | None, reward_batches: Tokens | None
-    ) -> HandedIn:
+    ) -> Provided:
         """Check the shapes.
 
         Raises:

@@ -8,20 +8,20 @@ import torch
 
 from ..core.events import Opened
 from ..training.evaluation import Evaluation
-from .components import Parts
-from .evaluator import Readings
+from .components import Components
+from .evaluator import Evaluator
 from .summary import opened, summarize
 
 if TYPE_CHECKING:  # a session looks at itself by these methods
     from .session import Session
 
 
-class Looks:
+class Queries:
     """What can be asked of a session between two steps; nothing of it is logged, since asking is no part of the run."""
 
-    parts: Parts
+    parts: Components
     step: int
-    _readings: Readings
+    _readings: Evaluator
 
     def evaluate(self, split: str = "validation", count: int | None = None) -> Evaluation:
         """The loss now on `count` sequences (default evaluation_windows) of a split: train, reward, validation, test.

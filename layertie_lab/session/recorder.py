@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # a session owns its journal
     from .session import Session
 
 
-class Journal:
+class Recorder:
     """The writing side of one session. Make one with `create`, `open` or `unrecorded`."""
 
     def __init__(self, directory: RunDirectory | None, writer: EventWriter | None) -> None:
@@ -39,7 +39,7 @@ class Journal:
             self._snapshots = SnapshotWriter(directory, directory.config.records.snapshot_mebibytes << 20)
 
     @classmethod
-    def create(cls, path: str | Path | None, config: RunConfig, handed_in: dict[str, Any]) -> Journal:
+    def create(cls, path: str | Path | None, config: RunConfig, handed_in: dict[str, Any]) -> Recorder:
         """For a new run (arguments as in `RunDirectory.create`); without a path it writes nothing.
 
         Raises:
@@ -52,7 +52,7 @@ class Journal:
         return cls(directory, EventWriter(directory))
 
     @classmethod
-    def open(cls, path: str | Path) -> Journal:
+    def open(cls, path: str | Path) -> Recorder:
         """To go on with a run.
 
         Raises:
@@ -63,7 +63,7 @@ class Journal:
         return cls(directory, EventWriter(directory))
 
     @classmethod
-    def unrecorded(cls) -> Journal:
+    def unrecorded(cls) -> Recorder:
         """Writes nothing."""
         return cls(None, None)
 
@@ -80,7 +80,7 @@ class Journal:
 
     @property
     def handed_in(self) -> dict[str, Any]:
-        """What was handed in at the run's start (`HandedIn.identity`)."""
+        """What was handed in at the run's start (`Provided.identity`)."""
         return {} if self._directory is None else self._directory.handed_in
 
     @property

@@ -11,7 +11,7 @@ from ..agent.schedule import next_layer
 from ..core.config import RunConfig
 from ..core.decisions import Outcome
 from ..core.errors import ConfigError, RecordError
-from ..core.events import Decided, Opened, Ruled, parse
+from ..core.events import DecisionMade, Opened, RulesChanged, parse
 from ..core.rules import Rules
 from ..records.directory import RunDirectory
 from ..records.log.cursor import LineCursor
@@ -69,9 +69,9 @@ class Log:
                     f"{event.config_hash}.",
                     "config.json was edited after the run began: restore it, then replay.",
                 )
-            if isinstance(event, Decided):
+            if isinstance(event, DecisionMade):
                 answers[event.decision] = Recorded(event.decision, event.layer, event.choice, event.by)
-            elif isinstance(event, Ruled):
+            elif isinstance(event, RulesChanged):
                 rules.setdefault(event.decision + 1, []).append(event.rules)
         if not answers:
             raise RecordError(f"Expected answers in the log of {directory.path}, but there are none.", "Run it first.")

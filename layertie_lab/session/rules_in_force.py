@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..core.decisions import Proposal
 from ..core.errors import TieError
-from ..core.events import Ruled
+from ..core.events import RulesChanged
 from ..core.rules import Rules
 from ..core.ties import TieMap
 
@@ -28,7 +28,7 @@ def ruled(session: Session, rules: Rules | str) -> Rules:
     """
     rules = Rules.parse(rules) if isinstance(rules, str) else rules
     rules.check(session.ties)
-    event = Ruled(session.step, session.decision, str(rules))
+    event = RulesChanged(session.step, session.decision, str(rules))
     session.journal.write_now(event)
     session.tell(event)
     return rules

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # a session keeps an agenda
     from .session import Session
 
 
-class Agenda:
+class Schedule:
     """The scheduled part of one run.
 
     Args:
@@ -76,7 +76,7 @@ class Agenda:
                 session.save()
 
 
-class EmptyAgenda(Agenda):
+class EmptySchedule(Schedule):
     """Nothing scheduled: of a branch that is evaluated by whoever made it."""
 
     def after_decision(self, session: Session) -> None:

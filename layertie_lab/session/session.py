@@ -10,7 +10,7 @@ from ..agent.protocol import AgentState, Transition
 from ..core.config import RunConfig
 from ..core.decisions import Decision, Outcome, Proposal
 from ..core.errors import LayertieError
-from ..core.events import Came, Decided, Event, Stepped
+from ..core.events import DecisionFinished, DecisionMade, Event, Stepped
 from ..core.keys import RunKey
 from ..core.rules import Rules
 from ..core.ties import TieMap
@@ -18,21 +18,21 @@ from ..models.gpt import GPT
 from ..text.dataset import TokenData
 from ..training.loop import StepResult
 from . import capture as state
-from .components import Parts, build
-from .evaluator import Readings
+from .components import Components, build
+from .evaluator import Evaluator
 from .lookahead import with_trials
 from .meter import Meter
-from .provided import HandedIn, Tokens, Weights
-from .queries import Looks
-from .recorder import Journal
+from .provided import Provided, Tokens, Weights
+from .queries import Queries
+from .recorder import Recorder
 from .rules_in_force import check_answer, ruled
-from .schedule import Agenda
+from .schedule import Schedule
 from .summary import opened
 
 Subscriber = Callable[[Any], None]
 
 
-class Session(Looks):
+class Session(Queries):
     """One run. Everything that happens to it happens through these methods, in the caller's thread.
 
     Args:
@@ -62,9 +62,9 @@ class Session(Looks):
         reward_batches: Tokens | None = None,
     ) -> None:
         # Text and model first: what cannot be trained leaves no run behind.
-        parts = build(config, data, HandedIn.check(config, initial_weights, batches, reward_batches))
+        parts = build(config, data, Provided.check(config, initial_weights, batches, reward_batches))
         Rules.parse(config.ties.rules).check(parts.model.stack.ties)
-        journal = Journal.create(directory, config, parts.given.identity(parts.data.vocabulary_size))
+        journal = Recorder.create(directory, config, parts.given.identity(parts.data.vocabulary_size))
         try:
             self._start(parts, journal)
             self._open()
@@ -80,11 +80,11 @@ class Session(Looks):
         self.agenda.begin(self)
         self.journal.flush()
 
-    def _start(self, parts: Parts, journal: Journal) -> None:
-        self.parts, self.journal, self.agenda = parts, journal, Agenda()
+    def _start(self, parts: Components, journal: Recorder) -> None:
+        self.parts, self.journal, self.agenda = parts, journal, Schedule()
         self.meter = Meter(parts.device)
         self.step = self.decision = 0
-        self._readings = Readings(parts, self.meter)
+        self._readings = Evaluator(parts, self.meter)
         self._subscribers: list[Subscriber] = []
         self._proposal: Proposal | None = None
         self._pending: Decision | None = None
@@ -188,7 +188,7 @@ class Session(Looks):
         self.parts.check_supply(self.step, proposal.decision)
         decision = Decision(proposal, choice, by, self.step)
         self.journal.keep_moment(self, decision)
-        event = Decided.of(decision)
+        event = DecisionMade.of(decision)
         # On disk before anything moves, so that an answer is never lost and never half in force.
         self.journal.write_now(event)
         self._readings.begin(proposal.layer)
@@ -238,7 +238,7 @@ class Session(Looks):
             learning=learning,
         )
         self._pending, self._losses = None, []
-        self.emit(Came.of(outcome, self.step, self._readings.memory()))
+        self.emit(DecisionFinished.of(outcome, self.step, self._readings.memory()))
         self.agenda.after_decision(self)
         return outcome
 
@@ -338,9 +338,9 @@ class Session(Looks):
         Raises:
             RecordError: No run there, a damaged or newer one, or one that was started with other batches or weights.
         """
-        journal = Journal.open(directory)
+        journal = Recorder.open(directory)
         try:
-            session, given = cls.__new__(cls), HandedIn.check(journal.config, initial_weights, batches, reward_batches)
+            session, given = cls.__new__(cls), Provided.check(journal.config, initial_weights, batches, reward_batches)
             given.check_same(journal.handed_in, directory, from_the_start=journal.is_to_be_repeated)
             session._start(build(journal.config, data, given, journal.handed_in), journal)
             state.restore(session, watch)
@@ -355,10 +355,10 @@ class Session(Looks):
         """An unrecorded session with the same weights, moments, agent and position, which goes on alone.
 
         Args:
-            replicate: Whose random numbers it draws from here on (`Parts.fork`); None = this run's own.
+            replicate: Whose random numbers it draws from here on (`Components.fork`); None = this run's own.
         """
         twin = type(self).__new__(type(self))
-        twin._start(self.parts.fork(replicate), Journal.unrecorded())
+        twin._start(self.parts.fork(replicate), Recorder.unrecorded())
         twin.position(self.step, self.decision, self.best, *self.under_way, rules=self.rules)
         return twin
 
@@ -378,7 +378,7 @@ class Session(Looks):
         rules: Rules | None = None,
     ) -> None:
         """Say where in its run a session stands whose parts were put there (a fork or a restored state)."""
-        self.step, self.decision, self.agenda = step, decision, Agenda(best)
+        self.step, self.decision, self.agenda = step, decision, Schedule(best)
         self._pending, self._asked, self._losses = pending, asked, list(losses)
         self._readings.rules = self.rules if rules is None else rules
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .live_chart import LiveChart
+from .live.live_chart import LiveChart
 from .steer_panel import Command, SteerPanel
 from .tie_map_view import TieMapView
 

@@ -12,8 +12,8 @@ import traitlets
 from ..charts.palette import SEMANTIC_COLOURS
 from ..core.errors import LayertieError
 from .assets import module, style
-from .pacer import Pacer
-from .row_store import short
+from .live.pacer import Pacer
+from .live.row_store import short
 
 SHOWN = 500
 """Newest decisions held and shown; a download has all."""

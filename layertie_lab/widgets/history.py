@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .thinning import Row, thin_changes
+from .live.thinning import Row, thin_changes
 
 MOST_CHANGES = 4_000
 """Changes sent in one message."""

@@ -11,7 +11,7 @@ import anywidget
 import traitlets
 
 from .assets import module, style
-from .row_store import short
+from .live.row_store import short
 
 
 @dataclass(frozen=True)

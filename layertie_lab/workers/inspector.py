@@ -42,7 +42,7 @@ class Inspector:
             on_share: Called from another thread with the share done, 0 to 1.
 
         Returns:
-            The answer of `views.answer`, with `pictures` as `charts.looks` draws them; or AnalysisError,
+            The answer of `views.answer`, with `pictures` as `charts.inside.views` draws them; or AnalysisError,
             CancelledError, or WorkerError where the process is gone.
         """
         future: Future[Found] = Future()

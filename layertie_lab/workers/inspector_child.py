@@ -38,7 +38,7 @@ class Desk:
             CancelledError: It was cancelled.
             LayertieError: It has no answer as asked.
         """
-        from ..charts.looks import pictures
+        from ..charts.inside.views import pictures
         from ..inspection.question import PICTURES, Question
         from ..inspection.views import answer
         from ..records import findings

@@ -15,7 +15,7 @@ from layertie_lab.analysis.audit.module_audit import audit_module
 from layertie_lab.analysis.audit.rows import COLUMNS, Auditor
 from layertie_lab.analysis.audit.run_audit import Audit, audit_run, departures
 from layertie_lab.core.errors import AnalysisError, RecordError
-from layertie_lab.core.events import Came
+from layertie_lab.core.events import DecisionFinished
 from layertie_lab.records.directory import RunDirectory
 
 LAYERS, DECISIONS = 5, 48
@@ -267,4 +267,4 @@ def test_refusals(text_file: Path, tmp_path: Path) -> None:
         auditor.take(said[0])
     auditor.take(session.opening())
     with pytest.raises(AnalysisError, match="outcome of decision 1 next"):
-        auditor.take(next(entry for entry in said if isinstance(entry, Came)))
+        auditor.take(next(entry for entry in said if isinstance(entry, DecisionFinished)))

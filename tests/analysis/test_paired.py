@@ -6,13 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from layertie_lab.analysis.statistics.paired import (
-    EXACT_UP_TO,
-    group_difference,
-    holm,
-    paired_difference,
-    sign_flip,
-)
+from layertie_lab.analysis.statistics.paired import EXACT_UP_TO, group_difference, holm, paired_difference, sign_flip
 from layertie_lab.core.errors import AnalysisError
 
 DRAWS = np.random.default_rng(0).normal(0.4, 1.0, 24)

@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from layertie_lab.analysis.statistics.intervals import (
-    Estimate,
-    jackknife_interval,
-    mean_interval,
-    paired_interval,
-)
+from layertie_lab.analysis.statistics.intervals import Estimate, jackknife_interval, mean_interval, paired_interval
 from layertie_lab.core.errors import AnalysisError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from layertie_lab.core.events import Came, Decided, Evaluated, Opened, Stepped
+from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Opened, Stepped
 from layertie_lab.core.tables import COLUMNS, Tabulator
 from layertie_lab.core.ties import TieMap
 
@@ -53,7 +53,7 @@ def simulate(decisions: int, seed: int = 0, *, overrides: float = 0.2) -> Tables
         proposed = draw.randrange(layer + 1)
         choice = (proposed + 1) % (layer + 1) if draw.random() < overrides else proposed
         add(
-            Decided(
+            DecisionMade(
                 step=step,
                 decision=decision,
                 episode=episode + 1,
@@ -75,7 +75,7 @@ def simulate(decisions: int, seed: int = 0, *, overrides: float = 0.2) -> Tables
             step += 1
             add(Stepped(step=step, decision=decision, loss=loss, learning_rate=1e-3, gradient_norm=1.0))
         add(
-            Came(
+            DecisionFinished(
                 step=step,
                 decision=decision,
                 ties=list(ties),

@@ -11,8 +11,8 @@ import vl_convert
 
 from layertie_lab import charts
 from layertie_lab.analysis.statistics.amounts import AXES, UNITS, At
-from layertie_lab.charts.compare import AXES as X_TITLES
-from layertie_lab.charts.compare import COLUMNS, TITLES
+from layertie_lab.charts.comparisons.compare import AXES as X_TITLES
+from layertie_lab.charts.comparisons.compare import COLUMNS, TITLES
 from layertie_lab.core.errors import AnalysisError
 
 

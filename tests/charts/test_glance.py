@@ -11,8 +11,8 @@ from drawn_marks import marks, words
 from simulated_runs import Tables
 
 from layertie_lab.charts import CAPTIONS
-from layertie_lab.charts.glance import glance, memory_bars
 from layertie_lab.charts.palette import MEMORY_COLOURS, owner_colour
+from layertie_lab.charts.run.glance import glance, memory_bars
 
 VALUES, MEMORY = "Value of each answer to the agent", "Memory of a training step"
 Frames = dict[str, pl.DataFrame]

@@ -10,8 +10,8 @@ import pytest
 import vl_convert
 
 from layertie_lab.charts import CAPTIONS, palette
-from layertie_lab.charts.live import HOVER_DATA, LIVE, REFERENCE_DATA, ZOOM_SIGNAL, live_chart
-from layertie_lab.charts.live import live_spec as make_spec
+from layertie_lab.charts.run.live import HOVER_DATA, LIVE, REFERENCE_DATA, ZOOM_SIGNAL, live_chart
+from layertie_lab.charts.run.live import live_spec as make_spec
 from layertie_lab.charts.theme import STYLES, vega_config
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.core.tables import COLUMNS

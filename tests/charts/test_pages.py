@@ -14,11 +14,11 @@ import pytest
 from drawn_marks import marks
 from hand_made_answers import ANSWERS
 
-from layertie_lab.charts.looks import pictures
+from layertie_lab.charts.inside.reasons import calibration
+from layertie_lab.charts.inside.tie_costs import cost_matrix
+from layertie_lab.charts.inside.views import pictures
 from layertie_lab.charts.page import to_html, to_page
 from layertie_lab.charts.palette import DARK_PAGE, LIGHT_PAGE
-from layertie_lab.charts.reasons import calibration
-from layertie_lab.charts.ties import cost_matrix
 from layertie_lab.core.errors import AnalysisError
 
 SECTIONS = {view: (f"About {view}.", pictures(view, answer)) for view, answer in ANSWERS.items()}

@@ -24,7 +24,7 @@ from layertie_lab.analysis.similarity.spectra import SIMILARITY as WEIGHTS
 from layertie_lab.analysis.similarity.spectra import SPECTRA
 from layertie_lab.analysis.statistics import calibration, precedents
 from layertie_lab.charts import CAPTIONS
-from layertie_lab.charts.looks import pictures
+from layertie_lab.charts.inside.views import pictures
 from layertie_lab.charts.palette import owner_colour
 from layertie_lab.inspection.views import VIEWS
 

@@ -12,7 +12,7 @@ import pytest
 from drawn_marks import Mark, marks, words
 from hand_made_answers import AGREEMENT, ablation, calibration, inputs, precedents, since
 
-from layertie_lab.charts import reasons
+from layertie_lab.charts.inside import reasons
 from layertie_lab.charts.palette import AGENT, owner_colour
 from layertie_lab.core.errors import AnalysisError
 

@@ -17,9 +17,9 @@ from layertie_lab.analysis.attribution.tie_evidence import CORRELATIONS, NEARNES
 from layertie_lab.analysis.similarity.matrices import METHODS, Method
 from layertie_lab.analysis.similarity.profile import MEASURES
 from layertie_lab.charts import palette
-from layertie_lab.charts.depth import _TITLES
-from layertie_lab.charts.looks import _SIMILARITY
-from layertie_lab.charts.similarity import SIMILARITY_TITLES
+from layertie_lab.charts.inside.depth import _TITLES
+from layertie_lab.charts.inside.similarity import SIMILARITY_TITLES
+from layertie_lab.charts.inside.views import _SIMILARITY
 from layertie_lab.core.errors import AnalysisError
 
 OWNERS = [0, 1, 0, 3]

@@ -14,7 +14,7 @@ from simulated_runs import as_frames, simulate
 
 from layertie_lab import charts
 from layertie_lab.charts import frames, palette
-from layertie_lab.charts.live import live_spec
+from layertie_lab.charts.run.live import live_spec
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.core.ties import TieMap
 

@@ -10,8 +10,8 @@ import pytest
 from drawn_marks import Mark, contrast, luminance, marks, words
 from hand_made_answers import NAMES, OWNERS, PIECES, TEXTS, attention, entropy, lens, lens_of_token
 
+from layertie_lab.charts.inside.tokens import attention_row, entropy_matrix, lens_curve, lens_tokens
 from layertie_lab.charts.palette import OVERRIDE, TRAIN, owner_colour
-from layertie_lab.charts.tokens import attention_row, entropy_matrix, lens_curve, lens_tokens
 from layertie_lab.core.errors import AnalysisError
 
 TOP = [name for names in NAMES for name in names]

@@ -11,7 +11,7 @@ import pytest
 import vl_convert
 
 from layertie_lab.charts import CAPTIONS, palette, to_html
-from layertie_lab.charts.twins import PANELS, WAITING, Stated, study_chart, twin_specs
+from layertie_lab.charts.comparisons.paired import PANELS, WAITING, Stated, study_chart, twin_specs
 from layertie_lab.core.statements import TWIN_TABLES
 
 STATED = Stated(horizon=20, band=0.003, reward_window=4)

@@ -11,7 +11,7 @@ import pytest
 
 from layertie_lab.core.decisions import Decision, Proposal
 from layertie_lab.core.errors import CorpusError, RecordError
-from layertie_lab.core.events import Came, Decided, Evaluated, Opened, Sampled, Stepped, parse
+from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Opened, Sampled, Stepped, parse
 from layertie_lab.core.keys import RunKey
 from layertie_lab.core.tables import COLUMNS, Tabulator
 
@@ -20,8 +20,10 @@ PROPOSAL = Proposal(1, 1, 2, (0, 1, 2), 1, (0.5, 1.0, -0.25), True, 0.5, 0)
 
 
 def story() -> list:
-    decided = Decided.of(Decision(PROPOSAL, 2, "human", 0))
-    came = Came(1, 1, [0, 0, 2], [0, 0, 2], 2, 0.1, 3.0, 3.1, 70, 90, {"parameters": 280}, {"td_error": 0.2})
+    decided = DecisionMade.of(Decision(PROPOSAL, 2, "human", 0))
+    came = DecisionFinished(
+        1, 1, [0, 0, 2], [0, 0, 2], 2, 0.1, 3.0, 3.1, 70, 90, {"parameters": 280}, {"td_error": 0.2}
+    )
     return [
         OPENED,
         decided,

@@ -12,7 +12,7 @@ from typing import Any
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.decisions import Decision, Outcome, Proposal
 from layertie_lab.core.errors import LayertieError
-from layertie_lab.core.events import Came, Decided, Evaluated, Finished, Opened, Stepped
+from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Finished, Opened, Stepped
 from layertie_lab.core.ties import TieMap
 from layertie_lab.explorer import Feed, SessionThread
 from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
@@ -93,7 +93,7 @@ class PretendSession:
         proposal = self.propose()
         ties = self.ties.answer(proposal.layer, choice)
         decision = Decision(proposal, choice, by, self.step)
-        self._tell(Decided.of(decision))
+        self._tell(DecisionMade.of(decision))
         self.ties, self.decision, self._pending, self._steps = ties, proposal.decision, decision, 0
         return decision
 
@@ -120,7 +120,7 @@ class PretendSession:
         )
         memory = {"parameters": 4000 * owners, "gradients": 4000 * owners, "optimizer": 8000, "activations": 90_000}
         self._pending = None
-        self._tell(Came.of(outcome, self.step, memory))
+        self._tell(DecisionFinished.of(outcome, self.step, memory))
         if self.decision % 10 == 0:
             self._tell(Evaluated(self.step, self.decision, "validation", self._loss() + 0.05, 0.02, 64))
         if self.decision == self.config.decisions:

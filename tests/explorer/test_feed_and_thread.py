@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from pretend_run import PretendSession, Room
 
-from layertie_lab.charts.live import live_spec
+from layertie_lab.charts.run.live import live_spec
 from layertie_lab.core.errors import LayertieError, TieError, WorkerError
 from layertie_lab.core.events import Event, Opened
 from layertie_lab.core.tables import Tabulator

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from layertie_lab import RunConfig, load_run
-from layertie_lab.charts.live import live_spec
+from layertie_lab.charts.run.live import live_spec
 from layertie_lab.core.errors import RecordError
 from layertie_lab.explorer import audit_words as audits
 from layertie_lab.explorer import farewells, listing
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.widgets.live_chart import LiveChart
+from layertie_lab.widgets.live.live_chart import LiveChart
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pretend_run import PretendSession
 
-from layertie_lab.core.events import Came, Decided
+from layertie_lab.core.events import DecisionFinished, DecisionMade
 from layertie_lab.explorer.run_state import RunState
 
 
@@ -28,10 +28,10 @@ def test_the_map_and_the_true_sharing_change_together() -> None:
         state.take(entry)
         traits = state.map_traits()
         assert traits["blocks"] == traits["sources"]
-        assert traits["sources"] == ([0, 1, 0, 0] if isinstance(entry, Came) else [0, 0, 0, 0])
+        assert traits["sources"] == ([0, 1, 0, 0] if isinstance(entry, DecisionFinished) else [0, 0, 0, 0])
         assert not state.awaiting
         assert traits["layer"] == 1
-    assert isinstance(entries[0], Decided)
+    assert isinstance(entries[0], DecisionMade)
 
 
 def test_an_override_is_marked_until_the_layer_is_answered_again() -> None:
@@ -42,7 +42,7 @@ def test_an_override_is_marked_until_the_layer_is_answered_again() -> None:
     marks = []
     for entry in entries:
         state.take(entry)
-        if isinstance(entry, Came):
+        if isinstance(entry, DecisionFinished):
             marks.append(state.map_traits()["overrides"])
     assert marks == [[1], [1], [1], []]
 

@@ -10,7 +10,7 @@ def _():
     import marimo as mo
     from pretend_run import PretendSession, Room
 
-    from layertie_lab.charts.live import live_spec
+    from layertie_lab.charts.run.live import live_spec
 
     return PretendSession, Room, live_spec, mo
 

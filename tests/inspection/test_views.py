@@ -13,7 +13,7 @@ import torch
 
 from layertie_lab.analysis.attribution.tokens import token_losses
 from layertie_lab.charts.captions import CAPTIONS
-from layertie_lab.charts.looks import pictures
+from layertie_lab.charts.inside.views import pictures
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AnalysisError, LayertieError
 from layertie_lab.inspection.moment import Inspection

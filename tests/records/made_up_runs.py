@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from layertie_lab.core.config import RunConfig
-from layertie_lab.core.events import Came, Decided, Evaluated, Event, Finished, Opened, Sampled, Stepped
+from layertie_lab.core.events import (
+    DecisionFinished,
+    DecisionMade,
+    Evaluated,
+    Event,
+    Finished,
+    Opened,
+    Sampled,
+    Stepped,
+)
 from layertie_lab.core.ties import TieMap
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.log.writer import EventWriter
@@ -26,13 +35,15 @@ def decision(number: int, steps: int = 2, choice: int | None = None) -> list[Eve
     first = (number - 1) * steps
     values = [0.1 * answer for answer in range(layer + 1)]
     events: list[Event] = [
-        Decided(first, number, episode, layer, list(range(layer + 1)), 0, 0, values, False, 0.5, choice, "agent"),
+        DecisionMade(first, number, episode, layer, list(range(layer + 1)), 0, 0, values, False, 0.5, choice, "agent"),
         *(Stepped(first + step, number, 3.0 / (first + step), 1e-3, 1.5) for step in range(1, steps + 1)),
     ]
     memory = {"parameters": 4_000, "gradients": 4_000, "optimizer": 8_000, "activations": 9_000}
     owners = list(TieMap(tuple(ties)).owners)
     events.append(
-        Came(first + steps, number, ties, owners, len(set(owners)), 0.01, 2.5, 2.6, 500, 600, memory, {"td_error": 0.1})
+        DecisionFinished(
+            first + steps, number, ties, owners, len(set(owners)), 0.01, 2.5, 2.6, 500, 600, memory, {"td_error": 0.1}
+        )
     )
     return events
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from layertie_lab import RunConfig, Session
 from layertie_lab.core.decisions import Outcome
-from layertie_lab.core.events import Came, parse
+from layertie_lab.core.events import DecisionFinished, parse
 from layertie_lab.models.counts import block_parameters, claimed_parameters, outer_parameters, trainable_parameters
 
 LAYERS = 4
@@ -98,9 +98,9 @@ class Books:
         assert self.official or shared == 0
 
 
-def last_came(directory: Path) -> Came | None:
+def last_came(directory: Path) -> DecisionFinished | None:
     lines = (directory / "events.jsonl").read_bytes().splitlines()
-    found = [event for event in map(parse, lines) if isinstance(event, Came)]
+    found = [event for event in map(parse, lines) if isinstance(event, DecisionFinished)]
     return found[-1] if found else None
 
 

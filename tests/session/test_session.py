@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from layertie_lab import RunConfig, Session
 from layertie_lab.core.errors import LayertieError, RecordError, TieError
-from layertie_lab.core.events import Came, Decided
+from layertie_lab.core.events import DecisionFinished, DecisionMade
 from layertie_lab.records.log.reader import load_run
 from layertie_lab.session import capture as state
 from layertie_lab.workers.worker import Worker
@@ -177,15 +177,15 @@ def test_events_tell_what_was_proposed_what_was_done_and_by_whom(text_file: Path
     proposal = session.propose()
     answer = next(a for a in proposal.legal if a != proposal.choice)
     outcome = session.commit(answer)
-    decided = next(event for event in heard if isinstance(event, Decided))
-    came = next(event for event in heard if isinstance(event, Came))
+    decided = next(event for event in heard if isinstance(event, DecisionMade))
+    came = next(event for event in heard if isinstance(event, DecisionFinished))
     assert (decided.proposed, decided.choice, decided.by) == (proposal.choice, answer, "human")
     assert outcome.decision.overridden
     assert came.ties == list(session.ties)
     stop()
     session.run(1)
     assert heard[-1] != session.decision
-    assert not [event for event in heard if isinstance(event, Decided) and event.decision == 2]
+    assert not [event for event in heard if isinstance(event, DecisionMade) and event.decision == 2]
 
 
 def test_one_writer_at_a_time(text_file: Path, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from layertie_lab.core.errors import ConfigError
 from layertie_lab.widgets.branch_tree import BranchTree
-from layertie_lab.widgets.hypothesis_panel import HypothesisPanel
-from layertie_lab.widgets.rules_panel import RulesPanel
+from layertie_lab.widgets.forms.hypothesis_panel import HypothesisPanel
+from layertie_lab.widgets.forms.rules_panel import RulesPanel
 from layertie_lab.widgets.study_list import StudyList
 
 

@@ -13,9 +13,9 @@ from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import ConfigError, CorpusError, RecordError
 from layertie_lab.widgets.ask_panel import AskPanel
 from layertie_lab.widgets.decision_table import SHOWN, DecisionTable
-from layertie_lab.widgets.form import Draft
+from layertie_lab.widgets.forms.form import Draft
+from layertie_lab.widgets.forms.settings_form import SettingsForm
 from layertie_lab.widgets.run_menu import RunMenu
-from layertie_lab.widgets.settings_form import SettingsForm
 
 
 class Listener:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import ConfigError
 from layertie_lab.core.serialize import settings_of
-from layertie_lab.widgets.form import (
+from layertie_lab.widgets.forms.form import (
     MAIN,
     Draft,
     back_to_preset,

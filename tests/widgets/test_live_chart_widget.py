@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from layertie_lab.charts.live import live_chart, live_spec
+from layertie_lab.charts.run.live import live_chart, live_spec
 from layertie_lab.widgets import LiveChart
-from layertie_lab.widgets.live_chart import ROWS_AFTER_RESET, ROWS_IN_BROWSER
-from layertie_lab.widgets.row_store import KEPT_ROWS, RowStore, short, wanted_columns
+from layertie_lab.widgets.live.live_chart import ROWS_AFTER_RESET, ROWS_IN_BROWSER
+from layertie_lab.widgets.live.row_store import KEPT_ROWS, RowStore, short, wanted_columns
 
 READY = {"kind": "ready"}
 

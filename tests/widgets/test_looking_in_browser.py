@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from marimo_pages import Page, served
 
-from layertie_lab.charts.glance import memory_bars
-from layertie_lab.charts.looks import captioned
-from layertie_lab.charts.ties import cost_matrix
+from layertie_lab.charts.inside.tie_costs import cost_matrix
+from layertie_lab.charts.inside.views import captioned
+from layertie_lab.charts.run.glance import memory_bars
 
 pytestmark = pytest.mark.browser
 

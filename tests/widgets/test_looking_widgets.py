@@ -13,10 +13,10 @@ import altair as alt
 import polars as pl
 import pytest
 
-from layertie_lab.charts.glance import memory_bars
-from layertie_lab.charts.looks import captioned
-from layertie_lab.charts.ties import cost_matrix
-from layertie_lab.charts.tokens import lens_curve
+from layertie_lab.charts.inside.tie_costs import cost_matrix
+from layertie_lab.charts.inside.tokens import lens_curve
+from layertie_lab.charts.inside.views import captioned
+from layertie_lab.charts.run.glance import memory_bars
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.widgets.pictures import Pictures
 from layertie_lab.widgets.rows_table import Column, RowsTable

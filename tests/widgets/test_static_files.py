@@ -11,10 +11,10 @@ import pytest
 from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
 from layertie_lab.widgets.assets import STATIC, VEGA
 from layertie_lab.widgets.branch_tree import BranchTree
-from layertie_lab.widgets.hypothesis_panel import HypothesisPanel
+from layertie_lab.widgets.forms.hypothesis_panel import HypothesisPanel
+from layertie_lab.widgets.forms.rules_panel import RulesPanel
 from layertie_lab.widgets.pictures import Pictures
 from layertie_lab.widgets.rows_table import RowsTable
-from layertie_lab.widgets.rules_panel import RulesPanel
 from layertie_lab.widgets.study_list import StudyList
 from layertie_lab.widgets.time_panel import TimePanel
 from layertie_lab.widgets.token_text import TokenText

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from layertie_lab.widgets.thinning import extremes, share_out, thin_changes, thin_marked, thin_series, thin_units
+from layertie_lab.widgets.live.thinning import extremes, share_out, thin_changes, thin_marked, thin_series, thin_units
 
 
 def noisy(count: int) -> list[float | None]:

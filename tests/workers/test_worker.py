@@ -12,7 +12,7 @@ import pytest
 import worker_double as double
 
 from layertie_lab.core.errors import ConfigError, CorpusError, DivergedError, LayertieError, TieError, WorkerError
-from layertie_lab.core.events import Came, Decided, Opened, Stepped
+from layertie_lab.core.events import DecisionFinished, DecisionMade, Opened, Stepped
 from layertie_lab.workers.surface import WorkerTimeout
 from layertie_lab.workers.worker import Worker
 
@@ -59,7 +59,7 @@ def test_one_decision_after_another(start: Start) -> None:
     events = [entry for entry in seen if not isinstance(entry, dict)]
     assert isinstance(events[0], Opened)
     assert worker.opening().ties == events[-1].ties
-    assert [type(event) for event in events[1:]] == ([Decided] + [Stepped] * 4 + [Came]) * 5
+    assert [type(event) for event in events[1:]] == ([DecisionMade] + [Stepped] * 4 + [DecisionFinished]) * 5
     assert [entry["status"] for entry in seen if isinstance(entry, dict)][:4] == [
         "starting",
         "preparing text",
@@ -144,9 +144,9 @@ def test_a_person_answers_during_a_run(start: Start) -> None:
 def test_a_slow_run_shows_each_proposal_and_takes_an_answer_for_it(start: Start) -> None:
     worker = start(throttle=2.0)
     shown: list[Any] = []
-    came: list[Came] = []
+    came: list[DecisionFinished] = []
     worker.subscribe(lambda e: shown.append(e["proposal"]) if isinstance(e, dict) and e["kind"] == "proposed" else None)
-    worker.subscribe(lambda e: came.append(e) if isinstance(e, Came) else None)
+    worker.subscribe(lambda e: came.append(e) if isinstance(e, DecisionFinished) else None)
     begun = time.monotonic()
     worker.submit("run")
     until(lambda: shown)

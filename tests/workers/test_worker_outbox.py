@@ -8,12 +8,12 @@ import time
 from typing import Any, cast
 
 from layertie_lab.core.errors import TieError
-from layertie_lab.core.events import Came, Stepped
+from layertie_lab.core.events import DecisionFinished, Stepped
 from layertie_lab.workers.channel import Answer, Batch, Heartbeat, loads, pack_error, read_frame, unpack_error
 from layertie_lab.workers.outbox import Outbox
 
 STEP = Stepped(1, 1, 1.0, 1.0, 1.0)
-CAME = Came(1, 1, [0], [0], 1, 0.0, 0.0, 0.0, 1, 1)
+CAME = DecisionFinished(1, 1, [0], [0], 1, 0.0, 0.0, 0.0, 1, 1)
 
 
 class Pipe(io.BytesIO):
@@ -63,7 +63,7 @@ def test_a_stuck_pipe_costs_steps_then_the_oldest_entries_and_never_answers() ->
     )
     counts = [entry["count"] for entry in entries if isinstance(entry, dict) and entry["kind"] == "dropped"]
     assert counts == [outbox.dropped]
-    kept = sum(isinstance(entry, (Stepped, Came)) for entry in entries)
+    kept = sum(isinstance(entry, (Stepped, DecisionFinished)) for entry in entries)
     assert kept + outbox.dropped == 4_000
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.decisions import Decision, Outcome, Proposal
 from layertie_lab.core.errors import CorpusError, DivergedError, LayertieError
-from layertie_lab.core.events import Came, Decided, Event, Opened, Stepped
+from layertie_lab.core.events import DecisionFinished, DecisionMade, Event, Opened, Stepped
 from layertie_lab.core.rules import Rules
 from layertie_lab.core.ties import TieMap
 
@@ -79,7 +79,7 @@ class Double:
         self.ties = self.ties.answer(proposal.layer, choice)
         self._pending = Decision(proposal, choice, by, self.step)
         self.decision, self.pending_steps = proposal.decision, self.config.training.steps_per_decision
-        self._tell(Decided.of(self._pending))
+        self._tell(DecisionMade.of(self._pending))
         return self._pending
 
     def advance(self) -> float:
@@ -99,7 +99,7 @@ class Double:
         assert self._pending is not None
         outcome = Outcome(self._pending, self.ties, self.blocks, 0.0, 1.0, 1.0, 10, 10)
         self._pending = None
-        self._tell(Came.of(outcome, self.step, {}))
+        self._tell(DecisionFinished.of(outcome, self.step, {}))
         if self.behaviour == "flood":
             (self.path / "reached").write_text(str(self.decision))
         return outcome

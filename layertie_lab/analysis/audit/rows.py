@@ -14,7 +14,7 @@ import polars as pl
 
 from ...core.config import RunConfig
 from ...core.errors import AnalysisError
-from ...core.events import Came, Decided, Evaluated, Event, Opened
+from ...core.events import DecisionFinished, DecisionMade, Evaluated, Event, Opened
 from ...core.ties import TieMap
 from ...models import sharing as rules
 from ...models.counts import block_parameters, outer_parameters
@@ -81,7 +81,7 @@ class Auditor:
         self.evaluations: dict[str, list[float]] = {}
         self.notes: list[str] = []
         self._sharing: rules.Sharing | None = None
-        self._decided: Decided | None = None
+        self._decided: DecisionMade | None = None
         self._moved: set[int] = set()
         self._standing = self._read = 0
         self._block = sum(block_parameters(config.model).values())
@@ -93,9 +93,9 @@ class Auditor:
         Raises:
             AnalysisError: Events of a run of another depth, or out of order.
         """
-        if isinstance(entry, Came):
+        if isinstance(entry, DecisionFinished):
             self._came(entry)
-        elif isinstance(entry, Decided):
+        elif isinstance(entry, DecisionMade):
             self._answer(entry)
         elif isinstance(entry, Evaluated):
             self.evaluations.setdefault(entry.split, []).append(entry.loss)
@@ -125,7 +125,7 @@ class Auditor:
         row = {"decision": 0, "step": event.step} | self._books(event)
         self.rows = [row | {"states": 0, "idle_states": 0, "claimed_bytes": self._read}]
 
-    def _answer(self, event: Decided) -> None:
+    def _answer(self, event: DecisionMade) -> None:
         if self._sharing is None and not self.notes:
             raise AnalysisError(
                 f"Expected the run's opening event first, but got decision {event.decision}.",
@@ -137,7 +137,7 @@ class Auditor:
         if self._sharing is not None:
             self._sharing = rules.answered(self._sharing, event.layer, event.choice, self.config.ties).after
 
-    def _came(self, event: Came) -> None:
+    def _came(self, event: DecisionFinished) -> None:
         asked = self._decided
         if asked is None or asked.decision != event.decision or event.decision != len(self.rows):
             raise AnalysisError(
@@ -168,7 +168,7 @@ class Auditor:
                 row["true_bytes"] = kept + moments
         self.rows.append(row)
 
-    def _books(self, event: Opened | Came) -> Row:
+    def _books(self, event: Opened | DecisionFinished) -> Row:
         """What is claimed and what is true of the layers after an event."""
         row: Row = {
             "claimed_map": list(event.ties),

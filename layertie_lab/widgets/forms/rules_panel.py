@@ -9,9 +9,9 @@ from typing import Any
 import anywidget
 import traitlets
 
-from ..core.errors import LayertieError
-from .assets import module, style
-from .listeners import Listeners
+from ...core.errors import LayertieError
+from ..assets import module, style
+from ..listeners import Listeners
 
 
 class RulesPanel(anywidget.AnyWidget):

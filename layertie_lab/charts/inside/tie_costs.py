@@ -5,10 +5,10 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from .frames import check, extent, rows
-from .palette import OWNER_COLOURS
-from .parts import Width, figure, words_only
-from .strips import owner_scale
+from ..frames import check, extent, rows
+from ..palette import OWNER_COLOURS
+from ..run.parts import Width, figure, words_only
+from ..run.strips import owner_scale
 
 COLUMNS = ["layer", "answer", "owner", "present", "change", "low", "high"]
 _ROOM = 32

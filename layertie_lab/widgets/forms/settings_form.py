@@ -9,11 +9,11 @@ from typing import Any
 import anywidget
 import traitlets
 
-from ..core.config import RunConfig
-from ..core.errors import LayertieError
-from .assets import module, style
+from ...core.config import RunConfig
+from ...core.errors import LayertieError
+from ..assets import module, style
+from ..listeners import Listeners
 from .form import Draft, back_to_preset, change, config_of, draft_of, fields, problems
-from .listeners import Listeners
 
 
 class SettingsForm(anywidget.AnyWidget):
@@ -27,7 +27,7 @@ class SettingsForm(anywidget.AnyWidget):
     What is typed leaves as a message and comes back checked, so that no cell is run again. All methods are thread-safe.
 
     Attributes:
-        fields: The fields with their values (`layertie_lab.widgets.form.fields`).
+        fields: The fields with their values (`layertie_lab.widgets.forms.form.fields`).
         problems: Path of a setting -> what is wrong with it; "" for what no single setting is to blame for.
         suggestions: As given, as lists.
         note: A sentence beside the button; "" for none.

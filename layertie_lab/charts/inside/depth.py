@@ -7,10 +7,10 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from .frames import check, of_method, rows
-from .palette import OWNER_COLOURS
-from .parts import Width, figure, words_only
-from .strips import owner_index, owner_scale
+from ..frames import check, of_method, rows
+from ..palette import OWNER_COLOURS
+from ..run.parts import Width, figure, words_only
+from ..run.strips import owner_index, owner_scale
 
 _PROFILE = ["layer", "owner", "measure", "value", "low", "high", "sequences"]
 _SPECTRA = ["layer", "owner", "tensor", "index", "value"]

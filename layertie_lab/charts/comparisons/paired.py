@@ -15,11 +15,11 @@ import altair as alt
 import polars as pl
 from altair.utils.schemapi import debug_mode
 
-from . import palette
-from .captions import CAPTIONS
-from .frames import rows as rows_of
-from .parts import MAIN, Panel, Rows, Width, assemble, empty_note, legend, names, table
-from .theme import vega_config
+from .. import palette
+from ..captions import CAPTIONS
+from ..frames import rows as rows_of
+from ..run.parts import MAIN, Panel, Rows, Width, assemble, empty_note, legend, names, table
+from ..theme import vega_config
 
 BRANCHES = ["as proposed", "as answered"]
 WAITING = "No replicate has come yet."

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from . import palette
+from .. import palette
 from .parts import (
     MAIN,
     REFERENCE_DATA,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from .theme import vega_config
+from ..theme import vega_config
 
 XAxis = Literal["decision", "step"]
 Width = int | Literal["container"]

@@ -6,10 +6,10 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from .frames import LIMIT, check, rows, thin_extremes
-from .palette import OWNER_COLOURS
-from .parts import Width, names, words_only
-from .theme import vega_config
+from ..frames import LIMIT, check, rows, thin_extremes
+from ..palette import OWNER_COLOURS
+from ..run.parts import Width, names, words_only
+from ..theme import vega_config
 
 TITLES = {
     "validation-loss": "validation loss (nats per token)", "perplexity": "perplexity",

@@ -8,10 +8,10 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from . import palette
-from .frames import check, rows, whole_ticks
-from .parts import Width, figure, words_only
-from .strips import owner_index, owner_scale
+from .. import palette
+from ..frames import check, rows, whole_ticks
+from ..run.parts import Width, figure, words_only
+from ..run.strips import owner_index, owner_scale
 
 
 def lens_curve(lens: pl.DataFrame, *, height: int = 240, width: Width = 460, dark: bool = False) -> alt.LayerChart:

@@ -23,9 +23,9 @@ from typing import Any
 import altair as alt
 from altair.utils.schemapi import debug_mode
 
-from ..core.errors import AnalysisError
+from ...core.errors import AnalysisError
+from ..captions import CAPTIONS
 from . import panels, strips
-from .captions import CAPTIONS
 from .parts import HOVER_DATA, REFERENCE_DATA, ZOOM_SIGNAL, Panel, Rows, XAxis
 
 __all__ = ["HOVER_DATA", "LIVE", "REFERENCE_DATA", "ZOOM_SIGNAL", "LivePanel", "live_chart", "live_spec"]

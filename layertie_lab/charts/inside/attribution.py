@@ -7,12 +7,12 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from ..core.errors import AnalysisError
-from .frames import check, of_method, rows
-from .palette import OWNER_COLOURS
-from .parts import Width, figure, words_only
-from .strips import owner_scale
-from .theme import vega_config
+from ...core.errors import AnalysisError
+from ..frames import check, of_method, rows
+from ..palette import OWNER_COLOURS
+from ..run.parts import Width, figure, words_only
+from ..run.strips import owner_scale
+from ..theme import vega_config
 
 RISES = ("skipped", "replaced-before", "replaced-after")
 """Methods whose value is how much the loss rises without the layer, so that above zero it lowers the loss; by all

@@ -12,8 +12,9 @@ from typing import Any, Literal
 import altair as alt
 import polars as pl
 
-from ..core.errors import AnalysisError
-from . import frames, panels, strips
+from ...core.errors import AnalysisError
+from .. import frames
+from . import panels, strips
 from .parts import REFERENCE_DATA, Panel, Width, XAxis
 
 WIDTH = 680

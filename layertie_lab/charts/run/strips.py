@@ -6,7 +6,7 @@ from typing import Literal
 
 import altair as alt
 
-from . import palette
+from .. import palette
 from .panels import override_marks
 from .parts import (
     HOVER_DATA,

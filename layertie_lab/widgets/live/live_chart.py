@@ -9,9 +9,9 @@ from typing import Any
 import anywidget
 import traitlets
 
-from ..charts.live import HOVER_DATA
-from ..charts.theme import vega_config
-from .assets import VEGA, module, style
+from ...charts.run.live import HOVER_DATA
+from ...charts.theme import vega_config
+from ..assets import VEGA, module, style
 from .pacer import Pacer
 from .row_store import RowStore, names_of_data, wanted_columns
 from .thinning import Row
@@ -28,7 +28,7 @@ class LiveChart(anywidget.AnyWidget):
     """Panels of Vega-Lite charts over a run, fed with rows of `layertie_lab.core.tables`.
 
     Args:
-        panels: Title -> Vega-Lite spec (or Altair chart) that reads named data sets (`layertie_lab.charts.live`).
+        panels: Title -> Vega-Lite spec (or Altair chart) that reads named data sets (`layertie_lab.charts.run.live`).
         captions: Title -> one line on how to read the panel; default what the spec has under usermeta.caption.
         columns: Most columns of the grid, 1 to 3; a narrow page gets fewer.
         x: What the x axis of the specs counts, "decision" or "step".

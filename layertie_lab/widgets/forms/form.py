@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..core.config import RunConfig
-from ..core.errors import ConfigError
-from ..core.presets import ALGORITHMS, SCALES
-from ..core.serialize import Setting, changed, coerce, settings_of
+from ...core.config import RunConfig
+from ...core.errors import ConfigError
+from ...core.presets import ALGORITHMS, SCALES
+from ...core.serialize import Setting, changed, coerce, settings_of
 
 MAIN = ("scale", "algorithm", "text.corpus", "seed", "decisions")
 """Settings that matter most, by path; a form shows them first."""

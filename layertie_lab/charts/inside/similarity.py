@@ -9,10 +9,10 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from .frames import check, extent, of_method, rows
-from .parts import Width, figure, words_only
-from .strips import owner_index, owner_scale
-from .theme import vega_config
+from ..frames import check, extent, of_method, rows
+from ..run.parts import Width, figure, words_only
+from ..run.strips import owner_index, owner_scale
+from ..theme import vega_config
 
 SIMILARITY_TITLES = {
     "cka": "CKA of the residual stream (0 to 1)",

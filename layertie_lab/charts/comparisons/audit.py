@@ -7,11 +7,11 @@ from typing import Any, Literal
 import altair as alt
 import polars as pl
 
-from . import palette
-from .captions import CAPTIONS
-from .frames import LIMIT, check, rows, thin_extremes
-from .parts import Width, figure, names, words_only
-from .theme import vega_config
+from .. import palette
+from ..captions import CAPTIONS
+from ..frames import LIMIT, check, rows, thin_extremes
+from ..run.parts import Width, figure, names, words_only
+from ..theme import vega_config
 
 Quantity = Literal["layers", "parameters", "memory"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from . import palette
-from .captions import CAPTIONS
-from .frames import rows
+from .. import palette
+from ..captions import CAPTIONS
+from ..frames import rows
 from .live import HOVER_DATA, live_spec
 from .parts import figure, names
 

@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 from altair.utils.schemapi import debug_mode
 
+from ..captions import CAPTIONS
 from .attribution import attribution_bars
-from .captions import CAPTIONS
 from .depth import spectra_chart, update_profile_chart
 from .ledger import memory_by_layer, memory_of_maps
 from .reasons import ablation_matrix, calibration, input_bars, precedents, value_since
 from .similarity import similarity_against_cost, similarity_heatmap
-from .ties import cost_matrix
+from .tie_costs import cost_matrix
 from .tokens import attention_row, entropy_matrix, lens_curve, lens_tokens
 
 Answer = Mapping[str, Any]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from .frames import check, rows
-from .palette import MEMORY_COLOURS
-from .parts import Width, figure, names, words_only
-from .strips import owner_index, owner_scale
+from ..frames import check, rows
+from ..palette import MEMORY_COLOURS
+from ..run.parts import Width, figure, names, words_only
+from ..run.strips import owner_index, owner_scale
 
 COLUMNS = ["map", "when", "kind", "component", "layer", "owner", "bytes"]
 _SOLID = {"parameters": 1.0, "gradients": 0.8, "optimizer": 0.65, "activations": 0.45, "temporaries": 0.25}

@@ -8,11 +8,11 @@ from typing import get_args
 import altair as alt
 import polars as pl
 
-from ..core.config import Policy
-from .frames import check, rows
-from .palette import OWNER_COLOURS
-from .parts import names, words_only
-from .theme import vega_config
+from ...core.config import Policy
+from ..frames import check, rows
+from ..palette import OWNER_COLOURS
+from ..run.parts import names, words_only
+from ..theme import vega_config
 
 ROW = 26
 """Height of one policy's row, in pixels."""

@@ -8,9 +8,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from ..core.errors import AnalysisError
-from ..core.ties import TieMap
-from .frames import check
+from ...core.errors import AnalysisError
+from ...core.ties import TieMap
+from ..frames import check
 from .parts import Width, figure, words_only
 from .strips import owner_scale
 

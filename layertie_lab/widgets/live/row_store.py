@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..charts.live import HOVER_DATA, REFERENCE_DATA
-from ..core.statements import TWIN_TABLES
-from ..core.tables import COLUMNS
+from ...charts.run.live import HOVER_DATA, REFERENCE_DATA
+from ...core.statements import TWIN_TABLES
+from ...core.tables import COLUMNS
 from .thinning import Row, share_out, thin_changes, thin_marked, thin_series, thin_units
 
 KEPT_ROWS = 16_000

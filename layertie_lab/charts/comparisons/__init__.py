@@ -1,0 +1,1 @@
+"""Runs, futures and books held against each other."""

@@ -1,0 +1,1 @@
+"""What a look at a moment shows: layers, tokens, reasons, costs, memory."""

@@ -1,0 +1,1 @@
+"""What a person fills in: a run's settings, constraints, a hypothesis."""

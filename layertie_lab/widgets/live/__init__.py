@@ -1,0 +1,1 @@
+"""Live charts: rows that come in, thinned and drawn without a flicker."""
