@@ -84,7 +84,7 @@ def compared_run(
         split_tokens={"train": 500},
         corpus="made up",
     )
-    writer.append(Opened(**(facts | (opened or {}))))  # type: ignore[arg-type]
+    writer.append(Opened(**(facts | (opened or {}))))
     if start is not None:
         writer.append(Evaluated(0, 0, "validation", start, 0.01, 16))
     for event in events_of(losses, parameters, memory):

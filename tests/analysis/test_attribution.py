@@ -44,7 +44,7 @@ def losses(model: GPT, x: Tensor, targets: Tensor, layer: int | None = None, spl
 
 def zero_baseline(model: GPT, tokens: Tensor) -> tuple[Tensor, Tensor]:
     x = model.embed(tokens).detach()
-    return x, model.position_embedding.weight.detach()[: tokens.shape[1]].expand_as(x)  # type: ignore[union-attr]
+    return x, model.position_embedding.weight.detach()[: tokens.shape[1]].expand_as(x)
 
 
 def test_the_frame(make: Maker, few: Tensor) -> None:
@@ -97,7 +97,7 @@ def test_shares_sum_to_the_difference_of_the_loss(make: Maker, few: Tensor) -> N
         frame = layer_attribution(model, few, METHODS[:2], steps=steps)
         np.testing.assert_allclose(frame["total"], total, atol=1e-5)
         errors.append([frame.filter(method=m)["completeness_error"].max() for m in METHODS[:2]])
-    conductance, gradients = np.transpose(errors)  # type: ignore[arg-type]
+    conductance, gradients = np.transpose(errors)
     assert abs(total) > 1e-3
     assert gradients[-1] < 1e-5
     assert conductance[-1] < 1e-3
@@ -120,7 +120,7 @@ def test_conductance_equals_its_definition(make: Maker, few: Tensor, layer: int)
         (gradient,) = torch.autograd.grad(found.sum(), leaf["update"])
         points.append((leaf["update"].detach(), gradient))
     value = sum(((g0 + g1) / 2 * (u1 - u0)).sum((1, 2)) for (u0, g0), (u1, g1) in itertools.pairwise(points))
-    expected = mean_interval(value.numpy())  # type: ignore[union-attr]
+    expected = mean_interval(value.numpy())
     row = layer_attribution(model, few, ["conductance"], steps=steps).row(layer, named=True)
     assert [row["value"], row["low"], row["high"]] == pytest.approx(
         [float(expected.value), float(expected.low), float(expected.high)], abs=1e-5
@@ -245,7 +245,7 @@ def test_baselines_are_what_they_are_called(make: Maker, few: Tensor) -> None:
         starts = (zero, zero + weight.mean(0), zero + weight[5], zero + weight[common])
         expected = [(losses(model, x, targets) - losses(model, at, targets)).mean().item() for at in starts]
     options = [{"baseline": "zero"}, {"baseline": "mean"}, {"baseline": "pad", "pad_token": 5}, {"baseline": "pad"}]
-    found = [layer_attribution(model, few, ["integrated-gradients"], **each) for each in options]  # type: ignore[arg-type]
+    found = [layer_attribution(model, few, ["integrated-gradients"], **each) for each in options]
     assert [frame["total"][0] for frame in found] == pytest.approx(expected, abs=1e-5)
     names = ["zero", "mean", "pad (token 5)", f"pad (token {common})"]
     assert [frame["baseline"][0] for frame in found] == names
@@ -261,7 +261,7 @@ def test_a_token_has_its_own_loss_and_no_interval(make: Maker, few: Tensor) -> N
         )
     frame = layer_attribution(model, few, METHODS[:2], target=Target(2, 5), steps=64)
     np.testing.assert_allclose(frame["total"], (each[0] - each[1])[2, 5].item(), atol=1e-5)
-    assert frame["completeness_error"].max() < 5e-3  # type: ignore[operator]
+    assert frame["completeness_error"].max() < 5e-3
     for one in (frame, loss_if_skipped(model, few, target=Target(2, 5))):
         assert one["low"].null_count() == one["high"].null_count() == len(one)
         assert one.select("sequences", "target_sequence", "target_position").unique().row(0) == (1, 2, 5)
@@ -306,7 +306,7 @@ def test_rotary_positions_and_compiled_blocks(make: Maker, few: Tensor) -> None:
     with torch.no_grad():
         model(few[:, :-1])
     assert layer_attribution(model, few, ["integrated-gradients"], baseline="mean").equals(expected)
-    assert expected["completeness_error"].max() < 0.01  # type: ignore[operator]
+    assert expected["completeness_error"].max() < 0.01
 
 
 def test_progress_is_told_and_a_cancelled_call_leaves_no_trace(make: Maker, few: Tensor) -> None:
@@ -352,7 +352,7 @@ def test_bad_input_is_refused(make: Maker, few: Tensor) -> None:
         layer_attribution(model, few, ["skipped"])
     for options, words in BAD_OPTIONS:
         with pytest.raises(AnalysisError, match=words):
-            layer_attribution(model, few, **options)  # type: ignore[arg-type]
+            layer_attribution(model, few, **options)
     with pytest.raises(AnalysisError, match="position 16"):
         loss_if_skipped(model, few, target=Target(0, 16))
     with pytest.raises(AnalysisError, match="2 points"):

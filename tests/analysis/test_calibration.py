@@ -124,14 +124,14 @@ def test_changes_are_rewards_above_those_of_the_pass_around(level: bool, layers:
 def test_what_training_brings_anyway_is_not_what_came_of_a_decision() -> None:
     rewards, decision = np.random.default_rng(3).normal(size=60), np.arange(60)
     asked = dict(discount=0.0, changes=True, layers=5)
-    plain = predicted_and_realised(decided(rewards), level=False, **asked)["realised"]  # type: ignore[arg-type]
-    more = predicted_and_realised(decided(rewards + 7.0), level=False, **asked)["realised"]  # type: ignore[arg-type]
+    plain = predicted_and_realised(decided(rewards), level=False, **asked)["realised"]
+    more = predicted_and_realised(decided(rewards + 7.0), level=False, **asked)["realised"]
     assert more.to_list() == pytest.approx(plain.to_list(), abs=1e-12)
-    falling = predicted_and_realised(decided(rewards - 0.2 * decision), level=False, **asked)  # type: ignore[arg-type]
+    falling = predicted_and_realised(decided(rewards - 0.2 * decision), level=False, **asked)
     inside = falling["decision"].is_between(3, 58)
     assert falling["realised"].filter(inside).to_list() == pytest.approx(plain.filter(inside).to_list(), abs=1e-12)
-    level = predicted_and_realised(decided(rewards.cumsum()), level=True, **asked)  # type: ignore[arg-type]
-    steeper = predicted_and_realised(decided((rewards + 7).cumsum()), level=True, **asked)  # type: ignore[arg-type]
+    level = predicted_and_realised(decided(rewards.cumsum()), level=True, **asked)
+    steeper = predicted_and_realised(decided((rewards + 7).cumsum()), level=True, **asked)
     later = level["decision"] > 3
     assert steeper["realised"].filter(later).to_list() == pytest.approx(level["realised"].filter(later).to_list())
     assert level["realised"].filter(later).to_list() == pytest.approx(plain.filter(later).to_list())
@@ -154,7 +154,7 @@ def test_answers_that_kept_the_tie_are_marked_and_the_rest_is_the_log(changes: b
 def test_a_run_without_decisions_or_without_values_has_no_rows(changes: bool) -> None:
     asked = dict(discount=0.5, changes=changes, level=True, layers=5)
     for table in (decided([]), decided(np.ones(9)).with_columns(q_choice=pl.lit(None, pl.Float64))):
-        found = predicted_and_realised(table, **asked)  # type: ignore[arg-type]
+        found = predicted_and_realised(table, **asked)
         assert found.is_empty()
         assert found.schema == pl.Schema(SCHEMA)
         with pytest.raises(AnalysisError, match=f"at least {LEAST}"):

@@ -45,7 +45,7 @@ def test_the_lens_of_a_token_is_its_part_of_the_mean(make: Maker, probe: Tensor)
 
 @pytest.mark.parametrize("positions", ["learned", "rotary"])
 def test_attention_weights_give_what_attention_gives(make: Maker, probe: Tensor, positions: str) -> None:
-    model = make((0, 0, 2, 0), config=ModelConfig(layers=4, width=16, heads=2, context=16, positions=positions))  # type: ignore[arg-type]
+    model = make((0, 0, 2, 0), config=ModelConfig(layers=4, width=16, heads=2, context=16, positions=positions))
     sequence = probe[:1, :-1]
     frame = attention_maps(model, sequence)
     sums = frame.group_by("layer", "head", "query").agg(pl.col("weight").sum())["weight"]

@@ -41,7 +41,7 @@ def test_saved_activations_are_as_predicted(shape: str, gradient: str) -> None:
     (config, bf16), generator = SHAPES[shape], random.Random(shape)
     for _ in range(6):
         ties = random_map(generator, config.layers)
-        model = GPT(config, 29, TieConfig(gradient=gradient), ties, seed=0)  # type: ignore[arg-type]
+        model = GPT(config, 29, TieConfig(gradient=gradient), ties, seed=0)
         tokens = torch.randint(29, (3, config.context + 1), generator=torch.Generator().manual_seed(0))
         measured = saved_activations(model, tokens, batch_size=5, bf16=bf16)
         assert sum(measured.values()) == model_memory(model, 5, bf16=bf16)["activations"]

@@ -92,7 +92,7 @@ def test_refusals() -> None:
     with pytest.raises(AnalysisError, match="at least 1 neighbour"):
         MutualNeighbours(k=0)
     with pytest.raises(AnalysisError, match="'manhattan'"):
-        MutualNeighbours(metric="manhattan")  # type: ignore[arg-type]
+        MutualNeighbours(metric="manhattan")
     with pytest.raises(AnalysisError, match="more than 6 tokens for 5"):
         accumulated(x[:, :6], x[:, :6])
     with pytest.raises(AnalysisError, match="24 and 20"):

@@ -31,11 +31,11 @@ def errors(size: str, gradient: str, maps: int, **shape: object) -> tuple[float,
     """(worst relative error of saved bytes, of the peak) over so many random maps."""
     layers, width, heads, context, batch, vocabulary = SIZES[size]
     generator, worst = random.Random(f"{size} {gradient} {shape}"), [0.0, 0.0]
-    config = ModelConfig(layers=layers, width=width, heads=heads, context=context, **shape)  # type: ignore[arg-type]
+    config = ModelConfig(layers=layers, width=width, heads=heads, context=context, **shape)
     for _ in range(maps):
         free = [generator.random() < 0.3 for _ in range(layers)]
         ties = TieMap(tuple(at if own or not at else generator.randrange(at) for at, own in enumerate(free)))
-        model = GPT(config, vocabulary, TieConfig(gradient=gradient), ties, seed=1)  # type: ignore[arg-type]
+        model = GPT(config, vocabulary, TieConfig(gradient=gradient), ties, seed=1)
         tokens = torch.randint(vocabulary, (batch, context + 1), generator=torch.Generator().manual_seed(0))
         measured, predicted = measured_step(model, tokens, batch_size=batch), model_step(model, batch)
         pairs = (
@@ -71,7 +71,7 @@ def test_each_place_is_as_predicted(gradient: str) -> None:
     layers, width, heads, context, batch, vocabulary = SIZES["6 x 32"]
     config = ModelConfig(layers=layers, width=width, heads=heads, context=context)
     ties = TieMap((0, 0, 2, 2, 4, 0))
-    model = GPT(config, vocabulary, TieConfig(gradient=gradient), ties, seed=1)  # type: ignore[arg-type]
+    model = GPT(config, vocabulary, TieConfig(gradient=gradient), ties, seed=1)
     tokens = torch.zeros(batch, context + 1, dtype=torch.int64)
     measured = measured_step(model, tokens, batch_size=batch)
     predicted = model_step(model, batch)

@@ -46,7 +46,7 @@ def test_tied_layers_are_as_an_untied_copy_and_differ_by_position(
 ) -> None:
     model, tokens = make((0, 0, 2, 0), gradient=gradient), probe[:, :-1]
     tied, free = update_profile(model, tokens), update_profile(untie(model), tokens)
-    assert (tied["value"] - free["value"]).abs().max() < 1e-5  # type: ignore[operator]
+    assert (tied["value"] - free["value"]).abs().max() < 1e-5
     assert tied.filter(measure="relative update", owner=0)["value"].n_unique() == 3
 
 

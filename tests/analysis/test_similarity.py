@@ -23,7 +23,7 @@ Maker = Callable[..., GPT]
 
 def matrix(frame: pl.DataFrame, method: str, column: str = "value") -> NDArray[np.float64]:
     rows = frame.filter(pl.col("method") == method).sort("layer_a", "layer_b")
-    layers = rows["layer_a"].max() + 1  # type: ignore[operator]
+    layers = rows["layer_a"].max() + 1
     return rows[column].to_numpy().reshape(layers, layers)
 
 
@@ -198,7 +198,7 @@ def test_bad_probe_text_is_refused(
 
 def test_other_bad_input_is_refused(make: Maker, tokens: Tensor) -> None:
     with pytest.raises(AnalysisError, match="cosine"):
-        layer_similarity(make(), tokens, ["cosine"])  # type: ignore[list-item]
+        layer_similarity(make(), tokens, ["cosine"])
     with pytest.raises(AnalysisError, match="none"):
         layer_similarity(make(), tokens, [])
     model = make()

@@ -72,7 +72,7 @@ def test_function_gives_the_other_model_the_input_of_layer_a(make: Maker, tokens
 def test_unequal_widths_are_refused_where_it_matters(make: Maker, tokens: Tensor, method: str) -> None:
     wide = make((0, 1), ModelConfig(layers=2, width=32, heads=2, context=16))
     with pytest.raises(AnalysisError, match=f"equal width for {method}, but got 16 and 32"):
-        layer_similarity(make(), tokens, [method], other=wide)  # type: ignore[list-item]
+        layer_similarity(make(), tokens, [method], other=wide)
     assert layer_similarity(make(), tokens, REPRESENTATIONS, other=wide).height == 3 * 4 * 2
 
 
@@ -101,8 +101,8 @@ def test_fresh_is_the_value_on_the_fresh_model(make: Maker, tokens: Tensor) -> N
     assert frame.drop("fresh").equals(alone.drop("fresh"))
     # The residual stream carries the embedding along: untrained layers are alike by CKA, and unlike in what they do.
     off = frame.filter(pl.col("layer_a") != pl.col("layer_b"))
-    assert off.filter(method="cka")["fresh"].min() > 0.9  # type: ignore[operator]
-    assert off.filter(method="function")["fresh"].abs().max() < 0.5  # type: ignore[operator]
+    assert off.filter(method="cka")["fresh"].min() > 0.9
+    assert off.filter(method="function")["fresh"].abs().max() < 0.5
 
 
 def test_fresh_for_two_models(make: Maker, tokens: Tensor) -> None:

@@ -62,7 +62,7 @@ def test_what_is_computed_has_no_spread() -> None:
 @pytest.mark.parametrize("bad", [1.0, [1.0], [1.0, np.nan], [1.0, np.inf]])
 def test_no_estimate_without_an_interval(bad: object) -> None:
     with pytest.raises(AnalysisError, match="Expected"):
-        mean_interval(bad)  # type: ignore[arg-type]
+        mean_interval(bad)
 
 
 def test_pairs_must_match() -> None:

@@ -79,7 +79,7 @@ def test_the_shares_of_the_tokens_sum_to_the_difference(make: Maker, one: Tensor
     assert frame["token"].to_list() == one[0, :10].tolist() * 2
     assert frame["target"].unique().item() == one[0, 10].item()
     with torch.no_grad():
-        places = model.position_embedding.weight[None, :10]  # type: ignore[union-attr]
+        places = model.position_embedding.weight[None, :10]
         blank = model.head(model.stack(places))[0, -1]
         total = cross_entropy(model(one[:, :10])[0, -1], one[0, 10]) - cross_entropy(blank, one[0, 10])
     assert frame["total"].unique().item() == pytest.approx(float(total), abs=1e-5)

@@ -33,7 +33,7 @@ def paused(visit: Visit, query: str = TINY, decisions: int = 6) -> Tab:
     return tab
 
 
-def form(tab: Tab):  # type: ignore[no-untyped-def]
+def form(tab: Tab):
     return tab.page.locator(".ll-hypothesis")
 
 

@@ -34,11 +34,11 @@ def looking(visit: Visit, query: str = f"{LAPTOP}&decisions=60", decisions: int 
     return tab
 
 
-def moment(tab: Tab):  # type: ignore[no-untyped-def]
+def moment(tab: Tab):
     return tab.page.locator(".ll-time")
 
 
-def panel(tab: Tab):  # type: ignore[no-untyped-def]
+def panel(tab: Tab):
     return tab.page.locator(".ll-ask").first
 
 
@@ -50,7 +50,7 @@ def shows(tab: Tab, decision: int) -> bool:
     return any(sentence in words for sentence in said) and "Looking" not in words
 
 
-def numbers(cells) -> list[float]:  # type: ignore[no-untyped-def]
+def numbers(cells) -> list[float]:
     return [float(words.replace("\u2212", "-")) for words in cells.all_inner_texts()]
 
 
@@ -66,7 +66,7 @@ def go_to(tab: Tab, decision: int) -> float:
     return wait_for(lambda: at(tab) == str(decision), 10, f"decision {decision}")
 
 
-def picture(tab: Tab, title: str):  # type: ignore[no-untyped-def]
+def picture(tab: Tab, title: str):
     return tab.page.locator(f'figure[data-panel="{title}"] canvas')
 
 

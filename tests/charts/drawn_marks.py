@@ -75,7 +75,7 @@ def _mark(part: ElementTree.Element) -> Mark:
         fields=fields,
         fill=_colour(part.get("fill")),
         stroke=_colour(part.get("stroke")),
-        box=tuple(map(float, box.groups())) if box else None,  # type: ignore[arg-type]
+        box=tuple(map(float, box.groups())) if box else None,
         at=(float(shift[1]), float(shift[2])) if shift else (0.0, 0.0),
         text=part.text or "",
         opacity=float(part.get("opacity") or 1) * float(part.get("fill-opacity") or 1),

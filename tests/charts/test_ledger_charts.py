@@ -42,7 +42,7 @@ def test_a_map_has_the_bytes_of_its_peak_by_component(ledger: pl.DataFrame) -> N
 def test_bars_are_stacked_to_the_total_beside_them(ledger: pl.DataFrame) -> None:
     chart = memory_of_maps(ledger)
     drawn = {(bar.fields["map"], bar.fields["component"]): bar.box for bar in bars(chart)}
-    one_mb = drawn["untied, predicted", "parameters"][2] / 17  # type: ignore[index]
+    one_mb = drawn["untied, predicted", "parameters"][2] / 17
     for (name, component), box in drawn.items():
         assert box is not None
         first = drawn[name, "parameters"]

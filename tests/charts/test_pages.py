@@ -108,7 +108,7 @@ def test_rows_cannot_end_the_script_that_they_stand_in() -> None:
     assert "<" not in call
     (found,) = re.findall(r"vegaEmbed\('#picture0', (\{.*\}), options\)", call)
     assert json.loads(found)["data"]["values"] == cells
-    chart = alt.Chart(alt.InlineData(values=cells)).mark_text().encode(text="text:N")  # type: ignore[arg-type]
+    chart = alt.Chart(alt.InlineData(values=cells)).mark_text().encode(text="text:N")
     (line,) = re.findall(r"^  const spec = (.*);$", to_html(chart), re.MULTILINE)
     assert "<" not in line
     assert next(iter(json.loads(line)["datasets"].values())) == cells

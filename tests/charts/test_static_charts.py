@@ -210,7 +210,7 @@ def test_a_page_without_vl_convert_is_refused_with_the_remedy(monkeypatch: pytes
 def test_charts_names_are_all_there():
     assert all(hasattr(charts, name) for name in charts.__all__)
     with pytest.raises(AttributeError):
-        _ = charts.pie_chart  # type: ignore[attr-defined]
+        _ = charts.pie_chart
 
 
 def test_options_that_no_chart_has_are_refused(run_frames: Frames):

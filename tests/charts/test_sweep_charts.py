@@ -38,7 +38,7 @@ def results() -> pl.DataFrame:
 
 
 def drawn(chart: object) -> str:
-    return vl_convert.vegalite_to_svg(chart.to_dict())  # type: ignore[attr-defined]
+    return vl_convert.vegalite_to_svg(chart.to_dict())
 
 
 @pytest.mark.parametrize("dark", [False, True])

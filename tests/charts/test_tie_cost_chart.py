@@ -49,8 +49,8 @@ def test_each_cell_has_the_change_of_its_layer_and_answer(frame: pl.DataFrame) -
         assert cell.number("owner it would have") == row["owner"]
     assert drawn[3, 0].number(CHANGE) == pytest.approx(0.1 * 3 - 0.12)
     # Rows are layers downwards, columns answers to the right.
-    tops = [drawn[layer, 0].box[1] for layer in (1, 2, 3)]  # type: ignore[index]
-    lefts = [drawn[3, answer].box[0] for answer in range(4)]  # type: ignore[index]
+    tops = [drawn[layer, 0].box[1] for layer in (1, 2, 3)]
+    lefts = [drawn[3, answer].box[0] for answer in range(4)]
     assert tops == sorted(set(tops))
     assert lefts == sorted(set(lefts))
 

@@ -15,7 +15,7 @@ from layertie_lab.core.serialize import changed, settings_of
 
 @pytest.mark.parametrize(("scale", "algorithm"), list(product(SCALES, ALGORITHMS)))
 def test_presets_round_trip_through_json(scale: str, algorithm: str) -> None:
-    config = RunConfig.preset(scale, algorithm=algorithm)  # type: ignore[arg-type]
+    config = RunConfig.preset(scale, algorithm=algorithm)
     assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     assert (config.scale, config.algorithm) == (scale, algorithm)
 
@@ -70,6 +70,6 @@ def test_bad_settings_are_refused_in_a_sentence(changes: dict, said: str) -> Non
 
 def test_unknown_scale_and_algorithm() -> None:
     with pytest.raises(ConfigError, match="a scale out of"):
-        RunConfig.preset("huge")  # type: ignore[arg-type]
+        RunConfig.preset("huge")
     with pytest.raises(ConfigError, match="an algorithm out of"):
-        RunConfig.preset("tiny", algorithm="magic")  # type: ignore[arg-type]
+        RunConfig.preset("tiny", algorithm="magic")

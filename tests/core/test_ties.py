@@ -59,7 +59,7 @@ def test_illegal_maps_are_refused_in_a_sentence(sources: tuple) -> None:
 @pytest.mark.parametrize(("layer", "answer"), [(2, 3), (2, -1), (2, True), (3, 0), (-1, 0), (1, 1.0)])
 def test_illegal_answers_are_refused_in_a_sentence(layer: int, answer: object) -> None:
     with pytest.raises(TieError, match=r"Expected .* but got .*\."):
-        TieMap((0, 0, 0)).answer(layer, answer)  # type: ignore[arg-type]
+        TieMap((0, 0, 0)).answer(layer, answer)
 
 
 def test_a_chain_follows_its_source() -> None:

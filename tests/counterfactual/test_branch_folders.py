@@ -99,7 +99,7 @@ def test_a_moment_that_is_not_stored_is_rebuilt(trunk: Path) -> None:
     with Session.resume(branch, watch=lambda done, wanted: pytest.fail("it is stored")) as session:
         session.run(8)
     assert log(branch) == log(trunk)[: len(log(branch))]
-    assert leaving_of(branch_at(trunk)).decision == 13  # type: ignore[union-attr]
+    assert leaving_of(branch_at(trunk)).decision == 13
 
 
 def test_a_rebuild_can_be_cancelled_and_leaves_nothing(trunk: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_branch_is_found_by_any_path_and_is_a_trunk_when_copied_out(
     whole = [node.name for node in tree_of(trunk)]
     assert [node.name for node in tree_of(".")] == whole
     twig = make_branch(".", 2, name="twig")
-    assert leaving_of(twig).parent == "by-any-path"  # type: ignore[union-attr]
+    assert leaving_of(twig).parent == "by-any-path"
     assert twig.parent == branch.parent
     monkeypatch.chdir(branch.parent)
     assert {node.name for node in tree_of("by-any-path")} == {*whole, "twig"}

@@ -142,7 +142,7 @@ def test_what_happens_after_the_fork_is_what_was_chosen(text_file: Path) -> None
     session = trunk(text_file, policy="random", seed=4)  # asked about layer 2 of 4
     answer, pairs = other_answer(session), {}
     for after, answers in [("hold", None), ("continue", None), ("continue-locked", None), ("recorded", (3, 1, 0, 3))]:
-        plan = TwinPlan(horizon=20, after=after, answers=answers, checkpoints=(20,))  # type: ignore[arg-type]
+        plan = TwinPlan(horizon=20, after=after, answers=answers, checkpoints=(20,))
         pairs[after] = train_pair(session, answer, plan, replicate=1)
     first = (2, answer, "human")
     assert choices(pairs["hold"]) == [first]
@@ -200,8 +200,8 @@ def test_the_average_is_put_back_bit_for_bit_and_follows_the_ties(text_file: Pat
     [
         (lambda: TwinPlan(horizon=0), "a horizon of 1 optimizer step or more"),
         (lambda: TwinPlan(horizon=True), "a horizon of 1"),
-        (lambda: TwinPlan(horizon=2.5), "a horizon of 1"),  # type: ignore[arg-type]
-        (lambda: TwinPlan(horizon=4, after="stop"), "hold, continue, continue-locked, recorded, but got 'stop'"),  # type: ignore[arg-type]
+        (lambda: TwinPlan(horizon=2.5), "a horizon of 1"),
+        (lambda: TwinPlan(horizon=4, after="stop"), "hold, continue, continue-locked, recorded, but got 'stop'"),
         (lambda: TwinPlan(horizon=4, after="recorded"), "a list of answers with after=recorded"),
         (lambda: TwinPlan(horizon=4, answers=(1,)), "a list of answers with after=recorded"),
         (lambda: TwinPlan(horizon=4, checkpoints=(5,)), "checkpoints from 0 to the horizon of 4"),

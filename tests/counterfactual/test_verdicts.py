@@ -142,7 +142,7 @@ def test_equal_differences_and_a_disagreeing_cross_check_are_warned_of() -> None
     assert "keys differ" in sentence_of(judge(np.full(4, -0.5), STATED))
     differences = np.array([0.9, 1.0, 1.1, 1.0, 0.9, 1.1])
     found = judge(differences, dataclasses.replace(STATED, plan=LookPlan((6,), (0.01,))))
-    assert (found.outcome, found.cross_check.p_value) == ("worse", 2 / 2**6)  # type: ignore[union-attr]
+    assert (found.outcome, found.cross_check.p_value) == ("worse", 2 / 2**6)
     assert "cross-check is less sure" in sentence_of(found)
 
 

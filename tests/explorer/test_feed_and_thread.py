@@ -105,7 +105,7 @@ def test_an_answer_from_the_panel(room: Room) -> None:
 def test_a_late_answer_is_refused_in_words(room: Room) -> None:
     press(room, "step")
     wait_for(lambda: room.steer.asked == 2 and room.steer.can_answer)
-    room.feed._pilot.asked = 1  # type: ignore[union-attr]
+    room.feed._pilot.asked = 1
     press(room, "answer", layer=1, source=0)
     wait_for(lambda: room.steer.error != "")
     assert "decision 2" in room.steer.error

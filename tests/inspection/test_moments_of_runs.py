@@ -19,7 +19,7 @@ from layertie_lab.session.session import Session
 
 @pytest.mark.parametrize("algorithm", ["lab", "paper", "official-code"])
 def test_a_look_back_is_the_session_as_it_was(text_file: Path, tmp_path: Path, algorithm: str) -> None:
-    config = RunConfig.preset("tiny", algorithm=algorithm, corpus=str(text_file), decisions=8)  # type: ignore[arg-type]
+    config = RunConfig.preset("tiny", algorithm=algorithm, corpus=str(text_file), decisions=8)
     tokens = torch.arange(config.model.context)[None] % 7
     seen, asked = {}, {}
     with Session(config, directory=tmp_path / "run") as session:

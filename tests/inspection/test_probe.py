@@ -63,4 +63,4 @@ def test_what_is_no_probe_is_refused(
     data: TokenData, options: dict[str, object], error: type[LayertieError], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        probe_of(data, CONTEXT, **options)  # type: ignore[arg-type]
+        probe_of(data, CONTEXT, **options)

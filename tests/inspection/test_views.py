@@ -132,7 +132,7 @@ def test_tokens_and_one_of_them_agree(recorded: Path) -> None:
 
 @pytest.mark.parametrize("algorithm", ["lab", "paper", "official-code"])
 def test_reasons_of_a_decision_are_those_it_had(text_file: Path, tmp_path: Path, algorithm: str) -> None:
-    config = RunConfig.preset("tiny", algorithm=algorithm, corpus=str(text_file), decisions=16)  # type: ignore[arg-type]
+    config = RunConfig.preset("tiny", algorithm=algorithm, corpus=str(text_file), decisions=16)
     with Session(config, directory=tmp_path / "run") as session:
         session.run(6)
         session.commit(session.propose().legal[0])

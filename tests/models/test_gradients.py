@@ -100,7 +100,7 @@ def test_hooks_see_every_position_once():
 def test_one_cast_per_owner_under_autocast():
     saved: dict[str, set[int]] = {"owner": set(), "shared": set()}
     for kind, pointers in saved.items():
-        model = model_of(TieConfig(gradient=kind), TieMap((0, 0, 2, 2)))  # type: ignore[arg-type]
+        model = model_of(TieConfig(gradient=kind), TieMap((0, 0, 2, 2)))
         keep = []
 
         def pack(t, pointers=pointers, keep=keep):

@@ -21,7 +21,7 @@ def _allowed() -> list[TieConfig]:
     for gradient, on_untie, chain, start, moments in itertools.product(
         ("shared", "owner"), ("clone", "alias"), ("follow", "snapshot"), ("tied", "frozen-random"), ("clone", "keep")
     ):
-        ties = TieConfig(gradient, on_untie, chain, start, moments)  # type: ignore[arg-type]
+        ties = TieConfig(gradient, on_untie, chain, start, moments)
         try:
             RunConfig(ties=ties)
         except ConfigError:
@@ -40,7 +40,7 @@ def name(ties: TieConfig) -> str:
 
 
 def small(layers: int = 4, **changes: object) -> ModelConfig:
-    return ModelConfig(**({"layers": layers, "width": 8, "heads": 2, "context": 6} | changes))  # type: ignore[arg-type]
+    return ModelConfig(**({"layers": layers, "width": 8, "heads": 2, "context": 6} | changes))
 
 
 def model_of(ties: TieConfig, tie_map: TieMap | None = None, layers: int = 4, seed: int = 0, **changes: object) -> GPT:

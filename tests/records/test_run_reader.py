@@ -203,7 +203,7 @@ def test_export(tmp_path: Path, events: list) -> None:
 def test_export_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run: Run = load_run(write_run(tmp_path / "run", []).path)
     with pytest.raises(RecordError, match="Expected a format out of parquet, csv, but got 'xlsx'"):
-        run.export(tmp_path / "out", format="xlsx")  # type: ignore[arg-type]
+        run.export(tmp_path / "out", format="xlsx")
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError, match="is a file"):
         run.export(tmp_path / "file")

@@ -44,7 +44,7 @@ def test_runs_are_named_after_what_differs(tmp_path: Path) -> None:
 
 
 def test_what_differs_between_algorithms_is_no_setting() -> None:
-    configs = [RunConfig.preset("tiny", algorithm=name, seed=s) for name in ("lab", "paper") for s in (1, 2)]  # type: ignore[arg-type]
+    configs = [RunConfig.preset("tiny", algorithm=name, seed=s) for name in ("lab", "paper") for s in (1, 2)]
     assert varied_settings(configs) == []
     assert varied_settings([*configs, configs[0].replace(layers=5, sample_every=3)]) == ["model.layers"]
 

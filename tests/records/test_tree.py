@@ -119,7 +119,7 @@ def test_the_trunk_may_be_training_meanwhile(text_file: Path, tmp_path: Path) ->
         session.begin(session.propose().choice, "agent")
         session.advance()
         branch = make_branch(tmp_path / "run")  # from before the decision under way
-        assert leaving_of(branch).decision == 4  # type: ignore[union-attr]
+        assert leaving_of(branch).decision == 4
         session.run()
     with Session.resume(branch) as other:
         assert other.decision == 3

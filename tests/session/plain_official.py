@@ -136,7 +136,7 @@ class PlainRun:
 
     def __init__(self, model: PlainGPT, optimizer: Callable[[list[nn.Parameter]], Any], steps: int = 4) -> None:
         self.model, self.steps = model, steps
-        self.blocks: list[PlainBlock] = list(model.transformer["h"])  # type: ignore[arg-type]
+        self.blocks: list[PlainBlock] = list(model.transformer["h"])
         self.map = [0] * len(self.blocks)
         for block in self.blocks[1:]:
             block.requires_grad_(False)

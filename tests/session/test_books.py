@@ -77,7 +77,7 @@ class Books:
         trained = {self.storage[i] for i in self.claimants}
         return tuple(
             self.outside + self.block * count for count in (len(self.claimants), len(trained), len(set(self.storage)))
-        )  # type: ignore[return-value]
+        )
 
     def fits(self, session: Session) -> None:
         model = session.model

@@ -84,7 +84,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_leaves_it_savable(
         session.begin(0)
         session.advance()
         forward = session.model.forward
-        session.model.forward = lambda *arguments: forward(*arguments) * math.nan  # type: ignore[method-assign]
+        session.model.forward = lambda *arguments: forward(*arguments) * math.nan
         before = {name: value.clone() for name, value in session.model.state()[0].items()}
         for _ in range(2):
             with pytest.raises(
@@ -147,7 +147,7 @@ def test_a_q_networks_checkpoint_of_another_size_is_refused(
         other.load(*session.parts.policy.state())
     assert all(torch.equal(value, before[name]) for name, value in other.state()[0].items())
     # The same through a run whose settings were edited.
-    session.journal._directory.replace_config(config.replace(**changes))  # type: ignore[union-attr]
+    session.journal._directory.replace_config(config.replace(**changes))
     with pytest.raises(RecordError, match="was saved with") as caught:
         Session.resume(tmp_path / "run")
     assert "config.json was edited" in caught.value.remedy

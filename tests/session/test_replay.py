@@ -29,7 +29,7 @@ def record(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def given(record: Path, directory: Path, **options: object) -> Session:
     changes = options.pop("changes", {})
     log = Log.read(record)
-    replay = Replay(log, log.config.replace(**changes), **options)  # type: ignore[arg-type]
+    replay = Replay(log, log.config.replace(**changes), **options)
     with Session(replay.config, directory) as session:
         replay.give(session)
     return session
@@ -123,7 +123,7 @@ def test_refusals(record: Path, tmp_path: Path, text_file: Path) -> None:
         ({"edits": {2: 3}}, "an answer from 0 to 2 for decision 2"),
     ):
         with pytest.raises(ConfigError, match=words):
-            Replay(log, log.config, **options)  # type: ignore[arg-type]
+            Replay(log, log.config, **options)
     with Session(small(text_file), tmp_path / "empty"):
         pass
     with pytest.raises(RecordError, match="there are none"):

@@ -29,7 +29,7 @@ def _allowed() -> list[TieConfig]:
         ("tied", "frozen-random"),
         ("clone", "reset", "keep"),
     ):
-        ties = TieConfig(*values)  # type: ignore[arg-type]
+        ties = TieConfig(*values)
         try:
             RunConfig(ties=ties)
         except ConfigError:
@@ -74,7 +74,7 @@ def parts(
     device: str = "cpu",
     **training: object,
 ) -> Parts:
-    config = TrainingConfig(**training)  # type: ignore[arg-type]
+    config = TrainingConfig(**training)
     model = GPT(ModelConfig(4, 8, 2, 6, dropout=dropout), VOCABULARY, ties, tie_map, seed=seed).to(device)
     return assemble(model, Optimizer(model, config, ties), config)
 

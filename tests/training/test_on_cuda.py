@@ -81,6 +81,6 @@ def test_owner_mode_needs_less_memory_at_its_peak():
         torch.cuda.reset_peak_memory_stats()
         run.trainer.step(batch(0, count=4096), 1)
         peaks[gradient] = torch.cuda.max_memory_allocated()
-    predicted = [model_memory(parts(TieConfig(gradient=g)).model, 4096)["activations"] for g in ("shared", "owner")]  # type: ignore[arg-type]
+    predicted = [model_memory(parts(TieConfig(gradient=g)).model, 4096)["activations"] for g in ("shared", "owner")]
     assert peaks["owner"] < peaks["shared"]
     assert predicted[1] < predicted[0]

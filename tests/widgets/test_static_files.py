@@ -53,12 +53,12 @@ def test_hand_written_files_are_short_enough_to_read() -> None:
 
 @pytest.mark.parametrize("widget", WIDGETS)
 def test_a_widget_is_one_module_with_one_way_in(widget: type) -> None:
-    code = str(widget._esm)  # type: ignore[attr-defined]
+    code = str(widget._esm)
     assert code.count("export default") == 1
     assert code.rstrip().endswith("export default { render };")
     assert not re.search(r"^\s*import ", code, re.MULTILINE)
     assert ("vegaBundle=" in code) == (widget in (LiveChart, Pictures))
-    assert ".ll {" in str(widget._css)  # type: ignore[attr-defined]
+    assert ".ll {" in str(widget._css)
 
 
 def test_no_element_is_looked_up_in_the_document() -> None:

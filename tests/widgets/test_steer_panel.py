@@ -16,8 +16,8 @@ from layertie_lab.widgets.listeners import Listeners
 @pytest.fixture
 def panel(monkeypatch: pytest.MonkeyPatch) -> SteerPanel:
     panel = SteerPanel()
-    panel.messages = []  # type: ignore[attr-defined]
-    monkeypatch.setattr(panel, "send", lambda content, buffers=None: panel.messages.append(content))  # type: ignore[attr-defined]
+    panel.messages = []
+    monkeypatch.setattr(panel, "send", lambda content, buffers=None: panel.messages.append(content))
     return panel
 
 
@@ -26,9 +26,9 @@ def test_a_press_is_a_command_and_is_acknowledged(panel: SteerPanel) -> None:
     panel.on_command(heard.append)
     panel._receive(panel, {"kind": "run_n", "id": "a-1", "sent": 5.5, "decisions": 20}, None)
     assert heard == [Command("run_n", "a-1", {"decisions": 20}, 5.5)]
-    assert panel.messages == [{"kind": "ack", "id": "a-1", "good": True}]  # type: ignore[attr-defined]
+    assert panel.messages == [{"kind": "ack", "id": "a-1", "good": True}]
     panel.acted(heard[0])
-    assert panel.messages[-1] == {"kind": "acted", "id": "a-1"}  # type: ignore[attr-defined]
+    assert panel.messages[-1] == {"kind": "acted", "id": "a-1"}
 
 
 def test_an_error_stands_beside_the_controls_until_the_next_press(panel: SteerPanel) -> None:
@@ -39,7 +39,7 @@ def test_an_error_stands_beside_the_controls_until_the_next_press(panel: SteerPa
     panel.on_command(refuse)
     panel._receive(panel, {"kind": "answer", "id": "a-1", "source": 9}, None)
     assert panel.error == "Expected an answer from 0 to 3, but got 9. Choose one of them."
-    assert panel.messages == [{"kind": "ack", "id": "a-1", "good": False}]  # type: ignore[attr-defined]
+    assert panel.messages == [{"kind": "ack", "id": "a-1", "good": False}]
     panel._receive(panel, {"kind": "step", "id": "a-2"}, None)
     assert panel.error == ""
 
@@ -49,7 +49,7 @@ def test_a_farewell_needs_no_answer(panel: SteerPanel) -> None:
     panel.on_command(heard.append)
     panel._receive(panel, {"kind": "farewell", "sent": 1.0}, None)
     assert [command.kind for command in heard] == ["farewell"]
-    assert panel.messages == []  # type: ignore[attr-defined]
+    assert panel.messages == []
 
 
 @pytest.mark.parametrize("message", ["text", {"kind": "ready"}, {"kind": "unknown", "id": "x"}, {}])

@@ -15,8 +15,8 @@ from layertie_lab.widgets.history import KEPT_CHANGES, MOST_CHANGES, History
 @pytest.fixture
 def view(monkeypatch: pytest.MonkeyPatch) -> TieMapView:
     view = TieMapView([0, 0, 2, 2])
-    view.messages = []  # type: ignore[attr-defined]
-    monkeypatch.setattr(view, "send", lambda content, buffers=None: view.messages.append(content))  # type: ignore[attr-defined]
+    view.messages = []
+    monkeypatch.setattr(view, "send", lambda content, buffers=None: view.messages.append(content))
     return view
 
 
@@ -47,11 +47,11 @@ def test_not_a_map() -> None:
 def test_history_is_changes(view: TieMapView) -> None:
     view.record(1, TieMap((0, 1, 2, 2)), [0, 1, 2, 2], layer=1)
     view.show_news()
-    assert view.messages == []  # type: ignore[attr-defined]
+    assert view.messages == []
     view._receive(view, {"kind": "ready"}, None)
     view.record(2, TieMap((0, 1, 1, 2)), [0, 1, 1, 1], layer=2, override=True)
     view.show_news()
-    first, second = view.messages  # type: ignore[attr-defined]
+    first, second = view.messages
     assert first["start"] == [(0, 0), (0, 0), (2, 2), (2, 2)]
     assert first["changes"] == [[1, 1, 1, 1]]
     assert second["changes"] == [[2, 2, 1, 1], [2, 3, 1, 1]]
@@ -90,7 +90,7 @@ def test_rows_of_a_finished_run(view: TieMapView) -> None:
     assert view.sources == [0, 1, 1]
     assert view.blocks == [0, 0, 0]
     assert view.overrides == [1]
-    last = view.messages[-1]  # type: ignore[attr-defined]
+    last = view.messages[-1]
     assert last["overrides"] == [(1, 1)]
     assert replay([last]) == [[(0, 0)], [(0, 0), (1, 1)], [(0, 0), (2, 1)]]
 

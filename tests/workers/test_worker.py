@@ -256,7 +256,7 @@ def test_what_cannot_be_asked(start: Start) -> None:
 
     for function in (local, lambda session: None, "no function", double.Double(double.config(), "/tmp").evaluate):
         with pytest.raises(WorkerError, match="function at the top level of a module"):
-            worker.call(function)  # type: ignore[arg-type]
+            worker.call(function)
     with pytest.raises(WorkerError, match=r"arguments of call.. that can be sent"):
         worker.call(double.echo, value=lambda: None)
     with pytest.raises(WorkerError, match=r"Expected a command, but got 'fly'. Commands: propose, begin"):

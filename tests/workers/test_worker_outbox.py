@@ -97,7 +97,7 @@ def test_only_the_latest_heartbeat_is_kept() -> None:
 def test_a_broken_pipe_is_the_end_of_it() -> None:
     outbox, pipe = make()
     pipe.open.set()
-    pipe.write = lambda data: (_ for _ in ()).throw(BrokenPipeError())  # type: ignore[method-assign,assignment]
+    pipe.write = lambda data: (_ for _ in ()).throw(BrokenPipeError())
     outbox.tell(CAME)
     time.sleep(0.1)
     outbox.tell(CAME)
