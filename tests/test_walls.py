@@ -33,7 +33,6 @@ NO_TORCH = {"core", "records", "charts", "widgets"}
 KNOWN = {
     *(f"layertie_lab.core.{name}" for name in ("checks", "config", "presets")),
     *(f"layertie_lab.cli.{name}" for name in ("report", "sweep")),
-    *("layertie_lab.records.export", "layertie_lab.records.log.reader"),
     *(
         f"layertie_lab.session.{name}"
         for name in ("capture", "queries", "recorder", "rules_in_force", "schedule", "session", "summary")

@@ -5,29 +5,25 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from ..core.errors import RecordError
 from .io.disk import write_atomically, writing
 
-if TYPE_CHECKING:
-    from .log.reader import Run
-
 FORMATS = ("parquet", "csv")
 
 
-def export(run: Run, directory: str | Path, format: str = "parquet") -> list[Path]:
-    """Write each of a run's tables to a file of its own; files of these names are replaced.
+def export(tables: Mapping[str, pl.DataFrame], directory: str | Path, format: str = "parquet") -> list[Path]:
+    """Write each table to a file of its own; files of these names are replaced.
 
     Args:
-        run: The run, as far as it was read (`Run.refresh` reads on).
+        tables: Name -> frame. Empty ones are written too, with their columns.
         directory: Where to; made when missing.
         format: parquet or csv.
 
     Returns:
-        The files, in the order of `Run.tables`. Empty tables are written too, with their columns.
+        The files, in the order of the tables.
 
     Raises:
         RecordError: Another format, or a directory that is a file.
@@ -35,7 +31,7 @@ def export(run: Run, directory: str | Path, format: str = "parquet") -> list[Pat
     """
     if format not in FORMATS:
         raise RecordError(f"Expected a format out of {', '.join(FORMATS)}, but got {format!r}.", "Choose one of these.")
-    return write_files(directory, {f"{table}.{format}": frame_bytes(run.table(table), format) for table in run.tables})
+    return write_files(directory, {f"{name}.{format}": frame_bytes(table, format) for name, table in tables.items()})
 
 
 def frame_bytes(frame: pl.DataFrame, format: str) -> bytes:

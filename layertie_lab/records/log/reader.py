@@ -13,6 +13,7 @@ from ...core.errors import RecordError, TieError
 from ...core.events import Event, Opened
 from ...core.tables import COLUMNS, Tabulator
 from ..directory import RunDirectory, Status
+from ..export import export
 from ..runs import GOES_ON, standing
 from ..state.checkpoints import CheckpointInfo, list_checkpoints
 from .cursor import EventCursor, LineCursor
@@ -237,9 +238,7 @@ class Run:
 
     def export(self, directory: str | Path, format: Literal["parquet", "csv"] = "parquet") -> list[Path]:
         """Write each table to a file of its own, `TABLE.parquet` or `TABLE.csv`; see `records.export.export`."""
-        from ..export import export
-
-        return export(self, directory, format)
+        return export({name: self.table(name) for name in self.tables}, directory, format)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.status}, {self._cursor.line} events)"
