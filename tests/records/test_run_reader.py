@@ -220,7 +220,10 @@ def _full(path: Path, *_: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("modules", "without"),
-    [("directory log.writer state.checkpoints log.recovery io.store log.cursor runs", "torch polars"), ("log.reader export log.frames", "torch")],
+    [
+        ("directory log.writer state.checkpoints log.recovery io.store log.cursor runs", "torch polars"),
+        ("log.reader export log.frames", "torch"),
+    ],
 )
 def test_what_is_not_imported(modules: str, without: str) -> None:
     names = ", ".join(f"layertie_lab.records.{name}" for name in modules.split())
