@@ -1,4 +1,8 @@
-"""What can be typed. Every run setting is a flag of its own name, generated from the config's dataclasses."""
+"""What can be typed: a class per command, a field per flag, and the sentence under it is its help.
+
+Every run setting is a flag of its own name, generated from the config's dataclasses. A command's function is in the
+file of its name (`twins.py` for `Twins`).
+"""
 
 from __future__ import annotations
 
@@ -323,26 +327,26 @@ def parse(argv: Sequence[str]) -> Command:
         SystemExit: 2 after a usage message, 0 after `--help`.
     """
     base = RunConfig.preset(
-        _typed(argv, "--scale", "laptop"),  # type: ignore[arg-type]
-        algorithm=_typed(argv, "--algorithm", "lab"),  # type: ignore[arg-type]
+        _typed(argv, "--scale", "laptop"),
+        algorithm=_typed(argv, "--algorithm", "lab"),
     )
 
-    def named(command: type, name: str, **more: Any) -> Any:
-        return Annotated[command, tyro.conf.subcommand(name, prefix_name=False, **more)]
+    def named(command: type, **more: Any) -> Any:
+        return Annotated[command, tyro.conf.subcommand(command.__name__.lower(), prefix_name=False, **more)]
 
     commands = (
-        named(Train, "train", default=Train(base))
-        | named(Resume, "resume")
-        | named(Runs, "runs")
-        | named(Show, "show")
-        | named(Export, "export")
-        | named(Audit, "audit")
-        | named(Bench, "bench")
-        | named(Sweep, "sweep", default=Sweep(base))
-        | named(Twins, "twins")
-        | named(Branch, "branch")
-        | named(Compare, "compare")
-        | named(Replay, "replay", default=Replay(tyro.MISSING, _recorded(argv, base)))
+        named(Train, default=Train(base))
+        | named(Resume)
+        | named(Runs)
+        | named(Show)
+        | named(Export)
+        | named(Audit)
+        | named(Bench)
+        | named(Sweep, default=Sweep(base))
+        | named(Twins)
+        | named(Branch)
+        | named(Compare)
+        | named(Replay, default=Replay(tyro.MISSING, _recorded(argv, base)))
     )
     return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,))
 

@@ -21,7 +21,7 @@ GRADIENTS = {"owner": "o", "summed": "+", "none": "."}
 MARKS = {"exhibited": "bold red", "not exhibited": "green", "cannot be told": "dim"}
 
 
-def audit(command: arguments.Audit, progress: Console, console: Console) -> dict[str, Any]:
+def audit(command: arguments.Audit, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """Audit a run directory, or a short run made for it.
 
     Raises:
@@ -38,11 +38,11 @@ def audit(command: arguments.Audit, progress: Console, console: Console) -> dict
         )
     found = _short_run(command, progress) if command.run is None else audit_run(command.run)
     if not command.json:
-        _print(found, command.rows, console)
+        _print(found, command.rows, output)
     if command.chart is not None:
         _write_page(found, command.chart)
         progress.print(f"chart: {command.chart}", soft_wrap=True)
-    return found.to_dict()
+    return found.to_dict(), 0
 
 
 def _short_run(command: arguments.Audit, progress: Console) -> Audit:

@@ -49,7 +49,7 @@ def branch(command: arguments.Branch, progress: Console, output: Console) -> tup
 
 def _go(path: Path, command: arguments.Branch, progress: Console) -> tuple[dict[str, Any], int]:
     from .display import Display, summary_lines
-    from .train import interruptible
+    from .long_run import interruptible
 
     with interruptible() as stop, _come_to(path, command.quiet, stop, progress) as session:
         target = session.decision + (command.answer is not None) + command.decisions

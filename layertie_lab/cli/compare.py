@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..analysis.statistics.compare import Compared
 
 
-def compare(command: arguments.Compare, progress: Console, output: Console) -> dict[str, Any]:
+def compare(command: arguments.Compare, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """Hold the groups against each other.
 
     Raises:
@@ -46,7 +46,7 @@ def compare(command: arguments.Compare, progress: Console, output: Console) -> d
         chart = compared_curves(found.curves, found.points, metric=found.metric, at=found.at)
         write_atomically(command.chart, to_html(chart, title=" and ".join(groups)).encode())
         progress.print(f"chart: {command.chart}", soft_wrap=True)
-    return found.to_dict()
+    return found.to_dict(), 0
 
 
 def _group(text: str) -> tuple[str, list[Path]]:

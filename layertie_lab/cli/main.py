@@ -1,4 +1,9 @@
-"""From words typed to an exit code."""
+"""From words typed to an exit code.
+
+A command is a class in `arguments`, which declares its flags, and a function of its name in the file of its name:
+`(command, progress, output) -> (result as plain values, exit code)`. Progress goes to standard error, output to
+standard output. Only the file of the command that was typed is loaded: torch and polars are not for `--help`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from rich.console import Console
@@ -44,55 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(command: arguments.Command, progress: Console) -> tuple[dict[str, Any] | None, int]:
+    """Call the function of the command's name in the file of that name: `arguments.Twins` is `twins.twins`."""
     # A pipe has no width; a name that is cut is of no use to whoever reads it.
     output = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    if isinstance(command, arguments.Train):
-        from .train import train
-
-        return train(command, progress)
-    if isinstance(command, arguments.Resume):
-        from .train import resume
-
-        return resume(command, progress)
-    if isinstance(command, arguments.Runs):
-        from .show import runs
-
-        return runs(command, output), 0
-    if isinstance(command, arguments.Show):
-        from .show import show
-
-        return show(command, output, progress), 0
-    if isinstance(command, arguments.Export):
-        from .show import export
-
-        return export(command, output), 0
-    if isinstance(command, arguments.Audit):
-        from .audit import audit
-
-        return audit(command, progress, output), 0
-    if isinstance(command, arguments.Sweep):
-        from .sweep import sweep
-
-        return sweep(command, progress, output)
-    if isinstance(command, arguments.Twins):
-        from .twins import twins
-
-        return twins(command, progress, output)
-    if isinstance(command, arguments.Branch):
-        from .branch import branch
-
-        return branch(command, progress, output)
-    if isinstance(command, arguments.Replay):
-        from .replay import replay
-
-        return replay(command, progress)
-    if isinstance(command, arguments.Compare):
-        from .compare import compare
-
-        return compare(command, progress, output), 0
-    from .bench import bench
-
-    return bench(command, progress, output)
+    name = type(command).__name__.lower()
+    return getattr(import_module(f".{name}", __package__), name)(command, progress, output)
 
 
 def _escaped(error: LayertieError) -> str:

@@ -11,7 +11,7 @@ from ..core.errors import ConfigError, LayertieError
 from . import arguments
 
 
-def replay(command: arguments.Replay, progress: Console) -> tuple[dict[str, Any], int]:
+def replay(command: arguments.Replay, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """Train a new run with a record's answers; (summary, exit code).
 
     Raises:
@@ -21,7 +21,7 @@ def replay(command: arguments.Replay, progress: Console) -> tuple[dict[str, Any]
     from ..session.replay import Log, Replay
     from ..session.session import Session
     from .display import Display, summary_lines
-    from .train import interruptible, unused, waiting
+    from .long_run import interruptible, unused, waiting
 
     log = Log.read(command.run)
     config = command.config

@@ -1,59 +1,18 @@
-"""`layertie runs`, `show` and `export`: what lies on disk, live or finished. No torch is loaded."""
+"""`layertie show`: a run's state, live or finished. No torch is loaded but for a look inside."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
-from ..core.errors import ConfigError, RecordError
+from ..core.errors import ConfigError
 from ..core.ties import TieMap
-from ..records.runs import RunSummary, list_runs
-from ..records.tree import FOLDER, as_row, branches_of
 from . import arguments
 from .display import size_text, sparkline, tie_map_text
-
-
-def runs(command: arguments.Runs, console: Console) -> dict[str, Any]:
-    """List the runs in a folder, latest first."""
-    if command.root != Path("runs") and not command.root.exists():
-        raise RecordError(f"Expected a folder of runs, but there is no {command.root}.", "Check the name.")
-    found = list_runs(command.root)
-    branches = {run.path: branches_of(run.path) for run in found}
-    if not command.json:
-        if not found:
-            words = f"No runs in {command.root}. Start one with: layertie train --directory {command.root}/NAME"
-            console.print(words, soft_wrap=True)
-        else:
-            table = Table(
-                Column("run", no_wrap=True),
-                "state",
-                "scale",
-                "algorithm",
-                "decisions",
-                "validation loss",
-                "changed",
-                box=None,
-            )
-            for run in found:
-                table.add_row(run.name, run.status, run.scale, run.algorithm, *_reached(run))
-                for node in branches[run.path]:
-                    table.add_row(f"  {FOLDER}/{node.name}", node.run.status, "", "", *_reached(node.run))
-            console.print(table)
-    rows = {path: [as_row(node) | {"path": str(node.path)} for node in nodes] for path, nodes in branches.items()}
-    return {"runs": [asdict(run) | {"path": str(run.path), "branches": rows[run.path]} for run in found]}
-
-
-def _reached(run: RunSummary) -> tuple[str, str, str]:
-    loss = "" if run.validation_loss is None else f"{run.validation_loss:.4f}"
-    return f"{run.decisions} of {run.budget}", loss, datetime.fromtimestamp(run.modified).strftime("%Y-%m-%d %H:%M")
-
 
 VIEWS = ("similarity", "weights", "profile", "attribution", "tokens", "costs", "reasons", "memory")
 """Flags of `layertie show` that look inside."""
@@ -86,24 +45,25 @@ def _check(command: arguments.Show, views: list[str]) -> None:
         )
 
 
-def show(command: arguments.Show, console: Console, progress: Console) -> dict[str, Any]:
+def show(command: arguments.Show, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """A run's state as text, and as plain values; what was found inside, where that was asked for."""
     from ..records.log.reader import load_run
 
     run = load_run(command.run)
     result = describe(run, command.decisions)
-    looks = [view for view in VIEWS if getattr(command, view)]
-    _check(command, looks)
-    if looks or command.html is not None:
-        from .looks import look
+    views = [view for view in VIEWS if getattr(command, view)]
+    _check(command, views)
+    if views or command.html is not None:
+        from .show_views import show_views
 
-        return result | look(command, looks or ["similarity", "attribution", "memory"], console, progress)
+        views = views or ["similarity", "attribution", "memory"]
+        return result | show_views(command, views, progress, output), 0
     if not command.json:
         for line in _lines(run, result):
-            console.print(line, soft_wrap=True)
+            output.print(line, soft_wrap=True)
         if result["latest_decisions"]:
-            console.print(_decisions(result["latest_decisions"]))
-    return result
+            output.print(_decisions(result["latest_decisions"]))
+    return result, 0
 
 
 def describe(run: Any, latest: int) -> dict[str, Any]:
@@ -207,14 +167,3 @@ def _decisions(rows: list[dict[str, Any]]) -> Table:
             str(row["owners"]),
         )
     return table
-
-
-def export(command: arguments.Export, console: Console) -> dict[str, Any]:
-    """Write a run's tables to files."""
-    from ..records.log.reader import load_run
-
-    paths = load_run(command.run).export(command.directory, format=command.format)
-    if not command.json:
-        for path in paths:
-            console.print(str(path), soft_wrap=True)
-    return {"files": [str(path) for path in paths]}

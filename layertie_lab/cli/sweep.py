@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from ..core.config import RunConfig
 from ..core.errors import AnalysisError, ConfigError
 from . import arguments
 from .display import PLAIN_SECONDS
-from .train import interruptible, unused
+from .long_run import interruptible, unused
+from .sweep_table import printed
 
 if TYPE_CHECKING:  # polars and the engine are loaded when a sweep begins, not for --help
     import polars as pl
@@ -34,7 +34,7 @@ def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple
 
     directory = command.directory
     if command.report is not None:
-        from .report import refuse_other
+        from .sweep_report import refuse_other
 
         refuse_other(command.report)
     if directory is None and (command.resume or command.summarize):
@@ -92,14 +92,14 @@ def _summarized(
     words = numbers.caution(table)
     result |= {"aggregates": table.to_dicts(), "reference": command.reference, "caution": words}
     if not command.json:
-        output.print(_printed(table))
+        output.print(printed(table))
         output.print(f"Validation loss, nats per token; the reference is {command.reference}.", soft_wrap=True)
         output.print(words, soft_wrap=True)
         if set(results["status"]) != {"finished"}:
             output.print(_standing(results), soft_wrap=True, markup=False)
         output.print(f"sweep: {directory}", soft_wrap=True, markup=False)
     if command.report is not None:
-        from .report import write
+        from .sweep_report import write
 
         result["files"] = [str(path) for path in write(directory, command.report, results, table, command.reference)]
         if not command.json:
@@ -132,63 +132,6 @@ def varied(words: tuple[str, ...]) -> dict[str, list[Any]]:
             )
         found[name] = [_literal(value) for value in values.split(",")]
     return found
-
-
-def cells(row: dict[str, Any]) -> list[str]:
-    """A row of aggregates as the words of a table; the columns are `heads`."""
-
-    def span(name: str) -> str:
-        low, high = row[f"{name}_low"], row[f"{name}_high"]
-        if low is None:
-            return ""
-        return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-    def estimate(name: str, form: str) -> str:
-        if row[name] is None:
-            return ""
-        if row[f"{name}_low"] is None:
-            return f"{row[name]:{form}}"
-        low, high = (format(row[f"{name}_{end}"], form) for end in ("low", "high"))
-        return f"{row[name]:{form}} [{low}, {high}]"
-
-    return [
-        row["setting"],
-        row["policy"],
-        str(row["seeds"]),
-        estimate("iqm", ".4f"),
-        estimate("difference", "+.4f"),
-        estimate("improvement", ".2f"),
-        span("owners"),
-        span("blocks"),
-        span("parameters"),
-    ]
-
-
-def heads(reference: str) -> list[str]:
-    """The columns of `cells`."""
-    return [
-        "setting",
-        "policy",
-        "seeds",
-        "validation loss, IQM",
-        f"minus {reference}",
-        f"P(better than {reference})",
-        "owners",
-        "distinct blocks",
-        "trainable parameters",
-    ]
-
-
-def _printed(aggregates: pl.DataFrame) -> Table:
-    rows = [cells(row) for row in aggregates.to_dicts()]
-    skip = 0 if any(row[0] for row in rows) else 1
-    short = ["setting", "policy", "seeds", "IQM", "minus\nreference", "P(better)", "owners", "blocks", "parameters"]
-    table = Table(*short[skip:], box=None, padding=(0, 1, 0, 0))
-    table.columns[1 - skip].no_wrap = True
-    for row in rows:
-        # The interval under its estimate, so that the table fits a terminal.
-        table.add_row(*(word.replace(" [", "\n\\[").replace(" to ", " to\n") for word in row[skip:]))
-    return table
 
 
 def _literal(text: str) -> Any:

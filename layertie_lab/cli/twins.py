@@ -90,7 +90,7 @@ def _run(folder: StudyFolder, command: arguments.Twins, progress: Console) -> bo
     """Whether it was stopped before its end."""
     from ..counterfactual.runner import StudyRunner
     from ..counterfactual.study import is_decided
-    from .train import interruptible
+    from .long_run import interruptible
 
     columns = ("{task.description}", "{task.fields[replicates]} of at most {task.fields[wanted]} replicates")
     bar = Progress(

@@ -257,7 +257,7 @@ class RunConfig:
         checks.check(self)
 
     @classmethod
-    def preset(cls, scale: Scale = "laptop", *, algorithm: Algorithm = "lab", **changes: Any) -> RunConfig:
+    def preset(cls, scale: str = "laptop", *, algorithm: str = "lab", **changes: Any) -> RunConfig:
         """A scale crossed with an algorithm, with any settings replaced.
 
         Args:

@@ -81,14 +81,6 @@ class LookPlan:
         """The looks that so many replicates have reached, first one first."""
         return tuple(look for look in self.replicates if look <= replicates)
 
-    def due(self, replicates: int) -> bool:
-        """Whether exactly now is a look; between looks there are dots and a running mean, no verdict."""
-        return replicates in self.replicates
-
-    def following(self, replicates: int) -> int | None:
-        """The next look after so many replicates; None after the last."""
-        return next((look for look in self.replicates if look > replicates), None)
-
     def alpha_at(self, count: ArrayLike) -> NDArray[np.float64]:
         """(...) 1 - level at the look `count`; of the next look in between, of the last one beyond."""
         place = np.searchsorted(self.replicates, np.asarray(count))
@@ -181,14 +173,6 @@ class OpenEnded:
     def reached(self, replicates: int) -> tuple[int, ...]:
         """Every number of replicates from 2 on."""
         return tuple(range(2, min(replicates, self.at_most) + 1))
-
-    def due(self, replicates: int) -> bool:
-        """Always, from 2 replicates on."""
-        return 2 <= replicates <= self.at_most
-
-    def following(self, replicates: int) -> int | None:
-        """The next number of replicates; None once one gives up."""
-        return max(2, replicates + 1) if replicates < self.at_most else None
 
     def alpha_at(self, count: ArrayLike) -> NDArray[np.float64]:
         """(...) 1 - level of the whole sequence, the same at every count."""

@@ -99,14 +99,6 @@ class Pair:
         """A metric as answered minus as proposed."""
         return self.answered.metric(name) - self.proposed.metric(name)
 
-    @property
-    def held_common(self) -> str:
-        """What both branches have in common, as a sentence's object."""
-        return (
-            f"weights, moments and agent at the fork, batches, dropout masks and the agent's draws of replicate "
-            f"{self.replicate}, and {self.windows} {self.plan.split} windows"
-        )
-
 
 def train_pair(
     moment: Session,

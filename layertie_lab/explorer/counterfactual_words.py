@@ -21,7 +21,6 @@ EXAMPLE = "A recorded example can be looked at; press Start above to train a run
 HINT = "Did it matter? See the tab of that name, below the charts."
 CANCELLED_EARLY = "Cancelled before the first replicate; Go on in the list runs {}."
 STATING = "The hypothesis is written down before the first replicate starts."
-NOT_STARTED = "The study was not started; see beside the fields."
 FARTHEST = 100_000
 """Optimizer steps of the longest horizon: it would take an afternoon."""
 PILOT = 4

@@ -10,21 +10,6 @@ from ..core.config import ModelConfig
 from ..core.ties import TieMap
 from .stack import storage_of
 
-COMPONENTS = ("embedding", "positions", "attention", "mlp", "norm", "head")
-"""Where a GPT's parameters sit. With a tied head the output weights are part of `embedding`."""
-
-
-def count_parameters(model: nn.Module) -> dict[str, int]:
-    """Parameters by component (`COMPONENTS`), each storage once, trained or not."""
-    counts: dict[str, int] = dict.fromkeys(COMPONENTS, 0)
-    seen: set[int] = set()
-    for name, parameter in model.named_parameters():
-        storage = storage_of(parameter)
-        if storage not in seen:
-            seen.add(storage)
-            counts[_component(name)] += parameter.numel()
-    return counts
-
 
 def trainable_parameters(model: nn.Module) -> int:
     """Parameters that receive a gradient from at least one position, each storage once."""
@@ -102,16 +87,3 @@ def flops_per_token(
         "scores": 2 * 2 * config.context * d * layers * whole,
         "head": 2 * vocabulary_size * d * whole,
     }
-
-
-def _component(name: str) -> str:
-    for part, component in _PARTS:
-        if part in name:
-            return component
-    return "head"
-
-
-_PARTS = (
-    ("token_embedding", "embedding"), ("position_embedding", "positions"), ("norm", "norm"), ("attention", "attention"),
-    ("mlp", "mlp"),
-)  # fmt: skip

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core.config import TieConfig
-from ..core.errors import TieError
 from ..core.ties import TieMap, sharing_of
 
 
@@ -86,27 +85,6 @@ def answered(sharing: Sharing, layer: int, source: int, config: TieConfig) -> Mo
     elif not sharing.owns(layer):
         origins[layer] = ~layer
     return _move(ties, waiting, origins)
-
-
-def forced(sharing: Sharing, ties: TieMap, config: TieConfig) -> Move:
-    """A whole map at once. New owners start from what they used before; with "alias", one sweep of answers.
-
-    Raises:
-        TieError: The map has another number of layers.
-    """
-    if len(ties) != len(sharing.ties):
-        raise TieError(
-            f"Expected a tie map for {len(sharing.ties)} layers, but got {len(ties)} entries: {ties}.",
-            "Write one source per layer.",
-        )
-    if config.on_untie == "clone":
-        return _cloned(sharing, ties, (False,) * len(ties), ties.owners)
-    origins: Sequence[int] = tuple(range(len(ties)))
-    for layer in range(1, len(ties)):
-        move = answered(sharing, layer, ties[layer], config)
-        origins = tuple(origins[i] for i in move.origins)
-        sharing = move.after
-    return Move(sharing, tuple(origins))
 
 
 def _cloned(sharing: Sharing, ties: TieMap, waiting: tuple[bool, ...], owners: Sequence[int]) -> Move:

@@ -120,14 +120,6 @@ class LayerStack(nn.Module):
         """
         return self._force(rules.answered(self.sharing, layer, source, self.config))
 
-    def set_ties(self, ties: TieMap) -> TieChange:
-        """Put a whole map into force. A new owner starts from what it used before.
-
-        Raises:
-            TieError: The map has another number of layers.
-        """
-        return self._force(rules.forced(self.sharing, ties, self.config))
-
     # Storage and copies
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

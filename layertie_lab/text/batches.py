@@ -37,11 +37,6 @@ class Batches:
         self._offsets = np.arange(context + 1)
         self._orders: dict[int, np.ndarray] = {}
 
-    @property
-    def steps_per_epoch(self) -> float:
-        """Batches per epoch, not rounded."""
-        return self.windows / self._batch_size
-
     def starts(self, step: int) -> np.ndarray:
         """Position of each window's first token, [batch]."""
         number = step * self._batch_size + np.arange(self._batch_size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import anywidget
@@ -57,10 +57,6 @@ class BranchTree(anywidget.AnyWidget):
         with self._lock, self.hold_sync():
             for name, value in state.items():
                 setattr(self, name, value)
-
-    def show_runs(self, runs: Iterable[Mapping[str, Any]]) -> None:
-        """Show a tree, parents before their branches."""
-        self.show(runs=[dict(run) for run in runs])
 
     def on_press(self, callback: Callable[[str, dict[str, Any]], Any]) -> Callable[[], None]:
         """Call `callback(kind, values)` with each press; the result ends it. A bound method is held weakly.

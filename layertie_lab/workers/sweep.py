@@ -131,7 +131,7 @@ def plan(
 
 def _preset(base: RunConfig, policy: str) -> RunConfig:
     if policy in get_args(Algorithm):
-        return RunConfig.preset(base.scale, algorithm=policy)  # type: ignore[arg-type]
+        return RunConfig.preset(base.scale, algorithm=policy)
     return RunConfig.preset(base.scale, algorithm=base.algorithm, policy=policy)
 
 

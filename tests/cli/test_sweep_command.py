@@ -13,8 +13,8 @@ from layertie_lab import RunConfig, Session
 from layertie_lab.analysis.statistics.aggregates import AGGREGATES
 from layertie_lab.cli import main
 from layertie_lab.cli.arguments import Sweep, parse
-from layertie_lab.cli.report import command_of
 from layertie_lab.cli.sweep import varied
+from layertie_lab.cli.sweep_report import command_of
 from layertie_lab.core.errors import ConfigError
 from layertie_lab.records.sweeps import RESULTS, SweepDirectory
 from layertie_lab.workers.sweep import plan

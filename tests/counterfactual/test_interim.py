@@ -21,8 +21,6 @@ def test_the_default_plan() -> None:
     plan = LookPlan()
     assert (plan.first, plan.last, plan.total) == (4, 16, pytest.approx(0.055))
     assert [plan.reached(count) for count in (3, 4, 7, 16, 40)] == [(), (4,), (4,), (4, 8, 16), (4, 8, 16)]
-    assert [count for count in range(20) if plan.due(count)] == [4, 8, 16]
-    assert [plan.following(count) for count in (0, 4, 8, 16)] == [4, 8, 16, None]
     assert plan.alpha_at([4, 8, 16]).tolist() == [0.01, 0.015, 0.03]
     assert plan.ahead(8)[:3].tolist() == [16, 17, 18]
 
@@ -98,8 +96,8 @@ def test_the_sequence_is_unbounded_at_first_and_wider_than_a_single_interval() -
     assert np.isinf(margins[0])
     assert (np.diff(margins[1:]) < 0).all()
     assert (margins > LookPlan((2,), (0.05,)).margin(1.0, counts)).all()
-    assert [plan.reached(1), plan.reached(4), plan.due(64), plan.due(65)] == [(), (2, 3, 4), True, False]
-    assert [plan.following(0), plan.following(5), plan.following(64)] == [2, 6, None]
+    assert [plan.reached(1), plan.reached(4)] == [(), (2, 3, 4)]
+    assert plan.reached(65) == plan.reached(64)
 
 
 def test_errors_of_plan_peeking_and_sequence_over_null_paths() -> None:

@@ -31,7 +31,6 @@ def _allowed() -> list[TieConfig]:
 
 
 ALLOWED = _allowed()
-CLONING = [ties for ties in ALLOWED if ties.on_untie == "clone"]
 ALIASING = [ties for ties in ALLOWED if ties.on_untie == "alias"]
 
 

@@ -101,7 +101,7 @@ def test_a_replaced_tail_under_a_live_cursor(run: RunDirectory, keep: int, other
     cursor = EventCursor(run.path)
     first = cursor.read_new(read_first) if read_first else []
     tail = [event for number in range(other) for event in decision(50 + number)]
-    replaced = replace_tail(run, ENDS[keep], tail)
+    replaced = replace_tail(run.events, ENDS[keep], lines(tail))
     assert run.events.read_bytes() == LOG[: ENDS[keep]] + lines(tail)
     second: list = []
     while new := cursor.read_new():

@@ -1,4 +1,4 @@
-"""Resuming: repeating the tail of a log, replacing it, repairing damage, and branching."""
+"""Resuming: repeating the tail of a log, replacing it, and repairing damage."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 
 import pytest
-from made_up_runs import decision, lines, opened, story, write_run
+from made_up_runs import decision, lines, story, write_run
 
 from layertie_lab.core.errors import RecordError, StorageError
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.log import recovery
 from layertie_lab.records.log.cursor import EventCursor
-from layertie_lab.records.log.recovery import copy_log, read_tail, repair, replace_tail
+from layertie_lab.records.log.recovery import read_tail, repair, replace_tail
 from layertie_lab.records.log.writer import EventWriter
 
 EVENTS = story(6)
@@ -34,7 +34,7 @@ def test_a_place_that_is_none(run: RunDirectory, offset: int, expected: str) -> 
         read_tail(run, offset)
     assert caught.value.remedy
     with pytest.raises(RecordError, match=expected):
-        replace_tail(run, offset, [])
+        replace_tail(run.events, offset, b"")
 
 
 def test_rewind_and_the_same_again_leaves_the_file_alone(run: RunDirectory) -> None:
@@ -113,7 +113,7 @@ def test_a_full_disk_while_settling_keeps_the_old_log_and_the_new_events(
 
 def test_replace_tail_cuts_a_torn_line(run: RunDirectory) -> None:
     run.events.write_bytes(lines(EVENTS) + b'{"event"')
-    assert replace_tail(run, PLACE, [*EVENTS[KEPT:], *decision(7)]) is False
+    assert replace_tail(run.events, PLACE, lines([*EVENTS[KEPT:], *decision(7)])) is False
     assert run.events.read_bytes() == lines([*EVENTS, *decision(7)])
 
 
@@ -142,25 +142,3 @@ def test_repair_refuses_while_the_run_is_written(run: RunDirectory) -> None:
     with pytest.raises(RecordError, match="to be the only writer"):
         repair(run.path)
     writer.close()
-
-
-def test_a_branch_begins_with_its_parents_log(run: RunDirectory, directory: RunDirectory) -> None:
-    with pytest.raises(RecordError, match="is inside one"):
-        copy_log(run, PLACE - 1, directory)
-    copy_log(run, PLACE, directory)
-    writer = EventWriter(directory)
-    assert writer.position == (PLACE, KEPT)
-    writer.append(decision(40)[0])
-    writer.close()
-    assert read_tail(directory, 0) == [*EVENTS[:KEPT], decision(40)[0]]
-    assert read_tail(run, 0) == EVENTS
-    with pytest.raises(RecordError, match="has events already"):
-        copy_log(run, PLACE, directory)
-
-
-def test_a_branch_at_the_very_start(run: RunDirectory, directory: RunDirectory) -> None:
-    copy_log(run, 0, directory)
-    writer = EventWriter(directory)
-    writer.append(opened())
-    writer.close()
-    assert read_tail(directory, 0) == [opened()]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 from branching import assert_equal, everything, small, trunk
@@ -16,7 +14,6 @@ from hypothesis import strategies as st
 from layertie_lab import Session, Worker, load_run
 from layertie_lab.core.errors import ConfigError, LayertieError, TieError
 from layertie_lab.core.rules import Rules
-from layertie_lab.models.counts import count_parameters
 from layertie_lab.records.tree import make_branch
 from layertie_lab.session.moment import Moment
 
@@ -136,10 +133,5 @@ def test_the_books_balance_under_any_rules(rules: Rules, algorithm: str, draw: R
         for _ in range(9):
             legal = session.propose().legal
             session.commit(draw.choice(legal), by="human") if draw.random() < 0.5 else session.run(1)
-            counts = count_parameters(session.model)
-            assert sum(counts.values()) == sum(p.numel() for p in unique(session.model.parameters()))
+            session.model.stack.check_books()
             assert set(session.blocks.owners) <= set(range(4))
-
-
-def unique(parameters: Iterable[Any]) -> list[Any]:
-    return list({p.data_ptr(): p for p in parameters}.values())

@@ -98,12 +98,6 @@ def test_a_wrong_field_is_blamed_until_the_next_press() -> None:
     assert panel.wrong == {}
 
 
-def test_a_tree_is_shown_as_rows() -> None:
-    tree = BranchTree()
-    tree.show_runs(iter([{"id": "a", "parent": None}, {"id": "b", "parent": "a"}]))
-    assert [run["id"] for run in tree.runs] == ["a", "b"]
-
-
 @pytest.mark.parametrize("name", ["hypothesis", "studies", "tree", "rules"])
 def test_who_listens_is_not_kept_alive(name: str) -> None:
     class Room:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 from ...core.errors import RecordError
@@ -36,8 +35,8 @@ def read_tail(directory: RunDirectory, offset: int) -> list[Event]:
     return events
 
 
-def replace_tail(directory: RunDirectory, offset: int, events: Iterable[Event]) -> bool:
-    """Make the log end in these events from `offset` on.
+def replace_tail(path: Path, offset: int, new: bytes) -> bool:
+    """Make a log end in these lines from byte `offset` on.
 
     What is already there is not written again: equal tails leave the file alone, and a longer one is appended to.
     Only a tail that differs is put in place by writing a new file and renaming it, so that readers and crashes see the
@@ -50,11 +49,6 @@ def replace_tail(directory: RunDirectory, offset: int, events: Iterable[Event]) 
         RecordError: As in `read_tail`, except that damaged lines are simply replaced.
         StorageError: It cannot be written; the old log is intact.
     """
-    return replace_tail_bytes(directory.events, offset, b"".join(f"{event.to_json()}\n".encode() for event in events))
-
-
-def replace_tail_bytes(path: Path, offset: int, new: bytes) -> bool:
-    """`replace_tail` for lines that are already encoded."""
     old = _tail_bytes(path, offset)
     if new.startswith(old):
         with writing(path), open(path, "ab", buffering=0) as file:
@@ -125,27 +119,8 @@ def _repair(path: Path) -> Path | None:
         os.link(path, copy)
     except OSError:  # a file system without links
         write_atomically(copy, path.read_bytes())
-    replace_tail_bytes(path, offset, b"")
+    replace_tail(path, offset, b"")
     return copy
-
-
-def copy_log(source: RunDirectory, offset: int, target: RunDirectory) -> None:
-    """Begin a new run's log with what another run's log held at a checkpoint, so that a branch tells its whole story.
-
-    Args:
-        source: The run that is branched off; it may be running.
-        offset: Its log's position at the branch, in bytes.
-        target: The new run, before its writer is opened.
-
-    Raises:
-        RecordError: The source's log is shorter, or `target` has events already.
-        StorageError: It cannot be written.
-    """
-    if intact(target.events).offset:
-        raise RecordError(
-            f"Expected a new run to copy a log to, but {target.path} has events already.", "Choose a new folder."
-        )
-    write_atomically(target.events, _bytes_before(source.events, offset))
 
 
 def damaged_line(path: Path, number: int) -> RecordError:

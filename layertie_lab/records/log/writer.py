@@ -11,7 +11,7 @@ from ...core.errors import RecordError, StorageError
 from ...core.events import Event
 from ..directory import RunDirectory
 from ..io.lines import LineFile, Position
-from .recovery import read_tail, replace_tail_bytes
+from .recovery import read_tail, replace_tail
 
 
 class EventWriter:
@@ -155,7 +155,7 @@ class EventWriter:
         self.directory.check_locked()
         try:
             self._events.close()
-            replaced = replace_tail_bytes(self.directory.events, self._rewound.offset, b"".join(self._held))
+            replaced = replace_tail(self.directory.events, self._rewound.offset, b"".join(self._held))
         finally:
             self._events = LineFile(self.directory.events)
         self._rewound, self._held = None, []

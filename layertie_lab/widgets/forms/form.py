@@ -49,7 +49,7 @@ def config_of(draft: Draft) -> RunConfig:
         ConfigError: A text that is not a value of its setting, or a combination that cannot be run.
     """
     changes = {path.replace(".", "__"): value for path, value in draft.changes.items()}
-    return RunConfig.preset(draft.scale, algorithm=draft.algorithm, **changes)  # type: ignore[arg-type]
+    return RunConfig.preset(draft.scale, algorithm=draft.algorithm, **changes)
 
 
 def change(draft: Draft, path: str, value: Any) -> Draft:
@@ -79,7 +79,7 @@ def change(draft: Draft, path: str, value: Any) -> Draft:
 
 def preset_value(draft: Draft, path: str) -> Any:
     """What a setting is where nothing was changed."""
-    value: Any = RunConfig.preset(draft.scale, algorithm=draft.algorithm)  # type: ignore[arg-type]
+    value: Any = RunConfig.preset(draft.scale, algorithm=draft.algorithm)
     for part in path.split("."):
         value = getattr(value, part)
     return value
@@ -112,7 +112,7 @@ def fields(draft: Draft) -> list[dict[str, Any]]:
         (flags as bool, all others as text), changed, preset (the text of the preset's value).
     """
     ordered = [_SETTINGS[path] for path in MAIN] + [s for path, s in _SETTINGS.items() if path not in MAIN]
-    presets = dict(_values(RunConfig.preset(draft.scale, algorithm=draft.algorithm)))  # type: ignore[arg-type]
+    presets = dict(_values(RunConfig.preset(draft.scale, algorithm=draft.algorithm)))
     made: list[dict[str, Any]] = []
     for setting in ordered:
         value = draft.changes.get(setting.path, presets[setting.path])

@@ -30,8 +30,8 @@ TITLES = {
 """View -> heading."""
 
 
-def look(
-    command: arguments.Show, views: Sequence[str], console: Console, progress: Console
+def show_views(
+    command: arguments.Show, views: Sequence[str], progress: Console, output: Console
 ) -> dict[str, dict[str, Any]]:
     """The answers by view; printed as tables, and written as a page, as the command says.
 
@@ -67,9 +67,9 @@ def look(
         _write(command.html, command.run, found)
     if not command.json:
         for view, kept in found.items():
-            _print(view, kept, console)
+            _print(view, kept, output)
         if command.html is not None:
-            console.print(str(command.html), soft_wrap=True)
+            output.print(str(command.html), soft_wrap=True)
     return found
 
 

@@ -17,7 +17,7 @@ from ..core.serialize import changed, value_at
 from ..records.export import frame_bytes, write_files
 from ..records.log.reader import load_run
 from ..records.sweeps import RESULTS, SweepDirectory, varied_settings
-from .sweep import cells, heads
+from .sweep_table import cells, heads
 
 
 def write(directory: Path, report: Path, results: pl.DataFrame, aggregates: pl.DataFrame, reference: str) -> list[Path]:

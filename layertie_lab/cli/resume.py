@@ -1,0 +1,28 @@
+"""`layertie resume`: going on with a run that was stopped, from its last decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from ..core.errors import ConfigError
+from . import arguments
+from .long_run import run_to_end, waiting
+
+
+def resume(command: arguments.Resume, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
+    """Go on with a run; (summary, exit code)."""
+    from ..session.session import Session
+
+    if command.decisions is not None and command.decisions < 1:
+        raise ConfigError(f"Expected at least 1 decision to make, but got {command.decisions}.", "Raise --decisions.")
+    with waiting(progress, command.quiet, "reading the run"):
+        session = Session.resume(command.run)
+    if command.rules is not None:
+        try:
+            session.set_rules(command.rules)
+        except BaseException:
+            session.close()
+            raise
+    return run_to_end(session, command.decisions, progress, quiet=command.quiet, json=command.json)

@@ -1,0 +1,51 @@
+"""`layertie runs`: the runs in a folder, with their branches. No torch is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from ..core.errors import RecordError
+from ..records.runs import RunSummary, list_runs
+from ..records.tree import FOLDER, as_row, branches_of
+from . import arguments
+
+
+def runs(command: arguments.Runs, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
+    """List the runs in a folder, latest first."""
+    if command.root != Path("runs") and not command.root.exists():
+        raise RecordError(f"Expected a folder of runs, but there is no {command.root}.", "Check the name.")
+    found = list_runs(command.root)
+    branches = {run.path: branches_of(run.path) for run in found}
+    if not command.json:
+        if not found:
+            words = f"No runs in {command.root}. Start one with: layertie train --directory {command.root}/NAME"
+            output.print(words, soft_wrap=True)
+        else:
+            table = Table(
+                Column("run", no_wrap=True),
+                "state",
+                "scale",
+                "algorithm",
+                "decisions",
+                "validation loss",
+                "changed",
+                box=None,
+            )
+            for run in found:
+                table.add_row(run.name, run.status, run.scale, run.algorithm, *_reached(run))
+                for node in branches[run.path]:
+                    table.add_row(f"  {FOLDER}/{node.name}", node.run.status, "", "", *_reached(node.run))
+            output.print(table)
+    rows = {path: [as_row(node) | {"path": str(node.path)} for node in nodes] for path, nodes in branches.items()}
+    return {"runs": [asdict(run) | {"path": str(run.path), "branches": rows[run.path]} for run in found]}, 0
+
+
+def _reached(run: RunSummary) -> tuple[str, str, str]:
+    loss = "" if run.validation_loss is None else f"{run.validation_loss:.4f}"
+    return f"{run.decisions} of {run.budget}", loss, datetime.fromtimestamp(run.modified).strftime("%Y-%m-%d %H:%M")
