@@ -18,7 +18,8 @@ from ..records.directory import RunDirectory
 from ..records.log.follower import Follower
 from ..records.log.reader import Run, load_run
 from ..records.runs import new_folder
-from ..text.corpora import builtin_corpora, source_of
+from ..text.corpora.lookup import source_of
+from ..text.corpora.registry import builtin_corpora
 from ..widgets.decision_table import DecisionTable
 from ..widgets.forms.form import from_query, query_names, to_query
 from ..widgets.forms.settings_form import SettingsForm

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..core.config import TextConfig
 from ..core.errors import CorpusError
-from .corpora import source_of
+from .corpora.lookup import source_of
 from .sources import CUT_PERCENT, REACH_PERCENT, SPLITS, Corpus
-from .tokenizers import Tokenizer
-from .vocabulary import in_words, maker, tokenizer_from_dict, tokenizer_identity
+from .tokenizers.lookup import in_words, maker, tokenizer_from_dict, tokenizer_identity
+from .tokenizers.registry import Maker, Tokenizer
 
 FORMAT = 1
 """Part of every key: raised whenever equal settings would give other tokens than before."""
@@ -142,7 +142,7 @@ def _counts(ids: np.ndarray, vocabulary_size: int) -> np.ndarray:
     return counts
 
 
-def _tokenize(corpus: Corpus, make: Any) -> tuple[Arrays, dict[str, Any]]:
+def _tokenize(corpus: Corpus, make: Maker) -> tuple[Arrays, dict[str, Any]]:
     tokenizer, notes = make(corpus.splits)
     empty = tokenizer.encode("")
     arrays = {

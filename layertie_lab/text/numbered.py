@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .dataset import TokenData, unigram_entropy
-from .tokenizers import checked_ids, id_type
+from .tokenizers.registry import checked_ids, id_type
 
 
 class NumberTokenizer:

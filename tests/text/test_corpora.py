@@ -9,7 +9,8 @@ import pytest
 
 from layertie_lab.core.config import TextConfig
 from layertie_lab.core.errors import CorpusError
-from layertie_lab.text.corpora import builtin_corpora, load_corpus, offline_corpora, source_of
+from layertie_lab.text.corpora.lookup import load_corpus, source_of
+from layertie_lab.text.corpora.registry import builtin_corpora, offline_corpora
 from layertie_lab.text.sources import SPLITS
 
 
@@ -81,7 +82,7 @@ def test_line_ends_and_characters_across_blocks(tmp_path: Path, monkeypatch: pyt
     text = "äöü語🙂\r\nxy\r\n\r" * 50
     (tmp_path / "a.txt").write_bytes(text.encode())
     for block in (1, 2, 3, 5, 7):
-        monkeypatch.setattr("layertie_lab.text.files.PIECE", block)
+        monkeypatch.setattr("layertie_lab.text.corpora.files.PIECE", block)
         assert joined(load(tmp_path / "a.txt")) == text.replace("\r\n", "\n") + "\n"
 
 

@@ -18,11 +18,11 @@ from layertie_lab.core.config import TextConfig
 from layertie_lab.core.errors import CorpusError
 from layertie_lab.records.io.store import Store
 from layertie_lab.text import dataset
-from layertie_lab.text.corpora import load_corpus, source_of
+from layertie_lab.text.corpora.lookup import load_corpus, source_of
 from layertie_lab.text.dataset import TokenData, prepare, store_key, unigram_entropy
 from layertie_lab.text.sources import SPLITS, Corpus, Source, divide
 from layertie_lab.text.texts import Text
-from layertie_lab.text.vocabulary import maker
+from layertie_lab.text.tokenizers.lookup import maker
 
 
 @pytest.fixture

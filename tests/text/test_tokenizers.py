@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 
 from layertie_lab.core.config import TextConfig
 from layertie_lab.core.errors import CorpusError
-from layertie_lab.text import subwords
-from layertie_lab.text.subwords import BPETokenizer, PretrainedTokenizer
+from layertie_lab.text import reach
 from layertie_lab.text.texts import Text
-from layertie_lab.text.tokenizers import ByteTokenizer, CharacterTokenizer
-from layertie_lab.text.vocabulary import maker, tokenizer_from_dict, tokenizer_identity
+from layertie_lab.text.tokenizers import subwords
+from layertie_lab.text.tokenizers.bpe import BPETokenizer
+from layertie_lab.text.tokenizers.bytes import ByteTokenizer
+from layertie_lab.text.tokenizers.characters import CharacterTokenizer
+from layertie_lab.text.tokenizers.lookup import maker, tokenizer_from_dict, tokenizer_identity
+from layertie_lab.text.tokenizers.pretrained import PretrainedTokenizer
 
 ALPHABET = "\n abcé語🙂"
 
@@ -120,7 +123,7 @@ def test_bpe_sees_only_the_train_split_and_characters_see_all() -> None:
 
 def test_bpe_does_not_depend_on_process_or_threads(tmp_path: Path) -> None:
     program = (
-        "import random, sys; from layertie_lab.text.subwords import BPETokenizer\n"
+        "import random, sys; from layertie_lab.text.tokenizers.bpe import BPETokenizer\n"
         "words = [''.join(random.Random(i).choices('abcdefgh', k=4)) for i in range(500)]\n"
         "t = BPETokenizer.train([' '.join(words), '\\n'.join(words)], 400)\n"
         "sys.stdout.write(t.to_dict()['json'])"
@@ -174,7 +177,7 @@ def test_a_pretrained_tokenizer_from_the_hubs_cache(
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(subwords.reach, "hub_reachable", lambda: pytest.fail("no look at the network is needed"))
+    monkeypatch.setattr(reach, "hub_reachable", lambda: pytest.fail("no look at the network is needed"))
     repository = tmp_path / "models--someone--words"
     pretrained_file(repository / "snapshots" / "0123abc", bpe)
     (repository / "refs").mkdir()
@@ -187,7 +190,7 @@ def test_a_pretrained_tokenizer_that_cannot_be_had(monkeypatch: pytest.MonkeyPat
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(subwords.reach, "hub_reachable", lambda: False)
+    monkeypatch.setattr(reach, "hub_reachable", lambda: False)
     with pytest.raises(CorpusError, match="does not answer") as caught:
         maker(TextConfig(tokenizer="hf:someone/words"))
     assert '"characters", "bytes" or "bpe"' in caught.value.remedy

@@ -9,12 +9,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.errors import CorpusError
-from . import reach
+from ...core.errors import CorpusError
+from .. import reach
+from ..sources import Corpus, Source, divide, limit_note, room_for
+from ..texts import Collector, Text
 from .files import identity_of
-from .offline import OFFLINE
-from .sources import Corpus, Source, divide, limit_note, room_for
-from .texts import Collector, Text
+from .registry import offline_corpora
 
 _NAMES = {
     "train": ("train", "training"),
@@ -54,27 +54,6 @@ class HubName:
         if not drive + name or len(rest) > 3:
             raise CorpusError(f"Expected a Hugging Face data set as {_FORM}, but got hf:{text}.", "Write it like that.")
         return cls(drive + name, *(part or None for part in rest))
-
-
-SHORT_NAMES: dict[str, tuple[str, HubName]] = {
-    "wikitext-2": (
-        "Wikipedia's good articles, 13 MB, official splits (downloaded)",
-        HubName("Salesforce/wikitext", "wikitext-2-raw-v1", "text"),
-    ),
-    "wikitext-103": (
-        "Wikipedia's good articles, 540 MB, official splits (downloaded or streamed)",
-        HubName("Salesforce/wikitext", "wikitext-103-raw-v1", "text"),
-    ),
-    "lambada": (
-        "LAMBADA: novels for training, passages for evaluation, official splits (downloaded or streamed)",
-        HubName("cimec/lambada", "plain_text", "text"),
-    ),
-    "one-billion-words": (
-        "One Billion Words: shuffled news sentences, 4 GB, official test split (downloaded or streamed)",
-        HubName("dvruette/lm1b", None, "text"),
-    ),
-}
-"""Short name -> (description, data set): the paper's corpora."""
 
 
 def hub_source(wanted: HubName, name: str) -> Source:
@@ -143,7 +122,7 @@ def _perhaps_cached(name: str) -> bool:
 
 
 def _offline() -> str:
-    return f"an offline corpus ({', '.join(OFFLINE)}) or a path to a UTF-8 file"
+    return f"an offline corpus ({', '.join(offline_corpora())}) or a path to a UTF-8 file"
 
 
 def _unreachable(name: str, found: str = "nothing of that name is in the local cache") -> CorpusError:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import CorpusError
-from .sources import Corpus, Source, divide, limit_note, room_for
-from .texts import PIECE, Collector, Text
+from ...core.errors import CorpusError
+from ..sources import Corpus, Source, divide, limit_note, room_for
+from ..texts import PIECE, Collector, Text
 
 SUFFIXES = (
     ".txt", ".text", ".tokens", ".md", ".markdown", ".rst", ".org", ".tex", ".html", ".xml", ".csv", ".tsv", ".json",
