@@ -31,7 +31,6 @@ FLOORS["bench"] = {*FLOORS} | {"bench"}
 FLOORS["cli"] = {*FLOORS} | {"cli"}
 NO_TORCH = {"core", "records", "charts", "widgets"}
 KNOWN = {
-    *(f"layertie_lab.core.{name}" for name in ("checks", "config", "presets")),
     *(
         f"layertie_lab.session.{name}"
         for name in ("capture", "queries", "recorder", "rules_in_force", "schedule", "session", "summary")

@@ -6,9 +6,13 @@ The sentence under each field is its documentation everywhere: in the command li
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from . import checks, serialize
+from . import serialize
+from .errors import ConfigError
+from .presets import preset
+from .ranges import Range
+from .rules import Rules
 
 Policy = Literal[
     "lab", "paper", "official-code", "random", "independent", "all-tied", "sequence", "cycle", "cycle-reverse",
@@ -28,9 +32,9 @@ class TextConfig:
     hf:NAME:CONFIG:COLUMN:SPLIT."""
     tokenizer: str = "characters"
     """characters, bytes, bpe (trained on the corpus), or a pretrained Hugging Face tokenizer as hf:NAME."""
-    vocabulary_size: int = 512
+    vocabulary_size: Annotated[int, Range(low=256, unit="tokens")] = 512
     """Number of tokens of a trained bpe tokenizer."""
-    limit_bytes: int = 20_000_000
+    limit_bytes: Annotated[int, Range(low=1, unit="bytes")] = 20_000_000
     """Most text to read, in bytes of UTF-8; what comes after is left out, and the run says so."""
     chunk_end: Literal["text", "end-of-text"] = "text"
     """The last target of every sequence. text: the token that follows. end-of-text: always one and the same (the
@@ -42,13 +46,13 @@ class TextConfig:
 class ModelConfig:
     """The transformer's shape."""
 
-    layers: int = 12
+    layers: Annotated[int, Range(low=2, unit="layers")] = 12
     """Number of layers."""
-    width: int = 64
+    width: Annotated[int, Range(low=1, unit="features")] = 64
     """Width of the residual stream, in features."""
-    heads: int = 4
+    heads: Annotated[int, Range(low=1, unit="heads")] = 4
     """Attention heads per layer; must divide the width."""
-    context: int = 64
+    context: Annotated[int, Range(low=1, unit="tokens")] = 64
     """Sequence length, in tokens."""
     positions: Literal["learned", "rotary"] = "learned"
     """How positions enter: a learned embedding (GPT-2) or rotary embeddings in attention."""
@@ -59,10 +63,29 @@ class ModelConfig:
     activation: Literal["gelu", "gelu-tanh"] = "gelu"
     """The MLP's activation. gelu: the exact form, with the error function (twice as fast on CPUs; the official code's).
     gelu-tanh: GPT-2's approximation."""
-    dropout: float = 0.0
+    dropout: Annotated[float, Range(low=0, below=1)] = 0.0
     """Dropout probability, 0 to below 1."""
-    mlp_ratio: int = 4
+    mlp_ratio: Annotated[int, Range(low=1)] = 4
     """Hidden width of the MLP as a multiple of the width."""
+
+    def check(self) -> None:
+        """Refuse a shape that cannot be built.
+
+        Raises:
+            ConfigError: Heads that do not divide the width, or of an odd size with rotary positions.
+        """
+        if self.width % self.heads:
+            near = [h for h in range(1, self.width + 1) if self.width % h == 0]
+            best = min(near, key=lambda h: abs(h - self.heads))
+            raise ConfigError(
+                f"Expected a number of heads that divides the width {self.width}, but got {self.heads} heads.",
+                f"Use {best} heads, or a width of {self.heads * max(1, round(self.width / self.heads))}.",
+            )
+        if self.positions == "rotary" and (self.width // self.heads) % 2:
+            raise ConfigError(
+                f"Expected an even head size for rotary positions, but got {self.width // self.heads}.",
+                "Change the width or the heads, or use learned positions.",
+            )
 
 
 @dataclass(frozen=True)
@@ -90,40 +113,65 @@ class TieConfig:
     """Rules that stand from the start and mask the legal answers of agent and person alike, such as "independent=0,-1;
     most-owners=4; neighbours; locked=3" (-1 is the last layer); "" = none."""
 
+    def check(self, layers: int) -> None:
+        """Refuse semantics that contradict one another.
+
+        Args:
+            layers: Depth of the model, for the rules.
+
+        Raises:
+            ConfigError: They do.
+            TieError: Rules that name layers which the model has not, or that leave no map.
+        """
+        Rules.parse(self.rules).check_layers(layers)
+        if self.on_untie == "alias" and self.chain == "follow":
+            raise ConfigError(
+                'Expected chain="snapshot" with on_untie="alias", but got chain="follow".',
+                "An aliased layer has no block of its own for others to follow: "
+                'use chain="snapshot", or on_untie="clone".',
+            )
+        allowed = {"clone": ("clone", "reset", "rebuild"), "alias": ("keep", "reset")}[self.on_untie]
+        if self.moments not in allowed:
+            names = " or ".join(f'"{name}"' for name in allowed)
+            raise ConfigError(
+                f'Expected moments={names} with on_untie="{self.on_untie}", but got moments="{self.moments}".',
+                f'Use moments="{allowed[0]}", or another on_untie.',
+            )
+
 
 @dataclass(frozen=True)
 class AgentConfig:
     """Who answers, and how it learns."""
 
     policy: Policy = "lab"
-    """The policy that proposes an answer for each layer. random: what chance alone gives, 4.46 +- 1.68 independent
-    layers of 48 (PAPER departure 7)."""
-    blocks: int = 0
+    """The policy that proposes an action for each layer, by its name. random: what chance alone gives, 4.46 +- 1.68
+    independent layers of 48 (PAPER departure 7)."""
+    blocks: Annotated[int, Range(low=0, unit="blocks")] = 0
     """Distinct blocks for the patterns that take a number (cycle, sequence, ...), and owners that random-matched aims
     at; 0 = a third of the layers."""
     learner: Literal["linear", "gaussian", "advantage"] = "linear"
     """How the lab agent learns. linear: Thompson sampling over features of whole maps, planning a pass ahead. gaussian:
     Thompson sampling per layer and source. advantage: Q-learning in which keeping the present tie is worth 0."""
-    epsilon_start: float = 1.0
+    epsilon_start: Annotated[float, Range(low=0, high=1)] = 1.0
     """Exploration at the start, 0 to 1: probability of a random answer; for the lab agent's samplers the share of their
     uncertainty that they act on; for annealing the first temperature, in units of a typical reward. At 1 the official
     code's first passes are uniformly random (PAPER departure 7)."""
-    epsilon_floor: float = 0.02
+    epsilon_floor: Annotated[float, Range(low=0, high=1)] = 0.02
     """Exploration at the end, 0 to 1."""
-    explore_share: float = 0.7
+    explore_share: Annotated[float, Range(above=0)] = 0.7
     """Share of the budget of decisions over which exploration falls from start to floor (lab, annealing)."""
-    memory_passes: float = 1.0
+    memory_passes: Annotated[float, Range(above=0, unit="passes")] = 1.0
     """Passes over the layers that the lab agent's linear learner compares the present with: short forgets slow drifts
     of the loss, long averages more noise away."""
-    epsilon_decay: float = 0.95
+    epsilon_decay: Annotated[float, Range(low=0, high=1)] = 0.95
     """Factor on epsilon per episode, for the Q-learners of the paper and the official code."""
-    discount: float = 0.0
+    discount: Annotated[float, Range(low=0, below=1)] = 0.0
     """Discount of future rewards, 0 to below 1."""
-    q_learning_rate: float = 1e-3
+    q_learning_rate: Annotated[float, Range(above=0)] = 1e-3
     """Learning rate of the Q-network."""
-    q_weight_decay: float = 0.01
+    q_weight_decay: Annotated[float, Range(low=0)] = 0.01
     """Weight decay of the Q-network."""
-    hidden: int = 128
+    hidden: Annotated[int, Range(low=1, unit="units")] = 128
     """Hidden units of the Q-network."""
     inputs: Literal["raw", "scaled"] = "raw"
     """How the Q-network of the paper and the official code sees the map. raw: the sources as numbers 0 to L-1, on which
@@ -131,7 +179,7 @@ class AgentConfig:
     bootstrap: Literal["same-layer", "next-layer"] = "next-layer"
     """Whose values the Q-learner's target looks at in the next state: the layer just answered (official code) or the
     layer asked next."""
-    unshare_at: float = 0.25
+    unshare_at: Annotated[float, Range(low=0, high=1)] = 0.25
     """Share of the budget after which share-then-unshare makes every layer independent."""
 
 
@@ -145,16 +193,16 @@ class RewardConfig:
     would have given anyway."""
     split: Literal["train", "reward", "validation", "test"] = "reward"
     """Which text the reward may see. train: one fresh training batch; reward: a part set aside for it."""
-    windows: int = 16
+    windows: Annotated[int, Range(low=1, unit="sequences")] = 16
     """Sequences evaluated for a reward on a split other than train."""
-    clip: float = 0.0
+    clip: Annotated[float, Range(low=0)] = 0.0
     """Clip the reward to [-clip, clip]; 0 = never. The official code clips at 10, so that the reward is the constant
     -10 while perplexity is above 10 (PAPER departure 6)."""
-    price: float = 0.0
+    price: Annotated[float, Range(low=0, unit="units of reward")] = 0.0
     """Price, in reward units, of the untied model's full number of parameters."""
     price_of: Literal["trainable", "stored"] = "trainable"
     """Which parameters the price is for: those that train, or those that take memory."""
-    target_share: float = 0.0
+    target_share: Annotated[float, Range(low=0, high=1)] = 0.0
     """Share of the untied model's parameters that may train before a growing price is charged; 0 = no target."""
 
 
@@ -162,27 +210,27 @@ class RewardConfig:
 class TrainingConfig:
     """How the transformer is trained."""
 
-    steps_per_decision: int = 4
+    steps_per_decision: Annotated[int, Range(low=1, unit="steps")] = 4
     """Optimizer steps after each decision (k in the paper)."""
-    batch_size: int = 16
+    batch_size: Annotated[int, Range(low=1, unit="sequences")] = 16
     """Sequences per batch."""
-    accumulate: int = 1
+    accumulate: Annotated[int, Range(low=1, unit="batches")] = 1
     """Batches whose gradients are summed for one optimizer step."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, Range(above=0)] = 1e-3
     """Peak learning rate of AdamW."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Learning rate after the warm-up."""
-    warmup_steps: int = 0
+    warmup_steps: Annotated[int, Range(low=0, unit="steps")] = 0
     """Steps over which the learning rate rises linearly from 0."""
-    final_rate: float = 0.1
+    final_rate: Annotated[float, Range(low=0, high=1)] = 0.1
     """Where cosine ends, as a share of the peak rate."""
-    weight_decay: float = 0.01
+    weight_decay: Annotated[float, Range(low=0)] = 0.01
     """AdamW's decoupled weight decay, on every parameter."""
-    beta1: float = 0.9
+    beta1: Annotated[float, Range(low=0, below=1)] = 0.9
     """AdamW's decay of the first moment."""
-    beta2: float = 0.999
+    beta2: Annotated[float, Range(low=0, below=1)] = 0.999
     """AdamW's decay of the second moment."""
-    gradient_clip: float = 1.0
+    gradient_clip: Annotated[float, Range(low=0)] = 1.0
     """Largest norm of all gradients together; 0 = no clipping."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the forward pass: auto = bf16 autocast on CUDA, fp32 elsewhere."""
@@ -190,33 +238,45 @@ class TrainingConfig:
     """torch.compile each block (no recompilation on a re-tie)."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
-    threads: int = 0
+    threads: Annotated[int, Range(low=0, unit="threads")] = 0
     """CPU threads of torch; 0 = leave torch's choice. Results are reproducible at equal threads."""
-    evaluate_every: int = 10
+    evaluate_every: Annotated[int, Range(low=0, unit="decisions")] = 10
     """Decisions between evaluations on the validation split; 0 = only at the end."""
-    evaluation_windows: int = 64
+    evaluation_windows: Annotated[int, Range(low=1, unit="sequences")] = 64
     """Sequences per evaluation (all, where the split has fewer)."""
     selection_split: Literal["validation", "test"] = "validation"
     """Which split the best model is chosen on; the official code uses test (PAPER departure 11)."""
+
+    def check(self) -> None:
+        """Refuse a device that has no name of its kind.
+
+        Raises:
+            ConfigError: It has none.
+        """
+        number = self.device.removeprefix("cuda:")
+        if self.device not in ("auto", "cpu", "cuda", "mps") and (number == self.device or not number.isdigit()):
+            raise ConfigError(
+                f"Expected a device out of auto, cpu, cuda, cuda:N, mps, but got {self.device!r}.", "Use auto."
+            )
 
 
 @dataclass(frozen=True)
 class RecordsConfig:
     """What is written, and how often. Nothing here changes a number of the run."""
 
-    checkpoint_seconds: float = 10.0
+    checkpoint_seconds: Annotated[float, Range(low=0, unit="seconds")] = 10.0
     """Most seconds of training that a killed run has to repeat when it is resumed (its decisions are never lost)."""
-    moment_every: int = 0
+    moment_every: Annotated[int, Range(low=0, unit="decisions")] = 0
     """Decisions between moments that are stored for branches to start from; 0 = only those before a person's
     overrides. At most 16 are kept: then every second goes, and the distance doubles."""
-    snapshot_mebibytes: int = 256
+    snapshot_mebibytes: Annotated[int, Range(low=0, unit="MiB")] = 256
     """What a run may keep of its weights after each decision, to look back at; 0 = nothing. Where all would take more,
     every second goes and the distance doubles."""
-    sample_every: int = 20
+    sample_every: Annotated[int, Range(low=0, unit="decisions")] = 20
     """Decisions between text samples; 0 = only on demand."""
-    sample_tokens: int = 120
+    sample_tokens: Annotated[int, Range(low=1, unit="tokens")] = 120
     """Length of a text sample, in tokens."""
-    probe_sequences: int = 8
+    probe_sequences: Annotated[int, Range(low=1, unit="sequences")] = 8
     """Validation sequences in the probe set that similarity and attribution look at."""
     parameters_reported: Literal["per-storage", "per-layer"] = "per-storage"
     """What a run's summary reports as its parameters. per-storage: those that train, each storage once. per-layer:
@@ -239,11 +299,11 @@ class RunConfig:
     """Which column of the presets table the settings came from (a label; every setting can be changed)."""
     scale: Scale = "laptop"
     """Which size the settings came from (a label; every setting can be changed)."""
-    seed: int = 0
+    seed: Annotated[int, Range(low=0)] = 0
     """Seed of all random draws."""
-    replicate: int = 0
+    replicate: Annotated[int, Range(low=0)] = 0
     """Which of several otherwise equal runs this is."""
-    decisions: int = 200
+    decisions: Annotated[int, Range(low=1, unit="decisions")] = 200
     """Budget of decisions; schedules follow it."""
     text: TextConfig = field(default_factory=TextConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -254,7 +314,25 @@ class RunConfig:
     records: RecordsConfig = field(default_factory=RecordsConfig)
 
     def __post_init__(self) -> None:
-        checks.check(self)
+        serialize.check_ranges(self)
+        self.model.check()
+        self.ties.check(self.model.layers)
+        self.training.check()
+        if self.agent.blocks > self.model.layers:
+            raise ConfigError(
+                f"Expected at most {self.model.layers} blocks, one per layer, but got {self.agent.blocks}.",
+                "Lower agent.blocks.",
+            )
+        if self.reward.split == "test" and self.algorithm != "official-code":
+            raise ConfigError(
+                "Expected a reward that does not see the test split, but got reward.split=test.",
+                'Use "reward" or "validation"; only the official code looks at test.',
+            )
+        if self.training.selection_split == "test" and self.algorithm != "official-code":
+            raise ConfigError(
+                "Expected the best model to be chosen on validation, but got selection_split=test.",
+                'Use "validation"; only the official code chooses on test.',
+            )
 
     @classmethod
     def preset(cls, scale: str = "laptop", *, algorithm: str = "lab", **changes: Any) -> RunConfig:
@@ -266,9 +344,7 @@ class RunConfig:
             **changes: Settings by their own name, wherever they live (`corpus="stdlib"`, `layers=6`, `seed=1`);
                 `q_learning_rate` where a bare name would be ambiguous.
         """
-        from .presets import preset
-
-        return preset(scale, algorithm).replace(**changes)
+        return cls().replace(algorithm=algorithm, scale=scale, **preset(scale, algorithm)).replace(**changes)
 
     def replace(self, **changes: Any) -> RunConfig:
         """A copy with settings replaced by name, as in `preset`.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
-from .config import Algorithm, RunConfig, Scale
 from .errors import ConfigError
 
 SCALES: dict[str, dict[str, Any]] = {
@@ -46,16 +45,14 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
 """What the paper's text says, what its code does, and our recommendation."""
 
 
-def preset(scale: str, algorithm: str) -> RunConfig:
-    """The settings of a scale and an algorithm.
+def preset(scale: str, algorithm: str) -> dict[str, Any]:
+    """The settings of a scale and an algorithm, by name, where they differ from the defaults.
 
     Raises:
         ConfigError: Unknown scale or algorithm.
     """
     if scale not in SCALES:
-        raise ConfigError(f"Expected a scale out of {', '.join(get_args(Scale))}, but got {scale!r}.", "Use laptop.")
+        raise ConfigError(f"Expected a scale out of {', '.join(SCALES)}, but got {scale!r}.", "Use laptop.")
     if algorithm not in ALGORITHMS:
-        raise ConfigError(
-            f"Expected an algorithm out of {', '.join(get_args(Algorithm))}, but got {algorithm!r}.", "Use lab."
-        )
-    return RunConfig().replace(algorithm=algorithm, scale=scale, **SCALES[scale] | ALGORITHMS[algorithm])
+        raise ConfigError(f"Expected an algorithm out of {', '.join(ALGORITHMS)}, but got {algorithm!r}.", "Use lab.")
+    return SCALES[scale] | ALGORITHMS[algorithm]

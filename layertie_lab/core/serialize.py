@@ -12,9 +12,10 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from .errors import ConfigError
+from .ranges import Range
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Setting:
         choices: The allowed values, or () where any value of the kind may stand.
         default: The default.
         help: Its documentation, one or two sentences.
+        range: The values that a number may have; None for what is no number.
     """
 
     group: str
@@ -36,6 +38,7 @@ class Setting:
     choices: tuple[str, ...]
     default: Any
     help: str
+    range: Range | None = None
 
     @property
     def path(self) -> str:
@@ -62,10 +65,13 @@ def _docs(cls: type) -> dict[str, str]:
 @cache
 def settings_of(cls: type, group: str = "") -> tuple[Setting, ...]:
     """All settings of a config class, depth first, in the order they are declared."""
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     found: list[Setting] = []
     for entry in dataclasses.fields(cls):
-        hint = hints[entry.name]
+        hint, range = hints[entry.name], None
+        if get_origin(hint) is Annotated:
+            hint, *beside = get_args(hint)
+            range = next((value for value in beside if isinstance(value, Range)), None)
         if dataclasses.is_dataclass(hint):
             found.extend(settings_of(hint, entry.name))  # type: ignore[arg-type]
             continue
@@ -78,6 +84,7 @@ def settings_of(cls: type, group: str = "") -> tuple[Setting, ...]:
                 choices=get_args(hint) if literal else (),
                 default=entry.default,
                 help=_docs(cls).get(entry.name, ""),
+                range=range,
             )
         )
     return tuple(found)
@@ -144,6 +151,18 @@ def value_at(config: Any, path: str) -> Any:
     for part in path.split("."):
         config = getattr(config, part)
     return config
+
+
+def check_ranges(config: Any) -> None:
+    """Refuse a config one of whose numbers is outside the range beside its field.
+
+    Raises:
+        ConfigError: One is.
+    """
+    for setting in settings_of(type(config)):
+        if setting.range is not None:
+            group = getattr(config, setting.group) if setting.group else config
+            setting.range.check(setting.path, getattr(group, setting.name), setting.default)
 
 
 def replace(config: Any, changes: dict[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import product
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from layertie_lab import RunConfig
 from layertie_lab.core.errors import ConfigError
 from layertie_lab.core.presets import ALGORITHMS, SCALES
-from layertie_lab.core.serialize import changed, settings_of
+from layertie_lab.core.serialize import Setting, changed, settings_of, value_at
 
 
 @pytest.mark.parametrize(("scale", "algorithm"), list(product(SCALES, ALGORITHMS)))
@@ -43,7 +44,7 @@ def test_the_hash_names_what_decides_the_numbers() -> None:
     ("changes", "said"),
     [
         ({"heads": 5}, "divides the width"),
-        ({"layers": 1}, "at least 2 layers"),
+        ({"layers": 1}, "at least 2"),
         ({"corpus": 3}, "to be text"),
         ({"width": 8.5}, "a whole number"),
         ({"nonsense": 1}, "a setting's name"),
@@ -66,6 +67,34 @@ def test_bad_settings_are_refused_in_a_sentence(changes: dict, said: str) -> Non
         RunConfig.preset("laptop", **changes)
     assert "Expected" in str(caught.value)
     assert "but" in str(caught.value)
+
+
+NUMBERS = [setting for setting in settings_of(RunConfig) if setting.kind in (int, float)]
+
+
+@pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.path)
+def test_every_number_has_a_range_and_what_is_outside_is_refused(setting: Setting) -> None:
+    allowed = setting.range
+    assert allowed is not None
+    assert setting.default in allowed
+    below = [allowed.low - 1] if allowed.low is not None else []
+    above = [allowed.high + 1] if allowed.high is not None else []
+    outside = [*below, *above, *(bound for bound in (allowed.above, allowed.below) if bound is not None)]
+    assert outside
+    for value in [*outside, *([math.nan] if setting.kind is float else [])]:
+        assert value not in allowed
+        said = f"Expected {setting.path} to be {allowed.words}.*but got {value}.*Use .*{setting.default} .the default"
+        with pytest.raises(ConfigError, match=said):
+            RunConfig().replace(**{setting.path.replace(".", "__"): setting.kind(value)})
+
+
+def test_the_bounds_themselves_may_stand() -> None:
+    for setting in NUMBERS:
+        assert setting.range is not None
+        for bound in (setting.range.low, setting.range.high):
+            changes = {setting.path.replace(".", "__"): bound}
+            if bound is not None and setting.path != "model.width":  # which 4 heads must divide
+                assert value_at(RunConfig().replace(**changes), setting.path) == bound
 
 
 def test_unknown_scale_and_algorithm() -> None:

@@ -1,0 +1,67 @@
+"""What values a setting may have, as a value that stands beside the field: `layers: Annotated[int, Range(low=2)]`.
+
+Validation, the command line's help and the forms all read it from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that a number may have, and what they count.
+
+    Args:
+        low: The least value.
+        high: The greatest value.
+        above: Every value is greater than this.
+        below: Every value is less than this.
+        unit: Of the number; "" for a plain one.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    below: float | None = None
+    unit: str = ""
+
+    def __contains__(self, value: float) -> bool:
+        """Whether a number may stand; not-a-number may not."""
+        return value == value and not (
+            (self.low is not None and value < self.low)
+            or (self.high is not None and value > self.high)
+            or (self.above is not None and value <= self.above)
+            or (self.below is not None and value >= self.below)
+        )
+
+    @property
+    def words(self) -> str:
+        """The bounds, to follow "to be"."""
+        if self.low is not None and self.high is not None:
+            return f"between {self.low} and {self.high}"
+        if (self.low, self.high, self.above, self.below) == (0, None, None, None):
+            return "0 or more"
+        bounds = {"at least": self.low, "above": self.above, "at most": self.high, "below": self.below}
+        return " and ".join(f"{words} {bound}" for words, bound in bounds.items() if bound is not None)
+
+    def check(self, path: str, value: float, default: float) -> None:
+        """Refuse a value outside.
+
+        Args:
+            path: The setting.
+            value: Its value.
+            default: What it is by default, for the remedy.
+
+        Raises:
+            ConfigError: It is outside.
+        """
+        if value in self:
+            return
+        bound = self.low if self.low is not None and value < self.low else self.high
+        near = "" if bound in (None, default) else f"{bound} (the nearest) or "
+        remedy = f"Use {near}{default} (the default)."
+        of = f" ({self.unit})" * bool(self.unit)
+        raise ConfigError(f"Expected {path} to be {self.words}{of}, but got {value!r}.", remedy)
