@@ -63,16 +63,25 @@ def rows(frame: pl.DataFrame) -> list[Row]:
     return frame.with_columns(finite).to_dicts()
 
 
+def largest(values: pl.Series) -> float:
+    """The largest of some numbers; 0 where there is none."""
+    return _number(values.max())
+
+
+def _number(found: object) -> float:
+    return float(found) if isinstance(found, int | float) else 0.0
+
+
 def extent(values: pl.Series) -> float:
     """The smallest of 1, 2, 5, 10, ... (and tenths, ...) that no value is beyond, either way; 1 where all are 0.
 
     Scales that end there stay the same for data that are nearly the same, so that a picture need not be made anew.
     """
-    largest = float(values.abs().max() or 0)  # type: ignore[arg-type]
-    if not largest:
+    farthest = largest(values.abs())
+    if not farthest:
         return 1.0
-    power = 10.0 ** math.floor(math.log10(largest))
-    return next(float(f"{step * power:.0e}") for step in (1, 2, 5, 10) if step * power >= largest * (1 - 1e-9))
+    power = 10.0 ** math.floor(math.log10(farthest))
+    return next(float(f"{step * power:.0e}") for step in (1, 2, 5, 10) if step * power >= farthest * (1 - 1e-9))
 
 
 def whole_ticks(counts: pl.Series, *, zero: bool = True) -> list[int]:
@@ -82,7 +91,7 @@ def whole_ticks(counts: pl.Series, *, zero: bool = True) -> list[int]:
         counts: What is counted.
         zero: Whether they begin at 0, or else at the smallest.
     """
-    first, last = 0 if zero else int(counts.min() or 0), int(counts.max() or 0)  # type: ignore[arg-type]
+    first, last = 0 if zero else int(_number(counts.min())), int(largest(counts))
     return list(range(first, last + 1, 1 + (last - first) // 10))
 
 

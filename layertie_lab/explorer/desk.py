@@ -156,7 +156,7 @@ class Desk:
         else:
             self._read(load_run(path, damaged="keep"))
         if copy:
-            self.form.show(directory.config)
+            self.form.put(directory.config)
         self.form.say("")
         self._link()
 
@@ -175,7 +175,7 @@ class Desk:
         self.menu.problem = missing
         if linked and self.menu.current != name:
             # A link with settings is to reproduce a run: they stay in the form, whatever is shown meanwhile.
-            self.form.show(wanted)
+            self.form.put(wanted)
             self._link()
         if not isinstance(self._hold.source, Handle):
             Worker.prepare()

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import anywidget
 import traitlets
 
-from ..core.errors import LayertieError
-from .assets import module, style
 from .listeners import Listeners
+from .panel import Download, Panel
 
 
-class AskPanel(anywidget.AnyWidget):
-    """Buttons that ask something, and what comes of it. All methods are thread-safe.
+class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
+    """Buttons that ask something, and what comes of it.
 
     Args:
         questions: Name of a question -> words on its button.
         repeats: Offer to ask again every so many decisions, under these words; "" offers nothing.
         sentence: What is said at first.
         files: Format of a file -> words on the button that downloads it, shown beside a text.
-        download: Called with a format; returns a file's name and content. It must not hold the panel's owner.
+        download: Gives the file of a format.
         cancellable: Whether what is under way can be cancelled (see `on_cancel`).
         choices: Name of a choice -> (words before it, value -> words for it); the first value is chosen at first.
 
@@ -36,9 +33,6 @@ class AskPanel(anywidget.AnyWidget):
         every: Ask again after so many decisions; 0 = only on demand.
         chosen: Name of a choice -> the chosen value.
     """
-
-    _esm = module("shared.js", "ask_panel.js")
-    _css = style("shared.css", "ask_panel.css")
 
     questions = traitlets.Dict().tag(sync=True)
     repeats = traitlets.Unicode("").tag(sync=True)
@@ -61,11 +55,10 @@ class AskPanel(anywidget.AnyWidget):
         repeats: str = "",
         sentence: str = "",
         files: Mapping[str, str] | None = None,
-        download: Callable[[str], tuple[str, bytes]] | None = None,
+        download: Download | None = None,
         cancellable: bool = False,
         choices: Mapping[str, tuple[str, Mapping[str, str]]] | None = None,
     ) -> None:
-        self._lock = threading.RLock()
         self._asks, self._cancels, self._sights, self._choices = (Listeners() for _ in range(4))
         offered = choices or {}
         self._views: set[str] = set()
@@ -79,13 +72,6 @@ class AskPanel(anywidget.AnyWidget):
             choices={name: {"words": words, "values": dict(values)} for name, (words, values) in offered.items()},
             chosen={name: next(iter(values)) for name, (_, values) in offered.items()},
         )
-        self.on_msg(self._receive)
-
-    def show(self, **state: Any) -> None:
-        """Set several attributes at once, in one message."""
-        with self._lock, self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
 
     def on_ask(self, callback: Callable[[str], Any]) -> Callable[[], None]:
         """Call `callback(name)` with each question; the result ends it. A bound method is held weakly.
@@ -106,28 +92,23 @@ class AskPanel(anywidget.AnyWidget):
         """Call `callback(name)` when another value of a choice is chosen; as `on_ask`."""
         return self._choices.add(callback)
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        kind = message.get("kind") if isinstance(message, dict) else None
-        if kind == "every":
-            self.every = int(message["every"])
-        elif kind == "cancel":
-            self._cancels.call()
-        elif kind == "seen":
-            # A host may make a second view of a panel before it ends the first.
-            before = bool(self._views)
-            (self._views.add if message["seen"] else self._views.discard)(message["view"])
-            if before != bool(self._views):
-                self._sights.call(bool(self._views))
-        elif kind in ("ask", "choose", "download"):
-            try:
-                if kind == "ask":
-                    self._asks.call(message["name"])
-                elif kind == "choose":
-                    if message["value"] in self.choices.get(message["name"], {}).get("values", {}):
-                        self.chosen = {**self.chosen, message["name"]: message["value"]}
-                        self._choices.call(message["name"])
-                elif self._download is not None:
-                    name, content = self._download(message["format"])
-                    self.send({"kind": "file", "name": name}, buffers=[content])
-            except LayertieError as error:
-                self.show(sentence=str(error), alarm=True, share=None)
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        match kind:
+            case "ask":
+                self._asks.call(message["name"])
+            case "choose":
+                if message["value"] in self.choices.get(message["name"], {}).get("values", {}):
+                    self.chosen = {**self.chosen, message["name"]: message["value"]}
+                    self._choices.call(message["name"])
+            case "cancel":
+                self._cancels.call()
+            case "every":
+                self.every = int(message["every"])
+            case "download":
+                self._hand_over(self._download, message["format"])
+            case "seen":
+                # A host may make a second view of a panel before it ends the first.
+                before = bool(self._views)
+                (self._views.add if message["seen"] else self._views.discard)(message["view"])
+                if before != bool(self._views):
+                    self._sights.call(bool(self._views))

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import anywidget
 import traitlets
 
 from ..charts.palette import SEMANTIC_COLOURS
-from ..core.errors import LayertieError
-from .assets import module, style
 from .listeners import Listeners
+from .panel import Panel
 
 KINDS = ("open", "branch", "undo")
 
 
-class BranchTree(anywidget.AnyWidget):
+class BranchTree(Panel, files=("branch_tree.js", "branch_tree.css")):
     """A lane per run over its decisions; a branch leaves its parent's lane where it was made.
 
     Presses leave as messages (see `on_press`): "open" (with the run's `id`), "branch" (with `decision`: the one that
@@ -34,9 +31,6 @@ class BranchTree(anywidget.AnyWidget):
         can_branch: Whether one can be made.
     """
 
-    _esm = module("shared.js", "branch_tree.js")
-    _css = style("shared.css", "branch_tree.css")
-
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
     current = traitlets.Unicode("").tag(sync=True)
     stored = traitlets.List(traitlets.Int()).tag(sync=True)
@@ -47,16 +41,8 @@ class BranchTree(anywidget.AnyWidget):
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
 
     def __init__(self, **state: Any) -> None:
-        self._lock = threading.RLock()
         self._presses = Listeners()
         super().__init__(**state)
-        self.on_msg(self._receive)
-
-    def show(self, **state: Any) -> None:
-        """Set several attributes at once, in one message. Thread-safe."""
-        with self._lock, self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
 
     def on_press(self, callback: Callable[[str, dict[str, Any]], Any]) -> Callable[[], None]:
         """Call `callback(kind, values)` with each press; the result ends it. A bound method is held weakly.
@@ -65,12 +51,7 @@ class BranchTree(anywidget.AnyWidget):
         """
         return self._presses.add(callback)
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        kind = message.get("kind") if isinstance(message, dict) else None
-        if kind not in KINDS:
-            return
-        self.show(sentence="", alarm=False)
-        try:
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        if kind in KINDS:
+            self.show(sentence="", alarm=False)
             self._presses.call(kind, {name: value for name, value in message.items() if name not in ("kind", "sent")})
-        except LayertieError as error:
-            self.show(sentence=str(error), alarm=True, busy=False)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import anywidget
 import traitlets
 
 from ..charts.palette import SEMANTIC_COLOURS
-from ..core.errors import LayertieError
-from .assets import module, style
 from .live.pacer import Pacer
 from .live.row_store import short
+from .panel import Download, Panel
 
 SHOWN = 500
 """Newest decisions held and shown; a download has all."""
@@ -26,24 +23,22 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class DecisionTable(anywidget.AnyWidget):
+class DecisionTable(Panel, files=("decision_table.js", "decision_table.css"), refusal="problem"):
     """Rows of the table `decisions` (`layertie_lab.core.tables`), the newest on top, sortable by each column.
 
-    Rows travel as messages, so that sorting and scrolling survive. All methods are thread-safe.
+    Args:
+        download: Gives the file of a format, parquet or csv.
+
+    Rows travel as messages, so that sorting and scrolling survive.
 
     Attributes:
         problem: A sentence on why a download failed; "" if nothing is wrong.
     """
 
-    _esm = module("shared.js", "decision_table.js")
-    _css = style("shared.css", "decision_table.css")
-
     problem = traitlets.Unicode("").tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
 
-    def __init__(self, download: Callable[[str], tuple[str, bytes]] | None = None) -> None:
-        """`download("parquet" or "csv")` returns a file's name and content; it must not hold the table's owner."""
-        self._lock = threading.RLock()
+    def __init__(self, download: Download | None = None) -> None:
         self._download = download
         self._rows: list[list[Any]] = []
         self._pending: list[list[Any]] = []
@@ -51,7 +46,6 @@ class DecisionTable(anywidget.AnyWidget):
         self._shown = False
         self._pacer = Pacer(self, "flush", FLUSH_SECONDS)
         super().__init__()
-        self.on_msg(self._receive)
 
     def push(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """Append rows, by table; those of other tables are passed over."""
@@ -86,17 +80,11 @@ class DecisionTable(anywidget.AnyWidget):
         if self._shown:
             self.send({"kind": "reset", "columns": _COLUMNS, "rows": self._rows, "count": self._count})
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        kind = message.get("kind") if isinstance(message, dict) else None
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         if kind == "ready":
             with self._lock:
                 self._shown = True
                 self._send_all()
-        elif kind == "download" and self._download is not None:
-            try:
-                name, content = self._download(message["format"])
-            except LayertieError as error:
-                self.problem = str(error)
-            else:
-                self.problem = ""
-                self.send({"kind": "file", "name": name}, buffers=[content])
+        elif kind == "download":
+            self._hand_over(self._download, message["format"])
+            self.problem = ""

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping
 from typing import Any
 
-import anywidget
 import traitlets
 
 from ..charts.theme import vega_config
-from .assets import VEGA, module, style
+from .assets import VEGA
+from .panel import Panel
 
 
-class Pictures(anywidget.AnyWidget):
-    """Vega-Lite charts in a grid, whole ones, in place of `LiveChart`'s that grow. All methods are thread-safe.
+class Pictures(Panel, files=(VEGA, "panel.js", "pictures.js", "live_chart.css")):
+    """Vega-Lite charts in a grid, whole ones, in place of `LiveChart`'s that grow.
 
     Args:
         columns: Most columns of the grid, 1 to 3; a narrow page gets fewer.
     """
-
-    _esm = module("shared.js", VEGA, "panel.js", "pictures.js")
-    _css = style("shared.css", "live_chart.css")
 
     panels = traitlets.List(traitlets.Dict()).tag(sync=True)
     columns = traitlets.Int(3, min=1, max=3).tag(sync=True)
     themes = traitlets.Dict().tag(sync=True)
 
     def __init__(self, *, columns: int = 3) -> None:
-        self._lock = threading.RLock()
         super().__init__(columns=columns, themes={"light": vega_config(dark=False), "dark": vega_config(dark=True)})
 
     def set(self, pictures: Mapping[str, Any]) -> None:
@@ -39,8 +34,7 @@ class Pictures(anywidget.AnyWidget):
             pictures: Title -> Vega-Lite spec (or Altair chart); `usermeta.caption` is the line on how to read it.
         """
         panels = [_panel(title, chart) for title, chart in pictures.items()]
-        with self._lock:
-            self.panels = panels
+        self.show(panels=panels)
 
 
 def _panel(title: str, chart: Any) -> dict[str, Any]:

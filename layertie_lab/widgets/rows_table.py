@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import anywidget
 import traitlets
 
-from .assets import module, style
 from .live.row_store import short
+from .panel import Panel
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,8 @@ class Column:
     digits: int | None = None
 
 
-class RowsTable(anywidget.AnyWidget):
-    """A sortable table. All methods are thread-safe.
+class RowsTable(Panel, files=("rows_table.js", "decision_table.css")):
+    """A sortable table.
 
     Args:
         columns: From left to right.
@@ -44,21 +42,16 @@ class RowsTable(anywidget.AnyWidget):
         sentence: Above the table.
     """
 
-    _esm = module("shared.js", "rows_table.js")
-    _css = style("shared.css", "decision_table.css")
-
     columns = traitlets.List(traitlets.Dict()).tag(sync=True)
     rows = traitlets.List().tag(sync=True)
     by = traitlets.Unicode("").tag(sync=True)
     sentence = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, columns: Sequence[Column], *, by: str = "") -> None:
-        self._lock = threading.RLock()
         super().__init__(columns=[asdict(column) for column in columns], by=by)
 
     def set(self, rows: Iterable[Mapping[str, Any]], sentence: str = "") -> None:
         """Show these rows, in place of any others."""
         names = [column["name"] for column in self.columns]
         values = [[short(row.get(name)) for name in names] for row in rows]
-        with self._lock, self.hold_sync():
-            self.rows, self.sentence = values, sentence
+        self.show(rows=values, sentence=sentence)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import anywidget
 import traitlets
 
-from ..core.errors import LayertieError
-from .assets import module, style
 from .listeners import Listeners
+from .panel import Panel
 
 
-class RunMenu(anywidget.AnyWidget):
+class RunMenu(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
     """The name of the run on the page, and a menu of others; the list is asked for each time the menu opens.
 
     Args:
@@ -27,9 +25,6 @@ class RunMenu(anywidget.AnyWidget):
         problem: A sentence on why a run or the list could not be opened; "" if nothing is wrong.
     """
 
-    _esm = module("shared.js", "run_menu.js")
-    _css = style("shared.css", "run_menu.css")
-
     current = traitlets.Unicode("").tag(sync=True)
     about = traitlets.Unicode("").tag(sync=True)
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
@@ -39,7 +34,6 @@ class RunMenu(anywidget.AnyWidget):
         self._list_runs = list_runs
         self._opens = Listeners()
         super().__init__()
-        self.on_msg(self._receive)
 
     def on_open(self, callback: Callable[[str], Any]) -> Callable[[], None]:
         """Call `callback(name)` when a run is chosen; the result ends it. A bound method is held weakly.
@@ -48,22 +42,13 @@ class RunMenu(anywidget.AnyWidget):
         """
         return self._opens.add(callback)
 
-    def show(self, **state: Any) -> None:
-        """Set several attributes at once, in one message."""
-        with self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        if kind == "list":
+            self.show(runs=[dict(run) for run in self._list_runs()], problem="")
+        elif kind == "open":
+            self.problem = ""
+            self._opens.call(message["name"])
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        kind = message.get("kind") if isinstance(message, dict) else None
-        if kind not in ("list", "open"):
-            return
-        try:
-            if kind == "list":
-                self.show(runs=[dict(run) for run in self._list_runs()], problem="")
-            else:
-                self.problem = ""
-                self._opens.call(message["name"])
-        except LayertieError as error:
-            self.problem = str(error)
-        self.send({"kind": f"{kind}ed", "name": message.get("name", "")})
+    def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
+        if kind in ("list", "open"):
+            self.send({"kind": f"{kind}ed", "name": message.get("name", "")})

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import anywidget
 import traitlets
 
-from ..core.errors import LayertieError
-from .assets import module, style
 from .listeners import Listeners
+from .panel import Panel
 
 KINDS = ("show", "resume")
 
 
-class StudyList(anywidget.AnyWidget):
+class StudyList(Panel, files=("study_list.js", "study_list.css"), refusal="note"):
     """A row per study, the latest first. Presses leave as messages (see `on_press`): "show" one, "resume" one.
 
     Attributes:
@@ -26,24 +23,13 @@ class StudyList(anywidget.AnyWidget):
         note: What holds for all of them, such as how many they were corrected for.
     """
 
-    _esm = module("shared.js", "study_list.js")
-    _css = style("shared.css", "study_list.css")
-
     studies = traitlets.List(traitlets.Dict()).tag(sync=True)
     current = traitlets.Unicode("").tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, **state: Any) -> None:
-        self._lock = threading.RLock()
         self._presses = Listeners()
         super().__init__(**state)
-        self.on_msg(self._receive)
-
-    def show(self, **state: Any) -> None:
-        """Set several attributes at once, in one message. Thread-safe."""
-        with self._lock, self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
 
     def on_press(self, callback: Callable[[str, str], Any]) -> Callable[[], None]:
         """Call `callback(kind, name)` with each press; the result ends it. A bound method is held weakly.
@@ -52,11 +38,6 @@ class StudyList(anywidget.AnyWidget):
         """
         return self._presses.add(callback)
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        kind = message.get("kind") if isinstance(message, dict) else None
-        if kind not in KINDS:
-            return
-        try:
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        if kind in KINDS:
             self._presses.call(kind, str(message["name"]))
-        except LayertieError as error:
-            self.show(note=str(error))

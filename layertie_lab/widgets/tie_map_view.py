@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import anywidget
 import traitlets
 
 from ..charts.palette import SEMANTIC_COLOURS, owner_colours
 from ..core.ties import TieMap
-from .assets import module, style
 from .history import History
 from .listeners import Listeners
+from .panel import Panel
 
 LAYERS_WITH_A_COLOUR = 48
 
 
-class TieMapView(anywidget.AnyWidget):
+class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "tie_map.css"), refusal="message"):
     """Layers in a row, one colour per owner, an arc from each tied layer to its source; below, decision by layer.
 
     While `can_answer` is true, a click (or Enter) on a legal block answers for the layer at hand: an earlier layer to
@@ -44,9 +42,6 @@ class TieMapView(anywidget.AnyWidget):
         semantic: Meaning -> colour (`layertie_lab.charts.palette.SEMANTIC_COLOURS`).
     """
 
-    _esm = module("shared.js", "tie_history.js", "tie_brush.js", "tie_map.js")
-    _css = style("shared.css", "tie_map.css")
-
     sources = traitlets.List(traitlets.Int()).tag(sync=True)
     blocks = traitlets.List(traitlets.Int()).tag(sync=True)
     legal = traitlets.List(traitlets.Int()).tag(sync=True)
@@ -64,14 +59,12 @@ class TieMapView(anywidget.AnyWidget):
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
 
     def __init__(self, ties: TieMap | Sequence[int] | None = None, **state: Any) -> None:
-        self._lock = threading.RLock()
         self._history = History()
         self._answers, self._ahead = Listeners(), Listeners()
         self._shown = False
         super().__init__(**state)
         if ties is not None:
             self.begin(ties)
-        self.on_msg(self._receive)
 
     def begin(self, ties: TieMap | Sequence[int], blocks: Sequence[int] | None = None) -> None:
         """Show a map and start its history over.
@@ -131,12 +124,6 @@ class TieMapView(anywidget.AnyWidget):
         with self._lock:
             self._tell(self._history.news())
 
-    def show(self, **state: Any) -> None:
-        """Set several attributes at once, in one message."""
-        with self._lock, self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
-
     def show_rows(self, ties: Iterable[Mapping[str, Any]], decisions: Iterable[Mapping[str, Any]] = ()) -> None:
         """Show a run from rows of the tables `ties` and `decisions` (see `layertie_lab.core.tables`)."""
         maps: dict[int, dict[int, tuple[int, int]]] = {}
@@ -180,13 +167,13 @@ class TieMapView(anywidget.AnyWidget):
         if self._shown and message is not None:
             self.send(message)
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        kind = message.get("kind") if isinstance(message, dict) else None
-        if kind == "ready":
-            with self._lock:
-                self._shown = True
-                self._tell(self._history.whole())
-        elif kind == "answer":
-            self._answers.call(message["layer"], message["source"])
-        elif kind == "ahead":
-            self._ahead.call({int(layer): int(source) for layer, source in message["answers"].items()})
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        match kind:
+            case "ready":
+                with self._lock:
+                    self._shown = True
+                    self._tell(self._history.whole())
+            case "answer":
+                self._answers.call(message["layer"], message["source"])
+            case "ahead":
+                self._ahead.call({int(layer): int(source) for layer, source in message["answers"].items()})

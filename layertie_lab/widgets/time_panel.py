@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import anywidget
 import traitlets
 
-from ..core.errors import LayertieError
-from .assets import module, style
 from .listeners import Listeners
+from .panel import Panel
+
+_REFUSALS = {"move": "about", "probe": "problem", "other": "other_problem"}
+"""Kind of message -> the trait that shows why it could not be acted on."""
 
 
-class TimePanel(anywidget.AnyWidget):
+class TimePanel(Panel, files=("time_panel.js", "time_panel.css")):
     """A scrubber over the stored decisions of a run, the probe set, and another model to compare with.
 
-    All methods are thread-safe. A LayertieError that a callback raises is shown beside the control.
+    A LayertieError that a callback raises is shown beside the control.
 
     Attributes:
         stored: Decisions after which the run is stored, ascending; 0 = before the first.
@@ -37,9 +37,6 @@ class TimePanel(anywidget.AnyWidget):
         other_problem: What is wrong with that choice; "" for nothing.
     """
 
-    _esm = module("shared.js", "time_panel.js")
-    _css = style("shared.css", "time_panel.css")
-
     stored = traitlets.List(traitlets.Int()).tag(sync=True)
     decision = traitlets.Int(None, allow_none=True).tag(sync=True)
     follows = traitlets.Bool(True).tag(sync=True)
@@ -57,16 +54,8 @@ class TimePanel(anywidget.AnyWidget):
     other_problem = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         self._moves, self._probes, self._others = Listeners(), Listeners(), Listeners()
         super().__init__()
-        self.on_msg(self._receive)
-
-    def show(self, **state: Any) -> None:
-        """Set several attributes at once, in one message."""
-        with self._lock, self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
 
     def on_move(self, callback: Callable[[int | None], Any]) -> Callable[[], None]:
         """Call `callback(decision)` when another moment is to be looked at; None = the latest, and on with the run.
@@ -83,19 +72,19 @@ class TimePanel(anywidget.AnyWidget):
         """Call `callback(name, decision)` when another model is chosen to compare with; "" = none. As `on_move`."""
         return self._others.add(callback)
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        kind = message.get("kind") if isinstance(message, dict) else None
-        calls: dict[str, Callable[[], Any]] = {
-            "move": lambda: self._moves.call(message["decision"]),
-            "probe": lambda: self._probes.call(int(message["sequences"]), str(message["text"])),
-            "other": lambda: self._others.call(str(message["name"]), message["decision"]),
-        }
-        if kind in calls:
-            try:
-                calls[kind]()
-            except LayertieError as error:
-                name = {"move": "about", "probe": "problem", "other": "other_problem"}[kind]
-                self.show(**{name: str(error)})
-            finally:
-                # Where nothing has changed, the page would keep what was chosen.
-                self.send({"kind": "done"})
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        match kind:
+            case "move":
+                self._moves.call(message["decision"])
+            case "probe":
+                self._probes.call(int(message["sequences"]), str(message["text"]))
+            case "other":
+                self._others.call(str(message["name"]), message["decision"])
+
+    def _refuse(self, kind: str, sentence: str) -> None:
+        self.show(**{_REFUSALS[kind]: sentence})
+
+    def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
+        # Where nothing has changed, the page would keep what was chosen.
+        if kind in _REFUSALS:
+            self.send({"kind": "done"})

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import anywidget
 import traitlets
 
-from ..core.errors import LayertieError
-from .assets import module, style
 from .listeners import Listeners
+from .panel import Panel
 
 
-class TokenText(anywidget.AnyWidget):
-    """Sequences of tokens in their order, each with a colour for its number. All methods are thread-safe.
+class TokenText(Panel, files=("token_text.js", "token_text.css")):
+    """Sequences of tokens in their order, each with a colour for its number.
 
     Purple: above zero; orange: below; the stronger, the farther. Tokens without a number have no colour. A click, or
     Enter on the token in focus, picks one (`on_pick`); the arrow keys move.
@@ -31,9 +28,6 @@ class TokenText(anywidget.AnyWidget):
         sentence: What is said of the picked token, or what went wrong.
     """
 
-    _esm = module("shared.js", "token_text.js")
-    _css = style("shared.css", "token_text.css")
-
     sequences = traitlets.List(traitlets.Dict()).tag(sync=True)
     largest = traitlets.Float(1.0).tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
@@ -42,10 +36,8 @@ class TokenText(anywidget.AnyWidget):
     sentence = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, title: str = "") -> None:
-        self._lock = threading.RLock()
         self._picks = Listeners()
         super().__init__(title=title)
-        self.on_msg(self._receive)
 
     def set(
         self,
@@ -79,16 +71,13 @@ class TokenText(anywidget.AnyWidget):
             }
             for number, row in enumerate(pieces)
         ]
-        with self._lock, self.hold_sync():
-            self.largest = float(largest or max(sizes, default=0.0) or 1.0)
-            self.sequences, self.legend, self.sentence = shown, legend, sentence
-            self.picked = list(picked or ())
-
-    def show(self, **state: Any) -> None:
-        """Set several attributes at once, in one message."""
-        with self._lock, self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
+        self.show(
+            largest=float(largest or max(sizes, default=0.0) or 1.0),
+            sequences=shown,
+            legend=legend,
+            sentence=sentence,
+            picked=list(picked or ()),
+        )
 
     def on_pick(self, callback: Callable[[int, int], Any]) -> Callable[[], None]:
         """Call `callback(sequence, token)` with each pick; the result ends it. A bound method is held weakly.
@@ -97,9 +86,6 @@ class TokenText(anywidget.AnyWidget):
         """
         return self._picks.add(callback)
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        if isinstance(message, dict) and message.get("kind") == "pick":
-            try:
-                self._picks.call(int(message["sequence"]), int(message["token"]))
-            except LayertieError as error:
-                self.sentence = str(error)
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        if kind == "pick":
+            self._picks.call(int(message["sequence"]), int(message["token"]))

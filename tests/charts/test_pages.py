@@ -101,7 +101,7 @@ def test_words_are_escaped_wherever_they_stand() -> None:
 
 
 def test_rows_cannot_end_the_script_that_they_stand_in() -> None:
-    cells = [{"text": word} for word in ("</script><b>", TRAP, "</SCRIPT >", "{bundle}")]
+    cells: list[dict[str, Any]] = [{"text": word} for word in ("</script><b>", TRAP, "</SCRIPT >", "{bundle}")]
     spec = {"data": {"values": cells}, "mark": "text", "encoding": {"text": {"field": "text", "type": "nominal"}}}
     text = to_page({"a": ("b", {"c": spec})}, title="t", about="u")
     (call,) = re.findall(r"^vegaEmbed\(.*$", text, re.MULTILINE)

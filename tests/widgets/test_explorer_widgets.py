@@ -82,7 +82,7 @@ def test_an_unknown_setting_is_told_not_raised() -> None:
 
 def test_the_form_shows_a_runs_config() -> None:
     form = SettingsForm()
-    form.show(RunConfig.preset("tiny", algorithm="paper", seed=3))
+    form.put(RunConfig.preset("tiny", algorithm="paper", seed=3))
     values = {entry["path"]: entry["value"] for entry in form.fields}
     assert (values["scale"], values["algorithm"], values["seed"]) == ("tiny", "paper", "3")
 

@@ -9,22 +9,40 @@ from pathlib import Path
 import pytest
 
 from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
+from layertie_lab.widgets.ask_panel import AskPanel
 from layertie_lab.widgets.assets import STATIC, VEGA
 from layertie_lab.widgets.branch_tree import BranchTree
+from layertie_lab.widgets.decision_table import DecisionTable
 from layertie_lab.widgets.forms.hypothesis_panel import HypothesisPanel
 from layertie_lab.widgets.forms.rules_panel import RulesPanel
+from layertie_lab.widgets.forms.settings_form import SettingsForm
+from layertie_lab.widgets.panel import Panel
 from layertie_lab.widgets.pictures import Pictures
 from layertie_lab.widgets.rows_table import RowsTable
+from layertie_lab.widgets.run_menu import RunMenu
 from layertie_lab.widgets.study_list import StudyList
 from layertie_lab.widgets.time_panel import TimePanel
 from layertie_lab.widgets.token_text import TokenText
 
 FILES = sorted(path for path in STATIC.rglob("*") if path.suffix in (".js", ".css"))
 NAMESPACES = re.compile(r"https?://(www\.w3\.org/|vega\.github\.io/schema/)")
-WIDGETS = (
-    LiveChart, SteerPanel, TieMapView, HypothesisPanel, StudyList, BranchTree, RulesPanel, Pictures, TimePanel,
-    RowsTable, TokenText,
-)  # fmt: skip
+WIDGETS = [
+    LiveChart,
+    SteerPanel,
+    TieMapView,
+    AskPanel,
+    DecisionTable,
+    RunMenu,
+    SettingsForm,
+    HypothesisPanel,
+    StudyList,
+    BranchTree,
+    RulesPanel,
+    Pictures,
+    TimePanel,
+    RowsTable,
+    TokenText,
+]
 
 
 def test_there_are_files() -> None:
@@ -52,7 +70,7 @@ def test_hand_written_files_are_short_enough_to_read() -> None:
 
 
 @pytest.mark.parametrize("widget", WIDGETS)
-def test_a_widget_is_one_module_with_one_way_in(widget: type) -> None:
+def test_a_widget_is_one_module_with_one_way_in(widget: type[Panel]) -> None:
     code = str(widget._esm)
     assert code.count("export default") == 1
     assert code.rstrip().endswith("export default { render };")

@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 import pytest
+from sent_messages import record
 
 from layertie_lab.core.errors import TieError
 from layertie_lab.widgets import Command, SteerPanel
@@ -14,24 +15,26 @@ from layertie_lab.widgets.listeners import Listeners
 
 
 @pytest.fixture
-def panel(monkeypatch: pytest.MonkeyPatch) -> SteerPanel:
-    panel = SteerPanel()
-    panel.messages = []
-    monkeypatch.setattr(panel, "send", lambda content, buffers=None: panel.messages.append(content))
-    return panel
+def panel() -> SteerPanel:
+    return SteerPanel()
 
 
-def test_a_press_is_a_command_and_is_acknowledged(panel: SteerPanel) -> None:
+@pytest.fixture
+def messages(panel: SteerPanel, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    return record(panel, monkeypatch)
+
+
+def test_a_press_is_a_command_and_is_acknowledged(panel: SteerPanel, messages: list[Any]) -> None:
     heard: list[Command] = []
     panel.on_command(heard.append)
     panel._receive(panel, {"kind": "run_n", "id": "a-1", "sent": 5.5, "decisions": 20}, None)
     assert heard == [Command("run_n", "a-1", {"decisions": 20}, 5.5)]
-    assert panel.messages == [{"kind": "ack", "id": "a-1", "good": True}]
+    assert messages == [{"kind": "ack", "id": "a-1", "good": True}]
     panel.acted(heard[0])
-    assert panel.messages[-1] == {"kind": "acted", "id": "a-1"}
+    assert messages[-1] == {"kind": "acted", "id": "a-1"}
 
 
-def test_an_error_stands_beside_the_controls_until_the_next_press(panel: SteerPanel) -> None:
+def test_an_error_stands_beside_the_controls_until_the_next_press(panel: SteerPanel, messages: list[Any]) -> None:
     def refuse(command: Command) -> None:
         if command.kind == "answer":
             raise TieError("Expected an answer from 0 to 3, but got 9.", "Choose one of them.")
@@ -39,17 +42,17 @@ def test_an_error_stands_beside_the_controls_until_the_next_press(panel: SteerPa
     panel.on_command(refuse)
     panel._receive(panel, {"kind": "answer", "id": "a-1", "source": 9}, None)
     assert panel.error == "Expected an answer from 0 to 3, but got 9. Choose one of them."
-    assert panel.messages == [{"kind": "ack", "id": "a-1", "good": False}]
+    assert messages == [{"kind": "ack", "id": "a-1", "good": False}]
     panel._receive(panel, {"kind": "step", "id": "a-2"}, None)
     assert panel.error == ""
 
 
-def test_a_farewell_needs_no_answer(panel: SteerPanel) -> None:
+def test_a_farewell_needs_no_answer(panel: SteerPanel, messages: list[Any]) -> None:
     heard: list[Command] = []
     panel.on_command(heard.append)
     panel._receive(panel, {"kind": "farewell", "sent": 1.0}, None)
     assert [command.kind for command in heard] == ["farewell"]
-    assert panel.messages == []
+    assert messages == []
 
 
 @pytest.mark.parametrize("message", ["text", {"kind": "ready"}, {"kind": "unknown", "id": "x"}, {}])

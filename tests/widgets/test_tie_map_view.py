@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sent_messages import record
 
 from layertie_lab.core.errors import TieError
 from layertie_lab.core.ties import TieMap
@@ -13,11 +14,13 @@ from layertie_lab.widgets.history import KEPT_CHANGES, MOST_CHANGES, History
 
 
 @pytest.fixture
-def view(monkeypatch: pytest.MonkeyPatch) -> TieMapView:
-    view = TieMapView([0, 0, 2, 2])
-    view.messages = []
-    monkeypatch.setattr(view, "send", lambda content, buffers=None: view.messages.append(content))
-    return view
+def view() -> TieMapView:
+    return TieMapView([0, 0, 2, 2])
+
+
+@pytest.fixture
+def messages(view: TieMapView, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    return record(view, monkeypatch)
 
 
 def replay(messages: list[Any]) -> list[list[tuple[int, int]]]:
@@ -44,14 +47,14 @@ def test_not_a_map() -> None:
         TieMapView([0, 2])
 
 
-def test_history_is_changes(view: TieMapView) -> None:
+def test_history_is_changes(view: TieMapView, messages: list[Any]) -> None:
     view.record(1, TieMap((0, 1, 2, 2)), [0, 1, 2, 2], layer=1)
     view.show_news()
-    assert view.messages == []
+    assert messages == []
     view._receive(view, {"kind": "ready"}, None)
     view.record(2, TieMap((0, 1, 1, 2)), [0, 1, 1, 1], layer=2, override=True)
     view.show_news()
-    first, second = view.messages
+    first, second = messages
     assert first["start"] == [(0, 0), (0, 0), (2, 2), (2, 2)]
     assert first["changes"] == [[1, 1, 1, 1]]
     assert second["changes"] == [[2, 2, 1, 1], [2, 3, 1, 1]]
@@ -74,7 +77,7 @@ def test_a_long_history_stays_small() -> None:
     assert [runs[-1][1] for runs in replay([whole])] == owners
 
 
-def test_rows_of_a_finished_run(view: TieMapView) -> None:
+def test_rows_of_a_finished_run(view: TieMapView, messages: list[Any]) -> None:
     maps = {0: (0, 0, 0), 1: (0, 1, 0), 2: (0, 1, 1)}
     ties = [
         {"decision": decision, "layer": layer, "source": source, "owner": TieMap(sources).owners[layer], "block": 0}
@@ -90,7 +93,7 @@ def test_rows_of_a_finished_run(view: TieMapView) -> None:
     assert view.sources == [0, 1, 1]
     assert view.blocks == [0, 0, 0]
     assert view.overrides == [1]
-    last = view.messages[-1]
+    last = messages[-1]
     assert last["overrides"] == [(1, 1)]
     assert replay([last]) == [[(0, 0)], [(0, 0), (1, 1)], [(0, 0), (2, 1)]]
 

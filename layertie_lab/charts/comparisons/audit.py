@@ -9,7 +9,7 @@ import polars as pl
 
 from .. import palette
 from ..captions import CAPTIONS
-from ..frames import LIMIT, check, rows, thin_extremes
+from ..frames import LIMIT, check, largest, rows, thin_extremes
 from ..run.parts import Width, figure, names, words_only
 from ..theme import vega_config
 
@@ -146,7 +146,7 @@ def _flow(audit: pl.DataFrame) -> alt.Chart:
         .with_columns(layer=pl.int_ranges(pl.col("gradient").list.len()))
         .explode("gradient", "layer")
     )
-    last = int(audit.get_column("decision").max() or 0) + 1  # type: ignore[arg-type]
+    last = int(largest(audit.get_column("decision"))) + 1
     changed = pl.col("gradient") != pl.col("gradient").shift(1).over("layer")
     spells = (
         long.filter(changed.fill_null(True))

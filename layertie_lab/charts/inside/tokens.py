@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from .. import palette
-from ..frames import check, rows, whole_ticks
+from ..frames import check, largest, rows, whole_ticks
 from ..run.parts import Width, figure, words_only
 from ..run.strips import owner_index, owner_scale
 
@@ -173,7 +173,7 @@ def attention_row(
     texts = [_visible(piece) for piece in pieces]
     cells = [row | {"text": texts[row["key"]]} for row in rows(mean)]
     base = alt.Chart(alt.InlineData(values=cells))
-    read = int(attention["key"].max() or 0) + 1  # type: ignore[arg-type]
+    read = int(largest(attention["key"])) + 1
     named = list(range(0, read, max(1, -(-read // 10))))
     x = alt.X(
         "key:O",

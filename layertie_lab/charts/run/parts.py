@@ -93,7 +93,7 @@ def value(expression: str) -> Any:
     return alt.value(alt.ExprRef(expr=expression))
 
 
-def names(labels: Sequence[str], colours: Sequence[str]) -> alt.Scale:
+def names(labels: Sequence[str | int], colours: Sequence[str]) -> alt.Scale:
     """A fixed scale from labels to colours, so that a label has its colour before any row has come."""
     return alt.Scale(domain=list(labels), range=list(colours))
 

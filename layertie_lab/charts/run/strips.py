@@ -26,7 +26,7 @@ from .parts import (
 
 def owner_scale() -> alt.Scale:
     """Owner layer -> its colour, whatever layers the data holds."""
-    return names(list(range(len(palette.OWNER_COLOURS))), palette.OWNER_COLOURS)  # type: ignore[arg-type]
+    return names(list(range(len(palette.OWNER_COLOURS))), palette.OWNER_COLOURS)
 
 
 def owner_index(field: str) -> str:

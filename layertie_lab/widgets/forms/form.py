@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ...core.config import RunConfig
+from ...core.config import Algorithm, RunConfig, Scale
 from ...core.errors import ConfigError
 from ...core.presets import ALGORITHMS, SCALES
 from ...core.serialize import Setting, changed, coerce, settings_of
@@ -25,14 +25,14 @@ class Draft:
     """What a form holds: a scale, an algorithm, and the settings that differ from theirs.
 
     Args:
-        scale: A key of `core.presets.SCALES`.
-        algorithm: A key of `core.presets.ALGORITHMS`.
+        scale: Of the model and the run.
+        algorithm: Whose semantics and settings.
         changes: Path of a setting -> its value, or the text that was typed where it is not one. The latest change is
             last.
     """
 
-    scale: str = "laptop"
-    algorithm: str = "lab"
+    scale: Scale = "laptop"
+    algorithm: Algorithm = "lab"
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 

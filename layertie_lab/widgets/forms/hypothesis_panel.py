@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import anywidget
 import traitlets
 
-from ...core.errors import LayertieError
-from ..assets import module, style
 from ..listeners import Listeners
+from ..panel import Panel
 
 KINDS = ("state", "pilot", "explore", "cancel")
 
 
-class HypothesisPanel(anywidget.AnyWidget):
+class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css")):
     """What is compared, what is expected of it, and (once replicates have come) what they say.
 
     Presses leave as messages (see `on_press`): "state" a hypothesis and run its twins, "explore" the same without one,
@@ -42,9 +39,6 @@ class HypothesisPanel(anywidget.AnyWidget):
         ready: Whether there is a run of which something can be asked.
     """
 
-    _esm = module("shared.js", "hypothesis_panel.js")
-    _css = style("shared.css", "hypothesis_panel.css")
-
     offers = traitlets.Dict().tag(sync=True)
     defaults = traitlets.Dict().tag(sync=True)
     moments = traitlets.List(traitlets.Dict()).tag(sync=True)
@@ -61,16 +55,8 @@ class HypothesisPanel(anywidget.AnyWidget):
     ready = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, offers: Mapping[str, Any], defaults: Mapping[str, Any], **state: Any) -> None:
-        self._lock = threading.RLock()
         self._presses = Listeners()
         super().__init__(offers=dict(offers), defaults=dict(defaults), **state)
-        self.on_msg(self._receive)
-
-    def show(self, **state: Any) -> None:
-        """Set several attributes at once, in one message. Thread-safe."""
-        with self._lock, self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
 
     def blame(self, field: str, sentence: str) -> None:
         """Say what is wrong beside a field."""
@@ -84,12 +70,7 @@ class HypothesisPanel(anywidget.AnyWidget):
         """
         return self._presses.add(callback)
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        kind = message.get("kind") if isinstance(message, dict) else None
-        if kind not in KINDS:
-            return
-        self.show(wrong={}, alarm=False)
-        try:
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        if kind in KINDS:
+            self.show(wrong={}, alarm=False)
             self._presses.call(kind, dict(message.get("values") or {}))
-        except LayertieError as error:
-            self.show(sentence=str(error), alarm=True, share=None)

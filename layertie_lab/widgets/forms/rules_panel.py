@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import anywidget
 import traitlets
 
-from ...core.errors import LayertieError
-from ..assets import module, style
 from ..listeners import Listeners
+from ..panel import Panel
 
 
-class RulesPanel(anywidget.AnyWidget):
+class RulesPanel(Panel, files=("rules_panel.js", "rules_panel.css")):
     """Fields for a `core.rules.Rules`, put into force by a button. A press leaves as a message (see `on_apply`).
 
     Attributes:
@@ -28,9 +25,6 @@ class RulesPanel(anywidget.AnyWidget):
         can_apply: Whether there is a run to put rules into force in.
     """
 
-    _esm = module("shared.js", "rules_panel.js")
-    _css = style("shared.css", "rules_panel.css")
-
     independent = traitlets.Unicode("").tag(sync=True)
     most_owners = traitlets.Int(0).tag(sync=True)
     neighbours = traitlets.Bool(False).tag(sync=True)
@@ -41,16 +35,8 @@ class RulesPanel(anywidget.AnyWidget):
     can_apply = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, **state: Any) -> None:
-        self._lock = threading.RLock()
         self._applied = Listeners()
         super().__init__(**state)
-        self.on_msg(self._receive)
-
-    def show(self, **state: Any) -> None:
-        """Set several attributes at once, in one message. Thread-safe."""
-        with self._lock, self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
 
     def on_apply(self, callback: Callable[[dict[str, Any]], Any]) -> Callable[[], None]:
         """Call `callback(values)` with the fields as they stand in the browser; the result ends it.
@@ -59,10 +45,6 @@ class RulesPanel(anywidget.AnyWidget):
         """
         return self._applied.add(callback)
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        if not isinstance(message, dict) or message.get("kind") != "apply":
-            return
-        try:
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        if kind == "apply":
             self._applied.call(dict(message["values"]))
-        except LayertieError as error:
-            self.show(sentence=str(error), alarm=True)

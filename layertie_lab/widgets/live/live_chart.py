@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import anywidget
 import traitlets
 
 from ...charts.run.live import HOVER_DATA
 from ...charts.theme import vega_config
-from ..assets import VEGA, module, style
+from ..assets import VEGA
+from ..panel import Panel
 from .pacer import Pacer
 from .row_store import RowStore, names_of_data, wanted_columns
 from .thinning import Row
@@ -24,7 +23,7 @@ FLUSH_SECONDS = 0.1
 """Least time between two messages with rows."""
 
 
-class LiveChart(anywidget.AnyWidget):
+class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css")):
     """Panels of Vega-Lite charts over a run, fed with rows of `layertie_lab.core.tables`.
 
     Args:
@@ -35,11 +34,8 @@ class LiveChart(anywidget.AnyWidget):
         steps_per_decision: Optimizer steps per decision of the run, which relates the two.
 
     Rows travel as messages, not as traits: no cell is run again, and nothing is drawn from scratch. A view that appears
-    (also after a reload) asks for the rows so far and gets them thinned, extremes kept. All methods are thread-safe.
+    (also after a reload) asks for the rows so far and gets them thinned, extremes kept.
     """
-
-    _esm = module("shared.js", VEGA, "panel.js", "live_chart.js")
-    _css = style("shared.css", "live_chart.css")
 
     panels = traitlets.List(traitlets.Dict()).tag(sync=True)
     columns = traitlets.Int(3, min=1, max=3).tag(sync=True)
@@ -57,7 +53,6 @@ class LiveChart(anywidget.AnyWidget):
         steps_per_decision: int = 4,
     ) -> None:
         specs = {title: _as_spec(spec) for title, spec in panels.items()}
-        self._lock = threading.RLock()
         self._store = RowStore(_wanted(specs))
         self._pending: dict[str, list[Row]] = {}
         self._in_browser = 0
@@ -72,7 +67,6 @@ class LiveChart(anywidget.AnyWidget):
         )
         for spec in specs.values():
             self._keep(_rows_in(spec))
-        self.on_msg(self._receive)
 
     def push(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """Append rows, by table. Sent at once or with the next flush, at most ten per second."""
@@ -138,8 +132,8 @@ class LiveChart(anywidget.AnyWidget):
             self._in_browser = sum(len(next(iter(columns.values()), [])) for columns in tables.values())
             self.send({"kind": "reset", "tables": tables})
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        if isinstance(message, dict) and message.get("kind") == "ready":
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        if kind == "ready":
             with self._lock:
                 self._shown = True
                 self._send_all()

@@ -40,10 +40,10 @@ def _at_ends(groups: Iterable[Sequence[Sequence[float | None]]], start: int, end
     found: set[int] = set()
     for measures in groups:
         for measure in measures:
-            present = [at for at in range(start, end) if measure[at] is not None]
+            present = [(value, at) for at in range(start, end) if (value := measure[at]) is not None]
             if present:
-                found.add(min(present, key=measure.__getitem__))  # type: ignore[arg-type]
-                found.add(max(present, key=measure.__getitem__))  # type: ignore[arg-type]
+                found.add(min(present)[1])
+                found.add(max(present, key=lambda pair: pair[0])[1])
     return found
 
 

@@ -1,0 +1,93 @@
+"""What all widgets share: a lock, several attributes at once, messages in, files out, a refusal beside the control."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import anywidget
+
+from ..core.errors import LayertieError
+from .assets import module, style
+
+Download = Callable[[str], tuple[str, bytes]]
+"""Gives a file's name and content for its format. It must not hold the owner of the widget that it is given to."""
+
+
+class Panel(anywidget.AnyWidget):
+    """A widget that knows no run: rows and traits in, messages out. All methods are thread-safe.
+
+    A subclass names its files, has synced traits, and says in `_hear` what it makes of a message of the browser::
+
+        class StudyList(Panel, files=("study_list.js", "study_list.css"), refusal="note"): ...
+
+    Class arguments:
+        files: Of `static/`, the script that renders last; `shared.js` and `shared.css` come before them.
+        refusal: The trait that shows why a message could not be acted on.
+    """
+
+    _esm: ClassVar[str]
+    _css: ClassVar[str]
+    _refusal: ClassVar[str] = "sentence"
+
+    def __init_subclass__(cls, *, files: tuple[str, ...] = (), refusal: str = "", **options: Any) -> None:
+        if files:
+            cls._esm = module("shared.js", *(name for name in files if name.endswith(".js")))
+            cls._css = style("shared.css", *(name for name in files if name.endswith(".css")))
+        cls._refusal = refusal or cls._refusal
+        super().__init_subclass__(**options)
+
+    def __init__(self, **state: Any) -> None:
+        self._lock = threading.RLock()
+        super().__init__(**state)
+        self.on_msg(self._receive)
+
+    def show(self, **state: Any) -> None:
+        """Set several attributes at once, in one message."""
+        with self._lock, self.hold_sync():
+            for name, value in state.items():
+                setattr(self, name, value)
+
+    # -- what a subclass may say otherwise ---------------------------------------------------------------------------
+
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        """Act on a message of the browser; one of an unknown kind is passed over.
+
+        Raises:
+            LayertieError: It cannot be acted on; `_refuse` shows why.
+        """
+
+    def _refuse(self, kind: str, sentence: str) -> None:
+        """Show why a message could not be acted on: nothing is under way for it any more."""
+        over = {"alarm": True, "share": None, "busy": False}
+        self.show(**{self._refusal: sentence}, **{name: value for name, value in over.items() if self.has_trait(name)})
+
+    def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
+        """Tell the browser that a message has been acted on or refused, where it waits for that."""
+
+    # -- what it may use ---------------------------------------------------------------------------------------------
+
+    def _hand_over(self, download: Download | None, format: str) -> None:
+        """Send a file to the browser, which saves it.
+
+        Raises:
+            LayertieError: There is none.
+        """
+        if download is not None:
+            name, content = download(format)
+            self.send({"kind": "file", "name": name}, buffers=[content])
+
+    def _receive(self, widget: object, message: Any, buffers: object) -> None:
+        kind = message.get("kind") if isinstance(message, dict) else None
+        if not isinstance(kind, str):
+            return
+        good = False
+        try:
+            self._hear(kind, message)
+            good = True
+        except LayertieError as error:
+            self._refuse(kind, str(error))
+        finally:
+            # After the state that answers it, so that a view knows what the state has in it.
+            self._answer(kind, message, good)

@@ -1,0 +1,94 @@
+"""What all widgets share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import traitlets
+from sent_messages import record
+
+from layertie_lab.core.errors import ConfigError
+from layertie_lab.widgets.panel import Panel
+
+
+class Counter(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
+    """A widget that counts up, and refuses to go beyond a limit."""
+
+    count = traitlets.Int(0).tag(sync=True)
+    twice = traitlets.Int(0).tag(sync=True)
+    problem = traitlets.Unicode("").tag(sync=True)
+    alarm = traitlets.Bool(False).tag(sync=True)
+
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        if kind == "add":
+            if message["by"] > 9:
+                raise ConfigError("Expected 9 or less.", "Add less.")
+            self.show(count=self.count + message["by"], twice=2 * (self.count + message["by"]))
+        elif kind == "download":
+            self._hand_over(lambda format: (f"count.{format}", b"1"), message["format"])
+
+    def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
+        self.send({"kind": "ack", "of": kind, "good": good})
+
+
+class Doubled(Counter, refusal="problem"):
+    """Another behaviour with the same files."""
+
+
+@pytest.mark.parametrize("make", [Counter, Doubled])
+def test_a_message_is_acted_on_or_refused_and_answered(make: type[Counter], monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = make()
+    sent = record(widget, monkeypatch)
+    widget._receive(widget, {"kind": "add", "by": 3}, None)
+    assert (widget.count, widget.twice, widget.problem, widget.alarm) == (3, 6, "", False)
+    widget._receive(widget, {"kind": "add", "by": 10}, None)
+    assert (widget.count, widget.problem, widget.alarm) == (3, "Expected 9 or less. Add less.", True)
+    assert sent == [{"kind": "ack", "of": "add", "good": True}, {"kind": "ack", "of": "add", "good": False}]
+
+
+@pytest.mark.parametrize("message", ["text", {}, {"by": 3}, {"kind": 7}, None])
+def test_what_is_no_message_is_not_heard(message: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = Counter()
+    sent = record(widget, monkeypatch)
+    widget._receive(widget, message, None)
+    assert (widget.count, sent) == (0, [])
+
+
+def test_a_fault_of_the_program_is_not_hidden() -> None:
+    widget = Counter()
+    with pytest.raises(KeyError):
+        widget._receive(widget, {"kind": "add"}, None)
+
+
+def test_a_file_goes_out_in_a_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    widget, sent = Counter(), []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append((content, buffers)))
+    widget._receive(widget, {"kind": "download", "format": "csv"}, None)
+    assert sent[0] == ({"kind": "file", "name": "count.csv"}, [b"1"])
+
+
+def test_its_files_come_after_what_all_share() -> None:
+    assert Counter._esm.index("function followTheme") < Counter._esm.index("class RunMenu")
+    assert Counter._css.index(".ll {") < Counter._css.index(".ll-menu")
+    assert (Doubled._esm, Doubled._css) == (Counter._esm, Counter._css)
+
+
+def test_attributes_shown_together_stay_together_whoever_shows_them() -> None:
+    widget = Counter()
+    torn: list[tuple[int, int]] = []
+    widget.observe(lambda change: torn.append((widget.count, widget.twice)), names=["twice"])
+
+    def show(start: int) -> None:
+        for number in range(start, start + 200):
+            widget.show(count=number, twice=2 * number)
+
+    threads = [threading.Thread(target=show, args=(1000 * place,)) for place in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(torn) > 200
+    assert all(twice == 2 * count for count, twice in torn)
