@@ -334,21 +334,37 @@ def parse(argv: Sequence[str]) -> Command:
     def named(command: type, **more: Any) -> Any:
         return Annotated[command, tyro.conf.subcommand(command.__name__.lower(), prefix_name=False, **more)]
 
+    texts = _texts() if {"-h", "--help"} & set(argv[1:]) else ""
+
+    def trained(command: type, default: Any) -> Any:
+        return named(command, default=default, description=f"{command.__doc__}{texts}")
+
     commands = (
-        named(Train, default=Train(base))
+        trained(Train, Train(base))
         | named(Resume)
         | named(Runs)
         | named(Show)
         | named(Export)
         | named(Audit)
         | named(Bench)
-        | named(Sweep, default=Sweep(base))
+        | trained(Sweep, Sweep(base))
         | named(Twins)
         | named(Branch)
         | named(Compare)
-        | named(Replay, default=Replay(tyro.MISSING, _recorded(argv, base)))
+        | trained(Replay, Replay(tyro.MISSING, _recorded(argv, base)))
     )
     return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,))
+
+
+def _texts() -> str:
+    """The corpora and tokenizers there are, for help alone: other packages may have brought some, and looking takes
+    a moment."""
+    from ..text.corpora.registry import builtin_corpora
+    from ..text.tokenizers.registry import TOKENIZERS
+
+    corpora = "".join(f"\n- {name}: {about}" for name, about in builtin_corpora())
+    tokenizers = "".join(f"\n- {each.name}: {each.about}" for each in TOKENIZERS)
+    return f"\n\nCorpora{corpora}\n\nTokenizers{tokenizers}"
 
 
 def _recorded(argv: Sequence[str], base: RunConfig) -> RunConfig:

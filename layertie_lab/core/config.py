@@ -27,11 +27,10 @@ class TextConfig:
     """What the model reads."""
 
     corpus: str = "pydoc"
-    """A built-in corpus (pydoc, stdlib), a short name (wikitext-2, wikitext-103, lambada, one-billion-words), a path to
-    a UTF-8 file or folder, or a Hugging Face data set as hf:NAME, hf:NAME:CONFIG, hf:NAME:CONFIG:COLUMN or
-    hf:NAME:CONFIG:COLUMN:SPLIT."""
+    """A corpus by its own name (`layertie train --help` begins with the list), a path to a UTF-8 file or folder, or a
+    Hugging Face data set as hf:NAME, hf:NAME:CONFIG, hf:NAME:CONFIG:COLUMN or hf:NAME:CONFIG:COLUMN:SPLIT."""
     tokenizer: str = "characters"
-    """characters, bytes, bpe (trained on the corpus), or a pretrained Hugging Face tokenizer as hf:NAME."""
+    """A tokenizer by its own name (listed beside the corpora), or a pretrained Hugging Face tokenizer as hf:NAME."""
     vocabulary_size: Annotated[int, Range(low=256, unit="tokens")] = 512
     """Number of tokens of a trained bpe tokenizer."""
     limit_bytes: Annotated[int, Range(low=1, unit="bytes")] = 20_000_000

@@ -20,6 +20,7 @@ from ..records.log.reader import Run, load_run
 from ..records.runs import new_folder
 from ..text.corpora.lookup import source_of
 from ..text.corpora.registry import builtin_corpora
+from ..text.tokenizers.lookup import builtin_tokenizers
 from ..widgets.decision_table import DecisionTable
 from ..widgets.forms.form import from_query, query_names, to_query
 from ..widgets.forms.settings_form import SettingsForm
@@ -63,7 +64,8 @@ class Desk:
         self._config = RunConfig()
         self._look = listing.look(self._config)
         draft, sentences = from_query(query.to_dict())
-        self.form = SettingsForm(draft, suggestions={"text.corpus": builtin_corpora()}, note=" ".join(sentences))
+        suggestions = {"text.corpus": builtin_corpora(), "text.tokenizer": builtin_tokenizers()}
+        self.form = SettingsForm(draft, suggestions=suggestions, note=" ".join(sentences))
         self.menu = RunMenu(partial(listing.rows, root, examples))
         self.steer, self.tie_map = SteerPanel(), TieMapView()
         self.chart = LiveChart(listing.panels(self._config))

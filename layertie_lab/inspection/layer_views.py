@@ -11,12 +11,13 @@ import polars as pl
 from ..analysis.attribution.layers import Target, layer_attribution, loss_if_replaced, loss_if_skipped
 from ..analysis.attribution.paths import Method
 from ..analysis.memory.ledger import ledger, official_line
-from ..analysis.similarity.alignment import check_comparable, diagonal
+from ..analysis.similarity.alignment import diagonal
 from ..analysis.similarity.fresh import freshly_initialised
 from ..analysis.similarity.matrices import METHODS, REPRESENTATIONS, layer_similarity
 from ..analysis.similarity.profile import update_profile
 from ..analysis.similarity.spectra import spectra, tensor_similarity
 from ..core.errors import AnalysisError
+from .comparable import check_comparable
 from .moment import Inspection
 from .probe import Probe
 from .ticks import Tick, part

@@ -1,15 +1,12 @@
-"""Layers at equal relative depth, and which runs may be compared."""
+"""Layers at equal relative depth."""
 
 from __future__ import annotations
 
 import polars as pl
 import pytest
 
-from layertie_lab.analysis.similarity.alignment import check_comparable, diagonal, relative_depth
-from layertie_lab.core.config import RunConfig
+from layertie_lab.analysis.similarity.alignment import diagonal, relative_depth
 from layertie_lab.core.errors import AnalysisError
-
-TINY = RunConfig.preset("tiny")
 
 
 @pytest.mark.parametrize(
@@ -55,29 +52,3 @@ def test_refusals() -> None:
         relative_depth(0, 3)
     with pytest.raises(AnalysisError, match="0 rows without method"):
         diagonal(pl.DataFrame(schema={"layer_a": pl.Int64, "layer_b": pl.Int64}))
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "words"),
-    [
-        ({}, {"tokenizer": "bytes"}, "the same tokenizer, but got characters and bytes"),
-        ({}, {"corpus": "stdlib"}, "same corpus, from which the characters vocabulary"),
-        ({}, {"limit_bytes": 1_000_000}, "same limit_bytes"),
-        ({"tokenizer": "bpe"}, {"tokenizer": "bpe", "vocabulary_size": 600}, "same vocabulary_size"),
-    ],
-)
-def test_runs_with_other_tokens_are_refused(a: dict, b: dict, words: str) -> None:
-    with pytest.raises(AnalysisError, match=words):
-        check_comparable(TINY.replace(**a), TINY.replace(**b))
-
-
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
-        ({}, {"layers": 6, "seed": 3, "width": 32, "decisions": 9, "vocabulary_size": 300}),
-        ({"tokenizer": "bytes"}, {"tokenizer": "bytes", "corpus": "stdlib"}),
-        ({"tokenizer": "hf:gpt2"}, {"tokenizer": "hf:gpt2", "limit_bytes": 1_000_000}),
-    ],
-)
-def test_runs_with_equal_tokens_may_differ_otherwise(a: dict, b: dict) -> None:
-    check_comparable(TINY.replace(**a), TINY.replace(**b))

@@ -1,40 +1,10 @@
-"""Which layer of one model stands where a layer of another does, and whether the two may be compared at all."""
+"""Which layer of one model stands where a layer of another does."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from ...core.config import RunConfig
 from ...core.errors import AnalysisError
-
-_VOCABULARY = {
-    "characters": ("corpus", "limit_bytes"),
-    "bpe": ("corpus", "limit_bytes", "vocabulary_size"),
-}
-"""Tokenizer -> the settings that its vocabulary comes from; others bring their own."""
-
-
-def check_comparable(config_a: RunConfig, config_b: RunConfig) -> None:
-    """Refuse two runs whose token ids mean different things. Depth, width and seed may differ.
-
-    Raises:
-        AnalysisError: Another tokenizer, or one that was made from another text.
-    """
-    a, b = config_a.text, config_b.text
-    if a.tokenizer != b.tokenizer:
-        raise AnalysisError(
-            f"Expected two runs with the same tokenizer, but got {a.tokenizer} and {b.tokenizer}: the same ids would "
-            "be different texts to the two models.",
-            "Compare runs with equal text settings.",
-        )
-    for setting in _VOCABULARY.get(a.tokenizer, ()):
-        mine, theirs = getattr(a, setting), getattr(b, setting)
-        if mine != theirs:
-            raise AnalysisError(
-                f"Expected two runs with the same {setting}, from which the {a.tokenizer} vocabulary is made, but got "
-                f"{mine} and {theirs}.",
-                "Compare runs with equal text settings, or train with the tokenizer bytes, which needs no text.",
-            )
 
 
 def relative_depth(layers_a: int, layers_b: int) -> pl.DataFrame:

@@ -71,7 +71,7 @@ def layer_similarity(
             procrustes: how well one rotation carries the one residual stream onto the other, over all tokens; biased
                 upwards, so only what exceeds its null says something.
         other: A second model (another branch, moment or run), whose layers are the columns. Depths may differ. Ask
-            `alignment.check_comparable` first whether the two read the same tokens. The residual streams of two models
+            `inspection.comparable` first whether the two read the same tokens. The residual streams of two models
             from different initial weights have no directions in common: between them, updates, function and weights
             are near their null, whatever the models do.
         fresh: A freshly initialised model of the same shape (`fresh.freshly_initialised`), or one for each of the two;

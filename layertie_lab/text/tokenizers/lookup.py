@@ -12,6 +12,11 @@ from .registry import TOKENIZERS, Maker, Tokenizer, TokenizerDescription
 _OF_THE_HUB = "pretrained"
 
 
+def builtin_tokenizers() -> list[tuple[str, str]]:
+    """(name, what it is) of every tokenizer that has a name of its own."""
+    return [(each.name, each.about) for each in TOKENIZERS if each.name != _OF_THE_HUB]
+
+
 def kind_of(name: str) -> TokenizerDescription:
     """The description of the kind that a config's `tokenizer` names.
 
@@ -21,7 +26,7 @@ def kind_of(name: str) -> TokenizerDescription:
     hub = name.startswith("hf:") and name != "hf:"
     if hub or (name in TOKENIZERS and name != _OF_THE_HUB):
         return TOKENIZERS.describe(_OF_THE_HUB if hub else name)
-    own = [each for each in TOKENIZERS.names if each != _OF_THE_HUB]
+    own = [own for own, _ in builtin_tokenizers()]
     near = difflib.get_close_matches(name.lower(), [*own, "chars", "hf:gpt2"], n=1, cutoff=0.5)
     meant = "characters" if near == ["chars"] else "".join(near)
     raise CorpusError(
