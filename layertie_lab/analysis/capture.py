@@ -10,23 +10,23 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.utils.hooks import RemovableHandle
 
 from ..core.errors import AnalysisError
 from ..core.ties import TieMap
+from ..models.tied_model import TiedModel
 
 Tick = Callable[[float], None]
 """Called with the share done, 0 to 1; raises to cancel."""
 
 
-def layers_of(model: nn.Module) -> list[nn.Module]:
+def layers_of(model: TiedModel) -> list[nn.Module]:
     """The layers of a model's stack, one module per position.
 
     Raises:
         AnalysisError: A module stands at two positions, so that its hooks could not tell them apart.
     """
-    layers = list(model.stack.layers)  # type: ignore[union-attr]
+    layers = list(model.stack.layers)
     if len({id(layer) for layer in layers}) != len(layers):
         raise AnalysisError(
             f"Expected a module of its own at each of the {len(layers)} positions, but one stands at several.",
@@ -35,22 +35,22 @@ def layers_of(model: nn.Module) -> list[nn.Module]:
     return layers
 
 
-def ties_of(model: nn.Module) -> TieMap:
+def ties_of(model: TiedModel) -> TieMap:
     """The tie map in force."""
-    return model.stack.ties  # type: ignore[union-attr, return-value]
+    return model.stack.ties
 
 
-def device_of(model: nn.Module) -> torch.device:
+def device_of(model: TiedModel) -> torch.device:
     """Where the model's parameters live."""
     return next(model.parameters()).device
 
 
-def blocks_of(model: nn.Module) -> TieMap:
+def blocks_of(model: TiedModel) -> TieMap:
     """The true sharing: for each layer the first one on the same storage."""
-    return model.stack.blocks  # type: ignore[union-attr, return-value]
+    return model.stack.blocks
 
 
-def check_tokens(model: nn.Module, tokens: Tensor, *, targets: bool = False, least: int = 1) -> None:
+def check_tokens(model: TiedModel, tokens: Tensor, *, targets: bool = False, least: int = 1) -> None:
     """Refuse probe tokens that the model or the analysis cannot take.
 
     Args:
@@ -67,13 +67,13 @@ def check_tokens(model: nn.Module, tokens: Tensor, *, targets: bool = False, lea
             f"{list(tokens.shape)}.",
             "Encode the probe text first; an empty one has nothing to look at.",
         )
-    context: int = model.config.context  # type: ignore[union-attr, assignment]
+    context = model.context
     if not least <= tokens.shape[1] - targets <= context:
         raise AnalysisError(
             f"Expected probe sequences of {least + targets} to {context + targets} tokens, but got {tokens.shape[1]}.",
             "Cut or lengthen the probe text.",
         )
-    vocabulary: int = model.vocabulary_size  # type: ignore[assignment]
+    vocabulary = model.vocabulary_size
     if not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
         raise AnalysisError(
             f"Expected probe tokens from 0 to {vocabulary - 1}, but got {int(tokens.min())} to {int(tokens.max())}.",
@@ -82,7 +82,7 @@ def check_tokens(model: nn.Module, tokens: Tensor, *, targets: bool = False, lea
 
 
 @contextmanager
-def undisturbed(model: nn.Module, *, training: bool = False) -> Iterator[None]:
+def undisturbed(model: TiedModel, *, training: bool = False) -> Iterator[None]:
     """Look at a model in evaluation (or training) mode, and put everything back afterwards, whatever happens inside.
 
     Put back: each module's own training flag, and the state of torch's global random generators (CPU and the model's
@@ -155,7 +155,7 @@ class Passage:
 
 
 @torch.no_grad()
-def passages(model: nn.Module, tokens: Tensor) -> list[Passage]:
+def passages(model: TiedModel, tokens: Tensor) -> list[Passage]:
     """One forward pass, seen from each layer. Call it inside `undisturbed`.
 
     Args:
@@ -171,21 +171,20 @@ def passages(model: nn.Module, tokens: Tensor) -> list[Passage]:
         seen[id(layer)] = Passage(arguments, keywords, output)
 
     with hooked([layer.register_forward_hook(hook, with_kwargs=True) for layer in layers]):
-        through_layers(model, model.embed(tokens.to(device_of(model))))  # type: ignore[operator]
+        through_layers(model, model.embed(tokens.to(device_of(model))))
     return [seen[id(layer)] for layer in layers]
 
 
-def through_layers(model: nn.Module, x: Tensor) -> Tensor:
+def through_layers(model: TiedModel, x: Tensor) -> Tensor:
     """[batch, time, width] residual stream after the last layer, from that before the first."""
-    return model.stack(x, *model.block_arguments(x.shape[1]))  # type: ignore[operator]
+    return model.stack(x, *model.block_arguments(x.shape[1]))
 
 
-def sequence_losses(model: nn.Module, x: Tensor, targets: Tensor) -> Tensor:
-    """[batch] mean negative log-likelihood of the true next tokens, nats per token, from the residual stream's start.
+def sequence_losses(model: TiedModel, x: Tensor, targets: Tensor) -> Tensor:
+    """[batch] mean loss of each sequence, in the unit of the model's metric, from the residual stream's start.
 
     Args:
         x: [batch, time, width] what the first layer reads.
-        targets: [batch, time] next tokens.
+        targets: [batch, time] what should be predicted (`TiedModel.targets`).
     """
-    logits = model.head(through_layers(model, x)).float()  # type: ignore[operator]
-    return cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets).mean(1)
+    return model.sequence_losses(model.head(through_layers(model, x)), targets)

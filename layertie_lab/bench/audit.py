@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+from torch import nn
 
 from ..analysis.audit.module_audit import audit_module
 from ..analysis.audit.rows import Auditor
@@ -56,6 +57,8 @@ def _measured(session: Session, rounds: int) -> np.ndarray:
         spent += time.perf_counter() - start
 
     session.subscribe(take)
+    model = session.model
+    assert isinstance(model, nn.Module)
     session.run(3)
     measured = np.empty((rounds, 3))
     for number in range(rounds):
@@ -63,6 +66,6 @@ def _measured(session: Session, rounds: int) -> np.ndarray:
         start = time.perf_counter()
         session.run(1)
         middle = time.perf_counter()
-        audit_module(session.model, "stack.layers", session.parts.optimizer.inner, session.ties)
+        audit_module(model, "stack.layers", session.parts.optimizer.inner, session.ties)
         measured[number] = middle - start - spent, spent, time.perf_counter() - middle
     return measured

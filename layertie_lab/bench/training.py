@@ -10,7 +10,7 @@ import torch
 from ..core.config import RunConfig
 from ..core.keys import RunKey
 from ..core.ties import TieMap
-from ..models.gpt import GPT
+from ..models.registry import make_model
 from ..session.session import Session
 from ..text.batches import Batches
 from ..text.dataset import TokenData
@@ -27,7 +27,7 @@ def our_step(config: RunConfig, data: TokenData, ties: TieMap) -> Step:
     """One step of our training loop under a fixed map, the batch included."""
     key = RunKey(config.seed)
     device = choose_device(config.training.device)
-    model = GPT(config.model, data.vocabulary_size, config.ties, ties, seed=1).to(device)
+    model = make_model(config.model, data.vocabulary_size, config.ties, ties, seed=1).to(device)
     trainer = Trainer(model, Optimizer(model, config.training, config.ties), config.training, key, device)
     batches = Batches(data.splits["train"], config.model.context, config.training.batch_size, key)
     done = iter(range(10**9))

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from ..models.tied_model import TiedModel
 
 
 class WeightAverage:
@@ -22,7 +24,7 @@ class WeightAverage:
         decay: 0 (the last weights) to below 1.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: TiedModel, decay: float) -> None:
         self._model, self.decay = model, decay
         # The Parameter is kept with its average, so that its address cannot come to name another one.
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}

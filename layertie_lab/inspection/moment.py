@@ -15,13 +15,14 @@ from ..agent.policies.registry import make_policy
 from ..agent.protocol import AgentState, Policy
 from ..agent.schedule import next_layer
 from ..core.config import RunConfig
-from ..core.errors import RecordError
+from ..core.errors import AnalysisError, RecordError
 from ..core.events import Opened
 from ..core.keys import RunKey
 from ..core.rules import Rules
 from ..core.ties import TieMap
 from ..models.counts import trainable_parameters, untied_parameters
-from ..models.gpt import GPT
+from ..models.registry import make_model
+from ..models.tied_model import Generates, TiedModel
 from ..records.directory import RunDirectory
 from ..records.io.store import Store
 from ..records.log.cursor import EventCursor
@@ -52,7 +53,7 @@ class Inspection:
     decision: int
     step: int
     data: TokenData
-    model: GPT
+    model: TiedModel
     policy: Policy
     rules: Rules
 
@@ -89,7 +90,8 @@ class Inspection:
         if data is None:
             data = prepare(config.text, config.model.context, Store())
             _check_text(directory, data)
-        model = GPT(config.model, data.vocabulary_size, config.ties, TieMap.all_tied(config.model.layers), seed=0)
+        tied = TieMap.all_tied(config.model.layers)
+        model = make_model(config.model, data.vocabulary_size, config.ties, tied, seed=0)
         model.load(tensors, meta["model"])
         policy = make_policy(config)
         policy.load(policy_tensors, meta["policy"])
@@ -116,7 +118,7 @@ class Inspection:
         """What the agent sees before the decision that comes next."""
         config, decision = self.config, self.decision + 1
         episode, layer = next_layer(decision, config.model.layers)
-        share = trainable_parameters(self.model) / untied_parameters(config.model, self.data.vocabulary_size)
+        share = trainable_parameters(self.model) / untied_parameters(self.model)
         return AgentState(
             ties=self.ties,
             layer=layer,
@@ -137,11 +139,21 @@ class Inspection:
         return windows(self.data.splits["validation"], self.config.model.context, sequences)
 
     def sample(self, tokens: int = 200, *, prompt: int = 16, temperature: float = 0.8) -> tuple[str, str]:
-        """(prompt, continuation): the start of the validation text, continued by the model."""
+        """(prompt, continuation): the start of the validation text, continued by the model.
+
+        Raises:
+            AnalysisError: The model does not continue sequences.
+        """
+        model = self.model
+        if not isinstance(model, Generates):
+            raise AnalysisError(
+                f"Expected a model that continues a text, but a {type(model).__name__} has no method `generate`.",
+                "Look at its losses instead.",
+            )
         ids = torch.as_tensor(self.data.splits["validation"][:prompt].astype("int64"))[None]
         generator = torch.Generator().manual_seed(self.key.at(self.step, "sample"))
         device = next(self.model.parameters()).device
-        written = self.model.generate(ids.to(device), tokens, generator=generator, temperature=temperature)[0].tolist()
+        written = model.generate(ids.to(device), tokens, generator=generator, temperature=temperature)[0].tolist()
         decode = self.data.tokenizer.decode
         return decode(written[:prompt]), decode(written[prompt:])
 

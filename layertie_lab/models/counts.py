@@ -4,30 +4,41 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import nn
+from torch.nn import Parameter
 
 from ..core.config import ModelConfig
 from ..core.ties import TieMap
 from .stack import storage_of
+from .tied_model import TiedModel
 
 
-def trainable_parameters(model: nn.Module) -> int:
+def trainable_parameters(model: TiedModel) -> int:
     """Parameters that receive a gradient from at least one position, each storage once."""
     return sum({storage_of(p): p.numel() for p in model.parameters() if p.requires_grad}.values())
 
 
-def claimed_parameters(model: nn.Module) -> int:
+def claimed_parameters(model: TiedModel) -> int:
     """What a count by layer prints, as the official code's does.
 
     Every layer that the map calls independent counts in full, also where it shares its storage with others.
     """
-    stack = model.stack
-    inside = {id(p) for p in stack.parameters()}  # type: ignore[union-attr, operator]
-    return sum(p.numel() for p in model.parameters() if id(p) not in inside) + stack.claimed()  # type: ignore[union-attr, operator]
+    return sum(p.numel() for p in outer_of(model).values()) + model.stack.claimed()
+
+
+def untied_parameters(model: TiedModel) -> int:
+    """Parameters of the same model with every layer independent."""
+    block = sum(p.numel() for p in model.stack.layers[0].parameters())
+    return sum(p.numel() for p in outer_of(model).values()) + len(model.stack.layers) * block
+
+
+def outer_of(model: TiedModel) -> dict[str, Parameter]:
+    """Name -> Parameter, of what is outside the layers."""
+    inside = {id(p) for p in model.stack.parameters()}
+    return {name: p for name, p in model.named_parameters() if id(p) not in inside}
 
 
 def block_parameters(config: ModelConfig) -> dict[str, int]:
-    """Parameters of one block by component."""
+    """Parameters of one block of a GPT by component: attention, mlp, norm."""
     d, m, b = config.width, config.mlp_ratio * config.width, int(config.bias)
     return {
         "attention": d * 3 * d + d * d + b * (3 * d + d),
@@ -37,7 +48,7 @@ def block_parameters(config: ModelConfig) -> dict[str, int]:
 
 
 def outer_parameters(config: ModelConfig, vocabulary_size: int) -> dict[str, int]:
-    """Parameters outside the blocks, by component."""
+    """Parameters of a GPT outside the blocks, by component; with a tied head, `embedding` is the output weights too."""
     d = config.width
     return {
         "embedding": vocabulary_size * d,
@@ -45,12 +56,6 @@ def outer_parameters(config: ModelConfig, vocabulary_size: int) -> dict[str, int
         "norm": d + int(config.bias) * d,
         "head": 0 if config.tie_head else vocabulary_size * d,
     }
-
-
-def untied_parameters(config: ModelConfig, vocabulary_size: int) -> int:
-    """Parameters of the model with every layer independent."""
-    inside = config.layers * sum(block_parameters(config).values())
-    return inside + sum(outer_parameters(config, vocabulary_size).values())
 
 
 def flops_per_token(
@@ -61,7 +66,7 @@ def flops_per_token(
     *,
     training: bool = True,
 ) -> dict[str, int]:
-    """Floating-point operations per token by component, at full context.
+    """Floating-point operations of a GPT per token by component, at full context.
 
     Args:
         config: The shape.

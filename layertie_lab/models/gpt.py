@@ -19,6 +19,7 @@ from ..core.errors import ConfigError, RecordError
 from ..core.keys import RunKey
 from ..core.ties import TieMap
 from .aliasing import make_stack
+from .tied_model import Metric
 
 Rotation = tuple[Tensor, Tensor]
 """cos_TK and sin_TK of the rotary angles."""
@@ -43,6 +44,16 @@ class Attention(nn.Module):
         y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)  # B H T K
         y = self.projection(y.transpose(1, 2).reshape(B, T, D))
         return F.dropout(y, dropout) if dropout else y  # B T D
+
+    def weights(self, x_BTD: Tensor, rotation: Rotation | None = None) -> Tensor:
+        """B H T T weights of keys (last) for queries, in fp32; the fused kernel of `forward` keeps none."""
+        B, T, D = x_BTD.shape
+        q, k, _ = (part.view(B, T, self.heads, -1).transpose(1, 2) for part in self.qkv(x_BTD).split(D, -1))  # B H T K
+        if rotation is not None:
+            q, k = rotate(q, rotation), rotate(k, rotation)
+        scores = (q.float() @ k.float().mT) / math.sqrt(q.shape[-1])
+        ahead = torch.ones(T, T, dtype=torch.bool, device=x_BTD.device).triu(1)
+        return scores.masked_fill(ahead, -math.inf).softmax(-1)
 
 
 class MLP(nn.Module):
@@ -89,6 +100,9 @@ class GPT(nn.Module):
     `stack` is the `LayerStack`; re-tie through it.
     """
 
+    cos: Tensor | None
+    sin: Tensor | None
+
     def __init__(
         self,
         config: ModelConfig,
@@ -110,23 +124,70 @@ class GPT(nn.Module):
             layers = [Block(config) for _ in range(config.layers)]
             self.norm = nn.LayerNorm(config.width, bias=config.bias)
             self.head_linear = None if config.tie_head else nn.Linear(config.width, vocabulary_size, bias=False)
-        self._initialise(layers, start if ties.start == "tied" else TieMap.independent(config.layers), seed)
+        self._init_weights(layers, start if ties.start == "tied" else TieMap.independent(config.layers), seed)
         self.stack = make_stack(layers, ties, start)
         rotation = rotary_angles(config) if config.positions == "rotary" else (None, None)
         self.register_buffer("cos", rotation[0], persistent=False)
         self.register_buffer("sin", rotation[1], persistent=False)
 
-    def _initialise(self, layers: list[Block], start: TieMap, seed: int) -> None:
+    def _init_weights(self, layers: list[Block], start: TieMap, seed: int) -> None:
         """GPT-2's initialisation, on the CPU; copies stay without memory until the stack gives them their owner's."""
         key = RunKey(seed)
         for module in (self.token_embedding, self.position_embedding, self.norm, self.head_linear):
             if module is not None:
                 module.to_empty(device="cpu")
-        _draw(self, torch.Generator().manual_seed(key.at(0, "init")), self.config.layers)
+        init_weights(self, torch.Generator().manual_seed(key.at(0, "init")), self.config.layers)
         for layer in range(min(len(layers), len(start))):
             if start[layer] == layer:
                 layers[layer].to_empty(device="cpu")
-                _draw(layers[layer], torch.Generator().manual_seed(key.at(layer + 1, "init")), len(layers))
+                init_weights(layers[layer], torch.Generator().manual_seed(key.at(layer + 1, "init")), len(layers))
+
+    metric = Metric("loss", "nats per token")
+
+    @property
+    def context(self) -> int:
+        """Most tokens that it reads at once."""
+        return self.config.context
+
+    @property
+    def width(self) -> int:
+        """Features of the residual stream, D."""
+        return self.config.width
+
+    @property
+    def draws(self) -> bool:
+        """Whether training draws random numbers: dropout."""
+        return self.config.dropout > 0
+
+    @property
+    def token_vectors(self) -> Tensor:
+        """V x D, the token embedding."""
+        return self.token_embedding.weight
+
+    def inputs(self, batch: Tensor) -> Tensor:
+        """All but the last token of B x (T + 1)."""
+        return batch[:, :-1]
+
+    def targets(self, batch: Tensor) -> Tensor:
+        """The inputs, one token on."""
+        return batch[:, 1:]
+
+    def blank_batch(self, size: int) -> Tensor:
+        """B x (context + 1) zeros."""
+        return torch.zeros(size, self.config.context + 1, dtype=torch.int64)
+
+    def loss(self, batch: Tensor) -> Tensor:
+        """Mean negative log-likelihood of the targets of B x (T + 1) tokens."""
+        return self(self.inputs(batch), self.targets(batch))
+
+    def losses(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        """The negative log-likelihood of each target, from logits [..., V]."""
+        per_token = F.cross_entropy(predicted.float().flatten(0, -2), targets.reshape(-1), reduction="none")
+        return per_token.view(targets.shape)
+
+    def sequence_losses(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        """[B] the mean of `losses` over each sequence."""
+        return self.losses(predicted, targets).mean(1)
 
     def forward(self, tokens_BT: Tensor, targets_BT: Tensor | None = None) -> Tensor:
         """Logits B T V, or with targets the mean loss in nats per token."""
@@ -135,10 +196,18 @@ class GPT(nn.Module):
             return logits_BTV
         return F.cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten())
 
-    def embed(self, tokens_BT: Tensor) -> Tensor:
-        """The residual stream's start, B T D: what the first layer reads."""
-        x_BTD = self.token_embedding(tokens_BT)
-        length = tokens_BT.shape[1]
+    def embed(self, inputs: Tensor, vectors: Tensor | None = None) -> Tensor:
+        """The residual stream's start, B T D: what the first layer reads.
+
+        Args:
+            inputs: Tokens, B x T.
+            vectors: B T D in place of the tokens' own embeddings; positions are added all the same.
+
+        Raises:
+            ConfigError: More tokens than the context.
+        """
+        x_BTD = self.token_embedding(inputs) if vectors is None else vectors
+        length = inputs.shape[1]
         if length > self.config.context:
             raise ConfigError(
                 f"Expected at most {self.config.context} tokens, the model's context, but got {length}.",
@@ -150,12 +219,26 @@ class GPT(nn.Module):
 
     def block_arguments(self, length: int) -> tuple[Any, ...]:
         """What each block takes beside the residual stream, for sequences of `length` tokens."""
-        return () if self.cos is None else ((self.cos[:length], self.sin[:length]),)  # type: ignore[index]
+        return () if self.cos is None or self.sin is None else ((self.cos[:length], self.sin[:length]),)
 
-    def head(self, x_BTD: Tensor) -> Tensor:
-        """Logits B T V from the last layer's output."""
+    def head(self, x: Tensor) -> Tensor:
+        """Logits [..., V] from the last layer's output [..., D]."""
         head = self.token_embedding if self.head_linear is None else self.head_linear
-        return F.linear(self.norm(x_BTD), head.weight)
+        return F.linear(self.norm(x), head.weight)
+
+    def attention_weights(self, inputs: Tensor) -> list[Tensor]:
+        """Per layer B H T T the weight of each key (last) for each query."""
+        x_BTD, arguments = self.embed(inputs), self.block_arguments(inputs.shape[1])
+        found: list[Tensor] = []
+        for block in self.stack.layers:
+            assert isinstance(block, Block)
+            found.append(block.attention.weights(block.attention_norm(x_BTD), *arguments))
+            x_BTD = block(x_BTD, *arguments)
+        return found
+
+    def fresh(self, *, seed: int, ties: TieMap) -> GPT:
+        """A model of the same shape that has learned nothing, on the CPU."""
+        return GPT(self.config, self.vocabulary_size, tie_map=ties, seed=seed)
 
     @torch.no_grad()
     def generate(
@@ -184,7 +267,7 @@ class GPT(nn.Module):
         try:
             for _ in range(count):
                 logits_BV = self(tokens_BT[:, -self.config.context :])[:, -1].float()
-                tokens_BT = torch.cat([tokens_BT, draw(logits_BV, generator, temperature, top_k)], dim=1)
+                tokens_BT = torch.cat([tokens_BT, sample_token(logits_BV, generator, temperature, top_k)], dim=1)
         finally:
             self.train(was_training)
         return tokens_BT
@@ -214,7 +297,14 @@ class GPT(nn.Module):
                 p.copy_(tensors[name])
 
 
-def _draw(module: nn.Module, generator: torch.Generator, layers: int) -> None:
+def init_weights(module: nn.Module, generator: torch.Generator, layers: int) -> None:
+    """GPT-2's initialisation of a block, or of what is around the blocks: normal of deviation .02, norms at 1.
+
+    Args:
+        module: Its meta parameters stay without memory.
+        generator: Of the draws.
+        layers: Depth of the model; matrices that end in the residual stream start smaller by sqrt(2 x depth).
+    """
     for name, p in module.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(p)
@@ -225,7 +315,7 @@ def _draw(module: nn.Module, generator: torch.Generator, layers: int) -> None:
             nn.init.normal_(p, std=0.02 / math.sqrt(2 * layers) if residual else 0.02, generator=generator)
 
 
-def draw(logits_BV: Tensor, generator: torch.Generator | None, temperature: float, top_k: int | None) -> Tensor:
+def sample_token(logits_BV: Tensor, generator: torch.Generator | None, temperature: float, top_k: int | None) -> Tensor:
     """One token per row, B x 1 (arguments as in `GPT.generate`)."""
     if temperature <= 0:
         return logits_BV.argmax(-1, keepdim=True)

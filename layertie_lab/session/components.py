@@ -18,8 +18,8 @@ from ..core.keys import RunKey
 from ..core.patterns import PATTERNS, pattern
 from ..core.ties import TieMap
 from ..models.counts import untied_parameters
-from ..models.gpt import GPT
-from ..models.gpt2_names import load_gpt2
+from ..models.registry import make_model
+from ..models.tied_model import TiedModel
 from ..records.io.store import Store
 from ..text.batches import Batches, end_with, random_batch
 from ..text.dataset import TokenData, prepare
@@ -45,7 +45,7 @@ class Components:
     data: TokenData
     batches: Batches | FixedBatches
     given: Provided
-    model: GPT
+    model: TiedModel
     optimizer: Optimizer
     trainer: Trainer
     policy: Policy
@@ -171,9 +171,14 @@ def build(
     data = given.data(recorded or {}) if data is None else data
     data = prepare(config.text, config.model.context, Store()) if data is None else data
     given.check_vocabulary(data.vocabulary_size)
-    model = GPT(config.model, data.vocabulary_size, config.ties, first_map(config), seed=key.at(0, "init")).to(device)
-    if given.initial_weights is not None:
-        load_gpt2(model, given.initial_weights)
+    model = make_model(
+        config.model,
+        data.vocabulary_size,
+        config.ties,
+        first_map(config),
+        seed=key.at(0, "init"),
+        initial_weights=given.initial_weights,
+    ).to(device)
     optimizer = Optimizer(model, training, config.ties)
     return Components(
         config=config,
@@ -189,5 +194,5 @@ def build(
         ),
         policy=make_policy(config),
         reward=make_reward(config),
-        untied_parameters=untied_parameters(config.model, data.vocabulary_size),
+        untied_parameters=untied_parameters(model),
     )

@@ -11,6 +11,7 @@ from ..core.errors import ConfigError
 from ..core.rules import Rules
 from ..models.counts import claimed_parameters, trainable_parameters
 from ..models.memory import model_memory
+from ..models.tied_model import Generates
 from ..text.batches import windows
 from ..training.device import uses_bf16
 from ..training.evaluation import Evaluation, evaluate
@@ -79,12 +80,20 @@ class Evaluator:
         """(prompt, continuation): the start of the validation text, continued by the model at temperature 0.8.
 
         The draws depend on the run's key and the step alone, unless a seed is given.
+
+        Raises:
+            ConfigError: The model does not continue sequences.
         """
-        parts = self._parts
+        parts, model = self._parts, self._parts.model
+        if not isinstance(model, Generates):
+            raise ConfigError(
+                f"Expected a model that continues a text, but a {type(model).__name__} has no method `generate`.",
+                "Look at its losses instead.",
+            )
         prompt = torch.as_tensor(parts.data.splits["validation"][:PROMPT_TOKENS].astype("int64"))[None]
         generator = torch.Generator().manual_seed(parts.key.at(step, "sample") if seed is None else seed)
         with self._meter.evaluating():
-            written = parts.model.generate(
+            written = model.generate(
                 prompt.to(parts.device), tokens, generator=generator, temperature=TEMPERATURE
             )  # [1, prompt + tokens]
         ids = written[0].tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.events import Evaluated, Finished, Sampled
+from ..models.tied_model import Generates
 
 if TYPE_CHECKING:  # a session keeps an agenda
     from .session import Session
@@ -37,7 +38,7 @@ class Schedule:
         last = decision == config.decisions
         if last or _is_due(decision, config.training.evaluate_every):
             self._evaluate(session)
-        if last or _is_due(decision, config.records.sample_every):
+        if (last or _is_due(decision, config.records.sample_every)) and isinstance(session.model, Generates):
             session.emit(Sampled(session.step, decision, *session.sample()))
         if last:
             session.emit(Finished(session.step, decision))

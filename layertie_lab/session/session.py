@@ -14,7 +14,7 @@ from ..core.events import DecisionFinished, DecisionMade, Event, Stepped
 from ..core.keys import RunKey
 from ..core.rules import Rules
 from ..core.ties import TieMap
-from ..models.gpt import GPT
+from ..models.tied_model import TiedModel
 from ..text.dataset import TokenData
 from ..training.loop import StepResult
 from . import capture as state
@@ -104,7 +104,7 @@ class Session(Queries):
         return self.parts.key
 
     @property
-    def model(self) -> GPT:
+    def model(self) -> TiedModel:
         """The model, as it is now."""
         return self.parts.model
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import nn
 
+from ..models.tied_model import TiedModel
 from .device import autocast
 
 
@@ -34,7 +33,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: nn.Module,
+    model: TiedModel,
     windows: Any,
     batch_size: int,
     device: torch.device | None = None,
@@ -47,17 +46,17 @@ def evaluate(
 
 @torch.no_grad()
 def window_losses(
-    model: nn.Module,
+    model: TiedModel,
     windows: Any,
     batch_size: int,
     device: torch.device | None = None,
     precision: str = "fp32",
 ) -> torch.Tensor:
-    """The loss on each window, nats per token, [windows] float64 on the CPU; without dropout, the mode is restored.
+    """The loss on each window, [windows] float64 on the CPU; without dropout, the mode is restored.
 
     Args:
-        model: Tokens B x T -> logits B x T x V.
-        windows: Tokens, N x (T + 1), N at least 1; targets are the inputs one token on.
+        model: Whose loss, in the unit of its metric.
+        windows: Batches end to end, N x (T + 1), N at least 1.
         batch_size: Windows per forward pass.
         device: The model's device; by default that of its parameters.
         precision: auto, fp32 or bf16.
@@ -71,9 +70,8 @@ def window_losses(
         for batch in tokens.split(batch_size):
             batch = batch.to(device)
             with autocast(device, precision):
-                logits_BTV = model(batch[:, :-1])
-            per_token = F.cross_entropy(logits_BTV.float().flatten(0, 1), batch[:, 1:].reshape(-1), reduction="none")
-            losses.append(per_token.view(len(batch), -1).mean(1))
+                predicted = model(model.inputs(batch))
+            losses.append(model.sequence_losses(predicted, model.targets(batch)))
     finally:
         model.train(was_training)
     return torch.cat(losses).cpu().double()

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.config import TrainingConfig
 from ..core.errors import DeviceMemoryError, DivergedError
 from ..core.keys import RunKey
+from ..models.tied_model import TiedModel
 from .device import autocast
 from .optimizer import Optimizer
 from .randomness import seeded
@@ -38,7 +39,7 @@ class Trainer:
     """Forward, backward, clip, update.
 
     Args:
-        model: (tokens B x T, targets B x T) -> mean loss.
+        model: What is trained.
         optimizer: Of the model.
         config: Rates, clip, precision, and whether to compile each block.
         key: Names the dropout draws.
@@ -48,7 +49,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: TiedModel,
         optimizer: Optimizer,
         config: TrainingConfig,
         key: RunKey,
@@ -61,16 +62,14 @@ class Trainer:
         self.key = key
         self.device = device
         self.total_steps = total_steps
-        dropout = getattr(getattr(model, "config", None), "dropout", None)
-        if config.compile and model.stack.compiled is None:  # type: ignore[union-attr]
-            model.stack.compile_blocks()  # type: ignore[union-attr, operator]
-        self._draws = dropout is None or dropout > 0
+        if config.compile and model.stack.compiled is None:
+            model.stack.compile_blocks()
 
     def step(self, tokens: Any, step_index: int) -> StepResult:
         """Train on one batch, or on several whose gradients are averaged.
 
         Args:
-            tokens: B x (T + 1), or A x B x (T + 1) for A batches. Targets are the inputs one token on.
+            tokens: A batch, B x (T + 1), or A x B x (T + 1) for A batches.
             step_index: Steps done before this one, from 0.
 
         Raises:
@@ -100,11 +99,11 @@ class Trainer:
         if not self.model.training:
             self.model.train()
         total: Tensor | None = None
-        draws = seeded(self.key.at(step_index, "dropout"), self.device) if self._draws else nullcontext()
+        draws = seeded(self.key.at(step_index, "dropout"), self.device) if self.model.draws else nullcontext()
         with draws:
             for batch in batches_ABT:
                 with autocast(self.device, self.config.precision):
-                    loss = self.model(batch[:, :-1], batch[:, 1:])
+                    loss = self.model.loss(batch)
                 (loss if count == 1 else loss / count).backward()
                 total = loss.detach() if total is None else total + loss.detach()
         assert total is not None

@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
 from ..core.config import TieConfig, TrainingConfig
 from ..core.errors import RecordError
+from ..models.counts import outer_of
 from ..models.stack import TieChange
+from ..models.tied_model import TiedModel
 
 
 class Optimizer:
-    """AdamW over a model with a `stack` (a `LayerStack`).
+    """AdamW over a model on a stack.
 
     Args:
-        model: A module whose `stack` attribute is the `LayerStack`; its other Parameters are trained too.
+        model: What is around its stack is trained too.
         config: Betas and weight decay.
         ties: `moments`: what a new owner's moments are, and whether those of a layer that is tied are kept.
 
@@ -26,7 +28,7 @@ class Optimizer:
     position.
     """
 
-    def __init__(self, model: nn.Module, config: TrainingConfig, ties: TieConfig) -> None:
+    def __init__(self, model: TiedModel, config: TrainingConfig, ties: TieConfig) -> None:
         self.model = model
         self.config = config
         self.ties = ties
@@ -158,11 +160,8 @@ class Optimizer:
         return list(new)
 
     def _named_groups(self) -> list[dict[str, Parameter]]:
-        stack = self.model.stack
-        inside = {id(p) for p in stack.parameters()}  # type: ignore[union-attr, operator]
-        rest = {name: p for name, p in self.model.named_parameters() if id(p) not in inside}
-        first, *more = stack.trained()  # type: ignore[union-attr, operator]
-        return [rest | _prefixed(first), *map(_prefixed, more)]
+        first, *more = self.model.stack.trained()
+        return [outer_of(self.model) | _prefixed(first), *map(_prefixed, more)]
 
     def _named(self) -> list[tuple[str, Parameter]]:
         groups = zip(self._names, self.inner.param_groups, strict=True)

@@ -10,8 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from layertie_lab.core.config import ModelConfig, TieConfig
 from layertie_lab.core.ties import TieMap
 from layertie_lab.models.counts import (
+    block_parameters,
     claimed_parameters,
     flops_per_token,
+    outer_of,
+    outer_parameters,
     trainable_parameters,
     untied_parameters,
 )
@@ -27,13 +30,25 @@ def test_each_storage_counts_once(tie_map):
 
 @pytest.mark.parametrize("changes", [{}, {"bias": False}, {"tie_head": False}, {"positions": "rotary"}])
 def test_untied_parameters(changes):
-    model = model_of(TieConfig(), TieMap.independent(4), **changes)
-    assert untied_parameters(small(**changes), VOCABULARY) == sum(p.numel() for p in model.parameters())
+    config, untied = small(**changes), model_of(TieConfig(), TieMap.independent(4), **changes)
+    total = sum(p.numel() for p in untied.parameters())
+    assert untied_parameters(model_of(TieConfig(), TieMap((0, 0, 2, 0)), **changes)) == total
+    parts = [4 * sum(block_parameters(config).values()), sum(outer_parameters(config, VOCABULARY).values())]
+    assert sum(parts) == total
 
 
 def test_the_papers_figures():
     config = ModelConfig(layers=48, width=1600, heads=25, context=1024)
-    assert untied_parameters(config, 50257) == 1_557_611_200
+    block, outer = sum(block_parameters(config).values()), sum(outer_parameters(config, 50257).values())
+    assert 48 * block + outer == 1_557_611_200
+
+
+def test_by_component():
+    assert block_parameters(small()) == {"attention": 4 * 64 + 32, "mlp": 8 * 64 + 40, "norm": 2 * 16}
+    assert outer_parameters(small(), VOCABULARY) == {"embedding": 160, "positions": 48, "norm": 16, "head": 0}
+    assert outer_parameters(small(tie_head=False), VOCABULARY)["head"] == 160
+    model = model_of(TieConfig(), TieMap((0, 0, 2, 2)))
+    assert sum(p.numel() for p in outer_of(model).values()) == 160 + 48 + 16
 
 
 def test_frozen_layers_are_not_trainable():

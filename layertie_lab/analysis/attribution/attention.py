@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import polars as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core.errors import AnalysisError
-from ...models.gpt import Attention, rotate
-from ..capture import Tick, check_tokens, device_of, hooked, layers_of, through_layers, ties_of, undisturbed
+from ...models.tied_model import ShowsAttention, TiedModel
+from ..capture import Tick, check_tokens, device_of, layers_of, ties_of, undisturbed
 from ..statistics.intervals import LEVEL, mean_interval
 
 MAP_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -23,11 +22,11 @@ ENTROPY_SCHEMA: dict[str, type[pl.DataType]] = {
 }  # fmt: skip
 
 
-def attention_maps(model: nn.Module, sequence: Tensor, layers: list[int] | None = None) -> pl.DataFrame:
+def attention_maps(model: TiedModel, sequence: Tensor, layers: list[int] | None = None) -> pl.DataFrame:
     """How much each head gives to each token, for one sequence.
 
     Args:
-        model: A GPT; left as it was.
+        model: One that shows its attention; left as it was.
         sequence: [1, time] tokens.
         layers: Which; None = all.
 
@@ -36,7 +35,8 @@ def attention_maps(model: nn.Module, sequence: Tensor, layers: list[int] | None 
         sum to 1).
 
     Raises:
-        AnalysisError: Several sequences, a layer that does not exist, or tokens that the model cannot take.
+        AnalysisError: A model that keeps its attention to itself, several sequences, a layer that does not exist, or
+            tokens that the model cannot take.
     """
     check_tokens(model, sequence)
     if len(sequence) != 1:
@@ -71,12 +71,12 @@ def attention_maps(model: nn.Module, sequence: Tensor, layers: list[int] | None 
 
 
 def attention_entropy(
-    model: nn.Module, tokens: Tensor, *, level: float = LEVEL, batch_size: int = 8, tick: Tick | None = None
+    model: TiedModel, tokens: Tensor, *, level: float = LEVEL, batch_size: int = 8, tick: Tick | None = None
 ) -> pl.DataFrame:
     """How widely each head looks.
 
     Args:
-        model: A GPT; left as it was.
+        model: One that shows its attention; left as it was.
         tokens: [sequences, time] probe tokens, at least two sequences of two tokens.
         level: Coverage of the intervals, 0 to 1.
         batch_size: Sequences per forward pass.
@@ -89,7 +89,7 @@ def attention_entropy(
         alone, 1 = all alike), sequences.
 
     Raises:
-        AnalysisError: Too few sequences, or tokens that the model cannot take.
+        AnalysisError: A model that keeps its attention to itself, too few sequences, or tokens that it cannot take.
     """
     check_tokens(model, tokens, least=2)
     found, shares = [], []
@@ -121,24 +121,12 @@ def attention_entropy(
     return pl.DataFrame(rows, schema=ENTROPY_SCHEMA, orient="row")
 
 
-def _weights(model: nn.Module, tokens: Tensor) -> list[Tensor]:
-    """Per layer [batch, heads, time, time] attention weights, in fp32; rebuilt from what attention is given.
-
-    The fused kernel keeps none. Call it inside `undisturbed`.
-    """
-    found: dict[int, Tensor] = {}
-
-    def hook(module: Attention, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        x, rotation = arguments[0], keywords.get("rotation", arguments[1] if len(arguments) > 1 else None)
-        batch, time, width = x.shape
-        q, k, _ = (part.view(batch, time, module.heads, -1).transpose(1, 2) for part in module.qkv(x).split(width, -1))
-        if rotation is not None:
-            q, k = rotate(q, rotation), rotate(k, rotation)
-        scores = (q.float() @ k.float().mT) / math.sqrt(q.shape[-1])
-        ahead = torch.ones(time, time, dtype=torch.bool, device=x.device).triu(1)
-        found[id(module)] = scores.masked_fill(ahead, -math.inf).softmax(-1)
-
-    parts: list[Attention] = [layer.attention for layer in layers_of(model)]  # type: ignore[misc]
-    with hooked([part.register_forward_pre_hook(hook, with_kwargs=True) for part in parts]):  # type: ignore[arg-type]
-        through_layers(model, model.embed(tokens.to(device_of(model))))  # type: ignore[operator]
-    return [found[id(part)] for part in parts]
+def _weights(model: TiedModel, tokens: Tensor) -> list[Tensor]:
+    """Per layer [batch, heads, time, time] attention weights, in fp32. Call it inside `undisturbed`."""
+    if not isinstance(model, ShowsAttention):
+        raise AnalysisError(
+            f"Expected a model whose attention can be looked at, but a {type(model).__name__} has no "
+            "`attention_weights`.",
+            "Give its class that method (see models.tied_model.ShowsAttention).",
+        )
+    return model.attention_weights(tokens.to(device_of(model)))

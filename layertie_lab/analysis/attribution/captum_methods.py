@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from ...models.tied_model import TiedModel
 from ..capture import hooked
 from .targets import Objective
 
@@ -39,7 +40,7 @@ class Split(nn.Module):
 class Explained(nn.Module):
     """The loss as a module, x [batch, time, width] and targets to [batch]: what captum's DeepLift puts its hooks on."""
 
-    def __init__(self, model: nn.Module, split: Split, objective: Objective) -> None:
+    def __init__(self, model: TiedModel, split: Split, objective: Objective) -> None:
         super().__init__()
         self.model, self.split, self.objective = model, split, objective
 
@@ -48,7 +49,7 @@ class Explained(nn.Module):
 
 
 def integrated_gradients(
-    model: nn.Module, layer: nn.Module, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
+    model: TiedModel, layer: nn.Module, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
 ) -> Tensor:
     """Along the straight line from the layer's input and update on the baseline to those on the text."""
     from captum.attr import LayerIntegratedGradients
@@ -63,7 +64,7 @@ def integrated_gradients(
 
 @torch.no_grad()
 def feature_ablation(
-    model: nn.Module, layer: nn.Module, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
+    model: TiedModel, layer: nn.Module, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
 ) -> Tensor:
     """The loss minus the loss with the layer's update as it is on the baseline, the whole update being one feature."""
     from captum.attr import LayerFeatureAblation
@@ -80,7 +81,7 @@ def feature_ablation(
 
 
 def deeplift(
-    model: nn.Module, layer: nn.Module, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
+    model: TiedModel, layer: nn.Module, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
 ) -> Tensor:
     """DeepLift by captum's rules, which know modules: functions without one (GELU, attention, LayerNorm) count as
     linear, with their gradient on the text. Measured at 12 x 64 after 300 steps: of a loss difference of .85 nats per

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core.errors import AnalysisError
+from ...models.tied_model import TiedModel
 from ..capture import Tick, check_tokens, ties_of, undisturbed
 from ..statistics.intervals import LEVEL
 from .paths import BASELINES, CHECKED, METHODS, STEPS, Baseline, Method, Start, shares
@@ -33,7 +34,7 @@ _UNITS: dict[Method, str] = {
 
 
 def layer_attribution(
-    model: nn.Module,
+    model: TiedModel,
     tokens: Tensor,
     methods: Sequence[str] = METHODS,
     *,
@@ -47,7 +48,7 @@ def layer_attribution(
     """Each position's share in the loss difference between the probe text and a baseline.
 
     Args:
-        model: With `.embed`, `.head`, `.stack.layers` and `.stack.ties`. It is left as it was.
+        model: It is left as it was.
         tokens: [sequences, time + 1] probe tokens.
         methods: What to compute.
             conductance: what flows through the layer's update while the input goes from baseline to text.
@@ -102,7 +103,7 @@ def layer_attribution(
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def _start(model: nn.Module, tokens: Tensor, baseline: Baseline, pad_token: int | None) -> Start:
+def _start(model: TiedModel, tokens: Tensor, baseline: Baseline, pad_token: int | None) -> Start:
     if baseline != "pad":
         if pad_token is not None:
             raise AnalysisError(
@@ -110,7 +111,7 @@ def _start(model: nn.Module, tokens: Tensor, baseline: Baseline, pad_token: int 
             )
         return Start(baseline)
     token = int(tokens[:, :-1].flatten().bincount().argmax()) if pad_token is None else pad_token
-    vocabulary: int = model.vocabulary_size  # type: ignore[assignment]
+    vocabulary = model.vocabulary_size
     if not 0 <= token < vocabulary:
         raise AnalysisError(
             f"Expected a pad token from 0 to {vocabulary - 1}, but got {token}.",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import Tensor
 
+from ...models.tied_model import TiedModel
 from ..capture import Tick, check_tokens, device_of, passages, ties_of, undisturbed
 from ..statistics.intervals import LEVEL, mean_interval
 from .tokens import PREDICTION_SCHEMA, TOP, check_target, predictions
@@ -19,12 +19,12 @@ TOKEN_SCHEMA = {"depth": pl.Int64, "layer": pl.Int64, "owner": pl.Int64} | PREDI
 
 
 def logit_lens(
-    model: nn.Module, tokens: Tensor, *, level: float = LEVEL, batch_size: int = 8, tick: Tick | None = None
+    model: TiedModel, tokens: Tensor, *, level: float = LEVEL, batch_size: int = 8, tick: Tick | None = None
 ) -> pl.DataFrame:
     """The loss after each layer, through the final norm and the head, by position, so that tied layers differ.
 
     Args:
-        model: With `.embed`, `.head`, `.stack`; left as it was.
+        model: It is left as it was.
         tokens: [sequences, time + 1] probe tokens, at least two sequences.
         level: Coverage of the intervals, 0 to 1.
         batch_size: Sequences per forward pass.
@@ -45,14 +45,8 @@ def logit_lens(
     with undisturbed(model), torch.no_grad():
         for start in range(0, len(tokens), batch_size):
             batch = tokens[start : start + batch_size].to(device_of(model))
-            streams = _streams(model, batch[:, :-1])
-            targets = batch[:, 1:]
-            per_depth = [
-                cross_entropy(model.head(x).float().flatten(0, 1), targets.flatten(), reduction="none")  # type: ignore[operator]
-                .view_as(targets)
-                .mean(1)
-                for x in streams
-            ]
+            targets = model.targets(batch)
+            per_depth = [model.sequence_losses(model.head(x), targets) for x in _streams(model, model.inputs(batch))]
             losses.append(torch.stack(per_depth, dim=1).to("cpu", torch.float64))  # [B, L + 1]
             if tick is not None:
                 tick((start + len(batch)) / len(tokens))
@@ -70,7 +64,7 @@ def logit_lens(
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def lens_of_token(model: nn.Module, tokens: Tensor, position: int, *, top: int = TOP) -> pl.DataFrame:
+def lens_of_token(model: TiedModel, tokens: Tensor, position: int, *, top: int = TOP) -> pl.DataFrame:
     """What the model would say of one target after each layer.
 
     Args:
@@ -90,7 +84,7 @@ def lens_of_token(model: nn.Module, tokens: Tensor, position: int, *, top: int =
     check_target(tokens, 0, position)
     with undisturbed(model), torch.no_grad():
         streams = _streams(model, tokens[:1, :-1].to(device_of(model)))
-        logits = torch.cat([model.head(x)[:, position] for x in streams])  # type: ignore[operator]
+        logits = torch.cat([model.head(x)[:, position] for x in streams])
         target = tokens[0, position + 1].to(logits.device).expand(len(logits))
         found = predictions(logits, target, top)
     depths = range(len(logits))
@@ -98,11 +92,11 @@ def lens_of_token(model: nn.Module, tokens: Tensor, position: int, *, top: int =
     return pl.DataFrame({name: list(values) for name, values in place.items()} | found, schema=TOKEN_SCHEMA)
 
 
-def _streams(model: nn.Module, tokens: Tensor) -> list[Tensor]:
+def _streams(model: TiedModel, tokens: Tensor) -> list[Tensor]:
     """The residual stream before the first layer and after each."""
     seen = passages(model, tokens)
     return [seen[0].before, *(passage.output for passage in seen)]
 
 
-def _place(model: nn.Module, depth: int) -> tuple[int, int | None, int | None]:
+def _place(model: TiedModel, depth: int) -> tuple[int, int | None, int | None]:
     return (depth, None, None) if depth == 0 else (depth, depth - 1, ties_of(model).owners[depth - 1])

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from ...models.tied_model import TiedModel
 from ..capture import Tick, device_of, hooked, layers_of
 from .captum_methods import deeplift, feature_ablation, integrated_gradients
 from .targets import Objective
@@ -46,20 +47,18 @@ class Start:
     baseline: Baseline
     token: int = -1
 
-    def of(self, model: nn.Module, tokens: Tensor, x: Tensor) -> Tensor:
-        """[batch, time, width] the residual stream's start, given that of the tokens: positions stay."""
-        embedding: nn.Embedding = model.token_embedding  # type: ignore[assignment]
-        positions = x - embedding(tokens)
-        if self.baseline == "zero":
-            return positions
-        return positions + (embedding.weight.mean(0) if self.baseline == "mean" else embedding.weight[self.token])
+    def of(self, model: TiedModel, tokens: Tensor) -> Tensor:
+        """[batch, time, width] the residual stream's start for sequences such as these: positions stay."""
+        known = model.token_vectors
+        vector = {"zero": torch.zeros_like(known[0]), "mean": known.mean(0), "pad": known[self.token]}[self.baseline]
+        return model.embed(tokens, vector.expand(*tokens.shape, -1))
 
     def __str__(self) -> str:
         return f"pad (token {self.token})" if self.baseline == "pad" else self.baseline
 
 
 def shares(
-    model: nn.Module,
+    model: TiedModel,
     tokens: Tensor,
     methods: list[Method],
     start: Start,
@@ -85,10 +84,9 @@ def shares(
 
     # One sequence at a time: with its points on the path it is as large as a training batch.
     for sequence in tokens.to(device_of(model)).split(1):
-        targets = sequence[:, 1:]
+        read, targets = model.inputs(sequence), model.targets(sequence)
         with torch.no_grad():
-            x = model.embed(sequence[:, :-1])  # type: ignore[operator]
-            begin = start.of(model, sequence[:, :-1], x)
+            x, begin = model.embed(read), start.of(model, read)
             totals.append(objective(model, x, targets) - objective(model, begin, targets))
         if walked:
             both = _walk(model, x, begin, targets, steps, objective)
@@ -105,7 +103,7 @@ def shares(
 
 
 def _walk(
-    model: nn.Module, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
+    model: TiedModel, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
 ) -> dict[Method, Tensor]:
     """Per method [layers, 2]: of what passes by and of the update, for one sequence [1, time, width]."""
     seen: list[tuple[Tensor, Tensor]] = []  # before and after each layer, [points, time, width]

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...models.tied_model import TiedModel
 from ..capture import Tick, blocks_of, check_tokens, device_of, hooked, layers_of, ties_of, undisturbed
 from ..statistics.intervals import LEVEL
 from .rows import SCHEMA, row
@@ -25,7 +26,7 @@ Hook = Callable[[nn.Module, tuple[Any, ...], Tensor], Tensor]
 
 
 def loss_if_skipped(
-    model: nn.Module,
+    model: TiedModel,
     tokens: Tensor,
     *,
     target: Target | None = None,
@@ -38,7 +39,7 @@ def loss_if_skipped(
     Neighbours that are tied get equal values: without either, the same stack is left.
 
     Args:
-        model: With `.embed`, `.head`, `.stack.layers` and `.stack.ties`. It is left as it was.
+        model: It is left as it was.
         tokens: [sequences, time + 1] probe tokens.
         target: One token, whose loss is then meant (no interval: low and high are null); None = all tokens' mean loss.
         level: Coverage of the intervals, 0 to 1.
@@ -61,7 +62,7 @@ def loss_if_skipped(
 
 
 def loss_if_replaced(
-    model: nn.Module,
+    model: TiedModel,
     tokens: Tensor,
     *,
     target: Target | None = None,
@@ -126,7 +127,7 @@ def neighbours(blocks: tuple[int, ...]) -> list[tuple[int | None, int | None]]:
 
 
 def _changes(
-    model: nn.Module,
+    model: TiedModel,
     tokens: Tensor,
     swaps: list[tuple[int, Hook]],
     objective: Objective,
@@ -139,7 +140,7 @@ def _changes(
     with undisturbed(model), torch.no_grad():
         for start in range(0, len(tokens), batch_size):
             batch = tokens[start : start + batch_size].to(device_of(model))
-            x, targets = model.embed(batch[:, :-1]), batch[:, 1:]  # type: ignore[operator]
+            x, targets = model.embed(model.inputs(batch)), model.targets(batch)
             before = objective(model, x, targets).cpu().double()
             found = [before.new_empty(0, len(batch))]
             for done, (layer, hook) in enumerate(swaps):

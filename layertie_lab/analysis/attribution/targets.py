@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import Tensor
 
 from ...core.errors import AnalysisError
+from ...models.tied_model import TiedModel
 from ..capture import sequence_losses, through_layers
 
-Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
+Objective = Callable[[TiedModel, Tensor, Tensor], Tensor]
 """(model, x [batch, time, width] as the first layer reads it, next tokens [batch, time]) -> [batch] nats per token."""
 
 
@@ -48,9 +48,8 @@ def chosen(tokens: Tensor, target: Target | None) -> tuple[Tensor, Objective]:
             "Pick a token of the probe set that has a next token.",
         )
 
-    def token_loss(model: nn.Module, x: Tensor, targets: Tensor) -> Tensor:
+    def token_loss(model: TiedModel, x: Tensor, targets: Tensor) -> Tensor:
         stream = through_layers(model, x)[:, target.position]
-        logits = model.head(stream).float()  # type: ignore[operator]
-        return cross_entropy(logits, targets[:, target.position], reduction="none")
+        return model.losses(model.head(stream), targets[:, target.position])
 
     return tokens[target.sequence : target.sequence + 1], token_loss

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import polars as pl
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import Tensor
 
 from ...core.errors import AnalysisError
+from ...models.tied_model import TiedModel
 from ..capture import Tick, check_tokens, device_of, ties_of, undisturbed
 from ..statistics.intervals import LEVEL, mean_interval
 
@@ -21,7 +21,7 @@ SCHEMA: dict[str, type[pl.DataType]] = {
 
 
 def tie_costs(
-    model: nn.Module,
+    model: TiedModel,
     tokens: Tensor,
     layers: Sequence[int] | None = None,
     *,
@@ -35,7 +35,7 @@ def tie_costs(
     (`ties.on_untie`); what it is worth shows only after training (`counterfactual.pair`).
 
     Args:
-        model: With `.stack`; left as it was.
+        model: It is left as it was.
         tokens: [sequences, time + 1] probe tokens, at least two sequences.
         layers: Which layers to ask about; None = 1 .. L-1.
         batch_size: Sequences per forward pass.
@@ -71,7 +71,7 @@ def tie_costs(
                 gaps = torch.zeros_like(before)
             else:
                 other = copy.deepcopy(model)
-                other.stack.retie(layer, answer)  # type: ignore[union-attr, operator]
+                other.stack.retie(layer, answer)
                 gaps = _losses(other, tokens, batch_size) - before
             change = float(gaps.mean())
             low = high = change
@@ -86,12 +86,10 @@ def tie_costs(
 
 
 @torch.no_grad()
-def _losses(model: nn.Module, tokens: Tensor, batch_size: int) -> Tensor:
+def _losses(model: TiedModel, tokens: Tensor, batch_size: int) -> Tensor:
     """Mean loss of each sequence, nats per token, [sequences] float64 on the CPU."""
     found = []
     for batch in tokens.split(batch_size):
         batch = batch.to(device_of(model))
-        logits = model(batch[:, :-1]).float()
-        per_token = cross_entropy(logits.flatten(0, 1), batch[:, 1:].reshape(-1), reduction="none")
-        found.append(per_token.view(len(batch), -1).mean(1))
+        found.append(model.sequence_losses(model(model.inputs(batch)), model.targets(batch)))
     return torch.cat(found).cpu().double()

@@ -7,9 +7,10 @@ from typing import Any, Literal, get_args
 
 import polars as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core.errors import AnalysisError
+from ...models.tied_model import TiedModel
 from ..capture import Tick, check_tokens, device_of, through_layers, undisturbed
 
 TOP = 5
@@ -36,12 +37,12 @@ UNIT = "nats, of loss(text) - loss(baseline)"
 
 
 def token_losses(
-    model: nn.Module, tokens: Tensor, *, top: int = TOP, batch_size: int = 8, tick: Tick | None = None
+    model: TiedModel, tokens: Tensor, *, top: int = TOP, batch_size: int = 8, tick: Tick | None = None
 ) -> pl.DataFrame:
     """The loss of each predicted token of the probe set, and what the model would have said.
 
     Args:
-        model: With `.embed`, `.head` and `.stack`. It is left as it was.
+        model: It is left as it was.
         tokens: [sequences, time + 1] probe tokens; one sequence is enough.
         top: How many of the likeliest tokens to name.
         batch_size: Sequences per forward pass.
@@ -59,8 +60,8 @@ def token_losses(
     with undisturbed(model), torch.no_grad():
         for start in range(0, len(tokens), batch_size):
             batch = tokens[start : start + batch_size].to(device_of(model))
-            read, targets = batch[:, :-1], batch[:, 1:]
-            logits = model.head(through_layers(model, model.embed(read)))  # type: ignore[operator]
+            read, targets = model.inputs(batch), model.targets(batch)
+            logits = model.head(through_layers(model, model.embed(read)))
             count, time = read.shape
             place = {
                 "sequence": torch.arange(start, start + count).repeat_interleave(time).tolist(),
@@ -111,7 +112,7 @@ def predictions(logits: Tensor, targets: Tensor, top: int = TOP) -> dict[str, li
 
 
 def token_attribution(
-    model: nn.Module,
+    model: TiedModel,
     tokens: Tensor,
     position: int,
     methods: Sequence[str] = METHODS,
@@ -123,7 +124,7 @@ def token_attribution(
     """Each read token's share in the loss of one target, against a text without tokens.
 
     Args:
-        model: As in `token_losses`, with `.token_embedding`. It is left as it was.
+        model: It is left as it was.
         tokens: [1, time + 1] one sequence.
         position: Where the target is predicted, 0 to time - 1; the target is the token after it.
         methods: What to compute.
@@ -156,15 +157,15 @@ def token_attribution(
     rows: list[dict[str, Any]] = []
     with undisturbed(model):
         with torch.no_grad():
-            embedded = model.token_embedding(read)  # type: ignore[operator]
-            places = model.embed(read) - embedded  # type: ignore[operator]
+            embedded = model.token_vectors[read]
             start = torch.zeros_like(embedded)
             if baseline == "mean":
-                start = start + model.token_embedding.weight.mean(0)  # type: ignore[union-attr, operator]
+                start = start + model.token_vectors.mean(0)
 
         def loss(x: Tensor) -> Tensor:
             """[batch] loss of the target, nats."""
-            logits = model.head(through_layers(model, x + places)[:, -1])  # type: ignore[operator]
+            begin = model.embed(read.expand(len(x), -1), x)
+            logits = model.head(through_layers(model, begin)[:, -1])
             return -logits.float().log_softmax(-1)[:, target]
 
         with torch.no_grad():

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from ...core.ties import TieMap
 from ...models.counts import claimed_parameters, trainable_parameters, untied_parameters
+from ...models.gpt import GPT
 from ...models.memory import model_memory, predict_memory
 from ...models.peak import model_step, predict_step
+from ...models.tied_model import TiedModel
 from ..capture import Tick, blocks_of, check_tokens, device_of, hooked, layers_of, ties_of, undisturbed
 from .peak import measured_step
 
@@ -24,7 +26,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 def ledger(
-    model: nn.Module,
+    model: TiedModel,
     tokens: Tensor,
     *,
     batch_size: int,
@@ -36,7 +38,7 @@ def ledger(
     """Bytes of a training step, entry by entry.
 
     Args:
-        model: A GPT on a stack under a tie map. It is left as it was.
+        model: It is left as it was.
         tokens: [sequences, time + 1] probe tokens, repeated to a batch for the forward pass that is measured.
         batch_size: Sequences per forward pass in training.
         bf16: Whether training runs under bf16 autocast.
@@ -103,7 +105,7 @@ def ledger(
 
 
 def saved_activations(
-    model: nn.Module, tokens: Tensor, *, batch_size: int, bf16: bool = False
+    model: TiedModel, tokens: Tensor, *, batch_size: int, bf16: bool = False
 ) -> dict[int | None, int]:
     """Bytes that autograd saves in one training forward pass, measured.
 
@@ -149,11 +151,11 @@ def saved_activations(
         torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16),
         torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
     ):
-        model(batch[:, :-1], batch[:, 1:])
+        model.loss(batch)
     return saved
 
 
-def _counted(model: nn.Module, optimizer: torch.optim.Optimizer | None) -> Iterable[tuple[str, int | None, int]]:
+def _counted(model: TiedModel, optimizer: torch.optim.Optimizer | None) -> Iterable[tuple[str, int | None, int]]:
     """(component, layer, bytes) of the tensors that exist, and of the gradients they will get."""
     layers = layers_of(model)
     place = {id(p): layer for layer in reversed(range(len(layers))) for p in layers[layer].parameters()}
@@ -166,7 +168,7 @@ def _counted(model: nn.Module, optimizer: torch.optim.Optimizer | None) -> Itera
     yield from _by_layer("gradients", len(layers), trained)
     if optimizer is not None:
         # With the official code's bookkeeping, layers that are tied now keep moments for Parameters out of use.
-        for group in model.stack.trained():  # type: ignore[union-attr, operator]
+        for group in model.stack.trained():
             place |= {id(p): int(name.split(".")[0]) for name, p in group.items()}
         moments = (
             (place.get(id(p)), sum(_size(value) for value in state.values() if isinstance(value, Tensor)))
@@ -184,8 +186,9 @@ def _by_layer(
     yield from ((component, layer, size) for layer, size in totals.items())
 
 
-def _alternatives(model: nn.Module, layers: int, batch_size: int, bf16: bool) -> list[dict[str, Any]]:
-    gradient = model.stack.config.gradient  # type: ignore[union-attr]
+def _alternatives(model: TiedModel, layers: int, batch_size: int, bf16: bool) -> list[dict[str, Any]]:
+    assert isinstance(model, GPT)
+    gradient = model.stack.config.gradient
     maps = {"untied": TieMap.independent(layers), "all tied": TieMap.all_tied(layers)}
     rows: list[dict[str, Any]] = []
     for name, ties in maps.items():
@@ -211,7 +214,7 @@ def _alternatives(model: nn.Module, layers: int, batch_size: int, bf16: bool) ->
     return rows
 
 
-def official_line(model: nn.Module) -> dict[str, Any]:
+def official_line(model: TiedModel) -> dict[str, Any]:
     """What the official code would print of the model's parameters, beside what is true, and why they differ.
 
     Returns:
@@ -231,11 +234,10 @@ def official_line(model: nn.Module) -> dict[str, Any]:
             reason = (
                 "Some layers that the map calls independent receive no gradient, and the official code counts them."
             )
-    untied = untied_parameters(model.config, model.vocabulary_size)  # type: ignore[arg-type]
-    return {"claimed": claimed, "trainable": trainable, "untied": untied, "reason": reason}
+    return {"claimed": claimed, "trainable": trainable, "untied": untied_parameters(model), "reason": reason}
 
 
-def _gradients_now(model: nn.Module) -> Iterable[tuple[str, int | None, int]]:
+def _gradients_now(model: TiedModel) -> Iterable[tuple[str, int | None, int]]:
     layers = layers_of(model)
     place = {id(p): layer for layer in reversed(range(len(layers))) for p in layers[layer].parameters()}
     held = ((place.get(id(p)), _size(p.grad)) for p in model.parameters() if p.grad is not None)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
+from ...models.tied_model import TiedModel
 from ..capture import Tick, device_of, hooked, layers_of, undisturbed
 
 Place = tuple[str, int | None]
@@ -58,7 +59,7 @@ class AllocatorReading:
 
 
 def measured_step(
-    model: nn.Module,
+    model: TiedModel,
     tokens: Tensor,
     *,
     batch_size: int,
@@ -71,7 +72,7 @@ def measured_step(
     """Carry out a training step (forward, backward, AdamW) on a copy, and account for every tensor.
 
     Args:
-        model: A GPT on a stack under a tie map. It is left as it was.
+        model: It is left as it was.
         tokens: [sequences, time + 1] probe tokens, repeated to a batch.
         batch_size: Sequences per forward pass.
         accumulate: Batches per update. Two are enough to see the most that any number holds.
@@ -101,7 +102,7 @@ def measured_step(
             for _ in range(books.passes):
                 books.begin("forward")
                 with books.saving(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-                    loss = twin(batch[:, :-1], batch[:, 1:])
+                    loss = twin.loss(batch)
                 books.begin("backward")
                 loss.backward()
                 del loss
@@ -168,10 +169,10 @@ class _Books(TorchDispatchMode):
         _, entry = self.entries.pop(key)
         self.log.append((-entry.size, entry, self.phase))
 
-    def stand(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def stand(self, model: TiedModel, optimizer: torch.optim.Optimizer) -> None:
         """Enter what stands before the step."""
         owners = {id(p): layer for layer in reversed(range(len(self.layers))) for p in self.layers[layer].parameters()}
-        for group in model.stack.trained():  # type: ignore[union-attr, operator]
+        for group in model.stack.trained():
             # With the official code's bookkeeping, layers that are tied now hold Parameters that are out of use.
             owners |= {id(p): int(name.split(".")[0]) for name, p in group.items() if id(p) not in owners}
         for p in model.parameters():
@@ -184,7 +185,7 @@ class _Books(TorchDispatchMode):
             self.enter(buffer)
         self.owners = owners
 
-    def gradients(self, model: nn.Module) -> None:
+    def gradients(self, model: TiedModel) -> None:
         """Name the gradients, which are known as such only when they are complete."""
         for p in model.parameters():
             if p.grad is not None:
@@ -257,14 +258,14 @@ class _Books(TorchDispatchMode):
         return StepMemory(held, dict(self.saved), self.log[at][2], reading)
 
 
-def _with_moments(model: nn.Module, optimizer: torch.optim.Optimizer | None) -> torch.optim.Optimizer:
+def _with_moments(model: TiedModel, optimizer: torch.optim.Optimizer | None) -> torch.optim.Optimizer:
     """AdamW as training has it after its first step, when both moments are there."""
     if optimizer is None:
-        inside = {id(p) for p in model.stack.parameters()}  # type: ignore[union-attr, operator]
+        inside = {id(p) for p in model.stack.parameters()}
         held = [p for p in model.parameters() if id(p) not in inside]
-        held += [p for group in model.stack.trained() for p in group.values()]  # type: ignore[union-attr, operator]
+        held += [p for group in model.stack.trained() for p in group.values()]
         optimizer = torch.optim.AdamW(held, fused=True)
-    keeps = model.stack.config.moments == "keep"  # type: ignore[union-attr]
+    keeps = model.stack.config.moments == "keep"
     for group in optimizer.param_groups:
         for p in group["params"]:
             if p not in optimizer.state and (keeps or p.requires_grad):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...core.errors import AnalysisError
+from ...models.tied_model import TiedModel
 from ..capture import Passage, Tick, check_tokens, layers_of, passages, ties_of, undisturbed
 from ..statistics.intervals import LEVEL, Estimate
 from .cka import PERMUTATIONS, LinearCKA
@@ -41,12 +42,12 @@ Measured = tuple[Estimate, NDArray[np.float64], float | None]
 
 
 def layer_similarity(
-    model: nn.Module,
+    model: TiedModel,
     tokens: Tensor,
     methods: Sequence[Method] = USUAL,
     *,
-    other: nn.Module | None = None,
-    fresh: nn.Module | tuple[nn.Module, nn.Module] | None = None,
+    other: TiedModel | None = None,
+    fresh: TiedModel | tuple[TiedModel, TiedModel] | None = None,
     k: int = NEIGHBOURS,
     metric: Metric = "cosine",
     permutations: int = PERMUTATIONS,
@@ -58,7 +59,7 @@ def layer_similarity(
     """Similarity of each pair of layers of one model, or of each layer of one with each of another.
 
     Args:
-        model: With `.embed`, `.stack.layers` and `.stack.ties`. It is left as it was.
+        model: It is left as it was.
         tokens: [sequences, time] probe tokens.
         methods: What to compare.
             cka: debiased linear CKA of the residual stream after each layer, a minibatch per sequence.
@@ -104,7 +105,7 @@ def layer_similarity(
         )
     chosen = tuple(dict.fromkeys(methods))
 
-    def compare(a: nn.Module, b: nn.Module | None, permutations: int, tick: Tick | None) -> dict[Method, Measured]:
+    def compare(a: TiedModel, b: TiedModel | None, permutations: int, tick: Tick | None) -> dict[Method, Measured]:
         return _compare(a, b, tokens, chosen, k, metric, permutations, seed, level, batch_size, tick)
 
     untrained = _untrained(model, other, fresh)
@@ -117,8 +118,8 @@ def layer_similarity(
 
 
 def _untrained(
-    model: nn.Module, other: nn.Module | None, fresh: nn.Module | tuple[nn.Module, nn.Module] | None
-) -> tuple[nn.Module, nn.Module | None] | None:
+    model: TiedModel, other: TiedModel | None, fresh: TiedModel | tuple[TiedModel, TiedModel] | None
+) -> tuple[TiedModel, TiedModel | None] | None:
     """The fresh models that stand in for the two sides."""
     if fresh is None:
         return None
@@ -139,8 +140,8 @@ def _part(tick: Tick | None, start: float, end: float) -> Tick | None:
 
 
 def _compare(
-    model: nn.Module,
-    other: nn.Module | None,
+    model: TiedModel,
+    other: TiedModel | None,
     tokens: Tensor,
     methods: Sequence[Method],
     k: int,
@@ -189,10 +190,10 @@ def _compare(
     return found
 
 
-def _check_shapes(model: nn.Module, other: nn.Module, methods: Sequence[Method]) -> None:
+def _check_shapes(model: TiedModel, other: TiedModel, methods: Sequence[Method]) -> None:
     """Refuse methods that need equal shapes."""
     bound = [method for method in methods if method not in REPRESENTATIONS]
-    widths = [int(side.config.width) for side in (model, other)]  # type: ignore[union-attr, arg-type]
+    widths = [model.width, other.width]
     if bound and widths[0] != widths[1]:
         raise AnalysisError(
             f"Expected two models of equal width for {', '.join(bound)}, but got {widths[0]} and {widths[1]} features: "

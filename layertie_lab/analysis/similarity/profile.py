@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from ...models.tied_model import TiedModel
 from ..capture import Passage, Tick, check_tokens, ties_of, undisturbed
 from ..capture import passages as passages_of
 from ..statistics.intervals import LEVEL, mean_interval
@@ -24,7 +25,7 @@ SCHEMA: dict[str, type[pl.DataType]] = {
 
 
 def update_profile(
-    model: nn.Module, tokens: Tensor, *, level: float = LEVEL, batch_size: int = 8, tick: Tick | None = None
+    model: TiedModel, tokens: Tensor, *, level: float = LEVEL, batch_size: int = 8, tick: Tick | None = None
 ) -> pl.DataFrame:
     """Size and direction of each layer's update of the residual stream, by position, so that tied layers differ.
 
@@ -32,7 +33,7 @@ def update_profile(
     means that the layer could be left out.
 
     Args:
-        model: With `.embed`, `.stack.layers` and `.stack.ties`; left as it was.
+        model: It is left as it was.
         tokens: [sequences, time] probe tokens, at least two sequences.
         level: Coverage of the intervals, 0 to 1.
         batch_size: Sequences per forward pass.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core.errors import AnalysisError
+from ...models.tied_model import TiedModel
 from ..capture import Tick, blocks_of, layers_of, ties_of
 from .weights import ONE_IN_TWENTY, aligned, inner_products
 
@@ -20,11 +21,11 @@ SPECTRA: dict[str, type[pl.DataType]] = {
 }  # fmt: skip
 
 
-def tensor_similarity(model: nn.Module, other: nn.Module | None = None, *, tick: Tick | None = None) -> pl.DataFrame:
+def tensor_similarity(model: TiedModel, other: TiedModel | None = None, *, tick: Tick | None = None) -> pl.DataFrame:
     """How alike each tensor is in each pair of layers.
 
     Args:
-        model: With `.stack`; only its weights are read.
+        model: Only its weights are read.
         other: A second model, for the columns; depths may differ, a layer's tensors not.
         tick: Told the share done; may raise to cancel.
 
@@ -69,11 +70,11 @@ def tensor_similarity(model: nn.Module, other: nn.Module | None = None, *, tick:
     return pl.concat(frames)
 
 
-def spectra(model: nn.Module, *, tick: Tick | None = None) -> pl.DataFrame:
+def spectra(model: TiedModel, *, tick: Tick | None = None) -> pl.DataFrame:
     """Singular values of each weight matrix of each layer; tied layers share theirs, found once.
 
     Args:
-        model: With `.stack`; only its weights are read.
+        model: Only its weights are read.
         tick: Told the share done; may raise to cancel.
 
     Returns:
@@ -137,7 +138,7 @@ def ranks(spectra: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _first_of_each(models: list[nn.Module]) -> list[int]:
+def _first_of_each(models: list[TiedModel]) -> list[int]:
     """For each layer of all models, one after the other, the first one on the same storage."""
     first: list[int] = []
     for model in models:

@@ -1,0 +1,40 @@
+"""Which model a run trains: the one place where its class is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.config import ModelConfig, TieConfig
+from ..core.ties import TieMap
+from .gpt import GPT
+from .gpt2_names import load_gpt2
+from .tied_model import TiedModel
+
+
+def make_model(
+    config: ModelConfig,
+    vocabulary_size: int,
+    ties: TieConfig,
+    tie_map: TieMap,
+    *,
+    seed: int,
+    initial_weights: Mapping[str, Any] | None = None,
+) -> TiedModel:
+    """The model of a config, on the CPU.
+
+    Args:
+        config: The shape.
+        vocabulary_size: Number of tokens of the run's text.
+        ties: What a tie means.
+        tie_map: The map at the start.
+        seed: Of the initial weights.
+        initial_weights: To start from in place of drawn ones, under the names of the model's family (GPT-2's).
+
+    Raises:
+        ConfigError: Weights that are not this model's.
+    """
+    model = GPT(config, vocabulary_size, ties, tie_map, seed=seed)
+    if initial_weights is not None:
+        load_gpt2(model, initial_weights)
+    return model
