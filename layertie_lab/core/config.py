@@ -271,6 +271,9 @@ class RecordsConfig:
     snapshot_mebibytes: Annotated[int, Range(low=0, unit="MiB")] = 256
     """What a run may keep of its weights after each decision, to look back at; 0 = nothing. Where all would take more,
     every second goes and the distance doubles."""
+    keep_text_bytes: Annotated[int, Range(low=0, unit="bytes")] = 2_000_000
+    """Most text, in bytes of UTF-8, whose tokens a run keeps in its folder, so that it can be handed on and goes on
+    without its text; 0 = none."""
     sample_every: Annotated[int, Range(low=0, unit="decisions")] = 20
     """Decisions between text samples; 0 = only on demand."""
     sample_tokens: Annotated[int, Range(low=1, unit="tokens")] = 120

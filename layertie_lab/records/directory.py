@@ -11,6 +11,7 @@ from ..core.config import RunConfig
 from ..core.errors import LayertieError, RecordError
 from .io.disk import write_atomically, writing
 from .io.lock import WriterLock, is_held
+from .reads import IDENTITY, TOKENS, Reads, Tokens
 
 FORMAT = 1
 """Number of the layout below; raised when an older version could no longer read a run."""
@@ -25,8 +26,9 @@ failed: an error ended the training, such as a loss that is not finite. stopped:
 class RunDirectory:
     """A folder that holds one run.
 
-    Layout: `config.json` (format number and settings), `events.jsonl` (facts, append-only), `telemetry.jsonl` (times
-    and machine), `checkpoints/NAME.safetensors`, `writer.lock`.
+    Layout: `config.json` (format number and settings), `identity.json` and `text.npz` (what it reads: `records.reads`),
+    `events.jsonl` (facts, append-only), `telemetry.jsonl` (times and machine), `checkpoints/NAME.safetensors`,
+    `writer.lock`.
 
     Make one with `RunDirectory.create` or `RunDirectory.open`.
 
@@ -43,13 +45,22 @@ class RunDirectory:
         self._lock: WriterLock | None = None
 
     @classmethod
-    def create(cls, path: str | Path, config: RunConfig, handed_in: dict[str, Any] | None = None) -> RunDirectory:
+    def create(
+        cls,
+        path: str | Path,
+        config: RunConfig,
+        handed_in: dict[str, Any] | None = None,
+        reads: Reads | None = None,
+        tokens: Tokens | None = None,
+    ) -> RunDirectory:
         """A new run folder, with its settings written and its lock held.
 
         Args:
             path: A folder that does not exist or is empty (hidden files do not count). Parents are made.
             config: The run's settings.
             handed_in: See `RunDirectory`.
+            reads: What it depends on besides.
+            tokens: Its text, where that is to be kept with it.
 
         Raises:
             RecordError: The folder already holds a run or something else.
@@ -63,6 +74,9 @@ class RunDirectory:
         directory.lock()
         try:
             _refuse_unless_empty(path)  # again, now that nobody else can be creating here
+            if reads is not None:
+                # Before the settings: what has settings is a run, and every run can say what it reads.
+                reads.write(path, tokens)
             directory.replace_config(config)
             with writing(directory.checkpoints):
                 directory.checkpoints.mkdir(exist_ok=True)
@@ -178,7 +192,7 @@ def _refuse_unless_empty(path: Path) -> None:
         )
     if path.exists() and not path.is_dir():
         raise RecordError(f"Expected a folder for the run, but {path} is a file.", "Choose another folder.")
-    ours = ("writer.lock", "checkpoints")  # what an attempt that failed here may have left
+    ours = ("writer.lock", "checkpoints", IDENTITY, TOKENS)  # what an attempt that failed here may have left
     names = os.listdir(path) if path.exists() else []
     others = sorted(name for name in names if not name.startswith(".") and name not in ours)
     if others:

@@ -22,6 +22,7 @@ from ..core.events import DecisionFinished, DecisionMade, parse
 from .directory import RunDirectory, is_run
 from .io.disk import storage_error, write_atomically, writing
 from .log.cursor import LineCursor
+from .reads import share
 from .runs import RunSummary, summarize
 from .state.checkpoints import CheckpointInfo, list_checkpoints
 from .state.retention import moment_name as moment_name
@@ -240,6 +241,7 @@ def _first(lines: list[bytes], size: int) -> bytes:
 def _fill(path: Path, directory: RunDirectory, cut: _Cut, left: Leaving) -> None:
     with writing(path):
         (path / "checkpoints").mkdir()
+        share(directory.path, path)
         shutil.copyfile(directory.config_file, path / "config.json")
         write_atomically(path / "events.jsonl", cut.log)
         for info in list_checkpoints(directory):

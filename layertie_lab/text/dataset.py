@@ -17,8 +17,8 @@ from .sources import CUT_PERCENT, REACH_PERCENT, SPLITS, Corpus
 from .tokenizers.lookup import in_words, maker, tokenizer_from_dict, tokenizer_identity
 from .tokenizers.registry import Maker, Tokenizer
 
-FORMAT = 1
-"""Part of every key: raised whenever equal settings would give other tokens than before."""
+FORMAT = 2
+"""Part of every key: raised whenever equal settings would give other tokens, or other facts about them, than before."""
 _COUNT_AT_ONCE = 1 << 22
 
 Arrays = dict[str, np.ndarray]
@@ -36,6 +36,23 @@ class ArrayStore(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Which text tokens were made from.
+
+    Args:
+        text: 40 hexadecimal digits over the text as it was read (UTF-8, line ends as \\n).
+        bytes: Its size.
+        where: Its absolute path; None for what has none (built-in corpora, the hub's data sets).
+        state: 32 hexadecimal digits that change whenever the text there may have changed; to know them reads no text.
+    """
+
+    text: str
+    bytes: int
+    where: str | None
+    state: str
+
+
 @dataclass(frozen=True, eq=False)
 class TokenData:
     """What a run reads.
@@ -48,7 +65,8 @@ class TokenData:
             smoothed), nats per token: what a model without context reaches.
         description: What was read, in words, with the part that each split and the tokenizer came from.
         notes: What a reader should know, such as a limit that was reached.
-        digest: 40 hexadecimal digits over all ids: equal for equal data.
+        digest: 40 hexadecimal digits over all ids (`ids_digest`): equal for equal data.
+        origin: Which text they are of; None where they were handed in.
     """
 
     splits: Arrays
@@ -58,6 +76,7 @@ class TokenData:
     description: str
     notes: tuple[str, ...] = ()
     digest: str = ""
+    origin: Origin | None = None
 
     @property
     def vocabulary_size(self) -> int:
@@ -103,7 +122,23 @@ def prepare(config: TextConfig, context: int, store: ArrayStore) -> TokenData:
         description=meta["description"],
         notes=tuple(meta["notes"]),
         digest=meta["digest"],
+        origin=Origin(meta["text"], meta["bytes"], source.where, state_of(identity)),
     )
+
+
+def state_of(identity: list[Any]) -> str:
+    """32 hexadecimal digits over the identity of a source (`Source.identity`)."""
+    return hashlib.blake2b(json.dumps(identity, ensure_ascii=True).encode(), digest_size=16).hexdigest()
+
+
+def ids_digest(splits: Arrays) -> str:
+    """40 hexadecimal digits over the ids of all splits."""
+    digest = hashlib.blake2b(digest_size=20)
+    for split in SPLITS:
+        ids = splits[split]
+        digest.update(f"{split} {len(ids)} {ids.dtype}\n".encode())
+        digest.update(np.ascontiguousarray(ids).astype(ids.dtype.newbyteorder("<"), copy=False).data)
+    return digest.hexdigest()
 
 
 def store_key(config: TextConfig, identity: list[Any]) -> str:
@@ -149,12 +184,6 @@ def _tokenize(corpus: Corpus, make: Maker) -> tuple[Arrays, dict[str, Any]]:
         split: np.concatenate([empty, *(tokenizer.encode(piece) for piece in text)])
         for split, text in corpus.splits.items()
     }
-    digest = hashlib.blake2b(digest_size=20)
-    for split in SPLITS:
-        digest.update(f"{split} {len(arrays[split])} {arrays[split].dtype}\n".encode())
-        digest.update(
-            np.ascontiguousarray(arrays[split]).astype(arrays[split].dtype.newbyteorder("<"), copy=False).data
-        )
     parts = "; ".join(f"{split} = {corpus.parts[split]}" for split in SPLITS)
     return arrays, {
         "tokenizer": tokenizer.to_dict(),
@@ -162,7 +191,8 @@ def _tokenize(corpus: Corpus, make: Maker) -> tuple[Arrays, dict[str, Any]]:
         "unigram_entropy": unigram_entropy(arrays["train"], arrays["validation"], tokenizer.vocabulary_size),
         "description": f"{corpus.name}: {corpus.description}. Splits: {parts}. Tokenizer: {in_words(tokenizer)}.",
         "notes": [*corpus.notes, *notes],
-        "digest": digest.hexdigest(),
+        "digest": ids_digest(arrays),
+        "text": corpus.digest(),
         "bytes": corpus.size,
         "official": list(corpus.official),
     }

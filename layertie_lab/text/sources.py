@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,13 @@ class Corpus:
         """Bytes of UTF-8 in all splits."""
         return sum(text.size for text in self.splits.values())
 
+    def digest(self) -> str:
+        """40 hexadecimal digits over the text of all splits, in the order of `SPLITS`."""
+        found = hashlib.blake2b(digest_size=20)
+        for split in SPLITS:
+            found.update(f"{split} {self.splits[split].size} {self.splits[split].digest()}\n".encode())
+        return found.hexdigest()
+
 
 @dataclass(frozen=True)
 class Source:
@@ -49,10 +57,12 @@ class Source:
     Args:
         identity: Values (for JSON) that change whenever the text may have; cheap, reads no text.
         read: Reads the corpus, given the most bytes to read. Raises CorpusError.
+        where: Absolute path of the text; None for what has none (built-in corpora, the hub's data sets).
     """
 
     identity: Callable[[], list[Any]]
     read: Callable[[int], Corpus]
+    where: str | None = None
 
 
 def divide(texts: Mapping[str, Text]) -> tuple[dict[str, Text], dict[str, str]]:

@@ -35,7 +35,8 @@ def local_source(path: str, name: str) -> Source:
         path: Of something that exists.
         name: As the config says it.
     """
-    return Source(lambda: identity_of(path, SUFFIXES), lambda limit: _read(path, name, limit))
+    where = os.path.abspath(path)
+    return Source(lambda: identity_of(path, SUFFIXES), lambda limit: _read(path, name, limit), where)
 
 
 def missing(path: str) -> CorpusError:

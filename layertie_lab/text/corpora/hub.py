@@ -65,7 +65,8 @@ def hub_source(wanted: HubName, name: str) -> Source:
     Args:
         name: As the config says it.
     """
-    return Source(lambda: _identity(wanted), lambda limit: _read(wanted, name, limit))
+    where = os.path.abspath(wanted.name) if os.path.isdir(wanted.name) else None
+    return Source(lambda: _identity(wanted), lambda limit: _read(wanted, name, limit), where)
 
 
 def _identity(wanted: HubName) -> list[Any]:

@@ -39,6 +39,21 @@ def source_of(corpus: str) -> Source:
     )
 
 
+def at_place(corpus: str, place: str | os.PathLike[str]) -> str:
+    """The same corpus where its text lies now, as a config says it: an absolute path, or one of a folder of rows.
+
+    Args:
+        corpus: As the config said it at first.
+        place: Path of the text.
+    """
+    path = os.path.abspath(os.path.expanduser(place))
+    if not corpus.startswith("hf:") or os.path.exists(corpus) or not os.path.isdir(path):
+        return path
+    rows = HubName.parse(corpus[3:])
+    parts = [part or "" for part in (rows.config, rows.column, rows.split)]
+    return ":".join([f"hf:{path}", *parts]).rstrip(":")
+
+
 def load_corpus(config: TextConfig) -> Corpus:
     """Read a corpus, divided into splits that never overlap.
 
