@@ -100,7 +100,7 @@ def kept_tokens(run: Path) -> Tokens | None:
     """
     file = run / TOKENS
     try:
-        with np.load(file, allow_pickle=False) as found:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         tokenizer = json.loads(arrays.pop(_TOKENIZER).tobytes())
         return arrays, tokenizer
