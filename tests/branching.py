@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from layertie_lab import RunConfig, Session
-from layertie_lab.session import capture as state
+from layertie_lab.session.capture import capture
 from layertie_lab.session.moment import Moment
 
 ALGORITHMS = ("lab", "paper", "official-code")
@@ -58,5 +58,5 @@ def assert_equal(one: tuple[dict[str, torch.Tensor], Any], other: tuple[dict[str
 
 def differ(one: Session, other: Session) -> bool:
     """Whether any weight, moment or agent's number differs."""
-    first, second = state.capture(one)[0], state.capture(other)[0]
+    first, second = capture(one.state)[0], capture(other.state)[0]
     return first.keys() != second.keys() or any(not torch.equal(first[name], second[name]) for name in first)

@@ -24,7 +24,6 @@ from layertie_lab.counterfactual.branch import Branch, TwinPlan
 from layertie_lab.counterfactual.interim import LookPlan
 from layertie_lab.counterfactual.pair import train_pair
 from layertie_lab.counterfactual.verdict import Hypothesis, judge
-from layertie_lab.session.evaluator import Evaluator
 
 MARKS = (1, 2, 4, 8, 12, 20)
 FIRST = 1_001
@@ -126,7 +125,7 @@ def measure(
 
 def noisy(moment: Session, plan: TwinPlan, replicate: int, noise: float) -> tuple[float, ...]:
     """Loss with noise on the weights minus loss without, at each mark; both answer as proposed, on the same numbers."""
-    windows = Evaluator(moment.parts, moment.meter).windows(plan.split, plan.windows)
+    windows = moment.evaluator.windows(plan.split, plan.windows)
     curves = []
     for deviation in (0.0, noise):
         branch = Branch(moment, moment.propose().choice, plan, replicate)

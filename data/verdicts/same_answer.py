@@ -27,7 +27,6 @@ from layertie_lab import RunConfig, Session
 from layertie_lab.counterfactual.branch import Branch, TwinPlan
 from layertie_lab.counterfactual.interim import LookPlan
 from layertie_lab.counterfactual.verdict import Hypothesis, judge
-from layertie_lab.session.evaluator import Evaluator
 
 VERDICTS = 42
 """For each moment."""
@@ -49,7 +48,7 @@ def differences(seed: int, decisions: int, verdicts: int) -> tuple[NDArray[np.fl
     moment.run(decisions)
     proposal = moment.propose()
     plan = TwinPlan(horizon=HORIZON, after="hold", windows=WINDOWS)
-    windows = Evaluator(moment.parts, moment.meter).windows(plan.split, plan.windows)
+    windows = moment.evaluator.windows(plan.split, plan.windows)
     # From moment to moment the answer changes from tying to training alone, so that both kinds of branches are met.
     answer = proposal.layer if decisions % 2 else 0
 

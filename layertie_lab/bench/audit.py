@@ -66,6 +66,6 @@ def _measured(session: Session, rounds: int) -> np.ndarray:
         start = time.perf_counter()
         session.run(1)
         middle = time.perf_counter()
-        audit_module(model, "stack.layers", session.parts.optimizer.inner, session.ties)
+        audit_module(model, "stack.layers", session.components.optimizer.inner, session.ties)
         measured[number] = middle - start - spent, spent, time.perf_counter() - middle
     return measured

@@ -32,11 +32,11 @@ def views_in_steps(config: RunConfig, data: TokenData, rounds: int) -> Iterator[
     """
     session = Session(config.replace(evaluate_every=0, sample_every=0, decisions=10**6), data=data)
     session.run(6)
-    model, tokens, parts = session.model, session.probe_tokens(), session.parts
-    batch = parts.training_batches(session.step)
+    model, tokens, components = session.model, session.probe_tokens(), session.components
+    batch = components.training_batches(session.step)
 
     def step() -> None:
-        parts.trainer.step(batch, session.step)
+        components.trainer.step(batch, session.step)
 
     views: dict[str, tuple[Callable[[], object], float]] = {
         "similarity matrix (CKA)": (lambda: layer_similarity(model, tokens[:, :-1], ["cka"]), 20),
@@ -70,8 +70,8 @@ def snapshots_and_scrubbing(config: RunConfig, data: TokenData, rounds: int) -> 
             session.run(3)
             for _ in range(max(rounds, SCRUBBED)):
                 decision = seconds(lambda: session.run(1))
-                shares.append(session.journal.keep_snapshot(session, now=True) / decision)
-                session.journal.settle_snapshots()
+                shares.append(session.recorder.keep_snapshot(session.state, now=True) / decision)
+                session.recorder.settle_snapshots()
             decisions = session.decision
         yield row(
             f"a snapshot's share of a decision, {config.model.layers} x {config.model.width}", shares, at_most=0.02

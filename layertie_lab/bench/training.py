@@ -102,10 +102,10 @@ def session_against_its_steps(config: RunConfig, data: TokenData, rounds: int) -
     def bare() -> None:
         # The same answers, so that both train the same maps; without them the speeds would differ by the ties.
         for layer, choice in answers[-decisions:]:
-            twin.parts.optimizer.apply(twin.model.stack.retie(layer, choice))
+            twin.components.optimizer.apply(twin.model.stack.retie(layer, choice))
             for _ in range(config.training.steps_per_decision):
-                twin.parts.trainer.step(twin.parts.batches.batch(twin.step), twin.step)
-                twin.step += 1
+                twin.components.trainer.step(twin.components.batches.batch(twin.step), twin.step)
+                twin.state.step += 1
             twin.evaluate(config.reward.split, config.reward.windows)
 
     measured = np.array([interleaved(whole, bare, 1)[0] for _ in range(rounds)])

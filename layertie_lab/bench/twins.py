@@ -141,8 +141,7 @@ def _train(path: str, numbers: list[int]) -> float:
 
 
 def _branch(moment: Session, answers: list[list[Any]], replicate: int, hold: bool) -> None:
-    session = moment.fork(replicate)
-    session.agenda = EmptySchedule(session.best)
+    session = moment.fork(replicate, schedule=EmptySchedule())
     end = session.step + HORIZON
     for _, _, choice, by in answers:
         session.begin(choice, by)
@@ -152,7 +151,7 @@ def _branch(moment: Session, answers: list[list[Any]], replicate: int, hold: boo
             break
         session.finish()
     for step in range(session.step, end):
-        session.parts.trainer.step(session.parts.training_batches(step), step)
+        session.components.trainer.step(session.components.training_batches(step), step)
 
 
 if __name__ == "__main__":

@@ -158,10 +158,8 @@ class Branch:
     def __init__(self, moment: Session, answer: int, plan: TwinPlan, replicate: int | None = None) -> None:
         check_moment(moment)
         self.plan, proposal = plan, moment.propose()
-        self.session = moment.fork(replicate)
-        self.session.agenda = EmptySchedule(moment.best)
         # The question was put before the fork: another replicate's agent is not asked it again.
-        self.session._proposal = proposal
+        self.session = moment.fork(replicate, schedule=EmptySchedule(), proposed=True)
         self.layer, self._origin = proposal.layer, self.session.step
         by = "agent" if answer == proposal.choice else "human"
         self.decisions: list[Decision] = [self.session.begin(answer, by)]
@@ -184,12 +182,7 @@ class Branch:
             session.finish()
         if session.phase == "propose" and self.plan.after != "hold":
             self.decisions.append(session.begin(*self._answer(session.propose())))
-        if session.phase == "training":
-            result = session.advance()
-        else:
-            with session.meter.training():
-                result = session.parts.trainer.step(session.parts.training_batches(session.step), session.step)
-            session.step += 1
+        result = session.advance() if session.phase == "training" else session.advance_held()
         self._recent.append(result.loss)
         if self._average is not None:
             self._average.update()
@@ -211,9 +204,9 @@ class Branch:
             assert self._average is not None, "the plan asks for the average"
             with self._average.in_force():
                 return self.losses(windows)
-        parts, training = self.session.parts, self.session.config.training
+        components, training = self.session.components, self.session.config.training
         batch = max(training.batch_size, AT_ONCE // (windows.shape[1] - 1))
-        return window_losses(parts.model, windows, batch, parts.device, training.precision)
+        return window_losses(components.model, windows, batch, components.device, training.precision)
 
     def _answer(self, proposal: Proposal) -> tuple[int, str]:
         """(answer, by whom) for a decision after the fork."""

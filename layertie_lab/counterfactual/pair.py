@@ -14,7 +14,6 @@ from ..core.decisions import Decision
 from ..core.errors import ConfigError, CorpusError, DivergedError
 from ..core.ties import TieMap
 from ..models.counts import trainable_parameters
-from ..session.evaluator import Evaluator
 from ..session.session import Session
 from ..text.batches import windows
 from ..training.evaluation import standard_error
@@ -200,9 +199,8 @@ class _Windows:
 
     @classmethod
     def of(cls, moment: Session, plan: TwinPlan) -> _Windows:
-        readings = Evaluator(moment.parts, moment.meter)
-        full = readings.windows(plan.split, plan.windows)
-        curve = readings.windows(plan.split, min(plan.curve_windows, len(full)))
+        full = moment.evaluator.windows(plan.split, plan.windows)
+        curve = moment.evaluator.windows(plan.split, min(plan.curve_windows, len(full)))
         probe = probe_windows(moment, plan.probe) if "probe" in plan.metrics else None
         return cls(full, curve, probe)
 
@@ -264,7 +262,7 @@ class _Future:
             "perplexity": math.exp(min(losses[-1], 80.0)),
             "train-loss": self.branch.train_loss,
             "trainable_parameters": float(trainable_parameters(session.model)),
-            "memory": float(sum(Evaluator(session.parts, session.meter).memory().values())),
+            "memory": float(sum(session.evaluator.memory().values())),
         }
         if "last-five" in asked:
             tail = losses[1:][-TAIL:]

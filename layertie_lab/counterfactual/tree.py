@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core.errors import LayertieError, RecordError
 from ..records.tree import last_decision, make_branch, moment_name, stored_moments
-from ..session.capture import Watch
+from ..session.resumption import Watch
 from ..session.session import Session
 from .branch import check_moment
 
@@ -32,7 +32,7 @@ def branch_here(session: Session, name: str | None = None, why: str = "", by: st
     if session.directory is None:
         raise LayertieError(
             "Expected a recorded session, but this one has no directory.",
-            "Record it (session.moment.record), or take fork(), which needs none.",
+            "Record it (session.record(directory)), or take fork(), which needs none.",
         )
     session.save(moment_name(session.decision + 1))
     return make_branch(session.directory, session.decision + 1, name=name, why=why, by=by)

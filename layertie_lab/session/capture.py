@@ -1,162 +1,119 @@
-"""A session as tensors and plain values, and back."""
+"""A run's state as tensors and plain values, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..agent.protocol import AgentState
 from ..core.decisions import Decision, Proposal
-from ..core.errors import CancelledError, RecordError
-from ..core.events import DecisionMade, Event, RulesChanged
+from ..core.errors import RecordError
 from ..core.rules import Rules
 from ..core.ties import TieMap
-
-if TYPE_CHECKING:  # a session captures and restores itself through this module
-    from .session import Session
-
-Watch = Callable[[int, int], object]
-"""Called with (decisions trained again, of how many) before each of them; False ends it."""
+from .components import Components
+from .state import RunState
 
 
-def capture(session: Session) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """All that a later `apply` needs to go on exactly: weights, moments, agent, reward, position.
+def capture(state: RunState) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """All that a later `restored` needs to go on exactly: weights, optimizer state, agent, reward, position.
 
-    No random state is among it: every draw is keyed by its position in the run.
+    No random state is among it: every draw is keyed by its position in the run (`RunState.streams`).
+
+    Returns:
+        (tensors by name, the live ones; meta, JSON-able).
     """
-    parts = session.parts
-    model, model_meta = parts.model.state()
-    optimizer, optimizer_meta = parts.optimizer.state()
-    policy, policy_meta = parts.policy.state()
+    components = state.components
+    model, model_meta = components.model.state()
+    optimizer, optimizer_meta = components.optimizer.state()
+    policy, policy_meta = components.policy.state()
     tensors = {
         f"{part}/{name}": tensor
         for part, group in (("model", model), ("optimizer", optimizer), ("policy", policy))
         for name, tensor in group.items()
     }
     meta = {
-        "config_hash": session.config.hash,
-        "step": session.step,
-        "decision": session.decision,
-        "best": session.best,
+        "config_hash": state.config.hash,
+        "step": state.step,
+        "decision": state.decision,
+        "best": dict(state.best),
         "threads": torch.get_num_threads(),
         "model": model_meta,
         "optimizer": optimizer_meta,
         "policy": policy_meta,
-        "reward": parts.reward.state(),
-        "under_way": _under_way(session),
-        "rules": str(session.rules),
+        "reward": components.reward.state(),
+        "under_way": _under_way(state),
+        "rules": str(state.rules),
+        "streams": dict(state.streams),
     }
     return tensors, meta
 
 
-def snapshot(session: Session) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """What looking back at a session needs: its model, a group of tensors per owner, and its agent.
+def snapshot(state: RunState) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """What looking back at a run needs: its model, a group of tensors per owner, and its agent.
 
     Returns:
         ("outer", "layer N" and "policy" -> tensors by name, the live ones; meta, JSON-able).
     """
-    tensors, model_meta = session.parts.model.state()
-    policy, policy_meta = session.parts.policy.state()
+    tensors, model_meta = state.components.model.state()
+    policy, policy_meta = state.components.policy.state()
     groups: dict[str, dict[str, Tensor]] = {"outer": {}, "policy": policy}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         group = f"layer {rest.split('.')[0]}" if part == "stack" else "outer"
         groups.setdefault(group, {})[name] = tensor
     meta = {
-        "config_hash": session.config.hash,
-        "step": session.step,
-        "decision": session.decision,
+        "config_hash": state.config.hash,
+        "step": state.step,
+        "decision": state.decision,
         "model": model_meta,
         "policy": policy_meta,
-        "rules": str(session.rules),
+        "rules": str(state.rules),
     }
     return {group: held for group, held in groups.items() if held}, meta
 
 
-def apply(session: Session, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Put a captured state into a freshly built session.
+def restored(components: Components, tensors: dict[str, Tensor], meta: dict[str, Any]) -> RunState:
+    """A captured state, put into freshly built machinery.
 
     Raises:
-        RecordError: The state belongs to another config.
+        RecordError: It belongs to another config, or to a version that draws its random numbers elsewhere.
     """
-    if meta["config_hash"] != session.config.hash:
+    config = components.config
+    if meta["config_hash"] != config.hash:
         raise RecordError(
-            f"Expected a checkpoint of config {session.config.hash}, but it was saved with {meta['config_hash']}.",
+            f"Expected a checkpoint of config {config.hash}, but it was saved with {meta['config_hash']}.",
             "The run's config.json was edited after it began: restore it, or start a new run.",
         )
-    parts = session.parts
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "policy": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition("/")
         groups[part][rest] = tensor
     # The model first: the optimizer's groups follow its ties.
-    before = parts.model.stack.ties
-    parts.model.load(groups["model"], meta["model"])
-    parts.optimizer.load(groups["optimizer"], meta["optimizer"])
-    parts.policy.load(groups["policy"], meta["policy"])
-    parts.reward.load(meta["reward"])
-    assert len(before) == len(parts.model.stack.ties), "a checkpoint of the same config has the same depth"
+    before = components.model.stack.ties
+    components.model.load(groups["model"], meta["model"])
+    components.optimizer.load(groups["optimizer"], meta["optimizer"])
+    components.policy.load(groups["policy"], meta["policy"])
+    components.reward.load(meta["reward"])
+    assert len(before) == len(components.model.stack.ties), "a checkpoint of the same config has the same depth"
     # Checkpoints from before there were rules have none.
-    rules = Rules.parse(meta.get("rules", session.config.ties.rules))
-    session.position(meta["step"], meta["decision"], meta["best"], *_resumed(meta["under_way"]), rules=rules)
+    rules = Rules.parse(meta.get("rules", config.ties.rules))
+    state = RunState(components, rules, meta["step"], meta["decision"], best=dict(meta["best"]))
+    if meta["under_way"] is not None:
+        _resume_decision(state, meta["under_way"])
+    # Checkpoints from before they were kept have none.
+    if meta.get("streams", state.streams) != state.streams:
+        raise RecordError(
+            f"Expected a checkpoint whose random streams are at {state.streams}, but they are at {meta['streams']}.",
+            "It was written by another version, or edited: go on with the version that wrote it.",
+        )
+    return state
 
 
-def restore(session: Session, watch: Watch | None = None) -> None:
-    """The latest checkpoint (or the start, where there is none), and then again what the log says was answered after.
-
-    Raises:
-        RecordError: No whole checkpoint, or a log that does not fit it.
-        CancelledError: `watch` ended it; the log is as it was.
-    """
-    journal = session.journal
-    if journal.is_to_be_repeated:
-        tail = journal.rewind(0)
-        session._open()
-        return repeat(session, tail, watch)
-    checkpoint = journal.latest()
-    apply(session, checkpoint.tensors, checkpoint.meta)
-    tail = journal.rewind(checkpoint.meta["offset"])
-    if session.phase == "training":
-        session.complete()
-    return repeat(session, tail, watch)
-
-
-def repeat(session: Session, tail: list[Event], watch: Watch | None = None) -> None:
-    """Answer again as a rewound log says, and end the rewind.
-
-    Raises:
-        RecordError: The log is of another run.
-        CancelledError: `watch` ended it.
-    """
-    done, wanted = 0, sum(isinstance(event, DecisionMade) for event in tail)
-    for event in tail:
-        if isinstance(event, RulesChanged):
-            session.set_rules(event.rules)
-        if not isinstance(event, DecisionMade):
-            continue
-        if watch is not None and watch(done, wanted) is False:
-            raise CancelledError(
-                f"Trained {done} of {wanted} decisions of {session.directory} again, then was asked to stop.",
-                "Nothing is lost; it can be begun again.",
-            )
-        done += 1
-        proposal = session.propose()
-        if (event.decision, event.layer) != (proposal.decision, proposal.layer):
-            raise RecordError(
-                f"Expected decision {proposal.decision} about layer {proposal.layer} next in the log of "
-                f"{session.directory}, but it has decision {event.decision} about layer {event.layer}.",
-                "The log and the checkpoint belong to different runs: restore them together from a copy.",
-            )
-        session.commit(event.choice, by=event.by)
-    session.journal.settle()
-
-
-def _under_way(session: Session) -> dict[str, Any] | None:
-    pending, asked, losses = session.under_way
+def _under_way(state: RunState) -> dict[str, Any] | None:
+    pending, asked = state.pending, state.asked
     if pending is None or asked is None:
         return None
     return {
@@ -164,25 +121,27 @@ def _under_way(session: Session) -> dict[str, Any] | None:
         "choice": pending.choice,
         "by": pending.by,
         "step": pending.step,
-        "losses": losses,
+        "losses": list(state.losses),
         "asked": {
             "ties": list(asked.ties),
             "blocks": None if asked.blocks is None else list(asked.blocks),
             "trainable_share": asked.trainable_share,
             "budget": asked.budget,
+            "rules": str(asked.rules),
         },
     }
 
 
-def _resumed(values: dict[str, Any] | None) -> tuple[Decision | None, AgentState | None, list[float]]:
-    if values is None:
-        return None, None, []
+def _resume_decision(state: RunState, values: dict[str, Any]) -> None:
+    """Put the decision under way, and what the agent was asked for it, back into a state."""
     raw = dict(values["proposal"])
     raw["legal"] = tuple(raw["legal"])
     raw["q_values"] = None if raw["q_values"] is None else tuple(raw["q_values"])
     proposal = Proposal(**raw)
     asked = values["asked"]
-    agent_state = AgentState(
+    state.pending = Decision(proposal, values["choice"], values["by"], values["step"])
+    state.losses = list(values["losses"])
+    state.asked = AgentState(
         ties=TieMap(tuple(asked["ties"])),
         layer=proposal.layer,
         decision=proposal.decision,
@@ -190,6 +149,6 @@ def _resumed(values: dict[str, Any] | None) -> tuple[Decision | None, AgentState
         budget=asked["budget"],
         blocks=None if asked["blocks"] is None else TieMap(tuple(asked["blocks"])),
         trainable_share=asked["trainable_share"],
+        # Checkpoints from before they were kept: those of the run, which are the same unless they were changed since.
+        rules=Rules.parse(asked["rules"]) if "rules" in asked else state.rules,
     )
-    decision = Decision(proposal, values["choice"], values["by"], values["step"])
-    return decision, agent_state, list(values["losses"])

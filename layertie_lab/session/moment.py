@@ -14,10 +14,9 @@ from ..core.errors import RecordError
 from ..records.directory import RunDirectory
 from ..records.state.checkpoints import load_checkpoint
 from ..text.dataset import TokenData
-from . import capture as state
+from .capture import capture, restored
 from .components import build
 from .provided import Provided
-from .recorder import Recorder
 from .session import Session
 
 
@@ -27,7 +26,7 @@ class Moment:
 
     Args:
         config: The run's settings.
-        tensors: Weights, moments and the agent's tensors (`state.capture`), which nobody changes.
+        tensors: Weights, optimizer state and the agent's tensors (`capture`), which nobody changes.
         meta: The rest of it.
         given: Batches and weights that were handed in.
         vocabulary_size: Of the text.
@@ -42,10 +41,12 @@ class Moment:
     @classmethod
     def of(cls, session: Session) -> Moment:
         """The present of a session, which is left as it is."""
-        tensors, meta = state.capture(session)
-        clones = {name: tensor.detach().clone() for name, tensor in tensors.items()}
-        parts = session.parts
-        return cls(session.config, clones, copy.deepcopy(meta), parts.given, parts.data.vocabulary_size)
+        with session.turns.use():
+            tensors, meta = capture(session.state)
+            clones = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+            meta = copy.deepcopy(meta)
+        components = session.components
+        return cls(session.config, clones, meta, components.given, components.data.vocabulary_size)
 
     @classmethod
     def stored(cls, directory: str | Path, name: str | None = None) -> Moment:
@@ -76,35 +77,6 @@ class Moment:
         Raises:
             LayertieError: Text that cannot be read, or a device that is absent.
         """
-        session = Session.__new__(Session)
         recorded = {} if self.vocabulary_size < 0 else {"vocabulary_size": self.vocabulary_size}
-        session._start(build(self.config, data, self.given, recorded), Recorder.unrecorded())
-        state.apply(session, self.tensors, self.meta)
-        return session
-
-
-def record(session: Session, directory: str | Path) -> None:
-    """Record a fork from here on, as a run of its own that `Session.resume` can go on with.
-
-    Args:
-        session: One that is not recorded yet.
-        directory: A folder that is empty or does not exist.
-
-    Raises:
-        RecordError: The session is recorded already, or the folder is not empty.
-        StorageError: It cannot be written.
-    """
-    if session.directory is not None:
-        raise RecordError(
-            f"Expected a session that is not recorded, but this one is, in {session.directory}.", "Record its fork."
-        )
-    given = session.parts.given.identity(session.data.vocabulary_size)
-    session.journal = Recorder.create(directory, session.config, given)
-    try:
-        session.emit(session.opening())
-        session.journal.process(session)
-        session.save()
-    except BaseException:
-        session.journal.close()
-        session.journal = Recorder.unrecorded()
-        raise
+        components = build(self.config, data, self.given, recorded)
+        return Session.of_state(restored(components, self.tensors, self.meta))

@@ -1,47 +1,151 @@
-"""Looking at a session without changing it: losses, text, the probe set, how far it has come."""
+"""Looking at a session without changing it: where it stands, losses, text, the probe set, how far it has come."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import Any
 
 import torch
 
+from ..core.config import RunConfig
 from ..core.events import Opened
+from ..core.keys import RunKey
+from ..core.rules import Rules
+from ..core.ties import TieMap
+from ..models.tied_model import TiedModel
+from ..text.dataset import TokenData
 from ..training.evaluation import Evaluation
 from .components import Components
 from .evaluator import Evaluator
+from .meter import Meter
+from .recorder import Recorder
+from .state import RunState
 from .summary import opened, summarize
-
-if TYPE_CHECKING:  # a session looks at itself by these methods
-    from .session import Session
+from .turns import Turns
 
 
 class Queries:
-    """What can be asked of a session between two steps; nothing of it is logged, since asking is no part of the run."""
+    """What can be asked of a session; nothing of it is logged, since asking is no part of the run.
 
-    parts: Components
-    step: int
-    _readings: Evaluator
+    What needs the model waits for the optimizer step under way, if another thread trains.
+
+    Attributes:
+        state: Where the run stands.
+        recorder: Its log, and those who watch.
+        evaluator: Its evaluations.
+        turns: Whose turn it is.
+    """
+
+    state: RunState
+    recorder: Recorder
+    evaluator: Evaluator
+    turns: Turns
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's settings."""
+        return self.state.config
+
+    @property
+    def components(self) -> Components:
+        """Text, model, optimizer, agent, reward."""
+        return self.state.components
+
+    @property
+    def key(self) -> RunKey:
+        """The key of all its random draws."""
+        return self.state.key
+
+    @property
+    def model(self) -> TiedModel:
+        """The model, as it is now."""
+        return self.state.components.model
+
+    @property
+    def data(self) -> TokenData:
+        """The text it trains on."""
+        return self.state.components.data
+
+    @property
+    def meter(self) -> Meter:
+        """What it costs."""
+        return self.evaluator.meter
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return self.state.step
+
+    @property
+    def decision(self) -> int:
+        """Decisions begun."""
+        return self.state.decision
+
+    @property
+    def ties(self) -> TieMap:
+        """The tie map: the agent's state."""
+        return self.state.ties
+
+    @property
+    def blocks(self) -> TieMap:
+        """The true sharing: for each layer the first layer with the same storage."""
+        return self.state.blocks
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that hold."""
+        return self.state.rules
+
+    @property
+    def best(self) -> dict[str, float]:
+        """Lowest scheduled loss so far, by split, nats per token."""
+        return self.state.best
+
+    @property
+    def directory(self) -> Path | None:
+        """The run directory, or None where nothing is recorded."""
+        return self.recorder.path
+
+    @property
+    def phase(self) -> str:
+        """What comes next: "propose" (an action is awaited) or "training" (a decision is under way)."""
+        return self.state.phase
+
+    @property
+    def pending_steps(self) -> int:
+        """Optimizer steps left of the decision under way."""
+        return self.state.pending_steps
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget of decisions is spent (a person may still go on)."""
+        return self.state.finished
 
     def evaluate(self, split: str = "validation", count: int | None = None) -> Evaluation:
         """The loss now on `count` sequences (default evaluation_windows) of a split: train, reward, validation, test.
 
-        Not logged, since asking is no part of the run.
+        Raises:
+            ConfigError: No such split.
         """
-        return self._readings.evaluate(split, count or self.parts.config.training.evaluation_windows)
+        with self.turns.use():
+            return self.evaluator.evaluate(split, count)
 
     def sample(self, tokens: int | None = None, *, seed: int | None = None) -> tuple[str, str]:
         """(prompt, continuation) by the model as it is now; the same at the same step unless a seed is given."""
-        return self._readings.sample(self.step, tokens or self.parts.config.records.sample_tokens, seed)
+        with self.turns.use():
+            return self.evaluator.sample(tokens, seed)
 
     def probe_tokens(self) -> torch.Tensor:
         """The probe set: [sequences, context + 1] tokens of the validation split, the same throughout the run."""
-        return self._readings.windows("validation", self.parts.config.records.probe_sequences)
+        with self.turns.use():
+            return self.evaluator.windows("validation", self.config.records.probe_sequences)
 
     def summary(self) -> dict[str, Any]:
         """What the run has come to, as plain values (see `layertie train --json`)."""
-        return summarize(cast("Session", self), self._readings.episode_bytes())
+        with self.turns.use():
+            return summarize(self.state, self.evaluator, self.directory)
 
     def opening(self) -> Opened:
         """The opening event of a run that begins where this one is, for a watcher that was not there at the start."""
-        return opened(cast("Session", self))
+        with self.turns.use():
+            return opened(self.state)

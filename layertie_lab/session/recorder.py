@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -21,20 +21,27 @@ from ..records.state.checkpoints import Checkpoint, list_checkpoints, load_check
 from ..records.state.retention import is_spaced, moment_name, push_out_answered, push_out_spaced, spaced_name
 from ..records.state.snapshots import SnapshotWriter
 from ..training.device import describe_device
-from . import capture as state
-
-if TYPE_CHECKING:  # a session owns its journal
-    from .session import Session
+from .capture import capture, snapshot
+from .meter import Meter
+from .state import RunState
+from .subscribers import Subscribers
 
 
 class Recorder:
-    """The writing side of one session. Make one with `create`, `open` or `unrecorded`."""
+    """What leaves a run: its log, its checkpoints, and what those who watch are told.
+
+    Make one with `create`, `open` or `unrecorded`.
+
+    Attributes:
+        subscribers: Those who watch.
+    """
 
     def __init__(self, directory: RunDirectory | None, writer: EventWriter | None) -> None:
         self._directory, self._writer = directory, writer
         self._saved = time.monotonic()
         self._snapshots: SnapshotWriter | None = None
         self._told = False
+        self.subscribers = Subscribers()
         if directory is not None:
             self._snapshots = SnapshotWriter(directory, directory.config.records.snapshot_mebibytes << 20)
 
@@ -93,14 +100,19 @@ class Recorder:
         """Whether the session is repeating what the log already holds."""
         return self._writer is not None and self._writer.rewound
 
-    def append(self, event: Event) -> None:
-        """Take an event; on disk at the next `flush`."""
+    def emit(self, event: Event) -> None:
+        """Log an event, on disk at the next `flush`, and pass it on."""
         self._check_open()
         if self._writer is not None:
             self._writer.append(event)
+        self.tell(event)
+
+    def tell(self, entry: Any) -> None:
+        """Pass an event or an entry of telemetry on, without writing it."""
+        self.subscribers.tell(entry)
 
     def write_now(self, event: Event) -> None:
-        """Put an event on disk.
+        """Put an event on disk; nobody is told yet.
 
         Raises:
             StorageError: It cannot be written; the log is as if it had never been given.
@@ -125,39 +137,37 @@ class Recorder:
         if self._writer is not None:
             self._writer.flush()
 
-    def process(self, session: Session, *, resumed: bool = False) -> None:
-        """Note which process, versions and device run the session from here."""
+    def process(self, state: RunState, *, resumed: bool = False) -> None:
+        """Note which process, versions and device the run has from here."""
         self.note(
-            session,
             "process",
             resumed=resumed,
             pid=os.getpid(),
             python=platform.python_version(),
             torch=torch.__version__,
             system=platform.platform(),
-            device=describe_device(session.parts.device),
+            device=describe_device(state.components.device),
             threads=torch.get_num_threads(),
-            step=session.step,
-            decision=session.decision,
+            step=state.step,
+            decision=state.decision,
         )
 
-    def timing(self, session: Session) -> None:
+    def timing(self, state: RunState, meter: Meter) -> None:
         """Note what the last decision cost."""
         self.note(
-            session,
             "timing",
-            decision=session.decision,
-            step=session.step,
-            **session.meter.lap(),
-            **session.meter.memory(),
+            decision=state.decision,
+            step=state.step,
+            **meter.lap(),
+            **meter.memory(),
         )
 
     def checkpoint_due(self, seconds: float) -> bool:
         """Whether the last checkpoint is at least so many seconds old."""
         return self.is_open and time.monotonic() - self._saved >= seconds
 
-    def checkpoint(self, session: Session, name: str | None) -> Path | None:
-        """Write the session's state.
+    def checkpoint(self, state: RunState, name: str | None) -> Path | None:
+        """Write a run's state.
 
         Raises:
             StorageError: It cannot be written; the earlier checkpoints are intact.
@@ -167,18 +177,16 @@ class Recorder:
                 return None
             raise LayertieError("Expected an open session to save, but it is closed.", "Resume the run first.")
         self._writer.sync()
-        tensors, meta = state.capture(session)
+        tensors, meta = capture(state)
         meta["offset"], meta["lines"] = self._writer.position
         # While the log is being repeated its end on disk is elsewhere, so such a checkpoint is no place to resume.
         path = save_checkpoint(self._directory, name, tensors, meta, resumable=not self.rewound)
         if name is None:
             self._saved = time.monotonic()
-        self.note(
-            session, "checkpoint", decision=session.decision, step=session.step, file=path.name, offset=meta["offset"]
-        )
+        self.note("checkpoint", decision=state.decision, step=state.step, file=path.name, offset=meta["offset"])
         return path
 
-    def keep_moment(self, session: Session, decision: Decision) -> None:
+    def keep_moment(self, state: RunState, decision: Decision) -> None:
         """Store the moment before a person's override, so that twins and branches can start from it.
 
         A disk that is full must not keep a person from answering: the moment is then not stored, which a later search
@@ -187,21 +195,21 @@ class Recorder:
         if decision.overridden and decision.by == "human" and self.is_open and not self.rewound:
             assert self._directory is not None, "only a recorded run has a log"
             with contextlib.suppress(StorageError):
-                self.checkpoint(session, moment_name(decision.proposal.decision))
+                self.checkpoint(state, moment_name(decision.proposal.decision))
                 push_out_answered(self._directory)
 
-    def keep_spaced(self, session: Session) -> None:
+    def keep_spaced(self, state: RunState) -> None:
         """Store the present, if it is its turn (`records.moment_every`).
 
         Raises:
             StorageError: It cannot be written.
         """
-        every = session.config.records.moment_every
-        if self._directory is not None and is_spaced(session.decision, every):
-            self.checkpoint(session, spaced_name(session.decision + 1))
-            push_out_spaced(self._directory, session.decision, every)
+        every = state.config.records.moment_every
+        if self._directory is not None and is_spaced(state.decision, every):
+            self.checkpoint(state, spaced_name(state.decision + 1))
+            push_out_spaced(self._directory, state.decision, every)
 
-    def keep_snapshot(self, session: Session, *, now: bool = False) -> float:
+    def keep_snapshot(self, state: RunState, *, now: bool = False) -> float:
         """Store model and agent as they are, to look back at, if it is their turn (`records.state.snapshots`).
 
         A disk that is full costs the run its looks back, not its training: that is noted, once.
@@ -212,17 +220,17 @@ class Recorder:
         Returns:
             Seconds that it took from training.
         """
-        store, decision = self._snapshots, session.decision
+        store, decision = self._snapshots, state.decision
         if store is None or self._writer is None or not (now or store.is_due(decision)):
             return 0.0
         # Repeating a log gives the same states again.
         if self.rewound and store.has(decision):
             return 0.0
         start = time.perf_counter()
-        store.keep(decision, *state.snapshot(session))
+        store.keep(decision, *snapshot(state))
         if store.problem and not self._told:
             self._told = True
-            self.note(session, "snapshots", sentence=store.problem)
+            self.note("snapshots", sentence=store.problem)
         return time.perf_counter() - start
 
     def settle_snapshots(self) -> None:
@@ -278,8 +286,8 @@ class Recorder:
         if writer is not None:
             writer.close("closed")
 
-    def note(self, session: Session, kind: str, **values: Any) -> None:
-        """Write a telemetry entry and pass it on to the session's subscribers.
+    def note(self, kind: str, **values: Any) -> None:
+        """Write a telemetry entry and pass it on.
 
         Raises:
             StorageError: It cannot be written.
@@ -288,4 +296,4 @@ class Recorder:
         if self._writer is not None:
             entry = self._writer.telemetry(kind, **values)
             self._writer.flush()
-        session.tell(entry)
+        self.tell(entry)

@@ -2,89 +2,78 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..core.events import Evaluated, Finished, Sampled
 from ..models.tied_model import Generates
-
-if TYPE_CHECKING:  # a session keeps an agenda
-    from .session import Session
+from .evaluator import Evaluator
+from .recorder import Recorder
+from .state import RunState
 
 
 class Schedule:
-    """The scheduled part of one run.
+    """The scheduled part of a run. What it remembers is in the run's state."""
 
-    Args:
-        best: Lowest scheduled loss so far, by split.
-    """
-
-    def __init__(self, best: dict[str, float] | None = None) -> None:
-        self.best: dict[str, float] = dict(best or {})
-        self._best_is_due = False
-        self._evaluated = -1
-
-    def begin(self, session: Session) -> None:
+    def begin(self, state: RunState, evaluator: Evaluator, recorder: Recorder) -> None:
         """Before the first decision."""
-        self._evaluate(session)
-        session.journal.keep_snapshot(session)
+        _evaluate(state, evaluator, recorder)
+        recorder.keep_snapshot(state)
 
-    def after_decision(self, session: Session) -> None:
+    def after_decision(self, state: RunState, evaluator: Evaluator, recorder: Recorder) -> None:
         """Evaluate, sample and save as the config says.
 
         Raises:
-            StorageError: Something cannot be written; the session goes on from here all the same.
+            StorageError: Something cannot be written; the run goes on from here all the same.
         """
-        config, decision = session.config, session.decision
+        config, decision = state.config, state.decision
         last = decision == config.decisions
         if last or _is_due(decision, config.training.evaluate_every):
-            self._evaluate(session)
-        if (last or _is_due(decision, config.records.sample_every)) and isinstance(session.model, Generates):
-            session.emit(Sampled(session.step, decision, *session.sample()))
+            _evaluate(state, evaluator, recorder)
+        generates = isinstance(state.components.model, Generates)
+        if generates and (last or _is_due(decision, config.records.sample_every)):
+            recorder.emit(Sampled(state.step, decision, *evaluator.sample()))
         if last:
-            session.emit(Finished(session.step, decision))
-        self._keep(session)
+            recorder.emit(Finished(state.step, decision))
+        _keep(state, evaluator, recorder)
 
-    def conclude(self, session: Session) -> None:
+    def conclude(self, state: RunState, evaluator: Evaluator, recorder: Recorder) -> None:
         """Evaluate after the last of some decisions beyond the budget, so that the log says what they came to."""
-        if session.decision > max(session.config.decisions, self._evaluated):
-            self._evaluate(session)
-            self._keep(session)
-
-    def _evaluate(self, session: Session) -> None:
-        self._evaluated = session.decision
-        selection = session.config.training.selection_split
-        for split in dict.fromkeys(("validation", selection)):
-            found = session.evaluate(split)
-            session.emit(
-                Evaluated(session.step, session.decision, split, found.loss, found.standard_error, found.windows)
-            )
-            if found.loss < self.best.get(split, float("inf")):
-                self.best[split] = found.loss
-                self._best_is_due = self._best_is_due or (split == selection and session.decision > 0)
-
-    def _keep(self, session: Session) -> None:
-        journal = session.journal
-        journal.flush()
-        journal.keep_snapshot(session)
-        if self._best_is_due:
-            session.save("best")
-            self._best_is_due = False
-        # While the log is being repeated, its end on disk is not where the session is.
-        if not journal.rewound:
-            journal.timing(session)
-            journal.keep_spaced(session)
-            if journal.checkpoint_due(session.config.records.checkpoint_seconds):
-                session.save()
+        if state.decision > max(state.config.decisions, state.evaluated):
+            _evaluate(state, evaluator, recorder)
+            _keep(state, evaluator, recorder)
 
 
 class EmptySchedule(Schedule):
     """Nothing scheduled: of a branch that is evaluated by whoever made it."""
 
-    def after_decision(self, session: Session) -> None:
+    def after_decision(self, state: RunState, evaluator: Evaluator, recorder: Recorder) -> None:
         """Nothing."""
 
-    def conclude(self, session: Session) -> None:
+    def conclude(self, state: RunState, evaluator: Evaluator, recorder: Recorder) -> None:
         """Nothing."""
+
+
+def _evaluate(state: RunState, evaluator: Evaluator, recorder: Recorder) -> None:
+    state.evaluated = state.decision
+    selection = state.config.training.selection_split
+    for split in dict.fromkeys(("validation", selection)):
+        found = evaluator.evaluate(split)
+        recorder.emit(Evaluated(state.step, state.decision, split, found.loss, found.standard_error, found.windows))
+        if found.loss < state.best.get(split, float("inf")):
+            state.best[split] = found.loss
+            state.best_is_due = state.best_is_due or (split == selection and state.decision > 0)
+
+
+def _keep(state: RunState, evaluator: Evaluator, recorder: Recorder) -> None:
+    recorder.flush()
+    recorder.keep_snapshot(state)
+    if state.best_is_due:
+        recorder.checkpoint(state, "best")
+        state.best_is_due = False
+    # While the log is being repeated, its end on disk is not where the run is.
+    if not recorder.rewound:
+        recorder.timing(state, evaluator.meter)
+        recorder.keep_spaced(state)
+        if recorder.checkpoint_due(state.config.records.checkpoint_seconds):
+            recorder.checkpoint(state, None)
 
 
 def _is_due(decision: int, every: int) -> bool:

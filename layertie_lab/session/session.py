@@ -6,30 +6,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..agent.protocol import AgentState, Transition
 from ..core.config import RunConfig
 from ..core.decisions import Decision, Outcome, Proposal
-from ..core.errors import LayertieError
-from ..core.events import DecisionFinished, DecisionMade, Event, Stepped
-from ..core.keys import RunKey
+from ..core.errors import LayertieError, RecordError
 from ..core.rules import Rules
-from ..core.ties import TieMap
-from ..models.tied_model import TiedModel
 from ..text.dataset import TokenData
 from ..training.loop import StepResult
-from . import capture as state
-from .components import Components, build
+from . import decision
+from .components import build
 from .evaluator import Evaluator
-from .lookahead import with_trials
 from .meter import Meter
 from .provided import Provided, Tokens, Weights
 from .queries import Queries
 from .recorder import Recorder
-from .rules_in_force import check_answer, ruled
+from .resumption import Watch, repeat, rewound
+from .rules_in_force import apply_rules
 from .schedule import Schedule
+from .state import RunState
+from .subscribers import Subscriber
 from .summary import opened
-
-Subscriber = Callable[[Any], None]
+from .turns import Claim, Turns
 
 
 class Session(Queries):
@@ -48,7 +44,9 @@ class Session(Queries):
         LayertieError: Text that cannot be read, a directory that holds a run already, a device that is absent, weights
             or batches of another shape, rules that the first map cannot keep.
 
-    Always between two optimizer steps, so that it can be saved, forked or inspected. Source: Hay & Wolf, algorithm 1.
+    Always between two optimizer steps, so that it can be saved, forked or inspected. Several threads may hold it: a
+    call that changes it waits for the one under way, a call that reads comes between two steps of it, and while
+    somebody has claimed it the calls that change it are refused to others (`claim`). Source: Hay & Wolf, algorithm 1.
     """
 
     def __init__(
@@ -62,140 +60,65 @@ class Session(Queries):
         reward_batches: Tokens | None = None,
     ) -> None:
         # Text and model first: what cannot be trained leaves no run behind.
-        parts = build(config, data, Provided.check(config, initial_weights, batches, reward_batches))
-        Rules.parse(config.ties.rules).check(parts.model.stack.ties)
-        journal = Recorder.create(directory, config, parts.given.identity(parts.data.vocabulary_size))
+        components = build(config, data, Provided.check(config, initial_weights, batches, reward_batches))
+        state = RunState.start(components)
+        given = components.given.identity(components.data.vocabulary_size)
+        self._take(state, Recorder.create(directory, config, given), Schedule())
         try:
-            self._start(parts, journal)
-            self._open()
-            journal.process(self)
+            self._begin_run()
+            self.recorder.process(state)
             self.save()
         except BaseException:
-            journal.close()
+            self.recorder.close()
             raise
 
-    def _open(self) -> None:
-        self.emit(opened(self))
-        self.parts.reward.start(self._readings.measure(self.step, self.decision))
-        self.agenda.begin(self)
-        self.journal.flush()
+    @classmethod
+    def of_state(
+        cls, state: RunState, recorder: Recorder | None = None, *, schedule: Schedule | None = None
+    ) -> Session:
+        """A session that stands where a state does, which is its own from here on.
 
-    def _start(self, parts: Components, journal: Recorder) -> None:
-        self.parts, self.journal, self.agenda = parts, journal, Schedule()
-        self.meter = Meter(parts.device)
-        self.step = self.decision = 0
-        self._readings = Evaluator(parts, self.meter)
-        self._subscribers: list[Subscriber] = []
-        self._proposal: Proposal | None = None
-        self._pending: Decision | None = None
-        self._asked: AgentState | None = None
-        self._losses: list[float] = []
+        Args:
+            state: Where the run stands.
+            recorder: Its log; None records nothing.
+            schedule: What it does between decisions; None = what the config says.
+        """
+        session = cls.__new__(cls)
+        session._take(state, recorder or Recorder.unrecorded(), schedule or Schedule())
+        return session
 
-    # -- where the run stands -----------------------------------------------------------------------------------
+    def _take(self, state: RunState, recorder: Recorder, schedule: Schedule) -> None:
+        self.state, self.recorder, self.schedule = state, recorder, schedule
+        self.evaluator = Evaluator(state, Meter(state.components.device))
+        self.turns = Turns()
 
-    @property
-    def config(self) -> RunConfig:
-        """The run's settings."""
-        return self.parts.config
-
-    @property
-    def key(self) -> RunKey:
-        """The key of all its random draws."""
-        return self.parts.key
-
-    @property
-    def model(self) -> TiedModel:
-        """The model, as it is now."""
-        return self.parts.model
-
-    @property
-    def data(self) -> TokenData:
-        """The text it trains on."""
-        return self.parts.data
-
-    @property
-    def ties(self) -> TieMap:
-        """The tie map: the agent's state."""
-        return self.parts.model.stack.ties
-
-    @property
-    def blocks(self) -> TieMap:
-        """The true sharing: for each layer the first layer with the same storage."""
-        return self.parts.model.stack.blocks
-
-    @property
-    def rules(self) -> Rules:
-        """The rules that stand."""
-        return self._readings.rules
-
-    def set_rules(self, rules: Rules | str) -> None:
-        """Let other rules stand, from the next proposal on (`ruling.set_rules`); an open one is asked for again."""
-        self._readings.rules, self._proposal = ruled(self, rules), None
-
-    @property
-    def best(self) -> dict[str, float]:
-        """Lowest scheduled loss so far, by split, nats per token."""
-        return self.agenda.best
-
-    @property
-    def directory(self) -> Path | None:
-        """The run directory, or None where nothing is recorded."""
-        return self.journal.path
-
-    @property
-    def phase(self) -> str:
-        """What comes next: "propose" (an answer is awaited) or "training" (a decision is under way)."""
-        return "propose" if self._pending is None else "training"
-
-    @property
-    def pending_steps(self) -> int:
-        """Optimizer steps left of the decision under way."""
-        return 0 if self._pending is None else self.config.training.steps_per_decision - len(self._losses)
-
-    @property
-    def finished(self) -> bool:
-        """Whether the budget of decisions is spent (a person may still go on)."""
-        return self._pending is None and self.decision >= self.config.decisions
+    def _begin_run(self) -> None:
+        self.recorder.emit(opened(self.state))
+        self.components.reward.start(self.evaluator.measure())
+        self.schedule.begin(self.state, self.evaluator, self.recorder)
+        self.recorder.flush()
 
     # -- the loop -----------------------------------------------------------------------------------------------
 
     def propose(self) -> Proposal:
-        """The agent's answer for the next layer. Asking again gives the same proposal.
+        """The agent's proposal for the next layer. Asking again gives the same one, and changes nothing.
 
         Raises:
-            LayertieError: A decision is under way, or the policy has answered illegally.
+            LayertieError: A decision is under way, or the policy has proposed what is not legal.
         """
-        if self._pending is not None:
-            raise LayertieError(
-                f"Expected to propose between two decisions, but decision {self.decision} is under way.",
-                "Finish it first: call run(), or advance() and finish().",
-            )
-        if self._proposal is None:
-            self._asked = self._readings.agent_state(self.decision + 1)
-            self._proposal = self.parts.propose(with_trials(self._asked, self.parts, self._readings, self.step))
-        return self._proposal
+        with self.turns.use():
+            return decision.propose(self.state, self.evaluator)
 
     def begin(self, choice: int, by: str = "human") -> Decision:
-        """Commit an answer for the proposed layer and put it into force; its steps are then pending.
+        """Commit an action for the proposed layer and apply it; its steps are then pending.
 
         Raises:
-            TieError: Not a legal answer; nothing has changed (nor with any other error).
+            TieError: Not a legal action; nothing has changed (nor with any other error).
             ConfigError: Fewer batches were handed in than the decision takes.
-            StorageError: The answer cannot be recorded.
+            StorageError: The action cannot be recorded.
         """
-        proposal = self.propose()
-        check_answer(proposal, choice, self.ties, self.rules)
-        self.parts.check_supply(self.step, proposal.decision)
-        decision = Decision(proposal, choice, by, self.step)
-        self.journal.keep_moment(self, decision)
-        event = DecisionMade.of(decision)
-        # On disk before anything moves, so that an answer is never lost and never half in force.
-        self.journal.write_now(event)
-        self._readings.begin(proposal.layer)
-        self.parts.optimizer.apply(self.model.stack.retie(proposal.layer, choice))
-        self.decision, self._pending, self._proposal, self._losses = proposal.decision, decision, None, []
-        self.tell(event)
-        return decision
+        with self.turns.change(), self.turns.use():
+            return decision.begin(self.state, self.evaluator, self.recorder, choice, by)
 
     def advance(self) -> StepResult:
         """One optimizer step of the decision under way.
@@ -204,69 +127,59 @@ class Session(Queries):
             DivergedError: The loss is not finite; no update was made.
             DeviceMemoryError: The device ran out of memory; no update was made.
         """
-        if not self.pending_steps:
-            raise LayertieError("Expected a decision with steps left, but none is under way.", "Call begin() first.")
-        with self.meter.training():
-            result = self.parts.trainer.step(self.parts.training_batches(self.step), self.step)
-        self.step += 1
-        self._losses.append(result.loss)
-        self.emit(Stepped(self.step, self.decision, result.loss, result.learning_rate, result.gradient_norm))
-        return result
+        with self.turns.change(), self.turns.use():
+            return decision.advance(self.state, self.evaluator, self.recorder)
+
+    def advance_held(self) -> StepResult:
+        """One optimizer step outside of any decision: of a branch whose map is held.
+
+        Raises:
+            LayertieError: A decision is under way, or the run is recorded, whose log holds decisions alone.
+            DivergedError, DeviceMemoryError: As in `advance`.
+        """
+        with self.turns.change(), self.turns.use():
+            if self.state.pending is not None or self.recorder.is_open:
+                raise LayertieError(
+                    "Expected an unrecorded session between two decisions to train with its map held, but this one is "
+                    f"{'recorded' if self.recorder.is_open else 'within a decision'}.",
+                    "Complete the decision, and fork the session.",
+                )
+            return decision.train(self.state, self.evaluator)
 
     def finish(self) -> Outcome:
         """Measure the reward of the decision under way and let the agent learn from it."""
-        if self._pending is None or self.pending_steps:
-            raise LayertieError(
-                f"Expected a decision whose steps are done, but {self.pending_steps or 'no'} steps are left.",
-                "Call begin(), then advance() until pending_steps is 0.",
-            )
-        decision, asked = self._pending, self._asked
-        assert asked is not None, "a decision under way was proposed from a state"
-        measured = self._readings.measure(self.step, self.decision)
-        reward = self.parts.reward.value(measured)
-        following = self._readings.agent_state(self.decision + 1)
-        learning = self.parts.policy.learn(Transition(asked, decision.choice, reward, following, decision.by), self.key)
-        outcome = Outcome(
-            decision=decision,
-            ties=self.ties,
-            blocks=self.blocks,
-            reward=reward,
-            reward_loss=measured.loss,
-            train_loss=sum(self._losses) / len(self._losses),
-            trainable_parameters=measured.trainable_parameters,
-            claimed_parameters=self._readings.counts()[1],
-            learning=learning,
-        )
-        self._pending, self._losses = None, []
-        self.emit(DecisionFinished.of(outcome, self.step, self._readings.memory()))
-        self.agenda.after_decision(self)
-        return outcome
+        with self.turns.change(), self.turns.use():
+            outcome = decision.finish(self.state, self.evaluator, self.recorder)
+            self.schedule.after_decision(self.state, self.evaluator, self.recorder)
+            return outcome
 
     def commit(self, choice: int, by: str = "human") -> Outcome:
-        """Answer for the proposed layer, train its steps, measure and learn.
+        """Act for the proposed layer, train its steps, measure and learn.
 
         A decision under way is completed first.
 
         Args:
-            choice: A legal answer; the layer's own number means *train on its own*.
-            by: Who answers, as the log will say.
+            choice: A legal action; the layer's own number means *train on its own*.
+            by: Who acts, as the log will say.
 
         Raises:
-            TieError: Not a legal answer; nothing has changed.
+            TieError: Not a legal action; nothing has changed.
         """
-        if self._pending is not None:
-            self.complete()
-        self.begin(choice, by)
-        return self.complete()
+        with self.turns.change():
+            if self.state.pending is not None:
+                self.complete()
+            self.begin(choice, by)
+            return self.complete()
 
     def complete(self) -> Outcome:
         """Finish the decision under way."""
-        while self.pending_steps:
-            self.advance()
-        return self.finish()
+        with self.turns.change():
+            while self.pending_steps:
+                self.advance()
+            return self.finish()
 
     def run(self, decisions: int | None = None, should_stop: Callable[[], bool] | None = None) -> list[Outcome]:
-        """Let the agent answer.
+        """Let the agent act.
 
         Args:
             decisions: How many decisions to complete; default what is left of the budget.
@@ -277,33 +190,56 @@ class Session(Queries):
         """
         if decisions is not None and (not isinstance(decisions, int) or decisions < 0):
             raise LayertieError(f"Expected a number of decisions, 0 or more, but got {decisions!r}.", "Give one.")
-        goal = self.config.decisions - self.decision + (self._pending is not None) if decisions is None else decisions
-        outcomes: list[Outcome] = []
-        while len(outcomes) < goal and not (should_stop is not None and should_stop()):
-            if self._pending is None:
-                self.begin(self.propose().choice, by="agent")
-            elif self.pending_steps:
-                self.advance()
-            else:
-                outcomes.append(self.finish())
-        if decisions is not None and len(outcomes) == goal > 0:
-            self.conclude()
-        return outcomes
+        with self.turns.change():
+            left = self.config.decisions - self.decision + (self.state.pending is not None)
+            goal = left if decisions is None else decisions
+            outcomes: list[Outcome] = []
+            while len(outcomes) < goal and not (should_stop is not None and should_stop()):
+                if self.state.pending is None:
+                    self.begin(self.propose().choice, by="agent")
+                elif self.pending_steps:
+                    self.advance()
+                else:
+                    outcomes.append(self.finish())
+            if decisions is not None and len(outcomes) == goal > 0:
+                self.conclude()
+            return outcomes
 
     def conclude(self) -> None:
         """Log an evaluation of a run that has gone beyond its budget, where none is scheduled; else do nothing."""
-        self.agenda.conclude(self)
+        with self.turns.change(), self.turns.use():
+            self.schedule.conclude(self.state, self.evaluator, self.recorder)
 
-    # -- who watches ----------------------------------------------------------------------------------------------
+    def set_rules(self, rules: Rules | str) -> None:
+        """Apply other rules, from the next proposal on (`rules_in_force`); an open one is asked for again."""
+        with self.turns.change(), self.turns.use():
+            apply_rules(self.state, self.recorder, rules)
+
+    # -- who watches, who steers --------------------------------------------------------------------------------
 
     def note(self, kind: str, **values: Any) -> None:
         """Write a fact about the process, not the run (`EventWriter.telemetry`), and pass it on."""
-        self.journal.note(self, kind, **values)
+        with self.turns.use():
+            self.recorder.note(kind, **values)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Call `callback` with every event and telemetry entry from now on; the result ends it."""
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
+        return self.recorder.subscribers.add(callback)
+
+    def claim(self, holder: str, remedy: str = "Let its holder make the call, or end it first.") -> Claim:
+        """Keep the session for one thread, that which enters the claim (`with claim:`), until it is released.
+
+        Until then others are refused what changes the session, with a sentence; what reads it (evaluate, sample,
+        summary, save, fork, propose) waits for the step under way, and works.
+
+        Args:
+            holder: Who has it, as others are told: "a control room".
+            remedy: What others may do, as a sentence.
+
+        Raises:
+            LayertieError: Somebody has claimed it already, or this is called from a subscriber.
+        """
+        return self.turns.claim(holder, remedy)
 
     # -- keeping it ---------------------------------------------------------------------------------------------
 
@@ -316,7 +252,8 @@ class Session(Queries):
         Raises:
             StorageError: The disk is full or cannot be written; the session is unchanged.
         """
-        return self.journal.checkpoint(self, name)
+        with self.turns.use():
+            return self.recorder.checkpoint(self.state, name)
 
     @classmethod
     def resume(
@@ -327,81 +264,90 @@ class Session(Queries):
         initial_weights: Weights | None = None,
         batches: Tokens | None = None,
         reward_batches: Tokens | None = None,
-        watch: state.Watch | None = None,
+        watch: Watch | None = None,
     ) -> Session:
-        """The run in a directory, as it was after the last answer that reached the log.
+        """The run in a directory, as it was after the last action that reached the log.
 
-        What was trained since the last checkpoint is done again with the answers that the log holds; on one machine
+        What was trained since the last checkpoint is done again with the actions that the log holds; on one machine
         at one thread count that gives the same numbers, bit for bit. Batches that were handed in are handed in again,
         and more may follow; initial weights, where no checkpoint is left. `watch` is told how far that is (`Watch`).
 
         Raises:
             RecordError: No run there, a damaged or newer one, or one that was started with other batches or weights.
         """
-        journal = Recorder.open(directory)
+        recorder = Recorder.open(directory)
         try:
-            session, given = cls.__new__(cls), Provided.check(journal.config, initial_weights, batches, reward_batches)
-            given.check_same(journal.handed_in, directory, from_the_start=journal.is_to_be_repeated)
-            session._start(build(journal.config, data, given, journal.handed_in), journal)
-            state.restore(session, watch)
-            journal.process(session, resumed=True)
+            given, anew = (
+                Provided.check(recorder.config, initial_weights, batches, reward_batches),
+                recorder.is_to_be_repeated,
+            )
+            given.check_same(recorder.handed_in, directory, from_the_start=anew)
+            components = build(recorder.config, data, given, recorder.handed_in)
+            state, tail = rewound(components, recorder)
+            session = cls.of_state(state, recorder)
+            if anew:
+                session._begin_run()
+            repeat(session, tail, watch)
+            recorder.process(state, resumed=True)
             session.save()
         except BaseException:
-            journal.close()
+            recorder.close()
             raise
         return session
 
-    def fork(self, replicate: int | None = None) -> Session:
-        """An unrecorded session with the same weights, moments, agent and position, which goes on alone.
+    def fork(
+        self, replicate: int | None = None, *, schedule: Schedule | None = None, proposed: bool = False
+    ) -> Session:
+        """An unrecorded session with the same weights, optimizer state, agent and position, which goes on alone.
 
         Args:
             replicate: Whose random numbers it draws from here on (`Components.fork`); None = this run's own.
+            schedule: What it does between decisions; None = what the config says.
+            proposed: Whether the open proposal stands in the fork; else its agent is asked again.
         """
-        twin = type(self).__new__(type(self))
-        twin._start(self.parts.fork(replicate), Recorder.unrecorded())
-        twin.position(self.step, self.decision, self.best, *self.under_way, rules=self.rules)
-        return twin
+        with self.turns.use():
+            state = self.state.fork(replicate, proposed=proposed)
+        return type(self).of_state(state, schedule=schedule)
 
-    @property
-    def under_way(self) -> tuple[Decision | None, AgentState | None, list[float]]:
-        """The decision under way, what the agent was asked, and the losses of its steps so far."""
-        return self._pending, self._asked, list(self._losses)
+    def record(self, directory: str | Path) -> None:
+        """Record a fork from here on, as a run of its own that `Session.resume` can go on with.
 
-    def position(
-        self,
-        step: int,
-        decision: int,
-        best: dict[str, float],
-        pending: Decision | None,
-        asked: AgentState | None,
-        losses: list[float],
-        rules: Rules | None = None,
-    ) -> None:
-        """Say where in its run a session stands whose parts were put there (a fork or a restored state)."""
-        self.step, self.decision, self.agenda = step, decision, Schedule(best)
-        self._pending, self._asked, self._losses = pending, asked, list(losses)
-        self._readings.rules = self.rules if rules is None else rules
+        Args:
+            directory: A folder that is empty or does not exist.
+
+        Raises:
+            RecordError: The session is recorded already, or the folder is not empty.
+            StorageError: It cannot be written.
+        """
+        with self.turns.change(), self.turns.use():
+            if self.directory is not None:
+                raise RecordError(
+                    f"Expected a session that is not recorded, but this one is, in {self.directory}.",
+                    "Record its fork.",
+                )
+            before, given = self.recorder, self.components.given.identity(self.data.vocabulary_size)
+            self.recorder = Recorder.create(directory, self.config, given)
+            self.recorder.subscribers = before.subscribers
+            try:
+                self.recorder.emit(opened(self.state))
+                self.recorder.process(self.state)
+                self.save()
+            except BaseException:
+                self.recorder.close()
+                self.recorder = before
+                raise
 
     def close(self, *, save: bool = True) -> None:
         """Save and release the run directory. The session can be looked at afterwards, not run on."""
-        try:
-            if save and self.journal.is_open:
-                self.save()
-        finally:
-            self.journal.close()
+        with self.turns.change(), self.turns.use():
+            try:
+                if save and self.recorder.is_open:
+                    self.save()
+            finally:
+                self.recorder.close()
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    def emit(self, event: Event) -> None:
-        """Log an event and pass it on."""
-        self.journal.append(event)
-        self.tell(event)
-
-    def tell(self, entry: Any) -> None:
-        """Pass an event or a telemetry entry on to the subscribers."""
-        for callback in tuple(self._subscribers):
-            callback(entry)

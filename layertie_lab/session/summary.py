@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ..core.events import Opened
 from ..models.counts import claimed_parameters, trainable_parameters
+from .evaluator import Evaluator
+from .state import RunState
 
-if TYPE_CHECKING:  # the session builds these two from itself
-    from .session import Session
 
-
-def opened(session: Session) -> Opened:
-    """The first event of a run: what it starts from."""
-    data, parts = session.data, session.parts
+def opened(state: RunState) -> Opened:
+    """The first event of a run that starts here."""
+    components = state.components
+    data, model = components.data, components.model
     return Opened(
         step=0,
         decision=0,
-        config_hash=session.config.hash,
-        ties=list(session.ties),
-        blocks=list(session.blocks),
-        untied_parameters=parts.untied_parameters,
-        trainable_parameters=trainable_parameters(session.model),
-        claimed_parameters=claimed_parameters(session.model),
+        config_hash=state.config.hash,
+        ties=list(state.ties),
+        blocks=list(state.blocks),
+        untied_parameters=components.untied_parameters,
+        trainable_parameters=trainable_parameters(model),
+        claimed_parameters=claimed_parameters(model),
         vocabulary_size=data.vocabulary_size,
         unigram_entropy=data.unigram_entropy,
         bytes_per_token=data.bytes_per_token,
@@ -32,12 +33,13 @@ def opened(session: Session) -> Opened:
     )
 
 
-def summarize(session: Session, episode_bytes: int) -> dict[str, Any]:
+def summarize(state: RunState, evaluator: Evaluator, directory: Path | None) -> dict[str, Any]:
     """What a run has come to.
 
     Args:
-        session: The run.
-        episode_bytes: Allocated when its last pass over the layers began.
+        state: The run.
+        evaluator: Of the run.
+        directory: Where it is recorded.
 
     Returns:
         final_validation_loss, best_validation_loss, unigram_entropy (nats per token, validation split), perplexity,
@@ -48,32 +50,29 @@ def summarize(session: Session, episode_bytes: int) -> dict[str, Any]:
         steps_per_second (optimizer steps over the time spent in them), steps, decisions, device, config_hash,
         directory. The final loss is measured now on the scheduled evaluation's windows.
     """
-    final = session.evaluate("validation").loss
-    meter, records = session.meter, session.config.records
-    trainable, claimed, peak = (
-        trainable_parameters(session.model),
-        claimed_parameters(session.model),
-        meter.peak_bytes(),
-    )
+    final = evaluator.evaluate("validation").loss
+    components, meter, records = state.components, evaluator.meter, state.config.records
+    trainable, claimed = evaluator.counts()
+    peak, episode = meter.peak_bytes(), evaluator.episode_bytes()
     return {
         "final_validation_loss": final,
-        "best_validation_loss": min(final, session.best.get("validation", final)),
-        "unigram_entropy": session.data.unigram_entropy,
+        "best_validation_loss": min(final, state.best.get("validation", final)),
+        "unigram_entropy": components.data.unigram_entropy,
         "perplexity": math.exp(min(final, 80.0)),
-        "bits_per_byte": final / math.log(2) / session.data.bytes_per_token,
-        "owners": len(session.ties.independent_layers),
-        "blocks": len(set(session.blocks)),
-        "ties": list(session.ties),
+        "bits_per_byte": final / math.log(2) / components.data.bytes_per_token,
+        "owners": len(state.ties.independent_layers),
+        "blocks": len(set(state.blocks)),
+        "ties": list(state.ties),
         "trainable_parameters": trainable,
         "claimed_parameters": claimed,
         "reported_parameters": claimed if records.parameters_reported == "per-layer" else trainable,
-        "untied_parameters": session.parts.untied_parameters,
+        "untied_parameters": components.untied_parameters,
         "peak_memory_bytes": peak,
-        "reported_memory_bytes": episode_bytes if records.memory_reported == "episode-start" else peak,
+        "reported_memory_bytes": episode if records.memory_reported == "episode-start" else peak,
         "steps_per_second": meter.steps / meter.training_seconds if meter.training_seconds else None,
-        "steps": session.step,
-        "decisions": session.decision,
-        "device": str(session.parts.device),
-        "config_hash": session.config.hash,
-        "directory": None if session.directory is None else str(session.directory),
+        "steps": state.step,
+        "decisions": state.decision,
+        "device": str(components.device),
+        "config_hash": state.config.hash,
+        "directory": None if directory is None else str(directory),
     }

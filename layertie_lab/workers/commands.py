@@ -151,7 +151,7 @@ class Commands:
 
     def _opening(self, number: int) -> Any:
         # Who comes late reads the log for what was before, so all of it must be there.
-        self.session.journal.flush()
+        self.session.recorder.flush()
         return self.session.opening()
 
     def _snapshot(self, number: int) -> Any:

@@ -27,10 +27,14 @@ class SessionThread:
     """Takes commands for a Session and carries them out one after the other, between two optimizer steps.
 
     Args:
-        session: The session. While this lives, call the session's methods that change it only through here.
+        session: The session. While this lives, it is claimed: what changes it goes through here alone, and is refused
+            to others; what reads it comes between two optimizer steps.
 
     Commands for `submit`, as a Worker has them: propose, commit(choice, by, decision), run(decisions), step,
     pause(finish), save(name). How things go on is told to subscribers.
+
+    Raises:
+        LayertieError: Somebody else runs the session.
     """
 
     takes_answers_ahead = False
@@ -38,12 +42,15 @@ class SessionThread:
     def __init__(self, session: Any) -> None:
         self._board = _Board()
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        claim = session.claim(
+            "a control room (or another SessionThread)", "Give it the command: room.submit(...); or close it first."
+        )
         session.subscribe(self._board.tell)
         self._board.status = _status(session)
         # The thread holds the session but not this object, whose end ends the thread.
         self._finalizer = weakref.finalize(self, self._inbox.put, _END)
         self._thread = threading.Thread(
-            target=_Server(session, self._inbox, self._board).serve, name="layertie session", daemon=True
+            target=_Server(session, claim, self._inbox, self._board).serve, name="layertie session", daemon=True
         )
         self._thread.start()
 
@@ -96,13 +103,18 @@ class _Board:
 class _Server:
     """What the thread does: one command, or one stretch of a run, at a time. Ends when told to; holds no handle."""
 
-    def __init__(self, session: Any, inbox: queue.SimpleQueue[Any], board: _Board) -> None:
-        self._session, self._inbox, self._board = session, inbox, board
+    def __init__(self, session: Any, claim: Any, inbox: queue.SimpleQueue[Any], board: _Board) -> None:
+        self._session, self._claim, self._inbox, self._board = session, claim, inbox, board
         self._run: _Request | None = None
         self._left = 0
         self._outcomes: list[Any] = []
 
     def serve(self) -> None:
+        with self._claim:
+            self._serve()
+        self._board.say("closed")
+
+    def _serve(self) -> None:
         while True:
             if self._run is not None and self._inbox.empty():
                 self._go_on()
@@ -115,7 +127,6 @@ class _Server:
             self._answer(request)
             del request
         self._end_run()
-        self._board.say("closed")
 
     def _go_on(self) -> None:
         """Let the agent answer until the run is done or a command comes."""

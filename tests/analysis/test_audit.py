@@ -130,7 +130,7 @@ def test_the_books_agree_with_the_tensors_after_every_decision(name: str, text_f
     slots = len(list(session.model.stack.layers[0].parameters()))
     for _ in range(DECISIONS):
         session.run(1)
-        row, inner = auditor.rows[-1], session.parts.optimizer.inner
+        row, inner = auditor.rows[-1], session.components.optimizer.inner
         seen = audit_module(session.model, "stack.layers", inner, session.ties)
         assert seen.layers["block"].to_list() == row["true_map"]
         assert seen.layers["claimed_source"].to_list() == row["claimed_map"]

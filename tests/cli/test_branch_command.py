@@ -85,12 +85,12 @@ def test_interrupted_on_the_way_it_says_how_to_go_on(
 ) -> None:
     import signal
 
-    from layertie_lab.session import capture as state
+    from layertie_lab.session import session as opened
 
     (first := run / "checkpoints" / "best.safetensors").unlink(missing_ok=True)
     assert not first.exists()
-    repeat = state.repeat
-    monkeypatch.setattr(state, "repeat", lambda *values: (signal.raise_signal(signal.SIGINT), repeat(*values)))
+    repeat = opened.repeat
+    monkeypatch.setattr(opened, "repeat", lambda *values: (signal.raise_signal(signal.SIGINT), repeat(*values)))
     assert main(["branch", str(run), "--decision", "4", "--quiet"]) == 130
     said_so = capsys.readouterr().err.replace("\n", "")
     assert "layertie resume" in said_so

@@ -16,7 +16,7 @@ from layertie_lab import Session
 from layertie_lab.core.errors import ConfigError, LayertieError, TieError
 from layertie_lab.counterfactual.branch import Branch, TwinPlan
 from layertie_lab.counterfactual.pair import Pair, train_pair
-from layertie_lab.session.moment import Moment, record
+from layertie_lab.session.moment import Moment
 
 PLAN = TwinPlan(horizon=10, checkpoints=(5,))
 
@@ -44,7 +44,7 @@ def test_the_trunk_is_unchanged_after_its_branches_ran(algorithm: str, after: An
 
 def test_a_recorded_trunk_keeps_its_log(text_file: Path, tmp_path: Path) -> None:
     session = trunk(text_file, 0)
-    record(session, tmp_path / "run")
+    session.record(tmp_path / "run")
     session.run(4)
     session.save()
     files = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
@@ -92,7 +92,7 @@ def test_equal_answers_are_equal_after_200_steps_by_any_path(algorithm: str, tex
         assert_equal(wanted, everything(branch.session))
     # Through disk, stopped in the middle of a decision, which resuming completes.
     fork = session.fork(replicate=1)
-    record(fork, tmp_path / "branch")
+    fork.record(tmp_path / "branch")
     fork.begin(answer)
     fork.complete()
     fork.run(24)

@@ -15,6 +15,7 @@ from layertie_lab.core.errors import LayertieError
 from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Finished, Opened, Stepped
 from layertie_lab.core.ties import TieMap
 from layertie_lab.explorer import Feed, SessionThread
+from layertie_lab.session.turns import Turns
 from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
 
 
@@ -34,6 +35,7 @@ class PretendSession:
         self._subscribers: list[Callable[[Any], None]] = []
         self._pending: Decision | None = None
         self._steps = 0
+        self.claim = Turns().claim
 
     @property
     def blocks(self) -> TieMap:

@@ -82,7 +82,7 @@ class Books:
     def fits(self, session: Session) -> None:
         model = session.model
         model.stack.check_books()
-        session.parts.optimizer.check_books()
+        session.components.optimizer.check_books()
         stored = sum({p.data_ptr(): p.numel() for p in model.parameters()}.values())
         assert (claimed_parameters(model), trainable_parameters(model), stored) == self.figures
         assert list(session.ties) == self.ties
@@ -129,7 +129,7 @@ def play(config: RunConfig, directory: Path, actions: Sequence[Action]) -> None:
                 twin = session.fork()
                 twin.commit(0)
                 twin.model.stack.check_books()
-                twin.parts.optimizer.check_books()
+                twin.components.optimizer.check_books()
             else:
                 session.close(save=kind == "resume")
                 session = Session.resume(directory)

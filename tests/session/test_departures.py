@@ -62,7 +62,7 @@ def steps_on_layer_0s_storage(config: RunConfig) -> int:
     """AdamW updates of layer 0's weights in one step, after layer 1 was tied to it and made independent again."""
     session = answered(config, 0, 1, 2, 1)
     block = session.model.stack.layers[0].mlp.up.weight
-    return sum(p.requires_grad and p.data_ptr() == block.data_ptr() for p in session.parts.optimizer.parameters())
+    return sum(p.requires_grad and p.data_ptr() == block.data_ptr() for p in session.components.optimizer.parameters())
 
 
 def blocks_after_a_pass_of_ties_and_one_of_claims(config: RunConfig) -> int:
@@ -111,7 +111,7 @@ def parameters_reported(config: RunConfig) -> int:
 
 def moments(config: RunConfig) -> int:
     """Bytes of moments after layer 1 was independent once."""
-    return answered(config, 1, 0, 0, 0).parts.optimizer.bytes()
+    return answered(config, 1, 0, 0, 0).components.optimizer.bytes()
 
 
 def memory_reported(config: RunConfig) -> int:

@@ -15,22 +15,22 @@ from layertie_lab import Session, load_run
 from layertie_lab.core.errors import ConfigError, RecordError
 from layertie_lab.core.keys import RunKey
 from layertie_lab.counterfactual.branch import Branch, TwinPlan
-from layertie_lab.session.moment import Moment, record
+from layertie_lab.session.moment import Moment
 from layertie_lab.text.batches import Batches
 
 
 def test_a_fork_draws_as_the_replicate_it_is_given(text_file: Path) -> None:
     session = trunk(text_file)
     fork = session.fork(replicate=3)
-    assert fork.key == fork.parts.trainer.key == RunKey(session.config.seed, 3)
+    assert fork.key == fork.components.trainer.key == RunKey(session.config.seed, 3)
     assert fork.config == session.config.replace(replicate=3)
     fresh = Session(small(text_file, replicate=3))  # a run that was of that replicate from its start
     for step in (session.step, session.step + 50):
-        assert torch.equal(fork.parts.training_batches(step), fresh.parts.training_batches(step))
-        assert not torch.equal(fork.parts.training_batches(step), session.parts.training_batches(step))
+        assert torch.equal(fork.components.training_batches(step), fresh.components.training_batches(step))
+        assert not torch.equal(fork.components.training_batches(step), session.components.training_batches(step))
         assert fork.key.at(step, "dropout") == fresh.key.at(step, "dropout") != session.key.at(step, "dropout")
     assert torch.equal(fork.probe_tokens(), session.probe_tokens())
-    assert session.key.replicate == session.parts.trainer.key.replicate == session.config.replicate == 0
+    assert session.key.replicate == session.components.trainer.key.replicate == session.config.replicate == 0
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -104,22 +104,22 @@ def test_a_fork_is_recorded_and_resumed_as_a_run_of_its_own(text_file: Path, tmp
     session = trunk(text_file)
     whole, fork = session.fork(replicate=2), session.fork(replicate=2)
     answer = other_answer(session)
-    record(fork, tmp_path / "branch")
+    fork.record(tmp_path / "branch")
     for one in (whole, fork):
         one.commit(answer)
         one.run(2)
-    fork.journal.close()  # as after a kill: what came since is only in the log
+    fork.recorder.close()  # as after a kill: what came since is only in the log
     whole.run(3)
     with Session.resume(tmp_path / "branch") as resumed:
         assert resumed.key == RunKey(session.config.seed, 2)
         resumed.run(3)
         assert_equal(everything(whole), everything(resumed))
         with pytest.raises(RecordError, match="not recorded"):
-            record(resumed, tmp_path / "again")
+            resumed.record(tmp_path / "again")
     found = load_run(tmp_path / "branch").decisions
     assert found["decision"].to_list() == [5, 6, 7, 8, 9, 10]
     with pytest.raises(RecordError, match="Expected"):
-        record(session.fork(), tmp_path / "branch")
+        session.fork().record(tmp_path / "branch")
 
 
 def test_batches_depend_on_seed_replicate_and_step_alone() -> None:

@@ -22,10 +22,9 @@ def test_what_was_tried_is_what_comes(text_file: Path) -> None:
         assert all(p.equal(before[name]) for name, p in session.model.named_parameters())
         assert proposal.q_values is not None
         assert max(proposal.q_values) == proposal.q_values[proposal.legal.index(proposal.choice)]
-        twins = [session.fork() for _ in proposal.legal]
+        twins = [session.fork(proposed=True) for _ in proposal.legal]
         came = []
         for twin, answer in zip(twins, proposal.legal, strict=True):
-            twin._proposal = proposal
             twin.begin(answer)
             twin.complete()
             came.append(twin.evaluate("reward", windows).loss)

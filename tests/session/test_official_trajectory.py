@@ -123,7 +123,7 @@ def test_two_objects_on_one_storage_are_stepped_in_turn() -> None:
 def test_moments_and_counters_of_every_layer_stay() -> None:
     session = Session(config_of(layers=4), reward_batches=tokens(9, 1), batches=tokens(40, 0))
     counters = lambda: [  # noqa: E731
-        int(session.parts.optimizer.inner.state[p]["step"]) if p in session.parts.optimizer.inner.state else 0
+        int(session.components.optimizer.inner.state[p]["step"]) if p in session.components.optimizer.inner.state else 0
         for p in (next(iter(home.values())) for home in session.model.stack.trained())
     ]
     seen = []

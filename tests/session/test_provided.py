@@ -79,7 +79,7 @@ def test_batches_alone_and_weights_alone_go_with_a_text(text_file: Path) -> None
     size = plain.data.vocabulary_size
     drawn = Session(config_of(corpus=str(text_file)), batches=batches(12) % size)
     assert drawn.data.description == plain.data.description
-    assert drawn.parts.batches.batch(0).tolist() == (batches(12)[0] % size).tolist()
+    assert drawn.components.batches.batch(0).tolist() == (batches(12)[0] % size).tolist()
     loaded = Session(config_of(corpus=str(text_file)), initial_weights=weights(size))
     assert loaded.run(1)[0].reward_loss != plain.run(1)[0].reward_loss
 

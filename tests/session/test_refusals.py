@@ -17,6 +17,7 @@ from layertie_lab.agent.observation import observation_size
 from layertie_lab.agent.policies.external import ExternalPolicy
 from layertie_lab.agent.policies.registry import make_policy
 from layertie_lab.core.errors import AgentError, ConfigError, DivergedError, LayertieError, RecordError
+from layertie_lab.records.directory import RunDirectory
 
 ALGORITHMS = ("lab", "paper", "official-code")
 
@@ -61,15 +62,15 @@ def test_an_outside_policys_illegal_answer_changes_nothing(
 ) -> None:
     with Session(small(text_file), tmp_path / "run") as session:
         before = {name: value.clone() for name, value in session.model.state()[0].items()}
-        own = session.parts.policy
-        session.parts = replace(session.parts, policy=ExternalPolicy(Fixed(action)))
+        own = session.components.policy
+        session.state.components = replace(session.components, policy=ExternalPolicy(Fixed(action)))
         with pytest.raises(LayertieError, match=said) as caught:
             session.run(1)
         assert caught.value.remedy
         assert (session.decision, session.step, session.phase) == (0, 0, "propose")
         assert all(value.equal(before[name]) for name, value in session.model.state()[0].items())
         # A person may answer in its place, and the run goes on with a policy that keeps to the rules.
-        session.parts = replace(session.parts, policy=own)
+        session.state.components = replace(session.components, policy=own)
         session.commit(1)
         assert session.ties[1] == 1
 
@@ -116,7 +117,9 @@ def test_a_run_that_diverges_by_itself_says_where_it_did(text_file: Path, tmp_pa
 @pytest.mark.parametrize("policy", ["lab", "paper", "official-code", "annealing"])
 def test_an_observation_of_another_depth_is_refused(policy: Any, text_file: Path) -> None:
     session = Session(small(text_file))
-    session.parts = replace(session.parts, policy=make_policy(small(text_file, layers=6, policy=policy)))
+    session.state.components = replace(
+        session.components, policy=make_policy(small(text_file, layers=6, policy=policy))
+    )
     with pytest.raises(LayertieError, match="Expected") as caught:
         session.run(1)
     assert "6" in str(caught.value)
@@ -128,7 +131,7 @@ def test_a_model_for_observations_of_another_depth_is_refused(text_file: Path) -
         observation_space = Box(0.0, 1.0, (observation_size(6),), np.float32)
 
     session = Session(small(text_file))
-    session.parts = replace(session.parts, policy=ExternalPolicy(Deeper(0)))
+    session.state.components = replace(session.components, policy=ExternalPolicy(Deeper(0)))
     with pytest.raises(AgentError, match=r"Expected observations of 26 numbers, .* but got 18") as caught:
         session.run(1)
     assert caught.value.remedy
@@ -144,10 +147,10 @@ def test_a_q_networks_checkpoint_of_another_size_is_refused(
     other = make_policy(config.replace(**changes))
     before = {name: value.clone() for name, value in other.state()[0].items()}
     with pytest.raises(AgentError, match=r"Expected first\.weight of the Q-network to have shape"):
-        other.load(*session.parts.policy.state())
+        other.load(*session.components.policy.state())
     assert all(torch.equal(value, before[name]) for name, value in other.state()[0].items())
     # The same through a run whose settings were edited.
-    session.journal._directory.replace_config(config.replace(**changes))
+    RunDirectory.open(tmp_path / "run").replace_config(config.replace(**changes))
     with pytest.raises(RecordError, match="was saved with") as caught:
         Session.resume(tmp_path / "run")
     assert "config.json was edited" in caught.value.remedy

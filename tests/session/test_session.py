@@ -14,7 +14,7 @@ from layertie_lab import RunConfig, Session
 from layertie_lab.core.errors import LayertieError, RecordError, TieError
 from layertie_lab.core.events import DecisionFinished, DecisionMade
 from layertie_lab.records.log.reader import load_run
-from layertie_lab.session import capture as state
+from layertie_lab.session.capture import capture
 from layertie_lab.workers.worker import Worker
 
 ALGORITHMS = ("lab", "paper", "official-code")
@@ -37,7 +37,7 @@ def small(text: Path, **changes: Any) -> RunConfig:
 
 
 def everything(session: Session) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    tensors, meta = state.capture(session)
+    tensors, meta = capture(session.state)
     return {name: tensor.clone() for name, tensor in tensors.items()}, meta
 
 
@@ -95,7 +95,7 @@ def test_a_persons_answer_survives_without_a_checkpoint(text_file: Path, tmp_pat
     session.run(2)
     answer = next(a for a in session.propose().legal if a != session.propose().choice)
     session.begin(answer, by="human")
-    session.journal.close()  # as after a kill: no save, no close
+    session.recorder.close()  # as after a kill: no save, no close
     resumed = Session.resume(tmp_path / "run")
     assert (resumed.decision, resumed.ties[3]) == (3, answer)
     assert resumed.phase == "propose"
@@ -134,7 +134,7 @@ def test_books_balance_after_any_sequence_of_decisions(data: st.DataObject, algo
         answer = data.draw(st.sampled_from([*proposal.legal, None]))
         outcome = session.commit(proposal.choice if answer is None else answer)
         session.model.stack.check_books()
-        session.parts.optimizer.check_books()
+        session.components.optimizer.check_books()
         storages = {p.data_ptr(): p.numel() for p in session.model.parameters()}
         assert len(set(outcome.blocks)) == len(
             {session.model.stack.layers[layer].attention.qkv.weight.data_ptr() for layer in range(4)}

@@ -73,7 +73,7 @@ def test_an_answer_that_cannot_be_recorded_is_not_in_force(
         raise StorageError("Expected to write the log, but the disk is full.", "Free some space.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(session.journal, "write_now", refuse)
+        patch.setattr(session.recorder, "write_now", refuse)
         with pytest.raises(StorageError):
             session.commit(1)
     assert (session.ties, session.phase, session.decision) == before

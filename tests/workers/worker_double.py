@@ -49,7 +49,7 @@ class Double:
 
     directory = None
     rules = Rules()
-    journal = SimpleNamespace(flush=lambda: None)
+    recorder = SimpleNamespace(flush=lambda: None)
 
     @classmethod
     def resume(cls, directory: str) -> Double:

@@ -1,0 +1,26 @@
+"""Who watches a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Subscriber = Callable[[Any], None]
+"""Called with each event and each entry of telemetry, in the thread in which it happens."""
+
+
+class Subscribers:
+    """Those who are told what happens."""
+
+    def __init__(self) -> None:
+        self._callbacks: list[Subscriber] = []
+
+    def add(self, callback: Subscriber) -> Callable[[], None]:
+        """Tell `callback` from now on; the result ends it."""
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback) if callback in self._callbacks else None
+
+    def tell(self, entry: Any) -> None:
+        """Pass an event or an entry of telemetry on."""
+        for callback in tuple(self._callbacks):
+            callback(entry)
