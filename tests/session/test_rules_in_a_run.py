@@ -134,5 +134,5 @@ def test_the_books_balance_under_any_rules(rules: Rules, algorithm: str, draw: R
             legal = session.propose().legal
             session.commit(draw.choice(legal), by="human") if draw.random() < 0.5 else session.run(1)
             session.model.stack.check_books()
-            session.parts.optimizer.check_books()
+            session.components.optimizer.check_books()
             assert set(session.blocks.owners) <= set(range(4))
