@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..workers.session_thread import SessionThread
+from ..workers.thread import SessionThread
 from .control_room import ControlRoom
 from .feed import Feed
 

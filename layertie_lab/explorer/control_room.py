@@ -15,7 +15,7 @@ from ..core.events import Event
 from ..widgets.live.live_chart import LiveChart
 from ..widgets.steer_panel import SteerPanel
 from ..widgets.tie_map_view import TieMapView
-from ..workers.session_thread import SessionThread
+from ..workers.thread import SessionThread
 from .feed import Feed
 
 PANELS = ("loss", "reward", "parameters", "memory")

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..core.commands import Opening
 from ..core.config import RunConfig
 from ..core.errors import CorpusError, LayertieError, RecordError, WorkerError
 from ..core.events import Event
@@ -189,7 +190,7 @@ class Desk:
         # While a worker starts, or once it is gone, there is nothing that the log does not have.
         with suppress(WorkerError):
             if handle.status in ("ready", "running", "paused", "finished"):
-                handle.opening(timeout=2.0)
+                handle.ask(Opening(), timeout=2.0)
         self._begin(path, config, handle, past=Past(path))
         self.steer.show(can_save=True, can_keep=True, can_resume=True, keep=handle.worker.keep)
         self.inside.refresh()

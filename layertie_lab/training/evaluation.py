@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from ..core.measures import Evaluation
 from ..models.tied_model import TiedModel
 from .device import autocast
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The loss on a set of windows.
-
-    Args:
-        loss: Mean over the windows' tokens, nats per token.
-        standard_error: Of that mean, over windows; 0 with a single one.
-        windows: Sequences evaluated.
-    """
-
-    loss: float
-    standard_error: float
-    windows: int
-
-    @property
-    def perplexity(self) -> float:
-        """exp(loss), at most exp(80)."""
-        return math.exp(min(self.loss, 80.0))
 
 
 def evaluate(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,26 +12,12 @@ from torch import Tensor
 from ..core.config import TrainingConfig
 from ..core.errors import DeviceMemoryError, DivergedError
 from ..core.keys import RunKey
+from ..core.measures import StepResult
 from ..models.tied_model import TiedModel
 from .device import autocast
 from .optimizer import Optimizer
 from .randomness import seeded
 from .schedule import learning_rate
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What a step did.
-
-    Args:
-        loss: Mean over the step's batches before the update, nats per token.
-        learning_rate: The step's learning rate.
-        gradient_norm: Norm of all gradients together, each Parameter once, before clipping.
-    """
-
-    loss: float
-    learning_rate: float
-    gradient_norm: float
 
 
 class Trainer:

@@ -1,8 +1,8 @@
-"""What a Worker and its child process say to each other: frames over two pipes.
+"""What this process and its children say to each other, whatever they work at: frames over two pipes.
 
-The parent writes one `Hello`, then `Request`s, to the child's standard input; the child writes `Batch`es to what was
-its standard output. A frame is its length (8 bytes, little-endian) and a pickled value. Both ends are this package,
-started by each other, so that nothing foreign is ever unpickled.
+The parent writes one `Start`, then `Request`s and `Cancel`s, to the child's standard input; the child writes `Batch`es
+to what was its standard output. A frame is its length (8 bytes, little-endian) and a pickled value. Both ends are this
+package, started by each other, so that nothing foreign is ever unpickled.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-from ..core.config import RunConfig
 from ..core.errors import LayertieError, WorkerError
 
 _LENGTH = struct.Struct("<Q")
@@ -40,41 +39,54 @@ def loads(packed: bytes | bytearray) -> Any:
 
 
 @dataclass(frozen=True)
-class Hello:
+class Start:
     """The first frame to a child: what to run.
 
     Args:
-        session: The class to build, as "module:name".
-        config: The run's settings; None on resuming, where the directory holds them.
-        directory: The run directory.
-        resume: Whether to go on with the run in the directory.
-        keep: Whether to go on when the parent is gone.
-        throttle: Most decisions per second of a run; 0 = no limit.
+        job: A function, as "module:name"; it is called with the child's end of the channel (`child.Child`) and the
+            arguments, and serves until there is nothing more to do.
+        arguments: Packed dict of its other arguments.
         path: The parent's `sys.path`.
+        keep: Whether to go on when the parent is gone.
     """
 
-    session: str
-    config: RunConfig | None
-    directory: str
-    resume: bool
-    keep: bool
-    throttle: float
+    job: str
+    arguments: bytes
     path: tuple[str, ...]
+    keep: bool = False
 
 
 @dataclass(frozen=True)
 class Request:
-    """A command. The arguments stay packed until it is their turn, so that a bad one fails alone.
+    """Something that is asked of the job: a command, a question, the number of a replicate.
 
     Args:
         number: Counted by the parent; the answer carries it.
-        command: A method of `Surface`.
-        arguments: Packed dict of its arguments.
+        value: Packed, so that one that cannot be read fails alone.
     """
 
     number: int
-    command: str
-    arguments: bytes
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """A request that is no longer wanted."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a request is.
+
+    Args:
+        number: The request's.
+        done: A share, or steps: as the job counts.
+    """
+
+    number: int
+    done: float
 
 
 @dataclass(frozen=True)
@@ -98,21 +110,21 @@ class Heartbeat:
 
     Args:
         status: What the child is doing, as in the `status` telemetry.
-        decision: Decisions begun.
-        step: Optimizer steps done.
-        step_seconds: Duration of the last optimizer step, seconds; None before the first.
         resident_bytes: Memory of the child process.
         dropped: Entries left out so far because the parent did not read in time (the run directory has them).
         time: When, seconds since 1970.
+        decision: Decisions begun, where the job trains a run.
+        step: Optimizer steps done.
+        step_seconds: Duration of the last optimizer step, seconds; None before the first.
     """
 
     status: str
-    decision: int
-    step: int
-    step_seconds: float | None
     resident_bytes: int
     dropped: int
     time: float
+    decision: int = 0
+    step: int = 0
+    step_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +132,7 @@ class Batch:
     """What the child had to say since the last batch, in order.
 
     Args:
-        entries: Events, telemetry dicts and `Answer`s.
+        entries: Events, telemetry dicts, `Progress` and `Answer`s.
         heartbeat: The latest one, if there is a new one.
     """
 
@@ -158,13 +170,14 @@ def _read(stream: io.RawIOBase, size: int) -> bytearray | None:
     return data
 
 
-def pack_error(error: LayertieError) -> bytes:
+def pack_error(error: Exception) -> bytes:
     """An error as bytes; one that cannot travel becomes a WorkerError with the same sentences."""
     try:
         packed = dumps(error)
         loads(packed)
     except Exception:
-        return dumps(WorkerError(error.message, error.remedy))
+        told = (error.message, error.remedy) if isinstance(error, LayertieError) else (str(error),)
+        return dumps(WorkerError(*told))
     return packed
 
 
@@ -173,4 +186,4 @@ def unpack_error(packed: bytes) -> LayertieError:
     try:
         return loads(packed)
     except Exception as error:
-        return WorkerError(f"The training process reported an error that cannot be read here ({error!r}).")
+        return WorkerError(f"The other process reported an error that cannot be read here ({error!r}).")

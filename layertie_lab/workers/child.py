@@ -1,4 +1,4 @@
-"""A Worker's child process: `python -m layertie_lab.workers.child RUN`. Started by `Worker`, not by hand."""
+"""A child process: `python -m layertie_lab.workers.child [WHAT IT IS FOR]`. Started by `process`, not by hand."""
 
 from __future__ import annotations
 
@@ -12,187 +12,156 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 
-from ..core.errors import LayertieError, StorageError, WorkerError
-from ..records.directory import RunDirectory
-from ..records.log.recovery import read_tail
+from ..core.commands import SetKeep
+from ..core.errors import CancelledError, LayertieError, StorageError, WorkerError
 from ..records.log.trace import write_trace
-from .channel import Heartbeat, Hello, Request, loads, read_frame
-from .commands import Commands
+from .channel import Cancel, Heartbeat, Progress, Start, loads, read_frame
+from .inbox import Asked, Inbox
 from .outbox import Outbox
-
-if TYPE_CHECKING:  # importing a session imports torch, which takes a second: "starting" is said before
-    from ..session.session import Session
 
 BEAT = 0.5
 """Seconds between heartbeats."""
 REACTION = 1.2
-"""Seconds in which a step has to end when the parent is gone; then the process ends without a last checkpoint."""
+"""Seconds in which a step has to end when the parent is gone; then the process ends without saving."""
 SAVING = 60.0
-"""Seconds that the last checkpoint may take when the parent is gone."""
+"""Seconds that saving may take when the parent is gone."""
+TELL_SECONDS = 0.1
+"""Least time between two words on how far a request is."""
 
 
 class Child:
-    """The process around a session: its pipes, its parent, its signals.
+    """What a job works with: its pipes, its parent, its signals.
 
     Args:
         inbound: Frames from the parent.
         outbound: Frames to the parent.
-        hello: What to run.
+        keep: Whether to go on when the parent is gone.
+
+    Attributes:
+        inbox: What is asked, in order; None when the parent is gone, or the process shall end.
+        keep: Whether to go on when the parent is gone.
+        alone: Whether it is.
+        saves: Whether the job has something to save. Such a one ends by itself when the parent is gone, within
+            `REACTION` and `SAVING`; any other is ended at once, unless it is kept.
+        saving: Whether it is being saved.
+        traces: Where traces of unexpected errors are kept, if anywhere: a run directory.
+        position: (decisions begun, optimizer steps done, seconds of the last step), for heartbeats.
     """
 
-    def __init__(self, inbound: io.RawIOBase, outbound: io.RawIOBase, hello: Hello) -> None:
+    in_a_process = True
+
+    def __init__(self, inbound: io.RawIOBase, outbound: io.RawIOBase, *, keep: bool = False) -> None:
+        self.inbox: Inbox = queue.SimpleQueue()
+        self.outbox = Outbox(outbound)
+        self.keep = keep
+        self.saves = self.saving = False
+        self.traces: Path | None = None
+        self.position: Callable[[], tuple[int, int, float | None]] = lambda: (0, 0, None)
+        self.cancelled: set[int] = set()
         self._inbound = inbound
-        self._hello = hello
-        self._keep = hello.keep
-        self._outbox = Outbox(outbound)
-        self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._status = ""
-        self._commands: Commands | None = None
         self._parent = os.getppid()
         self._orphaned: float | None = None
-        self._saving = False
 
-    def run(self) -> int:
-        """Build the session, serve it until it is closed or the parent is gone, save it.
+    def run(self, start: Start) -> int:
+        """Do the job.
 
         Returns:
             The exit status.
         """
-        self._say("starting")
+        self.say("starting")
         for work in (self._read, self._watch):
             threading.Thread(target=work, name=f"layertie {work.__name__}", daemon=True).start()
         try:
-            session = self._build()
+            status = named(start.job)(self, **loads(start.arguments))
         except (Exception, SystemExit) as error:
-            told = error if isinstance(error, LayertieError) else self._trace("Starting the run", error)[0]
-            self._outbox.refuse(0, told)
-            self._outbox.close()
-            return told.exit_code
-        commands = self._commands = Commands(session, self._outbox, self._trace, throttle=self._hello.throttle)
-        self._say(
-            commands.driver.status,
-            ready=True,
-            config=session.config,
-            resumed=self._hello.resume,
-            pid=os.getpid(),
-            decision=session.decision,
-            step=session.step,
-        )
-        self._serve(commands)
-        return self._end(commands)
+            told, _ = self.explain("The process", error)
+            self.outbox.refuse(0, told)
+            status = told.exit_code
+        self.outbox.close()
+        return status
 
     def stop(self, *_: object) -> None:
         """Save and exit at the next step's end (SIGTERM), kept or not."""
-        self._keep = False
+        self.keep = False
         self._orphan()
 
-    def _build(self) -> Session:
-        hello = self._hello
-        sys.path[:] = hello.path
-        module, _, name = hello.session.partition(":")
-        kind: type[Session] = getattr(importlib.import_module(module), name)
-        self._say("preparing text")
-        if hello.resume:
-            session = kind.resume(hello.directory)
-        else:
-            assert hello.config is not None, "a new run has a config"
-            session = kind(hello.config, hello.directory)
-        if hello.resume or session.directory is None:
-            self._outbox.tell(session.opening())
-        else:
-            # A new session has emitted its first events before anybody could subscribe.
-            for event in read_tail(RunDirectory.open(session.directory), 0):
-                self._outbox.tell(event)
-        session.subscribe(self._outbox.tell)
-        return session
+    # -- what a job says ------------------------------------------------------------------------------------------
 
-    def _serve(self, commands: Commands) -> None:
-        driver = commands.driver
-        wait: float | None = None
-        while commands.closing is None:
-            if wait != 0.0 or not self._inbox.empty():
-                self._take(commands, wait)
-            alone = self._orphaned is not None and self._inbox.empty()
-            if alone and not (self._keep and driver.running):
-                return
-            self._say("kept" if alone else driver.status)
-            wait = commands.work()
-            self._say("kept" if alone else driver.status)
+    @property
+    def alone(self) -> bool:
+        """Whether nobody can ask any more."""
+        return self._orphaned is not None
 
-    def _take(self, commands: Commands, wait: float | None) -> None:
+    def tell(self, entry: Any) -> None:
+        """Pass an event or a telemetry entry on to the parent."""
+        self.outbox.tell(entry)
+
+    def say(self, status: str, **values: Any) -> None:
+        """Tell the parent what is going on, where it has changed."""
+        if status != self._status:
+            self._status = status
+            self.outbox.status(status, **values)
+
+    def explain(self, doing: str, error: BaseException) -> tuple[LayertieError, str | None]:
+        """An error as a sentence, and the file with its trace, if it was none that a person can act on."""
+        if isinstance(error, LayertieError):
+            return error, None
+        what = traceback.format_exception_only(error)[-1].strip()
+        frames = traceback.extract_tb(error.__traceback__)
+        remedy = f"It was raised in {frames[-1].filename}, line {frames[-1].lineno}." if frames else ""
+        file = None
         try:
-            request = self._inbox.get(timeout=wait)
-        except queue.Empty:
-            return
-        if request is not None:
-            commands.handle(request)
-        elif self._keep and commands.driver.running:
-            self._go_on_alone(commands)
+            if self.traces is not None:
+                file = write_trace(self.traces, error)
+                remedy = f"The full trace is in {file}."
+        except StorageError:
+            file = None
+        return WorkerError(f"{doing} failed: {what}.", remedy), None if file is None else file.name
 
-    def _go_on_alone(self, commands: Commands) -> None:
-        commands.driver.throttle = 0.0
-        commands.note("keep", keep=True, alone=True)
-        # The terminal or pipe behind it may be gone, and a warning must not end the run.
+    def detach(self) -> None:
+        """Go on alone: the terminal or pipe behind this process may be gone, and a warning must not end the run."""
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
         os.close(null)
 
-    def _end(self, commands: Commands) -> int:
-        self._saving = True
-        self._say("saving")
-        status = 0
-        try:
-            commands.close()
-        except Exception as error:
-            told = error if isinstance(error, LayertieError) else self._trace("Closing the run", error)[0]
-            self._outbox.refuse(commands.closing or 0, told)
-            status = told.exit_code
-        else:
-            if commands.closing is not None:
-                self._outbox.reply(commands.closing, None)
-        self._say("closed")
-        self._outbox.close()
-        return status
-
-    def _say(self, status: str, **values: Any) -> None:
-        if status != self._status:
-            self._status = status
-            self._outbox.status(status, **values)
-
-    def _trace(self, doing: str, error: BaseException) -> tuple[WorkerError, Path | None]:
-        try:
-            file = write_trace(Path(self._hello.directory), error)
-        except StorageError:
-            file = None
-        what = traceback.format_exception_only(error)[-1].strip()
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f"It was raised in {frames[-1].filename}, line {frames[-1].lineno}." if frames else ""
-        remedy = place if file is None else f"The full trace is in {file}."
-        return WorkerError(f"{doing} failed: {what}.", remedy), file
-
-    # -- threads ------------------------------------------------------------------------------------------------
+    # -- threads --------------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
         try:
-            while (request := read_frame(self._inbound)) is not None:
-                if request.command == "set_keep":
-                    # In force at once: the parent may be gone before the step ends.
-                    self._keep = loads(request.arguments)["keep"]
-                self._inbox.put(request)
+            while (frame := read_frame(self._inbound)) is not None:
+                if isinstance(frame, Cancel):
+                    self.cancelled.add(frame.number)
+                else:
+                    self._take(frame.value, ByNumber(self, frame.number))
         except OSError:
             pass  # a broken pipe is the end of the pipe
         self._orphan()
 
+    def _take(self, packed: bytes, caller: ByNumber) -> None:
+        try:
+            request = loads(packed)
+        except Exception as error:
+            caller.refuse(self.explain("Reading what is asked", error)[0])
+            return
+        if isinstance(request, SetKeep):
+            # Applied at once: the parent may be gone before the step ends.
+            self.keep = request.keep
+        self.inbox.put(Asked(request, caller))
+
     def _orphan(self) -> None:
         if self._orphaned is None:
             self._orphaned = time.monotonic()
-        self._inbox.put(None)
+        if not self.saves and not self.keep:
+            os._exit(1)
+        self.inbox.put(None)
 
     def _watch(self) -> None:
         process = psutil.Process()
@@ -202,26 +171,60 @@ class Child:
             now = time.monotonic()
             if self._orphaned is None and os.getppid() != self._parent:
                 self._orphan()
-            if self._orphaned is not None and not self._keep:
-                if now - self._orphaned > (SAVING if self._saving else REACTION):
+            if self._orphaned is not None and not self.keep:
+                if now - self._orphaned > (SAVING if self.saving else REACTION):
                     os._exit(1)
             elif now - beaten >= BEAT:
                 beaten = now
-                self._beat(process)
+                memory, dropped = process.memory_info().rss, self.outbox.dropped
+                self.outbox.beat(Heartbeat(self._status, memory, dropped, time.time(), *self.position()))
 
-    def _beat(self, process: psutil.Process) -> None:
-        commands = self._commands
-        self._outbox.beat(
-            Heartbeat(
-                status=self._status,
-                decision=commands.session.decision if commands else 0,
-                step=commands.session.step if commands else 0,
-                step_seconds=commands.driver.step_seconds if commands else None,
-                resident_bytes=process.memory_info().rss,
-                dropped=self._outbox.dropped,
-                time=time.time(),
-            )
-        )
+
+class ByNumber:
+    """Whoever waits for a request's answer, in the parent.
+
+    Args:
+        child: The way there.
+        number: The request's.
+    """
+
+    def __init__(self, child: Child, number: int) -> None:
+        self._child, self._number = child, number
+        self._told = 0.0
+
+    def reply(self, value: Any) -> None:
+        """Answer.
+
+        Raises:
+            Exception: The value cannot be sent.
+        """
+        self._child.outbox.reply(self._number, value)
+
+    def refuse(self, error: Exception) -> None:
+        """Answer with an error."""
+        self._child.outbox.refuse(self._number, error)
+
+    def progress(self, done: float) -> None:
+        """Say how far it is, not too often.
+
+        Raises:
+            CancelledError: It is no longer wanted.
+        """
+        self.check_wanted()
+        if time.monotonic() - self._told > TELL_SECONDS:
+            self._told = time.monotonic()
+            self._child.tell(Progress(self._number, done))
+
+    def check_wanted(self) -> None:
+        """Raise CancelledError if it is no longer wanted."""
+        if self._number in self._child.cancelled:
+            raise CancelledError("This was cancelled.", "Ask again.")
+
+
+def named(path: str) -> Any:
+    """What "module:name" names."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _import_ahead() -> None:
@@ -232,7 +235,7 @@ def _import_ahead() -> None:
 
 
 def main() -> int:
-    """Take the pipes that the parent gave, and serve it.
+    """Take the pipes that the parent gave, and work for it.
 
     Returns:
         The exit status.
@@ -245,12 +248,13 @@ def main() -> int:
     os.dup2(2, 1)
     if len(sys.argv) == 1:
         _import_ahead()
-    hello = read_frame(inbound)
-    if hello is None:
+    start = read_frame(inbound)
+    if start is None:
         return 1
-    child = Child(inbound, outbound, hello)
+    sys.path[:] = start.path
+    child = Child(inbound, outbound, keep=start.keep)
     signal.signal(signal.SIGTERM, child.stop)
-    return child.run()
+    return child.run(start)
 
 
 if __name__ == "__main__":

@@ -1,185 +1,149 @@
-"""The commands of a Worker, on the child's side: one method each, named as in `Surface`."""
+"""The commands of a run (`core.commands`) as methods of whoever takes them: each waits for its answer."""
 
 from __future__ import annotations
 
-import importlib
-import sys
+import contextlib
+import functools
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future, wait
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from ..core.decisions import Decision, Outcome
+from ..core import commands
+from ..core.commands import Command
 from ..core.errors import LayertieError, WorkerError
-from .channel import Request, loads
-from .driver import Driver, Out
 
-if TYPE_CHECKING:  # the session is handed in; importing it here would import torch before "starting" is said
-    from ..session.session import Session
+P = ParamSpec("P")
+T = TypeVar("T")
 
-Trace = Callable[[str, BaseException], tuple[WorkerError, Path | None]]
-"""(what was being done, an unexpected error) -> the error as a sentence, and the file with its trace."""
-
-_LATER = object()
+_TURN = 0.1
+"""Seconds of one wait."""
 
 
-class Commands:
-    """Takes requests, and sees to it that each gets its answer.
+class WorkerTimeout(WorkerError, TimeoutError):
+    """No answer in time. The command is still under way."""
 
-    Args:
-        session: What they are about.
-        out: Where answers go.
-        trace: Turns an unexpected error into a sentence.
-        throttle: Most decisions per second of a run; 0 = no limit.
 
-    Attributes:
-        driver: What works for them.
-        closing: The number of the request to close, once there is one.
+class asked(Generic[P, T]):
+    """A command as a method: its arguments are the command's fields, its result is what comes back."""
+
+    def __init__(self, kind: Callable[P, Command[T]]) -> None:
+        self._kind = kind
+        self.__doc__ = kind.__doc__
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> asked[P, T]: ...
+    @overload
+    def __get__(self, owner: Commands, kind: type) -> Callable[P, T]: ...
+    def __get__(self, owner: Commands | None, kind: type) -> asked[P, T] | Callable[P, T]:
+        if owner is None:
+            return self
+
+        @functools.wraps(self._kind, updated=())
+        def ask(*args: P.args, **kwargs: P.kwargs) -> T:
+            return owner.ask(self._kind(*args, **kwargs))
+
+        return ask
+
+
+class Commands(ABC):
+    """What takes commands: a Worker, a share of one, or a session in a thread.
+
+    Every method waits until its answer is there; `give` does not wait. Commands act between two optimizer steps, in the
+    order they were given. Errors come back as their own class. An interrupt (Ctrl-C) while waiting for run, step or
+    commit pauses the run.
     """
 
-    def __init__(self, session: Session, out: Out, trace: Trace, *, throttle: float = 0.0) -> None:
-        self.session = session
-        self.driver = Driver(session, out, throttle=throttle)
-        self.closing: int | None = None
-        self._out, self._trace = out, trace
-        self._save_on_close = True
-
-    def handle(self, request: Request) -> None:
-        """Act on a command; its answer goes out now or when it is done."""
-        try:
-            value = getattr(self, f"_{request.command}")(request.number, **loads(request.arguments))
-            if value is not _LATER:
-                self._out.reply(request.number, value)
-        except (Exception, SystemExit) as error:
-            self._out.refuse(request.number, self._explain(f"The command {request.command}", error))
-
-    def work(self) -> float | None:
-        """One unit of the driver's work; an error ends what is under way, not the process.
-
-        Returns:
-            As `Driver.work`.
-        """
-        try:
-            return self.driver.work()
-        except (Exception, SystemExit) as error:
-            told = self._explain("Training", error)
-            if isinstance(error, LayertieError):
-                self.note("failed", error=type(told).__name__, sentence=str(told))
-            self.driver.halt(told)
-            return None
-
-    def close(self) -> None:
-        """End what is under way and close the session.
+    @abstractmethod
+    def give(self, command: Command[T], /) -> Future[T]:
+        """Give a command without waiting.
 
         Raises:
-            StorageError: The last checkpoint could not be written; the log and the earlier ones are intact.
+            LayertieError: Nobody is there to take it any more, or it cannot be sent.
         """
-        self.driver.interrupt()
-        self.session.close(save=self._save_on_close)
 
-    def note(self, kind: str, **values: Any) -> None:
-        """Write to the run's telemetry, and tell those who watch."""
+    @abstractmethod
+    def check_may_wait(self, what: str) -> None:
+        """Refuse to wait where the wait would never end: inside a subscriber.
+
+        Args:
+            what: The command's verb.
+
+        Raises:
+            WorkerError: It would not.
+        """
+
+    def submit(self, verb: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Give a command by its verb without waiting: `submit("commit", 2, by="human")`.
+
+        Raises:
+            LayertieError: As `give`; no such command, or a value out of range.
+            TypeError: Arguments that it does not take.
+        """
+        return self.give(commands.command(verb, *args, **kwargs))
+
+    def ask(self, command: Command[T], /, timeout: float | None = None) -> T:
+        """Give a command and wait for its answer.
+
+        Args:
+            command: The command.
+            timeout: Seconds that may pass; None for ever.
+
+        Raises:
+            WorkerTimeout: No answer in time.
+            LayertieError: It was refused, or failed.
+        """
+        self.check_may_wait(command.verb)
+        future = self.give(command)
         try:
-            self.session.note(kind, **values)
-        except LayertieError as error:
-            # The disk may be what has failed; those who watch learn it all the same.
-            self._out.tell({"kind": kind, "time": time.time(), **values, "unwritten": str(error)})
+            return wait_for(future, timeout)
+        except TimeoutError:
+            raise WorkerTimeout(
+                f"Expected an answer to {command.verb}() within {timeout:g} s, but none came.",
+                "The command is still under way: wait longer, or call kill().",
+            ) from None
+        except KeyboardInterrupt:
+            if command.trains:
+                with contextlib.suppress(LayertieError):
+                    self.give(commands.Pause())
+            raise
 
-    def _explain(self, doing: str, error: BaseException) -> LayertieError:
-        if isinstance(error, LayertieError):
-            return error
-        told, file = self._trace(doing, error)
-        self.note("failed", error=type(error).__name__, sentence=str(told), trace=None if file is None else file.name)
-        return told
+    propose = asked(commands.Propose)
+    begin = asked(commands.Begin)
+    advance = asked(commands.Advance)
+    finish = asked(commands.Finish)
+    commit = asked(commands.Commit)
+    run = asked(commands.Run)
+    step = asked(commands.Step)
+    pause = asked(commands.Pause)
+    answer_ahead = asked(commands.AnswerAhead)
+    evaluate = asked(commands.Evaluate)
+    sample = asked(commands.Sample)
+    summary = asked(commands.Summary)
+    opening = asked(commands.Opening)
+    snapshot = asked(commands.Snapshot)
+    call = asked(commands.Call.of)
+    save = asked(commands.Save)
+    set_rules = asked(commands.SetRules)
+    set_keep = asked(commands.SetKeep)
+    set_throttle = asked(commands.SetThrottle)
 
-    def _check_still(self, command: str) -> None:
-        if self.driver.busy:
-            raise LayertieError(
-                f"Expected a paused run for {command}(), but decisions are being trained.", "Call pause() first."
-            )
 
-    # -- the loop -----------------------------------------------------------------------------------------------
+def wait_for(future: Future[T], timeout: float | None) -> T:
+    """A future's result, waited for in short turns.
 
-    def _propose(self, number: int) -> Any:
-        if not self.driver.running:
-            return self.session.propose()
-        self.driver.propose(number)
-        return _LATER
+    Ctrl-C does not wake the main thread from a long wait once polars is imported: its handler asks the system to go on
+    with what was interrupted.
 
-    def _begin(self, number: int, choice: int, by: str = "human", decision: int | None = None) -> Decision:
-        self._check_still("begin")
-        self.driver.check_open(decision)
-        return self.driver.begin(choice, by)
-
-    def _advance(self, number: int) -> Any:
-        self._check_still("advance")
-        return self.driver.advance()
-
-    def _finish(self, number: int) -> Outcome:
-        self._check_still("finish")
-        return self.driver.finish()
-
-    def _commit(self, number: int, choice: int, by: str = "human", decision: int | None = None) -> Any:
-        self.driver.commit(number, choice, by, decision)
-        return _LATER
-
-    def _run(self, number: int, decisions: int | None = None) -> Any:
-        self.driver.run(number, decisions)
-        return _LATER
-
-    def _step(self, number: int) -> Any:
-        self.driver.run(number, 1, single=True)
-        return _LATER
-
-    def _pause(self, number: int, finish: bool = False) -> Any:
-        if finish and self.session.phase == "training":
-            self.driver.pause_at_proposal(number)
-            return _LATER
-        self.driver.interrupt()
-        return self.driver.snapshot()
-
-    # -- looking at it ------------------------------------------------------------------------------------------
-
-    def _evaluate(self, number: int, **arguments: Any) -> Any:
-        return self.session.evaluate(**arguments)
-
-    def _sample(self, number: int, **arguments: Any) -> Any:
-        return self.session.sample(**arguments)
-
-    def _summary(self, number: int) -> Any:
-        return self.session.summary()
-
-    def _opening(self, number: int) -> Any:
-        # Who comes late reads the log for what was before, so all of it must be there.
-        self.session.recorder.flush()
-        return self.session.opening()
-
-    def _snapshot(self, number: int) -> Any:
-        return self.driver.snapshot()
-
-    def _call(self, number: int, function: str, path: tuple[str, ...], arguments: dict[str, Any]) -> Any:
-        # The caller may have learned to import more since this process started.
-        sys.path.extend(entry for entry in path if entry not in sys.path)
-        module, _, name = function.partition(":")
-        return getattr(importlib.import_module(module), name)(self.session, **arguments)
-
-    # -- keeping it ---------------------------------------------------------------------------------------------
-
-    def _save(self, number: int, **arguments: Any) -> Any:
-        return self.session.save(**arguments)
-
-    def _answer_ahead(self, number: int, answers: dict[int, int], run: bool = False) -> Any:
-        return _LATER if self.driver.answer_ahead(number, answers, run=run) else []
-
-    def _set_rules(self, number: int, rules: str) -> None:
-        self.session.set_rules(rules)
-
-    def _set_keep(self, number: int, keep: bool) -> None:
-        self.note("keep", keep=keep, alone=False)
-
-    def _set_throttle(self, number: int, throttle: float) -> None:
-        self.driver.throttle = throttle
-
-    def _close(self, number: int, save: bool = True) -> Any:
-        self.closing, self._save_on_close = number, save
-        return _LATER
+    Raises:
+        TimeoutError: Not in time.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _TURN if end is None else end - time.monotonic()
+        done, _ = wait([future], max(0.0, min(_TURN, left)))
+        if done:
+            return future.result()
+        if end is not None and left <= _TURN:
+            raise TimeoutError

@@ -1,91 +1,113 @@
-"""Drives a session one optimizer step at a time, for whoever asked: a run, a person's answer, a pause."""
+"""Carries out the commands of a run, one optimizer step at a time, in a child process or in a thread of this one."""
 
 from __future__ import annotations
 
+import importlib
+import queue
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..agent.schedule import next_layer
+from ..core import commands
+from ..core.commands import Command, Standing
 from ..core.decisions import Decision, Outcome, Proposal
 from ..core.errors import LayertieError, TieError
+from ..core.measures import StepResult
+from .inbox import Asked, Caller, Inbox
 
 if TYPE_CHECKING:  # the session is handed in; importing it here would import torch before "starting" is said
     from ..session.session import Session
 
+_LATER = object()
+"""The answer comes when the work for it is done."""
 
-class Out(Protocol):
-    """Where answers and telemetry go (an `Outbox`)."""
 
-    def tell(self, entry: Any) -> None: ...
-    def reply(self, number: int, value: Any) -> None: ...
-    def refuse(self, number: int, error: LayertieError) -> None: ...
+class Host(Protocol):
+    """The process or the thread that a driver works in."""
+
+    in_a_process: bool
+    """Whether it can outlive the process that gives the commands."""
+    keep: bool
+    """Whether a run that is going on is to be ended by itself when nobody can give commands any more."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether nobody can."""
+        ...
+
+    def tell(self, entry: Any, /) -> None:
+        """Pass an event or a telemetry entry on to those who watch."""
+
+    def say(self, status: str, /) -> None:
+        """Tell those who watch what is going on, where it has changed."""
+
+    def explain(self, doing: str, error: BaseException, /) -> tuple[Exception, str | None]:
+        """What went wrong, as those who asked shall get it; and the file with its trace."""
+        ...
+
+    def detach(self) -> None:
+        """From now on the run goes on alone."""
 
 
 @dataclass
 class _Run:
-    """A `run` (or `step`) under way: its request, how many outcomes are still to come, those that came.
+    """A `run` (or `step`) under way: who waits, how many outcomes are still to come, those that came.
 
     One of a given number of decisions may go beyond the budget, where its end is evaluated.
     """
 
-    number: int
+    caller: Caller
     left: int
     single: bool = False
     counted: bool = False
     outcomes: list[Outcome] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Person:
-    """A person's answer that waits for its proposal."""
-
-    number: int
-    choice: int
-    by: str
-    decision: int | None
-
-
 class Driver:
-    """What a child process does between two looks at its pipe.
+    """Drives a session for whoever asks: a run, a person's action, a pause, a question.
 
-    `work` does one unit: an answer put into force, one optimizer step, or one outcome. The other methods say what to
-    work for; `number` is the request that is answered when it is done.
+    `serve` takes one command after another; between two of them it does one unit of work: an action that is applied,
+    one optimizer step, or one outcome.
 
     Args:
-        session: What to drive.
-        out: Where answers and telemetry go.
-        throttle: Most decisions per second of a run; 0 = no limit. May be changed at any time.
+        session: What to drive. Nobody else may use it meanwhile.
+        host: Where that happens.
+        throttle: Most decisions per second of a run; 0 = no limit.
         clock: Seconds, monotonic.
 
     Attributes:
         step_seconds: Duration of the last optimizer step.
         ahead: Layer -> source, of a person's answers that wait until their layers are asked about.
+        closing: The command to end, once it has come, with who waits.
     """
 
     def __init__(
-        self, session: Session, out: Out, *, throttle: float = 0.0, clock: Callable[[], float] = time.monotonic
+        self, session: Session, host: Host, *, throttle: float = 0.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.session = session
         self.throttle = throttle
         self.step_seconds: float | None = None
-        self._out, self._clock = out, clock
-        self._run: _Run | None = None
-        self._people: deque[_Person] = deque()
-        self._committing: int | None = None
-        self._proposals: list[int] = []
-        self._pauses: list[int] = []
-        self._shown: int | None = None
         self.ahead: dict[int, int] = {}
+        self.closing: tuple[commands.Close, Caller] | None = None
+        self._host, self._clock = host, clock
+        self._run: _Run | None = None
+        self._people: deque[tuple[commands.Commit, Caller]] = deque()
+        self._committing: Caller | None = None
+        self._proposals: list[Caller] = []
+        self._pauses: list[Caller] = []
+        self._shown: int | None = None
         self._begun_at = float("-inf")
 
     # -- where it stands ----------------------------------------------------------------------------------------
 
     @property
     def running(self) -> bool:
-        """Whether the agent answers."""
+        """Whether the agent acts."""
         return self._run is not None
 
     @property
@@ -95,12 +117,17 @@ class Driver:
 
     @property
     def status(self) -> str:
-        """running, paused (inside a decision), finished (the budget is spent) or ready (an answer is awaited)."""
+        """running, paused (inside a decision), finished (the budget is spent) or ready (an action is awaited)."""
         if self.busy:
             return "running"
         if self.session.phase == "training":
             return "paused"
         return "finished" if self.session.finished else "ready"
+
+    @property
+    def standing(self) -> Standing:
+        """What commands are judged by."""
+        return Standing(self.busy, self.session.decision + 1, self._host.in_a_process)
 
     def snapshot(self) -> dict[str, Any]:
         """Where the run stands, as plain values."""
@@ -119,33 +146,154 @@ class Driver:
             "ahead": dict(self.ahead),
         }
 
+    # -- one command after another ------------------------------------------------------------------------------
+
+    def serve(self, inbox: Inbox) -> None:
+        """Carry out what comes until it is to end: by `Close`, or when nobody can ask any more and nothing is kept."""
+        wait: float | None = None
+        while self.closing is None:
+            if wait != 0.0 or not inbox.empty():
+                with suppress(queue.Empty):
+                    asked = inbox.get(timeout=wait)
+                    if asked is not None:
+                        self.take(asked)
+                    elif self._host.keep and self.running:
+                        self._go_on_alone()
+                    del asked
+            alone = self._host.alone and inbox.empty()
+            if alone and not (self._host.keep and self.running):
+                break
+            self._host.say("kept" if alone else self.status)
+            wait = self.work()
+            self._host.say("kept" if alone else self.status)
+        self.interrupt()
+
+    def take(self, asked: Asked) -> None:
+        """Act on a command; its answer goes out now or when it is done."""
+        try:
+            asked.request.check(self.standing)
+            value = self._carry_out(asked.request, asked.caller)
+            if value is not _LATER:
+                asked.caller.reply(value)
+        except (Exception, SystemExit) as error:
+            asked.caller.refuse(self._explain(f"The command {asked.request.verb}", error))
+
+    def work(self) -> float | None:
+        """Do one unit; an error ends what is under way, not the driver.
+
+        Returns:
+            Seconds until there is more to do: 0 at once, more under a throttle, None until something is asked for.
+        """
+        if not self.busy:
+            return None
+        try:
+            if self.session.phase == "propose":
+                return self._at_proposal()
+            if self.session.pending_steps:
+                self._advance()
+            else:
+                self._finish()
+        except (Exception, SystemExit) as error:
+            told = self._explain("Training", error)
+            if told is error:
+                self.note("failed", error=type(told).__name__, sentence=str(told))
+            self._halt(told)
+            return None
+        return 0.0
+
+    def note(self, kind: str, **values: Any) -> None:
+        """Write to the run's telemetry, and tell those who watch."""
+        try:
+            self.session.note(kind, **values)
+        except LayertieError as error:
+            # The disk may be what has failed; those who watch learn it all the same.
+            self._host.tell({"kind": kind, "time": time.time(), **values, "unwritten": str(error)})
+
+    def _explain(self, doing: str, error: BaseException) -> Exception:
+        if isinstance(error, LayertieError):
+            return error
+        told, trace = self._host.explain(doing, error)
+        if told is not error:
+            self.note("failed", error=type(error).__name__, sentence=str(told), trace=trace)
+        return told
+
+    def _go_on_alone(self) -> None:
+        self.throttle = 0.0
+        self.note("keep", keep=True, alone=True)
+        self._host.detach()
+
+    def _carry_out(self, command: Command[Any], caller: Caller) -> Any:
+        session = self.session
+        match command:
+            case commands.Propose():
+                if not self.running:
+                    return session.propose()
+                self._proposals.append(caller)
+            case commands.Begin(choice, by):
+                return self._begin(choice, by)
+            case commands.Advance():
+                return self._advance()
+            case commands.Finish():
+                return self._finish()
+            case commands.Commit():
+                self._people.append((command, caller))
+            case commands.Run(decisions):
+                self._start(caller, decisions)
+            case commands.Step():
+                self._start(caller, 1, single=True)
+            case commands.Pause(finish=finish):
+                if not (finish and session.phase == "training"):
+                    self.interrupt()
+                    return self.snapshot()
+                self._pauses.append(caller)
+            case commands.AnswerAhead(answers, run=run):
+                if not self._answer_ahead(answers, run, caller):
+                    return []
+            case commands.Evaluate(split, count):
+                return session.evaluate(split, count)
+            case commands.Sample(tokens, seed=seed):
+                return session.sample(tokens, seed=seed)
+            case commands.Summary():
+                return session.summary()
+            case commands.Opening():
+                # Who comes late reads the log for what was before, so all of it must be there.
+                session.recorder.flush()
+                return session.opening()
+            case commands.Snapshot():
+                return self.snapshot()
+            case commands.Call(function, arguments, path):
+                sys.path.extend(entry for entry in path if entry not in sys.path)
+                module, _, name = function.partition(":")
+                return getattr(importlib.import_module(module), name)(session, **arguments)
+            case commands.Save(name):
+                return session.save(name)
+            case commands.SetRules(rules):
+                return session.set_rules(rules)
+            case commands.SetKeep(keep):
+                return self.note("keep", keep=keep, alone=False)
+            case commands.SetThrottle(throttle):
+                self.throttle = throttle
+                return None
+            case commands.Close():
+                self.closing = command, caller
+            case _:
+                raise LayertieError(f"Expected a command that is carried out here, but got {command}.", "Use another.")
+        return _LATER
+
     # -- what to work for ---------------------------------------------------------------------------------------
 
-    def run(self, number: int, decisions: int | None, *, single: bool = False) -> None:
-        """Let the agent answer, in place of a run that is going on."""
+    def _start(self, caller: Caller, decisions: int | None, *, single: bool = False) -> None:
+        """Let the agent act, in place of a run that is going on."""
         self._end_run()
         session = self.session
         rest = max(0, session.config.decisions - session.decision + (session.phase == "training"))
         counted = decisions is not None and not single
-        self._run = _Run(number, rest if decisions is None else decisions, single, counted)
+        self._run = _Run(caller, rest if decisions is None else decisions, single, counted)
         if self._run.left <= 0:
             self._end_run()
 
-    def commit(self, number: int, choice: int, by: str, decision: int | None) -> None:
-        """Put a person's answer into force at the next proposal.
-
-        Raises:
-            TieError: `decision` has been answered already, or is not asked next.
-        """
-        self.check_open(decision)
-        self._people.append(_Person(number, choice, by, decision))
-
-    def answer_ahead(self, number: int, answers: dict[int, int], *, run: bool) -> bool:
-        """Let answers wait for their layers, in place of those that wait; whether a run through them was begun.
-
-        Raises:
-            TieError: One that is not legal by the present map and rules.
-        """
+    def _answer_ahead(self, answers: dict[int, int], run: bool, caller: Caller) -> bool:
+        """Let answers wait for their layers, in place of those that wait; whether a run through them was begun."""
         session = self.session
         for layer, source in answers.items():
             session.ties.answer(layer, source)
@@ -158,89 +306,59 @@ class Driver:
                     "Answer by the rules, or change them." if layer else "It is always on its own.",
                 )
         self.ahead = dict(answers)
-        if not run or not answers or self._run is not None:
+        if not run or not answers or self.running:
             return False
         layers = session.config.model.layers
         under_way = session.phase == "training"
         away = max((layer - next_layer(session.decision + 1, layers)[1]) % (layers - 1) for layer in answers)
-        self.run(number, away + 1 + under_way)
+        self._start(caller, away + 1 + under_way)
         return True
-
-    def propose(self, number: int) -> None:
-        """Answer with the next proposal."""
-        self._proposals.append(number)
-
-    def pause_at_proposal(self, number: int) -> None:
-        """End the run once the decision under way is done."""
-        self._pauses.append(number)
 
     def interrupt(self) -> None:
         """End everything here and now; those who wait learn how far it came."""
         self._end_run()
         if self._committing is not None:
-            self._out.refuse(self._committing, self._unfinished("commit"))
+            self._committing.refuse(self._unfinished(commands.Commit.verb))
             self._committing = None
-        for number in [person.number for person in self._people] + self._take(self._proposals):
-            self._out.refuse(
-                number,
+        for caller in [caller for _, caller in self._people] + _all(self._proposals):
+            caller.refuse(
                 LayertieError(
                     "Expected to come to the next proposal, but the run was interrupted before.",
                     "Nothing was committed: repeat it.",
-                ),
+                )
             )
         self._people.clear()
-        for number in self._take(self._pauses):
-            self._out.reply(number, self.snapshot())
+        for caller in _all(self._pauses):
+            caller.reply(self.snapshot())
 
-    def halt(self, error: LayertieError) -> None:
+    def _halt(self, error: Exception) -> None:
         """End everything because of an error; all who wait get it."""
-        numbers = [person.number for person in self._people] + self._take(self._proposals) + self._take(self._pauses)
-        numbers += [self._run.number] if self._run else []
-        numbers += [self._committing] if self._committing is not None else []
+        callers = [caller for _, caller in self._people] + _all(self._proposals) + _all(self._pauses)
+        callers += [self._run.caller] if self._run else []
+        callers += [self._committing] if self._committing is not None else []
         self._run, self._committing = None, None
         self._people.clear()
-        for number in numbers:
-            self._out.refuse(number, error)
+        for caller in callers:
+            caller.refuse(error)
 
     # -- one unit of work ---------------------------------------------------------------------------------------
 
-    def work(self) -> float | None:
-        """Do one unit.
-
-        Returns:
-            Seconds until there is more to do: 0 at once, more under a throttle, None until something is asked for.
-
-        Raises:
-            Exception: What the session raised; `halt` is then due.
-        """
-        if not self.busy:
-            return None
-        if self.session.phase == "propose":
-            return self._at_proposal()
-        if self.session.pending_steps:
-            self.advance()
-        else:
-            self.finish()
-        return 0.0
-
-    def advance(self) -> Any:
-        """One optimizer step."""
+    def _advance(self) -> StepResult:
         start = self._clock()
         result = self.session.advance()
         self.step_seconds = self._clock() - start
         return result
 
-    def begin(self, choice: int, by: str) -> Decision:
-        """Put an answer into force."""
+    def _begin(self, choice: int, by: str) -> Decision:
         decision = self.session.begin(choice, by=by)
         self._begun_at = self._clock()
         return decision
 
-    def finish(self) -> Outcome:
+    def _finish(self) -> Outcome:
         """The outcome of the decision under way, passed on to those who wait for it."""
         outcome = self.session.finish()
         if self._committing is not None:
-            self._out.reply(self._committing, outcome)
+            self._committing.reply(outcome)
             self._committing = None
         run = self._run
         if run is not None:
@@ -252,35 +370,18 @@ class Driver:
                 self._end_run()
         return outcome
 
-    def check_open(self, decision: int | None) -> None:
-        """Raise TieError unless `decision` (None: any) is the next to be asked, or open now."""
-        following = self.session.decision + 1
-        if decision is None or decision == following:
-            return
-        if decision < following:
-            raise TieError(
-                f"Expected an answer for decision {following}, but got one for decision {decision}, which has been "
-                "answered already.",
-                "Pause the run to answer in your own time.",
-            )
-        raise TieError(
-            f"Expected an answer for decision {following}, but got one for decision {decision}, which has not been "
-            "asked yet.",
-            "Ask for the open proposal first.",
-        )
-
     def _at_proposal(self) -> float | None:
         if self._proposals:
             proposal = self.session.propose()
-            for number in self._take(self._proposals):
-                self._out.reply(number, proposal)
+            for caller in _all(self._proposals):
+                caller.reply(proposal)
         if self._people:
-            self._answer_of(self._people[0])
+            self._act_for(*self._people[0])
             return 0.0
         if self._pauses:
             self._end_run()
-            for number in self._take(self._pauses):
-                self._out.reply(number, self.snapshot())
+            for caller in _all(self._pauses):
+                caller.reply(self.snapshot())
             return 0.0
         if self._run is None:
             return None
@@ -289,31 +390,31 @@ class Driver:
         if wait > 0:
             if self._shown != proposal.decision:
                 self._shown = proposal.decision
-                self._out.tell({"kind": "proposed", "proposal": proposal})
+                self._host.tell({"kind": "proposed", "proposal": proposal})
             return wait
-        self.begin(*self._answer(proposal))
+        self._begin(*self._action(proposal))
         return 0.0
 
-    def _answer(self, proposal: Proposal) -> tuple[int, str]:
-        """(answer, by whom): the person's that waits for this layer, else the agent's."""
+    def _action(self, proposal: Proposal) -> tuple[int, str]:
+        """(action, by whom): the person's that waits for this layer, else the agent's."""
         source = self.ahead.pop(proposal.layer, None)
         if source in proposal.legal:
             return source, "human"
         if source is not None:
             # The map or the rules have changed since it was given.
             sentence = f"Your answer {source} for layer {proposal.layer} is not legal any more: the agent answered."
-            self._out.tell({"kind": "refused", "sentence": sentence, "command": "answer_ahead"})
+            self._host.tell({"kind": "refused", "sentence": sentence, "command": commands.AnswerAhead.verb})
         return proposal.choice, "agent"
 
-    def _answer_of(self, person: _Person) -> None:
+    def _act_for(self, person: commands.Commit, caller: Caller) -> None:
         try:
-            self.check_open(person.decision)
-            layer = self.begin(person.choice, person.by).proposal.layer
+            person.check(self.standing)  # another person may have been first
+            layer = self._begin(person.choice, person.by).proposal.layer
             self.ahead.pop(layer, None)  # the person has answered for it now
         except TieError as error:
-            self._out.refuse(person.number, error)
+            caller.refuse(error)
         else:
-            self._committing = person.number
+            self._committing = caller
         self._people.popleft()
 
     def _end_run(self) -> None:
@@ -321,23 +422,22 @@ class Driver:
         if run is None:
             return
         if run.single and not run.outcomes:
-            self._out.refuse(run.number, self._unfinished("step"))
+            run.caller.refuse(self._unfinished(commands.Step.verb))
         else:
-            self._out.reply(run.number, run.outcomes[0] if run.single else run.outcomes)
+            run.caller.reply(run.outcomes[0] if run.single else run.outcomes)
 
-    def _unfinished(self, command: str) -> LayertieError:
+    def _unfinished(self, verb: str) -> LayertieError:
         if self.session.phase == "propose":
-            return LayertieError(
-                f"Expected {command}() to be done, but it was interrupted before it began.", "Repeat it."
-            )
+            return LayertieError(f"Expected {verb}() to be done, but it was interrupted before it began.", "Repeat it.")
         return LayertieError(
-            f"Expected {command}() to be done, but decision {self.session.decision} was interrupted with "
+            f"Expected {verb}() to be done, but decision {self.session.decision} was interrupted with "
             f"{self.session.pending_steps} steps left.",
             "Its answer stands: the next run(), step() or commit() completes it first.",
         )
 
-    @staticmethod
-    def _take(numbers: list[int]) -> list[int]:
-        taken = list(numbers)
-        numbers.clear()
-        return taken
+
+def _all(callers: list[Caller]) -> list[Caller]:
+    """Those who wait, who then wait no longer."""
+    taken = list(callers)
+    callers.clear()
+    return taken

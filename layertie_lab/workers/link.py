@@ -1,4 +1,4 @@
-"""The parent's end of a child process: its pipes and its life. Knows no Worker, so that threads may hold it."""
+"""A started interpreter: its pipes and its life. Knows nobody who uses it, so that threads may hold it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from io import RawIOBase
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, cast
 from weakref import WeakSet, WeakValueDictionary
 
 from ..core.errors import WorkerError
-from .channel import Batch, Hello, read_frame, write_frame
+from .channel import Batch, Start, read_frame, write_frame
 
 FAREWELL = 10.0
 """Seconds that this process, when it ends, waits for its children to save."""
@@ -36,7 +37,8 @@ class Link:
     session of its own, so that a terminal's Ctrl-C or hang-up reaches only the parent.
 
     Args:
-        directory: The run directory, so that a list of processes shows it; "" for a process that waits for its run.
+        purpose: Words on its command line, so that a list of processes shows what it is for; none for one that waits.
+        threads: CPU threads of its libraries; None leaves them as they are.
 
     Attributes:
         process: The child.
@@ -44,15 +46,18 @@ class Link:
         waiting: Request number -> Future, for those that somebody still holds.
     """
 
-    def __init__(self, directory: str = "") -> None:
+    def __init__(self, purpose: Sequence[str] = (), threads: int | None = None) -> None:
         root = str(Path(__file__).parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**_spinning(), **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        if threads is not None:
+            environment["OMP_NUM_THREADS"] = str(threads)
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "layertie_lab.workers.child", *filter(None, [directory])],
+            [sys.executable, "-P", "-m", "layertie_lab.workers.child", *purpose],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            env={**_spinning(), **os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env=environment,
             start_new_session=True,
         )
         self._inbound, self._outbound = cast(RawIOBase, self.process.stdout), cast(RawIOBase, self.process.stdin)
@@ -62,11 +67,11 @@ class Link:
         _links.add(self)
 
     @classmethod
-    def start(cls, hello: Hello) -> Link:
-        """A child that runs what `hello` says: the one that was prepared, or a new one."""
-        link = _spare.take() or cls(hello.directory)
-        link.keep = hello.keep
-        link.send(hello)
+    def start(cls, start: Start, purpose: Sequence[str], threads: int | None = None) -> Link:
+        """A child that runs what `start` says: the one that was prepared, or a new one."""
+        link = (_spare.take() if threads is None else None) or cls(purpose, threads)
+        link.keep = start.keep
+        link.send(start)
         return link
 
     def send(self, frame: Any) -> None:
@@ -79,9 +84,7 @@ class Link:
             with self._lock:
                 write_frame(self._outbound, frame)
         except (OSError, ValueError):  # a pipe without a reader; a closed file
-            raise WorkerError(
-                "Expected a training process to take the command, but it has ended.", "Resume the run (Worker.resume)."
-            ) from None
+            raise WorkerError("Expected a process to take this, but it has ended.", "Start another one.") from None
 
     def receive(self) -> Batch | None:
         """The next batch, blocking; None when the child has closed its end."""

@@ -7,20 +7,19 @@ import threading
 import time
 from typing import Any
 
-from ..core.errors import LayertieError
 from ..core.events import Stepped
-from .channel import Answer, Batch, Heartbeat, dumps, pack_error, write_frame
+from .channel import Answer, Batch, Heartbeat, Progress, dumps, pack_error, write_frame
 
 INTERVAL = 0.05
 """Seconds between batches; answers go at once."""
 MOST_STEPS = 2_000
-"""`stepped` events queued before they are left out."""
+"""`stepped` events, and other entries that the next one makes old, queued before they are left out."""
 MOST_ENTRIES = 20_000
 """Other entries queued before the older half of them is left out."""
 
 
 def _droppable(entry: Any) -> bool:
-    return isinstance(entry, Stepped) or (isinstance(entry, dict) and entry.get("kind") == "proposed")
+    return isinstance(entry, Stepped | Progress) or (isinstance(entry, dict) and entry.get("kind") == "proposed")
 
 
 class Outbox:
@@ -73,7 +72,7 @@ class Outbox:
         """
         self._answer(Answer(number, dumps(value)))
 
-    def refuse(self, number: int, error: LayertieError) -> None:
+    def refuse(self, number: int, error: Exception) -> None:
         """Answer a request with an error."""
         self._answer(Answer(number, pack_error(error), good=False))
 

@@ -11,11 +11,15 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from ..core.commands import Command
 from ..core.errors import LayertieError, WorkerError
-from .surface import Surface
-from .worker import Subscriber, Worker
+from .commands import Commands
+from .process import Subscriber
+from .worker import Worker
+
+T = TypeVar("T")
 
 GRACE = 15.0
 """Seconds that a run goes on after its last handle, so that a reloaded page finds it."""
@@ -32,11 +36,11 @@ class _Entry:
     closed: threading.Event = field(default_factory=threading.Event)
 
 
-class Handle(Surface):
+class Handle(Commands):
     """One holder's share of a worker; has all methods of a session. Get one from `attach` or `get`.
 
     When it is released or collected, and no other holder is left, the worker is saved and ended after a grace period,
-    unless it is kept. Callbacks given to `subscribe` and futures given by `submit` belong to the handle: they do not
+    unless it is kept. Callbacks given to `subscribe` and futures given by `give` belong to the handle: they do not
     keep it alive, even when they refer to it.
     """
 
@@ -80,19 +84,19 @@ class Handle(Surface):
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
 
-    def submit(self, command: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def give(self, command: Command[T], /) -> Future[T]:
         if not self._finalizer.alive:
             raise WorkerError("Expected a handle that is held, but it was released.", "Attach to the run again.")
-        future: Future[Any] = Future()
+        future: Future[T] = Future()
         future.set_running_or_notify_cancel()
-        inner = self.worker.submit(command, *args, **kwargs)
+        inner = self.worker.give(command)
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
         inner.add_done_callback(_Pass(weakref.ref(future)))
         return future
 
-    def _check_may_wait(self, command: str) -> None:
-        self.worker._check_may_wait(command)
+    def check_may_wait(self, what: str) -> None:
+        self.worker.check_may_wait(what)
 
     def __enter__(self) -> Handle:
         return self

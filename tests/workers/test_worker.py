@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import worker_double as double
 
+from layertie_lab.core.commands import Call
 from layertie_lab.core.errors import ConfigError, CorpusError, DivergedError, LayertieError, TieError, WorkerError
 from layertie_lab.core.events import DecisionFinished, DecisionMade, Opened, Stepped
-from layertie_lab.workers.surface import WorkerTimeout
+from layertie_lab.workers.commands import WorkerTimeout
 from layertie_lab.workers.worker import Worker
 
 Start = Callable[..., Worker]
@@ -255,17 +256,17 @@ def test_what_cannot_be_asked(start: Start) -> None:
     def local(session: Any) -> None: ...
 
     for function in (local, lambda session: None, "no function", double.Double(double.config(), "/tmp").evaluate):
-        with pytest.raises(WorkerError, match="function at the top level of a module"):
+        with pytest.raises(LayertieError, match="function at the top level of a module"):
             worker.call(function)
-    with pytest.raises(WorkerError, match=r"arguments of call.. that can be sent"):
+    with pytest.raises(WorkerError, match="a Call of values that can be sent"):
         worker.call(double.echo, value=lambda: None)
-    with pytest.raises(WorkerError, match=r"Expected a command, but got 'fly'. Commands: propose, begin"):
+    with pytest.raises(LayertieError, match=r"Expected a command, but got 'fly'. Commands: propose, begin"):
         worker.submit("fly")
     with pytest.raises(TypeError):
         worker.submit("commit")
     with pytest.raises(TypeError):
         worker.submit("propose", timeout=1)
-    with pytest.raises(WorkerError, match="throttle of 0 or more"):
+    with pytest.raises(LayertieError, match="throttle of 0 or more"):
         worker.set_throttle(-1)
     with pytest.raises(WorkerError, match="Give one, or resume=True"):
         Worker(None, "nowhere")
@@ -284,7 +285,7 @@ def test_values_travel_as_themselves(start: Start) -> None:
 def test_a_wait_ends_in_time(start: Start) -> None:
     worker = start()
     with pytest.raises(WorkerTimeout, match=r"answer to call\(\) within 0.05 s") as caught:
-        worker.call(double.nap, seconds=0.5, timeout=0.05)
+        worker.ask(Call.of(double.nap, seconds=0.5), timeout=0.05)
     assert isinstance(caught.value, TimeoutError)
     assert worker.call(double.echo, value=1) == 1
 

@@ -87,7 +87,7 @@ def test_only_the_latest_heartbeat_is_kept() -> None:
     outbox.tell(CAME)
     time.sleep(0.1)
     for step in range(100):
-        outbox.beat(Heartbeat("running", 1, step, None, 1, 0, 0.0))
+        outbox.beat(Heartbeat("running", 1, 0, 0.0, step=step))
     pipe.open.set()
     outbox.close()
     beats = [batch.heartbeat for batch in pipe.batches() if batch.heartbeat is not None]

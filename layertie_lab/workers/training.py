@@ -1,0 +1,90 @@
+"""The job of a Worker's child process: build a session, drive it, save it.
+
+What a session imports is imported when it is built, since torch takes a second and "starting" is said before.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.config import RunConfig
+from ..records.directory import RunDirectory
+from ..records.log.recovery import read_tail
+from .child import Child, named
+from .driver import Driver
+
+if TYPE_CHECKING:
+    from ..session.session import Session
+
+
+def train(
+    child: Child, *, session: str, config: RunConfig | None, directory: str, resume: bool, throttle: float
+) -> int:
+    """Serve the commands of a run until it is closed or the parent is gone.
+
+    Args:
+        child: The process.
+        session: The class to build, as "module:name".
+        config: The run's settings; None on resuming, where the directory holds them.
+        directory: The run directory.
+        resume: Whether to go on with the run in the directory.
+        throttle: Most decisions per second of a run; 0 = no limit.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        LayertieError: The session could not be built.
+    """
+    child.traces = Path(directory)
+    try:
+        run = _build(child, named(session), config, directory, resume)
+    except (Exception, SystemExit) as error:
+        raise child.explain("Starting the run", error)[0] from None
+    driver = Driver(run, child, throttle=throttle)
+    child.position = lambda: (run.decision, run.step, driver.step_seconds)
+    child.saves = True
+    where: dict[str, Any] = {"decision": run.decision, "step": run.step}
+    child.say(driver.status, ready=True, config=run.config, resumed=resume, pid=os.getpid(), **where)
+    driver.serve(child.inbox)
+    return _end(child, driver)
+
+
+def _build(child: Child, kind: type[Session], config: RunConfig | None, directory: str, resume: bool) -> Session:
+    child.say("preparing text")
+    if resume:
+        session = kind.resume(directory)
+    else:
+        assert config is not None, "a new run has a config"
+        session = kind(config, directory)
+    if resume or session.directory is None:
+        child.tell(session.opening())
+    else:
+        # A new session has emitted its first events before anybody could subscribe.
+        for event in read_tail(RunDirectory.open(session.directory), 0):
+            child.tell(event)
+    session.subscribe(child.tell)
+    return session
+
+
+def _end(child: Child, driver: Driver) -> int:
+    child.saving = True
+    child.say("saving")
+    command, caller = driver.closing or (None, None)
+    status = 0
+    try:
+        driver.session.close(save=command is None or command.save)
+    except Exception as error:
+        told, _ = child.explain("Closing the run", error)
+        if caller is None:
+            child.outbox.refuse(0, told)
+        else:
+            caller.refuse(told)
+        status = told.exit_code
+    else:
+        if caller is not None:
+            caller.reply(None)
+    child.say("closed")
+    return status
