@@ -37,7 +37,7 @@ class ControlRoom(ipywidgets.VBox):
     def __init__(
         self, source: Any, *, panels: Sequence[str] = PANELS, columns: int = 2, past: Iterable[Event] = ()
     ) -> None:
-        is_session = not hasattr(source, "submit")
+        is_session = not hasattr(source, "give")
         config = source.config
         steps = 4 if config is None else config.training.steps_per_decision
         kind = None if config is None else config.reward.kind

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.commands import Save
 from ..core.errors import LayertieError, RecordError
 from ..core.events import DecisionMade
 from ..records.studies import StudyFolder
@@ -194,7 +195,7 @@ class Counterfactuals:
         if stated.moment == PRESENT:
             if not isinstance(self._hold.source, Handle):
                 raise LayertieError("Expected a run that waits for an answer, but none does.", "Pause it first.")
-            saved = self._hold.source.submit("save", moment_name(self._steer.asked))
+            saved = self._hold.source.give(Save(moment_name(self._steer.asked)))
         future = _WORK.submit(inquiries.state, path, stated, self._steer.asked, saved)
         begin = weakref.WeakMethod(self._begin)
         future.add_done_callback(lambda done: (method := begin()) and method(path, done))
@@ -287,7 +288,7 @@ class Counterfactuals:
         if self._trains and values.get("decision") is None and self._steer.status in ("paused", "finished"):
             # The present is stored, so that the branch begins there at once.
             with suppress(LayertieError):
-                saved = self._hold.source.submit("save")  # type: ignore[union-attr]
+                saved = self._hold.source.give(Save())  # type: ignore[union-attr]
         future = _WORK.submit(inquiries.branch, path, kind, values.get("decision"), saved)
         branched = weakref.WeakMethod(self._branched)
         future.add_done_callback(lambda done: (method := branched()) and method(path, kind, done))

@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..core.commands import Opening
+from ..core.commands import Command, Opening, Run, Step
 from ..core.config import RunConfig
 from ..core.errors import CorpusError, LayertieError, RecordError, WorkerError
 from ..core.events import Event
 from ..records.directory import RunDirectory
+from ..records.log import reader
 from ..records.log.follower import Follower
-from ..records.log.reader import Run, load_run
+from ..records.log.reader import load_run
 from ..records.runs import new_folder
 from ..text.corpora.lookup import source_of
 from ..text.corpora.registry import builtin_corpora
@@ -27,7 +28,7 @@ from ..widgets.forms.form import from_query, query_names, to_query
 from ..widgets.forms.settings_form import SettingsForm
 from ..widgets.live.live_chart import LiveChart
 from ..widgets.run_menu import RunMenu
-from ..widgets.steer_panel import Command, SteerPanel
+from ..widgets.steer_panel import Press, SteerPanel
 from ..widgets.tie_map_view import TieMapView
 from ..workers.inspector import Inspector
 from ..workers.pool import Handle, attach, get
@@ -77,7 +78,7 @@ class Desk:
         self.form.on_start(self.start)
         self.form.on_change(self._link)
         self.menu.on_open(self.open)
-        self.steer.on_command(self._press)
+        self.steer.on_press(self._press)
         parts = [self, self.inside, *self.inside.tabs.values(), self.auditing, self.counterfactuals, self.ruling]
         widgets = [value for part in parts for value in vars(part).values() if hasattr(value, "comm")]
         ended = self._hold, self.counterfactuals.running, self.inside.inspector, widgets
@@ -106,7 +107,7 @@ class Desk:
         self._take(path, config, lambda: Worker(config, path))
         self._goal = None
         if config.agent.policy != "human":
-            self._submit("run")
+            self._give(Run())
         self.form.say("" if earlier is None else f"{earlier.name} {self._fate(earlier)} and can be opened again.")
 
     @staticmethod
@@ -153,7 +154,7 @@ class Desk:
             handle.release()
         elif returning and recently:
             self._take(path, directory.config, lambda: Worker.resume(path))
-            self._submit("run", None if self._goal is None else max(0, self._goal - self.steer.decision))
+            self._give(Run(None if self._goal is None else max(0, self._goal - self.steer.decision)))
         elif directory.running:
             self._watch(path, directory.config)
         else:
@@ -212,7 +213,7 @@ class Desk:
         )
         self.menu.show(current=path.name, about=listing.about(config))
 
-    def _read(self, run: Run) -> None:
+    def _read(self, run: reader.Run) -> None:
         self._leave()
         self._show(run.path, run.config)
         self.tie_map.show(budget=run.config.decisions)
@@ -250,33 +251,32 @@ class Desk:
 
     # -- what is pressed ---------------------------------------------------------------------------------------------
 
-    def _press(self, command: Command) -> None:
-        if command.kind == "farewell":
+    def _press(self, press: Press) -> None:
+        command = press.command
+        if command is None:
             if self.steer.status == "running" and self._hold.path is not None:
                 farewells.put(self._hold.path, self._goal)
             self.counterfactuals.running.cancel()
             self._leave(FAREWELL_GRACE)
             return
-        if command.kind in ("run", "run_n"):
-            some = command.values.get("decisions")
-            self._goal = None if some is None else self.steer.decision + int(some)
+        if isinstance(command, Run):
+            self._goal = None if command.decisions is None else self.steer.decision + command.decisions
         if self._hold.is_still:
             self._go_on(command)
 
-    def _go_on(self, command: Command) -> None:
+    def _go_on(self, command: Command[Any]) -> None:
         """A press on a run that nobody trains resumes it."""
         path = self._hold.path
         assert path is not None, "there is a run to go on with"
-        names = {"step": ("step",), "run": ("run",), "run_n": ("run", command.values.get("decisions"))}
-        if command.kind not in names or self._is_example:
+        if not isinstance(command, Step | Run) or self._is_example:
             return
         self._take(path, RunDirectory.open(path).config, lambda: Worker.resume(path))
-        self._submit(*names[command.kind])
+        self._give(command)
 
-    def _submit(self, command: str, *args: Any) -> None:
+    def _give(self, command: Command[Any]) -> None:
         assert isinstance(self._hold.source, Handle), "only a worker takes commands"
         # What goes wrong is told by the run's own status.
-        self._hold.source.submit(command, *args)
+        self._hold.source.give(command)
 
     # -- what is heard -----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from ..core.events import DecisionFinished, DecisionMade, Event, Opened, RulesCh
 from ..core.tables import COLUMNS, Tabulator
 from ..core.ties import TieMap
 from ..widgets.live.inlet import Inlet
-from ..widgets.steer_panel import Command, SteerPanel
+from ..widgets.steer_panel import Press, SteerPanel
 from ..widgets.tie_map_view import TieMapView
 from .pilot import Pilot
 from .run_state import RunState
@@ -64,15 +64,15 @@ class Feed:
         self._state_due = 0.0
         self._past: set[tuple[Any, ...]] = set()
         self._inlet = Inlet()
-        self._pilot = Pilot(source, self._inlet.put) if hasattr(source, "submit") else None
-        self._can_brush = getattr(source, "takes_answers_ahead", True)
+        self._pilot = Pilot(source, self._inlet.put) if hasattr(source, "give") else None
         self._finalizer = weakref.finalize(self, self._inlet.close)
         if tie_map is not None:
             tie_map.show(budget=budget)
-            tie_map.on_answer(self._answer)
-            tie_map.on_ahead(self._answer_ahead)
+            if self._pilot is not None:
+                tie_map.on_answer(self._pilot.answer)
+                tie_map.on_ahead(self._pilot.answer_ahead)
         if steer is not None:
-            steer.on_command(self._press)
+            steer.on_press(self._refuse if self._pilot is None else self._pilot.press)
         # What it returns holds the source; the inlet drops what comes after its end instead.
         source.subscribe(self._inlet.put)
         self._start(list(past), getattr(source, "status", ""))
@@ -157,12 +157,12 @@ class Feed:
             self._tie_map.record(came.decision, ties, came.blocks, layer=decided.layer, override=override)
 
     def _tell_effects(self, entry: Event | dict[str, Any]) -> None:
-        commands = self._pilot.effects(entry) if self._pilot is not None else []
+        presses = self._pilot.effects(entry) if self._pilot is not None else []
         if not isinstance(entry, Event) and entry["kind"] == "acted":
-            commands.append(entry["command"])
-        for command in commands:
-            if self._steer is not None and command.id:
-                self._steer.acted(command)
+            presses.append(entry["press"])
+        for press in presses:
+            if self._steer is not None and press.id:
+                self._steer.acted(press)
 
     def _take_telemetry(self, entry: Mapping[str, Any]) -> None:
         kind = entry["kind"]
@@ -179,8 +179,6 @@ class Feed:
             return
         self._state_due = now + STATE_SECONDS
         steered = {} if self._pilot is not None else {"can_answer": False, "can_brush": False}
-        if not self._can_brush:
-            steered["can_brush"] = False
         if self._pilot is not None:
             self._pilot.asked = state.open_decision
         if self._tie_map is not None:
@@ -191,18 +189,9 @@ class Feed:
             steered.pop("can_brush", None)
             self._steer.show(**(state.panel_traits() | steered | failure))
 
-    def _press(self, command: Command) -> None:
-        if self._pilot is None:
+    def _refuse(self, press: Press) -> None:
+        if press.command is not None:
             raise LayertieError("Expected a run that takes commands, but this one can only be watched.")
-        self._pilot.press(command)
-
-    def _answer(self, layer: int, source: int) -> None:
-        if self._pilot is not None:
-            self._pilot.answer(layer, source)
-
-    def _answer_ahead(self, answers: dict[int, int]) -> None:
-        if self._pilot is not None:
-            self._pilot.answer_ahead(answers)
 
 
 def _name(event: Event) -> tuple[Any, ...]:

@@ -7,17 +7,20 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from ..core.commands import AnswerAhead, Command, Commit, Pause, Propose
 from ..core.errors import LayertieError, WorkerError
 from ..core.events import DecisionMade, Event
-from ..widgets.steer_panel import Command
+from ..widgets.steer_panel import Press
+
+T = TypeVar("T")
 
 
 class Source(Protocol):
     """A run that goes on elsewhere: a Worker, or a Session in a `SessionThread`."""
 
-    def submit(self, command: str, /, *args: Any, **kwargs: Any) -> Future[Any]: ...
+    def give(self, command: Command[T], /) -> Future[T]: ...
     def subscribe(self, callback: Callable[[Any], None], /) -> Callable[[], None]: ...
 
 
@@ -26,63 +29,60 @@ class Pilot:
 
     Args:
         source: The run; held weakly.
-        report: Takes what came of a command, in the manner of telemetry: kind "proposed" (with the proposal), "acted"
-            (with the command), "refused" (with the command and a sentence). Called from any thread.
+        report: Takes what came of a press, in the manner of telemetry: kind "proposed" (with the proposal), "acted"
+            (with the press), "refused" (with the command and a sentence). Called from any thread.
     """
 
     def __init__(self, source: Source, report: Callable[[dict[str, Any]], None]) -> None:
         self._source = weakref.ref(source)
         self._report = report
-        self._under_way: deque[Command] = deque(maxlen=100)
+        self._under_way: deque[Press] = deque(maxlen=100)
         self._latest = 0
         self.asked: int | None = None
-        """The decision that answers are for: that of the proposal on the screen."""
+        """The decision that answers in the tie map are for: that of the proposal on the screen."""
 
-    def press(self, command: Command) -> None:
+    def press(self, press: Press) -> None:
         """Act on a press.
 
         Raises:
             LayertieError: There is no run to take it.
         """
-        kind, values = command.kind, command.values
-        if kind == "step":
-            self._start(command, "step")
-        elif kind == "run":
-            self._start(command, "run")
-        elif kind == "run_n":
-            self._start(command, "run", int(values["decisions"]))
-        elif kind == "answer":
-            self._start(command, "commit", int(values["source"]), by="human", decision=self.asked)
-        elif kind == "pause":
+        command = press.command
+        if command is None:
+            return  # a farewell asks nothing of the run
+        if command.trains:
+            self._start(press, command)
+            return
+        if isinstance(command, Pause):
             self._latest += 1
-            self._give(command, "pause", finish=True)
-        elif kind == "save":
-            self._give(command, "save")
-        elif kind == "keep":
-            self._give(command, "set_keep", bool(values["keep"]))
+        future = self._give(command)
+        future.add_done_callback(partial(_tell_error, self._report, command.verb, None, 0))
+        future.add_done_callback(partial(_tell_acted, self._report, press))
 
     def answer(self, layer: int, source: int) -> None:
         """Act on an answer given in the tie map.
 
         A refusal is reported, not raised: the tie map has no place for it.
         """
+        command = Commit(source, decision=self.asked)
         try:
-            self.press(Command("answer", values={"layer": layer, "source": source}))
+            self.press(Press(command))
         except LayertieError as error:
-            self._report({"kind": "refused", "sentence": str(error), "command": "answer"})
+            self._report({"kind": "refused", "sentence": str(error), "command": command.verb})
 
     def answer_ahead(self, answers: dict[int, int]) -> None:
         """Answers, by layer, that wait until their layers are asked about, and a run through the last of them.
 
         An empty dict forgets those that wait. A refusal is reported, not raised.
         """
+        command = AnswerAhead(answers, run=bool(answers))
         try:
-            future = self._submit("answer_ahead", answers, run=bool(answers))
+            future = self._give(command)
         except LayertieError as error:
-            self._report({"kind": "refused", "sentence": str(error), "command": "answer_ahead"})
+            self._report({"kind": "refused", "sentence": str(error), "command": command.verb})
             return
         self._report({"kind": "ahead", "answers": answers})
-        future.add_done_callback(partial(_tell_ahead, self._report))
+        future.add_done_callback(partial(_tell_ahead, self._report, command.verb))
 
     def ask(self) -> None:
         """Ask for the open proposal, which then comes as a report."""
@@ -90,45 +90,40 @@ class Pilot:
         if source is None:
             return
         try:
-            future = source.submit("propose")
-        except WorkerError:
+            future = source.give(Propose())
+        except LayertieError:
             return  # it has ended, and says so itself
         future.add_done_callback(partial(_tell_proposal, self._report))
 
-    def effects(self, entry: Event | Mapping[str, Any]) -> list[Command]:
-        """The commands that have taken effect, as an entry of the source shows: training has begun."""
+    def effects(self, entry: Event | Mapping[str, Any]) -> list[Press]:
+        """The presses that have taken effect, as an entry of the source shows: training has begun."""
         begun = isinstance(entry, DecisionMade) or (isinstance(entry, Mapping) and entry.get("status") == "running")
-        commands = list(self._under_way) if begun else []
-        for command in commands:
-            self._under_way.remove(command)
-        return commands
+        presses = list(self._under_way) if begun else []
+        for press in presses:
+            self._under_way.remove(press)
+        return presses
 
     def is_past(self, number: int) -> bool:
         """Whether another command has taken the place of the one with this number."""
         return number != self._latest
 
-    def _start(self, command: Command, name: str, *args: Any, **kwargs: Any) -> None:
+    def _start(self, press: Press, command: Command[Any]) -> None:
         """A command that trains: it has taken effect when training begins, long before its answer comes."""
         self._latest += 1
-        self._under_way.append(command)
+        self._under_way.append(press)
         try:
-            future = self._submit(name, *args, **kwargs)
+            future = self._give(command)
         except LayertieError:
-            self._under_way.remove(command)
+            self._under_way.remove(press)
             raise
         # A run that another command has replaced has nothing to say to the person any more.
-        future.add_done_callback(partial(_tell_error, self._report, name, weakref.ref(self), self._latest))
+        future.add_done_callback(partial(_tell_error, self._report, command.verb, weakref.ref(self), self._latest))
 
-    def _give(self, command: Command, name: str, *args: Any, **kwargs: Any) -> None:
-        future = self._submit(name, *args, **kwargs)
-        future.add_done_callback(partial(_tell_error, self._report, name, None, 0))
-        future.add_done_callback(partial(_tell_acted, self._report, command))
-
-    def _submit(self, name: str, *args: Any, **kwargs: Any) -> Future[Any]:
+    def _give(self, command: Command[T]) -> Future[T]:
         source = self._source()
         if source is None:
             raise WorkerError("Expected a run to take the command, but it has been closed.", "Open the run again.")
-        return source.submit(name, *args, **kwargs)
+        return source.give(command)
 
 
 def _tell_proposal(report: Callable[[dict[str, Any]], None], future: Future[Any]) -> None:
@@ -137,20 +132,20 @@ def _tell_proposal(report: Callable[[dict[str, Any]], None], future: Future[Any]
         report({"kind": "proposed", "proposal": future.result()})
 
 
-def _tell_acted(report: Callable[[dict[str, Any]], None], command: Command, future: Future[Any]) -> None:
+def _tell_acted(report: Callable[[dict[str, Any]], None], press: Press, future: Future[Any]) -> None:
     if future.exception() is None:
-        report({"kind": "acted", "command": command})
+        report({"kind": "acted", "press": press})
 
 
-def _tell_ahead(report: Callable[[dict[str, Any]], None], future: Future[Any]) -> None:
+def _tell_ahead(report: Callable[[dict[str, Any]], None], verb: str, future: Future[Any]) -> None:
     if (error := future.exception()) is not None:
         report({"kind": "ahead", "answers": {}})
-        report({"kind": "refused", "sentence": str(error), "command": "answer_ahead"})
+        report({"kind": "refused", "sentence": str(error), "command": verb})
 
 
 def _tell_error(
     report: Callable[[dict[str, Any]], None],
-    name: str,
+    verb: str,
     pilot: weakref.ref[Pilot] | None,
     number: int,
     future: Future[Any],
@@ -160,4 +155,4 @@ def _tell_error(
         return
     if pilot is not None and ((holder := pilot()) is None or holder.is_past(number)):
         return
-    report({"kind": "refused", "sentence": str(error), "command": name})
+    report({"kind": "refused", "sentence": str(error), "command": verb})

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from ..core.commands import SetRules
 from ..core.config import RunConfig
 from ..core.errors import ConfigError, LayertieError
 from ..core.events import RulesChanged
@@ -62,7 +63,7 @@ class Ruling:
         source = self._hold.source
         if not isinstance(source, Handle):
             raise LayertieError("Expected a run that this page trains.", "Press Start, or Step on a stopped run.")
-        future = source.submit("set_rules", str(_read(values)))
+        future = source.give(SetRules(str(_read(values))))
         told = weakref.WeakMethod(self._told)
         future.add_done_callback(lambda done: (method := told()) and method(done))
 

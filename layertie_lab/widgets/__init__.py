@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .live.live_chart import LiveChart
-from .steer_panel import Command, SteerPanel
+from .steer_panel import Press, SteerPanel
 from .tie_map_view import TieMapView
 
-__all__ = ["Command", "LiveChart", "SteerPanel", "TieMapView"]
+__all__ = ["LiveChart", "Press", "SteerPanel", "TieMapView"]

@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import anywidget
 import traitlets
 
 from ..charts.palette import SEMANTIC_COLOURS, owner_colours
+from ..core.commands import COMMANDS, Command, Commit, Pause, Run, Save, SetKeep, Step
 from ..core.errors import LayertieError
-from .assets import module, style
 from .listeners import Listeners
+from .panel import Panel
 from .tie_map_view import LAYERS_WITH_A_COLOUR
 
-KINDS = ("step", "run", "pause", "run_n", "answer", "save", "keep", "farewell")
+BUTTONS: dict[str, str] = {kind.__name__: kind.verb for kind in (Step, Run, Pause, Commit, Save, SetKeep)}
+"""What the buttons of the panel ask of a run: the script is handed the verbs, and no other command is heard of it."""
 
 
 @dataclass(frozen=True)
-class Command:
+class Press:
     """Something a person pressed.
 
     Args:
-        kind: step, run, pause, run_n, answer, save, keep, or farewell (the page is being left; hiding it is not).
+        command: What is asked of the run; None for a farewell: the page is being left (hiding it is not that).
         id: Names the press, so that its answer finds the way back; "" for a farewell.
-        values: run_n: decisions; answer: layer, source; keep: keep.
         sent: When it was pressed, milliseconds since 1970 by the browser's clock.
     """
 
-    kind: str
+    command: Command[Any] | None
     id: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
     sent: float | None = None
 
 
-class SteerPanel(anywidget.AnyWidget):
+class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="error"):
     """Step, run, pause, run so many, save; and the layer at hand with its answers and their values.
 
-    Presses leave as messages (see `on_command`), shown at once and acknowledged, so that no cell is run again.
+    Presses leave as messages (see `on_press`), shown at once and acknowledged, so that no cell is run again.
 
     Attributes:
         status: empty, preparing, running, paused, finished, failed or lost.
@@ -66,9 +64,6 @@ class SteerPanel(anywidget.AnyWidget):
         keep: Whether it shall.
         hint: What could be done next, below the answers; "" for nothing.
     """
-
-    _esm = module("shared.js", "steer_panel.js")
-    _css = style("shared.css", "steer_panel.css")
 
     status = traitlets.Enum(("empty", "preparing", "running", "paused", "finished", "failed", "lost"), "empty").tag(
         sync=True
@@ -97,42 +92,46 @@ class SteerPanel(anywidget.AnyWidget):
     hint = traitlets.Unicode("").tag(sync=True)
     palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
+    buttons = traitlets.Dict(BUTTONS).tag(sync=True)
 
     def __init__(self, **state: Any) -> None:
-        self._lock = threading.RLock()
-        self._commands = Listeners()
+        self._presses = Listeners()
         super().__init__(**state)
-        self.on_msg(self._receive)
 
-    def show(self, **state: Any) -> None:
-        """Set several attributes at once, in one message. Thread-safe."""
-        with self._lock, self.hold_sync():
-            for name, value in state.items():
-                setattr(self, name, value)
-
-    def on_command(self, callback: Callable[[Command], Any]) -> Callable[[], None]:
-        """Call `callback(command)` with each press; the result ends it. A bound method is held weakly.
+    def on_press(self, callback: Callable[[Press], Any]) -> Callable[[], None]:
+        """Call `callback(press)` with each press; the result ends it. A bound method is held weakly.
 
         A LayertieError that the callback raises is shown beside the controls.
         """
-        return self._commands.add(callback)
+        return self._presses.add(callback)
 
-    def acted(self, command: Command) -> None:
-        """Tell the browser that a command has taken effect, so that the time from press to effect can be read off."""
-        self.send({"kind": "acted", "id": command.id})
+    def acted(self, press: Press) -> None:
+        """Tell the browser that a press has taken effect, so that the time from press to effect can be read off."""
+        self.send({"kind": "acted", "id": press.id})
 
-    def _receive(self, widget: object, message: Any, buffers: object) -> None:
-        if not isinstance(message, dict) or message.get("kind") not in KINDS:
-            return
-        values = {name: value for name, value in message.items() if name not in ("kind", "id", "sent")}
-        command = Command(message["kind"], message.get("id", ""), values, message.get("sent"))
-        good = True
-        try:
-            heard = self._commands.call(command)
-            if heard and self.error and command.kind != "farewell":
+    def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        if kind == "farewell":
+            self._presses.call(Press(None, sent=message.get("sent")))
+        elif kind == "press":
+            press = Press(_command(message), message.get("id", ""), message.get("sent"))
+            if self._presses.call(press) and self.error:
                 self.show(error="")
-        except LayertieError as error:
-            good = False
-            self.show(error=str(error))
-        if command.id:
-            self.send({"kind": "ack", "id": command.id, "good": good})
+
+    def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
+        if kind == "press":
+            self.send({"kind": "ack", "id": message.get("id", ""), "good": good})
+
+
+def _command(message: Mapping[str, Any]) -> Command[Any]:
+    """The command that a button stands for.
+
+    Raises:
+        LayertieError: It is no button's, or has other arguments.
+    """
+    verb = str(message.get("command"))
+    try:
+        if verb in BUTTONS.values():
+            return COMMANDS[verb].of(**message["arguments"])
+    except (TypeError, KeyError):
+        verb = f"{verb} with {message.get('arguments')}"
+    raise LayertieError(f"Expected a button out of {', '.join(BUTTONS.values())}, but got {verb}.", "Reload the page.")

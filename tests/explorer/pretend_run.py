@@ -13,6 +13,7 @@ from layertie_lab.core.config import RunConfig
 from layertie_lab.core.decisions import Decision, Outcome, Proposal
 from layertie_lab.core.errors import LayertieError
 from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Finished, Opened, Stepped
+from layertie_lab.core.rules import Rules
 from layertie_lab.core.ties import TieMap
 from layertie_lab.explorer import Feed, SessionThread
 from layertie_lab.session.turns import Turns
@@ -29,6 +30,7 @@ class PretendSession:
         self.merging = merging
         self.ties = TieMap.all_tied(layers)
         self.step = self.decision = 0
+        self.rules = Rules()
         self.saved: list[str | None] = []
         self.fails_at: int | None = None
         self._random = random.Random(0)
@@ -44,6 +46,10 @@ class PretendSession:
     @property
     def phase(self) -> str:
         return "propose" if self._pending is None else "training"
+
+    @property
+    def pending_steps(self) -> int:
+        return 0 if self._pending is None else self.config.training.steps_per_decision - self._steps
 
     @property
     def finished(self) -> bool:
@@ -129,6 +135,12 @@ class PretendSession:
             self._tell(Finished(self.step, self.decision))
         return outcome
 
+    def conclude(self) -> None:
+        """Nothing is evaluated at the end of a run."""
+
+    def note(self, kind: str, **values: Any) -> None:
+        self._tell({"kind": kind, "time": 0.0, **values})
+
     def commit(self, choice: int, by: str = "human") -> Outcome:
         self.begin(choice, by)
         return self._complete()
@@ -173,7 +185,7 @@ class Room:
         self.chart = LiveChart(panels, columns=columns, x=x, steps_per_decision=steps)
         self.heard: list[Any] = []
         self.tie_map.on_answer(lambda layer, source, heard=self.heard: heard.append(("answer", layer, source)))
-        self.steer.on_command(lambda command, heard=self.heard: heard.append(command))
+        self.steer.on_press(lambda press, heard=self.heard: heard.append(press))
         self.feed = Feed(
             self.thread,
             chart=self.chart,

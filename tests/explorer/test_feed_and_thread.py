@@ -15,6 +15,7 @@ import pytest
 from pretend_run import PretendSession, Room
 
 from layertie_lab.charts.run.live import live_spec
+from layertie_lab.core.commands import Command, Commit, Propose
 from layertie_lab.core.errors import LayertieError, TieError, WorkerError
 from layertie_lab.core.events import Event, Opened
 from layertie_lab.core.tables import Tabulator
@@ -31,8 +32,8 @@ def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     assert condition()
 
 
-def press(room: Room | ControlRoom, kind: str, **values: Any) -> None:
-    room.steer._receive(room.steer, {"kind": kind, "id": "test", **values}, None)
+def press(steer: SteerPanel, command: str, **arguments: Any) -> None:
+    steer._receive(steer, {"kind": "press", "command": command, "id": "test", "arguments": arguments}, None)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_the_first_proposal_is_shown(room: Room) -> None:
 
 
 def test_a_step_is_one_decision_by_the_agent(room: Room) -> None:
-    press(room, "step")
+    press(room.steer, "step")
     wait_for(lambda: room.steer.can_answer and room.steer.asked == 2)
     assert room.session.decision == room.steer.decision == 1
     assert room.tie_map.sources == list(room.session.ties)
@@ -65,9 +66,9 @@ def test_a_step_is_one_decision_by_the_agent(room: Room) -> None:
 
 
 def test_run_so_many_then_run_to_the_end(room: Room) -> None:
-    press(room, "run_n", decisions=7)
+    press(room.steer, "run", decisions=7)
     wait_for(lambda: room.steer.can_answer and room.steer.asked == 8)
-    press(room, "run")
+    press(room.steer, "run")
     wait_for(lambda: room.steer.status == "finished" and room.steer.can_answer)
     assert room.session.decision == 40
     assert room.steer.step == 40 * room.session.config.training.steps_per_decision
@@ -76,9 +77,9 @@ def test_run_so_many_then_run_to_the_end(room: Room) -> None:
 
 def test_pause_comes_between_two_steps_and_opens_a_proposal(room: Room) -> None:
     room.session.step_seconds = 0.02
-    press(room, "run")
+    press(room.steer, "run")
     wait_for(lambda: room.steer.status == "running")
-    press(room, "pause")
+    press(room.steer, "pause", finish=True)
     wait_for(lambda: room.steer.status == "paused" and room.steer.can_answer)
     assert 0 < room.session.decision < 40
     assert room.session.phase == "propose"
@@ -97,16 +98,15 @@ def test_an_answer_from_the_tie_map_is_an_override(room: Room) -> None:
 
 
 def test_an_answer_from_the_panel(room: Room) -> None:
-    press(room, "answer", layer=1, source=1)
+    press(room.steer, "commit", choice=1, decision=1)
     wait_for(lambda: room.steer.asked == 2)
     assert room.session.ties[1] == 1
 
 
 def test_a_late_answer_is_refused_in_words(room: Room) -> None:
-    press(room, "step")
+    press(room.steer, "step")
     wait_for(lambda: room.steer.asked == 2 and room.steer.can_answer)
-    room.feed._pilot.asked = 1
-    press(room, "answer", layer=1, source=0)
+    press(room.steer, "commit", choice=0, decision=1)
     wait_for(lambda: room.steer.error != "")
     assert "decision 2" in room.steer.error
     assert room.session.decision == 1
@@ -114,35 +114,35 @@ def test_a_late_answer_is_refused_in_words(room: Room) -> None:
 
 def test_training_that_fails_says_so_and_can_go_on(room: Room) -> None:
     room.session.fails_at = 2
-    press(room, "run")
+    press(room.steer, "run")
     wait_for(lambda: room.steer.error != "")
     assert "not a finite number" in room.steer.error
     wait_for(lambda: room.steer.status == "paused" and not room.steer.can_answer)
     room.session.fails_at = None
-    press(room, "step")
+    press(room.steer, "step")
     wait_for(lambda: room.steer.can_answer and room.steer.error == "")
 
 
 def test_save_and_farewell(room: Room) -> None:
-    press(room, "save")
+    press(room.steer, "save")
     wait_for(lambda: room.session.saved == [None])
-    press(room, "farewell")
+    room.steer._receive(room.steer, {"kind": "farewell"}, None)
     assert room.steer.error == ""
 
 
 def test_commands_are_told_when_they_take_effect(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     acted: list[str] = []
-    monkeypatch.setattr(room.steer, "acted", lambda command: acted.append(command.kind))
-    press(room, "step")
+    monkeypatch.setattr(room.steer, "acted", lambda press: acted.append(press.command.verb))
+    press(room.steer, "step")
     wait_for(lambda: acted == ["step"])
-    press(room, "pause")
+    press(room.steer, "pause", finish=True)
     wait_for(lambda: acted == ["step", "pause"])
 
 
 def test_a_room_that_is_dropped_ends_its_threads() -> None:
     room = Room(PretendSession(layers=4), PANELS)
     session, thread, feed = weakref.ref(room.session), weakref.ref(room.thread), weakref.ref(room.feed)
-    press(room, "run")
+    press(room.steer, "run")
     steer = room.steer
     wait_for(lambda: steer.decision > 2)
     before = {worker.name for worker in threading.enumerate()}
@@ -226,10 +226,10 @@ class Worker:
         self.callback = callback
         return lambda: None
 
-    def submit(self, command: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def give(self, command: Command[Any], /) -> Future[Any]:
         if self.status == "lost":
             raise WorkerError("Expected a training process to take the command, but it has ended.")
-        self.submitted.append((command, args, kwargs))
+        self.submitted.append(command)
         return Future()
 
 
@@ -241,17 +241,19 @@ def test_a_worker_that_prepares_then_proposes_then_is_lost() -> None:
     session = PretendSession(layers=4)
     worker.callback(session.opening())
     worker.callback({"kind": "status", "status": "ready", "time": 0.0})
-    wait_for(lambda: ("propose", (), {}) in worker.submitted)
+    wait_for(lambda: Propose() in worker.submitted)
     worker.callback({"kind": "proposed", "proposal": session.propose()})
     wait_for(lambda: steer.can_answer and tie_map.can_answer)
-    steer._receive(steer, {"kind": "answer", "id": "x", "layer": 1, "source": 0}, None)
-    assert worker.submitted[-1] == ("commit", (0,), {"by": "human", "decision": 1})
+    steer._receive(
+        steer, {"kind": "press", "command": "commit", "id": "x", "arguments": {"choice": 0, "decision": 1}}, None
+    )
+    assert worker.submitted[-1] == Commit(0, decision=1)
     worker.status = "lost"
     worker.callback({"kind": "status", "status": "lost", "sentence": "The training process ended.", "time": 0.0})
     wait_for(lambda: steer.status == "lost")
     assert steer.error == "The training process ended."
     assert not steer.can_answer
-    steer._receive(steer, {"kind": "step", "id": "y"}, None)
+    press(steer, "step")
     assert "has ended" in steer.error
     feed.close()
 
@@ -262,7 +264,7 @@ def test_the_thread_refuses_in_the_sessions_words() -> None:
         thread.submit("commit", 3, by="human").result(2)
     with pytest.raises(TieError):
         thread.submit("commit", 0, by="human", decision=5).result(2)
-    with pytest.raises(LayertieError, match="Use a Worker"):
+    with pytest.raises(LayertieError, match="Expected a command"):
         thread.submit("dance").result(2)
     assert thread.submit("propose").result(2).layer == 1
     thread.close()
@@ -293,7 +295,7 @@ def test_the_control_room() -> None:
     wait_for(lambda: room.steer.can_answer)
     assert [panel["title"] for panel in room.chart.panels] == ["Loss", "Q values"]
     assert not room.steer.can_save
-    press(room, "run_n", decisions=3)
+    press(room.steer, "run", decisions=3)
     wait_for(lambda: room.steer.asked == 4)
     assert len(room.submit("run", 2).result(5)) == 2
     assert session.decision == 5
@@ -305,7 +307,7 @@ def test_the_control_room() -> None:
 
 def test_rates_are_read_off() -> None:
     room = Room(PretendSession(layers=5, step_seconds=0.01), PANELS)
-    press(room, "run")
+    press(room.steer, "run")
     wait_for(lambda: room.steer.steps_per_second > 20 and room.steer.decisions_per_second > 0)
     assert 5 < room.steer.decisions_per_second < 60
     room.feed.close()

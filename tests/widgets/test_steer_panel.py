@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 from sent_messages import record
 
+from layertie_lab.core.commands import Commit, Run
 from layertie_lab.core.errors import TieError
-from layertie_lab.widgets import Command, SteerPanel
+from layertie_lab.widgets import Press, SteerPanel
 from layertie_lab.widgets.listeners import Listeners
+
+
+def press(command: str, press_id: str, **arguments: Any) -> dict[str, Any]:
+    return {"kind": "press", "command": command, "id": press_id, "arguments": arguments}
 
 
 @pytest.fixture
@@ -25,40 +30,59 @@ def messages(panel: SteerPanel, monkeypatch: pytest.MonkeyPatch) -> list[dict[st
 
 
 def test_a_press_is_a_command_and_is_acknowledged(panel: SteerPanel, messages: list[Any]) -> None:
-    heard: list[Command] = []
-    panel.on_command(heard.append)
-    panel._receive(panel, {"kind": "run_n", "id": "a-1", "sent": 5.5, "decisions": 20}, None)
-    assert heard == [Command("run_n", "a-1", {"decisions": 20}, 5.5)]
+    heard: list[Press] = []
+    panel.on_press(heard.append)
+    panel._receive(panel, press("run", "a-1", decisions=20) | {"sent": 5.5}, None)
+    assert heard == [Press(Run(20), "a-1", 5.5)]
     assert messages == [{"kind": "ack", "id": "a-1", "good": True}]
     panel.acted(heard[0])
     assert messages[-1] == {"kind": "acted", "id": "a-1"}
 
 
 def test_an_error_stands_beside_the_controls_until_the_next_press(panel: SteerPanel, messages: list[Any]) -> None:
-    def refuse(command: Command) -> None:
-        if command.kind == "answer":
+    def refuse(press: Press) -> None:
+        if isinstance(press.command, Commit):
             raise TieError("Expected an answer from 0 to 3, but got 9.", "Choose one of them.")
 
-    panel.on_command(refuse)
-    panel._receive(panel, {"kind": "answer", "id": "a-1", "source": 9}, None)
+    panel.on_press(refuse)
+    panel._receive(panel, press("commit", "a-1", choice=9, decision=1), None)
     assert panel.error == "Expected an answer from 0 to 3, but got 9. Choose one of them."
     assert messages == [{"kind": "ack", "id": "a-1", "good": False}]
-    panel._receive(panel, {"kind": "step", "id": "a-2"}, None)
+    panel._receive(panel, press("step", "a-2"), None)
     assert panel.error == ""
 
 
 def test_a_farewell_needs_no_answer(panel: SteerPanel, messages: list[Any]) -> None:
-    heard: list[Command] = []
-    panel.on_command(heard.append)
+    heard: list[Press] = []
+    panel.on_press(heard.append)
     panel._receive(panel, {"kind": "farewell", "sent": 1.0}, None)
-    assert [command.kind for command in heard] == ["farewell"]
+    assert heard == [Press(None, sent=1.0)]
     assert messages == []
+
+
+@pytest.mark.parametrize("arguments", [{"decisions": -1}, {"tokens": 3}, {"decisions": True}])
+def test_a_press_that_cannot_be_is_refused_in_words(panel: SteerPanel, messages: list[Any], arguments: Any) -> None:
+    heard: list[Press] = []
+    panel.on_press(heard.append)
+    panel._receive(panel, press("run", "a-1", **arguments), None)
+    assert panel.error.startswith("Expected a ")
+    assert heard == []
+    assert not messages[-1]["good"]
+
+
+@pytest.mark.parametrize("verb", ["call", "close", "fly", None])
+def test_only_its_buttons_are_heard(panel: SteerPanel, messages: list[Any], verb: Any) -> None:
+    heard: list[Press] = []
+    panel.on_press(heard.append)
+    panel._receive(panel, press(verb, "a-1"), None)
+    assert "Expected a button out of step, run" in panel.error
+    assert heard == []
 
 
 @pytest.mark.parametrize("message", ["text", {"kind": "ready"}, {"kind": "unknown", "id": "x"}, {}])
 def test_what_is_no_command_is_not_heard(panel: SteerPanel, message: Any) -> None:
-    heard: list[Command] = []
-    panel.on_command(heard.append)
+    heard: list[Press] = []
+    panel.on_press(heard.append)
     panel._receive(panel, message, None)
     assert heard == []
 

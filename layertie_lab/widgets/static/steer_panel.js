@@ -19,11 +19,11 @@ class SteerPanel {
     this.root = root;
     this.name = Math.random().toString(36).slice(2, 8);
     this.count = 0;
-    this.sent = new Map(); // message id -> {time, kind, button, timer}
+    this.sent = new Map(); // message id -> {time, command, button, timer}
     this.wanted = null; // "running" or "paused" from a press until the status says so
     this.answers = [];
     this.focused = 0;
-    this.step = this.button("Step", () => this.send("step", {}, this.step));
+    this.step = this.button("Step", () => this.send("Step", {}, this.step));
     this.toggle = this.button("Run", () => this.flip());
     this.toggle.classList.add("ll-main", "ll-toggle");
     this.number = html("input", { type: "number", min: 1, max: 100000, step: 1, value: 20, required: "" });
@@ -31,7 +31,7 @@ class SteerPanel {
     this.number.addEventListener("keydown", (event) => event.key === "Enter" && this.runSome());
     this.some = this.button("Run only", () => this.runSome());
     const count = html("span", { class: "ll-count" }, this.some, this.number, "decisions");
-    this.save = this.button("Save", () => this.send("save", {}, this.save));
+    this.save = this.button("Save", () => this.send("Save", {}, this.save));
     this.controls = html("div", { class: "ll-controls" }, this.step, this.toggle, count, this.save);
     this.status = html("p", { class: "ll-status", role: "status" });
     this.rates = html("p", { class: "ll-rates" });
@@ -46,7 +46,7 @@ class SteerPanel {
     this.keep.addEventListener("change", () => {
       // Shown at once; the run's own word on it follows.
       this.model.set("keep", this.keep.checked);
-      this.send("keep", { keep: this.keep.checked });
+      this.send("SetKeep", { keep: this.keep.checked });
     });
     this.keepLine = html("label", { class: "ll-keep" }, this.keep, "Keep running when I close this page");
     this.keepLine.title = "Else it is saved and ended: at once, or within two minutes if the browser was killed.";
@@ -69,13 +69,15 @@ class SteerPanel {
 
   // -- what leaves -------------------------------------------------------------------------------------------------
 
-  send(kind, values = {}, button = null) {
+  /** Ask for what a button is for; the names of commands are the other side's (`buttons`). */
+  send(name, values = {}, button = null) {
     const id = `${this.name}-${++this.count}`;
-    const entry = { time: performance.now(), kind, button };
+    const command = this.get("buttons")[name];
+    const entry = { time: performance.now(), command, button };
     entry.timer = setTimeout(() => this.late(id), PATIENCE_MS);
     this.sent.set(id, entry);
     if (button) button.setAttribute("data-pressed", "");
-    this.model.send({ kind, id, sent: now(), ...values });
+    this.model.send({ kind: "press", command, arguments: values, id, sent: now() });
     this.root.dataset.sent = id;
     this.paint();
   }
@@ -83,18 +85,21 @@ class SteerPanel {
   flip() {
     const running = this.shownStatus() === "running";
     this.wanted = running ? "paused" : "running";
-    this.send(running ? "pause" : "run", {}, this.toggle);
+    if (running) this.send("Pause", { finish: true }, this.toggle);
+    else this.send("Run", {}, this.toggle);
   }
 
   runSome() {
     if (this.some.getAttribute("aria-disabled") === "true" || !this.number.reportValidity()) return;
     this.wanted = "running";
-    this.send("run_n", { decisions: Number(this.number.value) }, this.some);
+    this.send("Run", { decisions: Number(this.number.value) }, this.some);
   }
 
   answer(source, button) {
     const layer = this.get("layer");
-    if (this.get("can_answer") && layer !== null) this.send("answer", { layer, source }, button);
+    if (this.get("can_answer") && layer !== null) {
+      this.send("Commit", { choice: source, decision: this.get("asked") }, button);
+    }
   }
 
   // -- what comes back ---------------------------------------------------------------------------------------------
@@ -110,9 +115,9 @@ class SteerPanel {
     entry[message.kind] = true;
     if (message.kind === "ack") {
       if (!message.good) this.wanted = null;
-      Object.assign(this.root.dataset, { ackMs: spent, ackKind: entry.kind });
+      Object.assign(this.root.dataset, { ackMs: spent, ackKind: entry.command });
     } else {
-      Object.assign(this.root.dataset, { actedMs: spent, actedKind: entry.kind });
+      Object.assign(this.root.dataset, { actedMs: spent, actedKind: entry.command });
     }
     if (entry.ack && entry.acted) this.sent.delete(message.id);
     this.repaint();
