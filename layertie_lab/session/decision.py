@@ -6,7 +6,7 @@ from ..agent.protocol import Transition
 from ..core.decisions import Decision, Outcome, Proposal
 from ..core.errors import LayertieError
 from ..core.events import DecisionFinished, DecisionMade, Stepped
-from ..training.loop import StepResult
+from ..core.measures import StepResult
 from .evaluator import Evaluator
 from .lookahead import with_trials
 from .recorder import Recorder

@@ -8,12 +8,13 @@ from ..agent.protocol import AgentState
 from ..agent.rewards.kinds import Measurement
 from ..agent.schedule import next_layer
 from ..core.errors import ConfigError
+from ..core.measures import Evaluation
 from ..models.counts import claimed_parameters, trainable_parameters
 from ..models.memory import model_memory
 from ..models.tied_model import Generates
 from ..text.batches import windows
 from ..training.device import uses_bf16
-from ..training.evaluation import Evaluation, evaluate
+from ..training.evaluation import evaluate
 from .meter import Meter
 from .state import RunState
 

@@ -10,11 +10,11 @@ import torch
 from ..core.config import RunConfig
 from ..core.events import Opened
 from ..core.keys import RunKey
+from ..core.measures import Evaluation
 from ..core.rules import Rules
 from ..core.ties import TieMap
 from ..models.tied_model import TiedModel
 from ..text.dataset import TokenData
-from ..training.evaluation import Evaluation
 from .components import Components
 from .evaluator import Evaluator
 from .meter import Meter

@@ -9,9 +9,9 @@ from typing import Any
 from ..core.config import RunConfig
 from ..core.decisions import Decision, Outcome, Proposal
 from ..core.errors import LayertieError, RecordError
+from ..core.measures import StepResult
 from ..core.rules import Rules
 from ..text.dataset import TokenData
-from ..training.loop import StepResult
 from . import decision
 from .components import build
 from .evaluator import Evaluator

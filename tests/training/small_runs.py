@@ -12,9 +12,10 @@ from layertie_lab import RunConfig
 from layertie_lab.core.config import ModelConfig, TieConfig, TrainingConfig
 from layertie_lab.core.errors import ConfigError
 from layertie_lab.core.keys import RunKey
+from layertie_lab.core.measures import StepResult
 from layertie_lab.core.ties import TieMap
 from layertie_lab.models.gpt import GPT
-from layertie_lab.training.loop import StepResult, Trainer
+from layertie_lab.training.loop import Trainer
 from layertie_lab.training.optimizer import Optimizer
 
 VOCABULARY = 20

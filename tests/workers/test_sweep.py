@@ -64,7 +64,7 @@ def test_settings_are_crossed_and_seeds_come_first() -> None:
         (["human"], [1], {}, "a sweep asks nobody"),
         (["lab"], [1], {"layers": []}, "at least one value of layers"),
         (["lab"], [1], {"layerz": [3]}, "setting's name"),
-        (["lab"], [1], {"layers": [1]}, "at least 2 layers"),
+        (["lab"], [1], {"layers": [1]}, "at least 2"),
         (["lab"], [1], {"seed": [1, 2]}, "--seeds"),
         (["lab"], [1], {"agent.policy": ["paper"]}, "--policies"),
     ],
