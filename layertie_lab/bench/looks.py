@@ -43,7 +43,7 @@ def views_in_steps(config: RunConfig, data: TokenData, rounds: int) -> Iterator[
         "four similarity matrices": (lambda: layer_similarity(model, tokens[:, :-1]), 40),
         "loss without each layer": (lambda: loss_if_skipped(model, tokens), 10),
         "conductance of each layer": (lambda: layer_attribution(model, tokens, ["conductance"]), 20),
-        "memory ledger": (lambda: ledger(model, tokens, batch_size=config.training.batch_size), 10),
+        "memory ledger": (lambda: ledger(model, tokens, batch_size=config.training.batch_size), 20),
         "every change of a tie": (lambda: tie_costs(model, tokens), 60),
     }
     for work in (step, *(view for view, _ in views.values())):

@@ -19,6 +19,7 @@ from ..core.errors import ConfigError, RecordError
 from ..core.keys import RunKey
 from ..core.ties import TieMap
 from .aliasing import make_stack
+from .gpt_memory import activation_bytes
 from .tied_model import Metric
 
 Rotation = tuple[Tensor, Tensor]
@@ -235,6 +236,18 @@ class GPT(nn.Module):
             found.append(block.attention.weights(block.attention_norm(x_BTD), *arguments))
             x_BTD = block(x_BTD, *arguments)
         return found
+
+    def activation_bytes(self, batch_size: int, *, bf16: bool = False) -> int:
+        """Bytes that autograd saves in one forward pass of a batch at full context under the present ties."""
+        return activation_bytes(
+            self.config,
+            self.vocabulary_size,
+            self.stack.frozen,
+            batch_size,
+            bf16=bf16,
+            casts=self.stack.distinct_casts(),
+            device=self.token_embedding.weight.device.type,
+        )
 
     def fresh(self, *, seed: int, ties: TieMap) -> GPT:
         """A model of the same shape that has learned nothing, on the CPU."""

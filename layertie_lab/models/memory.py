@@ -1,130 +1,80 @@
-"""Bytes of a training step, predicted from shapes.
-
-Activations are what autograd saves for the backward pass of one batch. With B sequences of T tokens, n = B T, d width,
-h heads, m the MLP's hidden width, V tokens and a bytes per element of the matrices' arithmetic (4, or 2 under bf16
-autocast), a block saves
-
-    8 n d + 16 n          inputs, means and deviations of its two norms, in fp32
-    4 a n d + 4 n h       query, key, value and output of attention, and its log-sum-exp
-    2 a n d               rotary positions only: query and key once more, turned
-    a n m                 what the GELU reads
-    2 a n d + a n m       inputs of qkv, up and down: needed for a weight gradient only, so not saved at a copy
-
-and each distinct cast of a block's matrices to bf16 two bytes per weight. Dropout adds masks. On a CPU it also makes
-attention materialise its scores: 12 B h T^2 + 12 n d in place of the second line (and 8 n d more for one sequence in
-fp32, whose values stay among queries and keys), and the projection's input (a n d) joins the last line.
-"""
+"""Bytes of a training step by component, predicted for a model as it stands. For its fullest moment see analysis."""
 
 from __future__ import annotations
 
-from typing import Any
+import torch
+from torch import Tensor
 
-from ..core.config import ModelConfig
-from ..core.ties import TieMap
-from .counts import block_parameters, outer_parameters
+from .counts import outer_of
 from .stack import storage_of
+from .tied_model import KnowsActivations, TiedModel
+from .weightless import without_memory
 
 
-def activation_bytes(
-    config: ModelConfig,
-    vocabulary_size: int,
-    frozen: tuple[bool, ...],
-    batch_size: int,
-    *,
-    bf16: bool = False,
-    casts: int = 0,
-    device: str = "cpu",
-) -> int:
-    """Bytes that autograd saves in one forward pass at full context (formula above).
+def model_memory(model: TiedModel, batch_size: int, *, bf16: bool = False) -> dict[str, int]:
+    """Bytes of a training step by component, for a model as it stands, under any settings.
 
     Args:
-        config: The shape.
-        vocabulary_size: Number of tokens.
-        frozen: For each layer, whether no weight gradient is computed there.
+        model: Nothing of it is changed.
         batch_size: Sequences per forward pass.
-        bf16: Whether matrices run in bf16 autocast.
-        casts: Distinct bf16 casts of a block's matrices; used with bf16 only.
-        device: cpu, cuda or mps; matters with dropout.
-    """
-    n, d, m = batch_size * config.context, config.width, config.mlp_ratio * config.width
-    a = 2 if bf16 else 4
-    always = 8 * n * d + 16 * n + a * n * m
-    for_weights = 2 * a * n * d + a * n * m
-    materialised = config.dropout > 0 and device == "cpu"
-    if materialised:
-        always += 12 * n * config.heads * config.context + (20 if batch_size == 1 and not bf16 else 12) * n * d
-        for_weights += a * n * d
-    else:
-        always += 4 * a * n * d + 4 * n * config.heads
-        always += 2 * a * n * d if config.positions == "rotary" else 0
-    # A mask is kept as floats on the CPU and as booleans elsewhere: two per block, one after the embedding.
-    mask, first_mask = ((a, 4) if device == "cpu" else (1, 1)) if config.dropout > 0 else (0, 0)
-    always += 2 * mask * n * d
-    outside = 4 * n * d + 8 * n + a * n * d + 4 * n * vocabulary_size + first_mask * n * d
-    # Tokens, targets (one sequence's are read where they lie), their number.
-    outside += 8 * batch_size * (config.context + 1) + (8 * n if batch_size > 1 else 0) + 4
-    if config.positions == "rotary":
-        outside += 2 * 4 * config.context * (d // config.heads)
-    if bf16:
-        outside += 2 * casts * (4 * d * d + 2 * d * m) + 2 * d * vocabulary_size
-    return len(frozen) * always + frozen.count(False) * for_weights + outside
-
-
-def predict_memory(
-    config: ModelConfig,
-    vocabulary_size: int,
-    ties: TieMap,
-    gradient: str = "shared",
-    batch_size: int = 16,
-    *,
-    bf16: bool = False,
-    device: str = "cpu",
-) -> dict[str, int]:
-    """Bytes of a training step by component, for a map whose every chain ends at its owner (on_untie="clone").
-
-    Args:
-        config: The shape.
-        vocabulary_size: Number of tokens.
-        ties: The map.
-        gradient: shared or owner.
-        batch_size: Sequences per forward pass.
-        bf16: Whether matrices run in bf16 autocast.
-        device: cpu, cuda or mps.
+        bf16: Whether it runs under bf16 autocast.
 
     Returns:
-        parameters, gradients, optimizer (AdamW's two moments) and activations, in bytes. Weights are fp32.
+        The components of `standing_bytes`, and activations (saved by autograd for the backward pass of a batch).
     """
-    owners = len(ties.independent_layers)
-    count = owners * sum(block_parameters(config).values()) + sum(outer_parameters(config, vocabulary_size).values())
-    frozen = tuple(gradient == "owner" and source != layer for layer, source in enumerate(ties))
-    saved = activation_bytes(config, vocabulary_size, frozen, batch_size, bf16=bf16, casts=owners, device=device)
-    return {"parameters": 4 * count, "gradients": 4 * count, "optimizer": 8 * count, "activations": saved}
+    if isinstance(model, KnowsActivations):
+        saved = model.activation_bytes(batch_size, bf16=bf16)
+    else:
+        saved = saved_bytes(model, batch_size, bf16=bf16)
+    return standing_bytes(model) | {"activations": saved}
 
 
-def model_memory(model: Any, batch_size: int, *, bf16: bool = False) -> dict[str, int]:
-    """As `predict_memory`, for a model as it stands, under any settings.
+def standing_bytes(model: TiedModel) -> dict[str, int]:
+    """Bytes of parameters, gradients and optimizer state (AdamW's two moments), once a step has been made.
 
     Storages count once; gradients and moments once per Parameter that has them (several may lie on one storage with
     on_untie="alias", and frozen ones keep their moments there).
     """
     stack = model.stack
-    inside = {id(p) for p in stack.parameters()}
-    held = [p for p in model.parameters() if id(p) not in inside]
-    held += [p for group in stack.trained() for p in group.values()]
+    held = list(outer_of(model).values()) + [p for group in stack.trained() for p in group.values()]
     keeps = stack.config.moments == "keep"
-    storages = {storage_of(p): p.numel() * p.element_size() for p in model.parameters()}
-    saved = activation_bytes(
-        model.config,
-        model.vocabulary_size,
-        stack.frozen,
-        batch_size,
-        bf16=bf16,
-        casts=stack.distinct_casts(),
-        device=held[0].device.type,
-    )
     return {
-        "parameters": sum(storages.values()),
-        "gradients": sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad),
-        "optimizer": 2 * sum(p.numel() * p.element_size() for p in held if keeps or p.requires_grad),
-        "activations": saved,
+        "parameters": sum({storage_of(p): _size(p) for p in model.parameters()}.values()),
+        "gradients": sum(_size(p) for p in model.parameters() if p.requires_grad),
+        "optimizer": 2 * sum(_size(p) for p in held if keeps or p.requires_grad),
     }
+
+
+def saved_bytes(model: TiedModel, batch_size: int, *, bf16: bool = False) -> int:
+    """Bytes that autograd saves in one forward pass of any model, seen on a copy without memory.
+
+    Each storage counts once, and the weights themselves do not.
+
+    Args:
+        model: Nothing of it is changed.
+        batch_size: Sequences per forward pass.
+        bf16: Whether it runs under bf16 autocast.
+    """
+    with without_memory(model) as twin:
+        weights = {storage_of(p) for p in twin.parameters()}
+        saved: dict[int, Tensor] = {}
+
+        def pack(tensor: Tensor) -> Tensor:
+            if storage_of(tensor) not in weights:
+                # Held to the end, so that no later storage can go by the same number.
+                saved[storage_of(tensor)] = tensor
+            return tensor
+
+        device = next(twin.parameters()).device
+        batch = twin.train().blank_batch(batch_size).to(device)
+        with (
+            torch.enable_grad(),
+            torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16),
+            torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+        ):
+            twin.loss(batch)
+        return sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
+
+
+def _size(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

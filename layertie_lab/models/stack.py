@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import Parameter
 
 from ..core.config import TieConfig
@@ -292,5 +293,6 @@ class LayerStack(nn.Module):
 
 def storage_of(parameter: Tensor) -> int:
     """What tells storages apart."""
-    # Meta tensors have no memory; there the object stands for the storage.
-    return id(parameter) if parameter.is_meta else parameter.data_ptr()
+    # Tensors without memory have no address; there the storage object stands for it.
+    fake = parameter.is_meta or isinstance(parameter, FakeTensor)
+    return parameter.untyped_storage()._cdata if fake else parameter.data_ptr()

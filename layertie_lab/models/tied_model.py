@@ -48,9 +48,8 @@ class TiedModel(Protocol):
     """
 
     training: bool
+    stack: LayerStack
 
-    @property
-    def stack(self) -> LayerStack: ...
     @property
     def metric(self) -> Metric: ...
     @property

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from layertie_lab.analysis.memory.ledger import SCHEMA, ledger, saved_activations
+from layertie_lab.analysis.memory.ledger import SCHEMA, ledger
+from layertie_lab.analysis.memory.peak import measured_step
 from layertie_lab.core.config import ModelConfig, TieConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.core.ties import TieMap
@@ -43,7 +44,7 @@ def test_saved_activations_are_as_predicted(shape: str, gradient: str) -> None:
         ties = random_map(generator, config.layers)
         model = GPT(config, 29, TieConfig(gradient=gradient), ties, seed=0)
         tokens = torch.randint(29, (3, config.context + 1), generator=torch.Generator().manual_seed(0))
-        measured = saved_activations(model, tokens, batch_size=5, bf16=bf16)
+        measured = measured_step(model, tokens, batch_size=5, bf16=bf16).saved
         assert sum(measured.values()) == model_memory(model, 5, bf16=bf16)["activations"]
         if shape in ("bf16", "rotary"):  # casts of weights and tables of angles count where they are first saved
             continue
@@ -99,7 +100,7 @@ def test_dropout_is_counted_and_draws_nothing(make: Maker, probe: Tensor) -> Non
     model = make(config=ModelConfig(layers=4, width=16, heads=2, context=16, dropout=0.1))
     model.eval()
     state = torch.get_rng_state()
-    more, less = (sum(saved_activations(m, probe, batch_size=4).values()) for m in (model, still))
+    more, less = (sum(measured_step(m, probe, batch_size=4).saved.values()) for m in (model, still))
     assert more > less
     assert torch.equal(state, torch.get_rng_state())
     assert not model.training
@@ -107,14 +108,14 @@ def test_dropout_is_counted_and_draws_nothing(make: Maker, probe: Tensor) -> Non
 
 def test_autocast_saves_its_casts(make: Maker, probe: Tensor) -> None:
     tied, free = make((0, 0, 0, 0)), make((0, 1, 2, 3))
-    casts = [sum(saved_activations(m, probe, batch_size=2, bf16=True).values()) for m in (tied, free)]
+    casts = [sum(measured_step(m, probe, batch_size=2, bf16=True).saved.values()) for m in (tied, free)]
     matrices = sum(p.numel() for name, p in tied.stack.layers[0].named_parameters() if p.ndim == 2)
     assert casts[1] - casts[0] == 3 * 2 * matrices
 
 
 def test_a_batch_can_be_larger_or_smaller_than_the_probe_set(make: Maker, probe: Tensor) -> None:
     model = make()
-    sizes = [sum(saved_activations(model, probe, batch_size=size).values()) for size in (2, 6, 12)]
+    sizes = [sum(measured_step(model, probe, batch_size=size).saved.values()) for size in (2, 6, 12)]
     assert sizes == [model_memory(model, size)["activations"] for size in (2, 6, 12)]
 
 

@@ -8,16 +8,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tied_models import ALLOWED, VOCABULARY, answers, loss_of, model_of, name, small, tie_maps
+from tied_models import ALLOWED, VOCABULARY, answers, loss_of, model_of, name, tie_maps
 
 from layertie_lab.core.config import TieConfig
-from layertie_lab.core.ties import TieMap
-from layertie_lab.models.memory import model_memory, predict_memory
+from layertie_lab.models.memory import model_memory, saved_bytes
 
 BATCH, CONTEXT = 3, 5
 
 
-def saved_bytes(model, bf16: bool) -> int:
+def really_saved(model, bf16: bool) -> int:
     parameters = {p.data_ptr() for p in model.parameters()}
     sizes: dict[int, int] = {}
     keep = []
@@ -52,8 +51,7 @@ def test_activations_equal_what_autograd_saves(tie_map, gradient, dropout, posit
     ties = TieConfig(gradient=gradient)
     model = model_of(ties, tie_map, **config)
     predicted = model_memory(model, BATCH, bf16=bf16)
-    assert predicted["activations"] == saved_bytes(model, bf16)
-    assert predicted == predict_memory(small(**config), VOCABULARY, tie_map, gradient, BATCH, bf16=bf16)
+    assert predicted["activations"] == really_saved(model, bf16) == saved_bytes(model, BATCH, bf16=bf16)
 
 
 @pytest.mark.parametrize("ties", ALLOWED, ids=name)
@@ -64,13 +62,15 @@ def test_under_every_kind_of_tie(ties, steps, bf16):
     for answer in steps:
         model.stack.retie(*answer)
     predicted = model_memory(model, BATCH, bf16=bf16)
-    assert predicted["activations"] == saved_bytes(model, bf16)
+    assert predicted["activations"] == really_saved(model, bf16) == saved_bytes(model, BATCH, bf16=bf16)
     gradients = sum(p.grad.numel() * 4 for p in model.parameters() if p.grad is not None)
     assert predicted["gradients"] == gradients
     assert predicted["parameters"] == 4 * sum({p.data_ptr(): p.numel() for p in model.parameters()}.values())
 
 
 def test_owner_mode_saves_less():
-    config, ties = small(layers=12, width=64, heads=4, context=64), TieMap.all_tied(12)
-    owner, shared = (predict_memory(config, 90, ties, g)["activations"] for g in ("owner", "shared"))
+    shape = {"layers": 12, "width": 64, "heads": 4, "context": 64}
+    owner, shared = (
+        model_memory(model_of(TieConfig(gradient=g), **shape), BATCH)["activations"] for g in ("owner", "shared")
+    )
     assert 0.6 < owner / shared < 0.75

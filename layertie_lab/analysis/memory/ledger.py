@@ -8,21 +8,23 @@ from typing import Any
 import polars as pl
 import psutil
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core.ties import TieMap
 from ...models.counts import claimed_parameters, trainable_parameters, untied_parameters
-from ...models.gpt import GPT
-from ...models.memory import model_memory, predict_memory
-from ...models.peak import model_step, predict_step
+from ...models.memory import standing_bytes
 from ...models.tied_model import TiedModel
-from ..capture import Tick, blocks_of, check_tokens, device_of, hooked, layers_of, ties_of, undisturbed
-from .peak import measured_step
+from ...models.weightless import put_under, without_memory
+from ..capture import Tick, blocks_of, check_tokens, device_of, layers_of, ties_of
+from .peak import measured_step, predicted_step
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "map": pl.String, "when": pl.String, "kind": pl.String, "component": pl.String, "layer": pl.Int64,
     "owner": pl.Int64, "block": pl.Int64, "bytes": pl.Int64,
 }  # fmt: skip
+
+_Entry = tuple[str, str, str, int | None, int]
+"""(when, kind, component, layer, bytes)."""
 
 
 def ledger(
@@ -53,7 +55,7 @@ def ledger(
             when: "step" (each component at the most that it holds in a step), "now" (what is held between two steps)
                 or "peak" (all components at the one moment at which a step holds most).
             kind: counted (from the tensors that exist, each storage once; gradients: what backward will allocate),
-                measured (saved activations by saved-tensor hooks; the process), predicted (from shapes).
+                measured (saved activations by saved-tensor hooks; the process), predicted (by a step without memory).
             component: parameters, gradients, optimizer, activations (saved for backward, in one forward pass),
                 temporaries (at the peak: everything else); allocator slack (CUDA: reserved, but not allocated);
                 resident (the process's resident set, all in all) or device peak (CUDA allocator's).
@@ -66,93 +68,34 @@ def ledger(
     """
     check_tokens(model, tokens, targets=True)
     counted = list(_counted(model, optimizer))
-    entries = [("step", "counted", *entry) for entry in counted]
+    entries: list[_Entry] = [("step", "counted", *entry) for entry in counted]
     entries += [("now", "counted", *entry) for entry in counted if entry[0] != "gradients"]
     entries += [("now", "counted", *entry) for entry in _gradients_now(model)]
-    saved = saved_activations(model, tokens, batch_size=batch_size, bf16=bf16)
-    entries += [("step", "measured", "activations", layer, size) for layer, size in saved.items()]
-    entries += [("step", "measured", component, None, size) for component, size in _process(device_of(model)).items()]
-    entries += [
-        ("step", "predicted", component, None, size)
-        for component, size in model_memory(model, batch_size, bf16=bf16).items()
-    ]
     step = measured_step(
-        model, tokens, batch_size=batch_size, bf16=bf16, optimizer=optimizer, allocator=allocator, tick=tick
+        model,
+        tokens,
+        batch_size=batch_size,
+        bf16=bf16,
+        optimizer=optimizer,
+        allocator=allocator,
+        tick=_part(tick, 0.0, 0.2),
     )
+    ties, blocks = ties_of(model), blocks_of(model)
+    places = [*range(len(ties)), None]
+    entries += [("step", "measured", "activations", layer, step.saved.get(layer, 0)) for layer in places]
+    entries += [("step", "measured", component, None, size) for component, size in _process(device_of(model)).items()]
     entries += [("peak", "measured", *place, size) for place, size in step.peak.items()]
     if step.reading is not None:
         entries += [("peak", "measured", "allocator slack", None, step.reading.slack)]
-    predicted = model_step(model, batch_size, bf16=bf16)
-    entries += [("peak", "predicted", *place, size) for place, size in predicted.peak.items()]
-    ties, blocks = ties_of(model), blocks_of(model)
-    rows = [
-        {
-            "map": "as is",
-            "when": when,
-            "kind": kind,
-            "component": component,
-            "layer": layer,
-            "owner": None if layer is None else ties.owners[layer],
-            "block": None if layer is None else blocks[layer],
-            "bytes": size,
-        }
-        for when, kind, component, layer, size in entries
-    ]
-    rows += _alternatives(model, len(ties), batch_size, bf16)
+    entries += _predicted(model, None, batch_size, bf16, _part(tick, 0.2, 0.5))
+    rows = _rows("as is", ties.owners, tuple(blocks), entries)
+    others = {"untied": TieMap.independent(len(ties)), "all tied": TieMap.all_tied(len(ties))}
+    for done, (name, other) in enumerate(others.items()):
+        share = _part(tick, 0.5 + 0.25 * done, 0.75 + 0.25 * done)
+        rows += _rows(name, other.owners, tuple(other), _predicted(model, other, batch_size, bf16, share))
     if tick is not None:
         tick(1.0)
     return pl.DataFrame(rows, schema=SCHEMA)
-
-
-def saved_activations(
-    model: TiedModel, tokens: Tensor, *, batch_size: int, bf16: bool = False
-) -> dict[int | None, int]:
-    """Bytes that autograd saves in one training forward pass, measured.
-
-    Args:
-        model: As in `ledger`.
-        tokens: [sequences, time + 1], repeated to `batch_size` sequences.
-        batch_size: Sequences of the forward pass.
-        bf16: Whether it runs under bf16 autocast.
-
-    Returns:
-        Layer -> bytes, and None -> bytes outside the layers. Each storage counts once, at the first operation that
-        saves it; the weights themselves do not count. Blocks run eagerly, also where compiled.
-    """
-    device = device_of(model)
-    batch = tokens[torch.arange(batch_size) % len(tokens)].to(device)
-    layers = layers_of(model)
-    saved: dict[int | None, int] = dict.fromkeys([*range(len(layers)), None], 0)
-    held: dict[int, Any] = {p.untyped_storage().data_ptr(): p for p in model.parameters()}
-    place: int | None = None
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in held:
-            # Held to the end, so that no later tensor can come by the same address.
-            held[storage.data_ptr()] = storage
-            saved[place] += storage.nbytes()
-        return tensor
-
-    def enter(layer: nn.Module, arguments: tuple[Any, ...]) -> None:
-        nonlocal place
-        place = layers.index(layer)
-
-    def leave(layer: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
-        nonlocal place
-        place = None
-
-    handles = [layer.register_forward_pre_hook(enter) for layer in layers]
-    handles += [layer.register_forward_hook(leave) for layer in layers]
-    with (
-        undisturbed(model, training=True),
-        hooked(handles),
-        torch.enable_grad(),
-        torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16),
-        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
-    ):
-        model.loss(batch)
-    return saved
 
 
 def _counted(model: TiedModel, optimizer: torch.optim.Optimizer | None) -> Iterable[tuple[str, int | None, int]]:
@@ -186,32 +129,38 @@ def _by_layer(
     yield from ((component, layer, size) for layer, size in totals.items())
 
 
-def _alternatives(model: TiedModel, layers: int, batch_size: int, bf16: bool) -> list[dict[str, Any]]:
-    assert isinstance(model, GPT)
-    gradient = model.stack.config.gradient
-    maps = {"untied": TieMap.independent(layers), "all tied": TieMap.all_tied(layers)}
-    rows: list[dict[str, Any]] = []
-    for name, ties in maps.items():
-        shape = model.config, model.vocabulary_size, ties, gradient, batch_size
-        options: dict[str, Any] = {"bf16": bf16, "device": device_of(model).type}
-        rows += [
-            {"map": name, "when": "step", "kind": "predicted", "component": component, "bytes": size}
-            for component, size in predict_memory(*shape, **options).items()  # type: ignore[arg-type]
-        ]
-        rows += [
-            {
-                "map": name,
-                "when": "peak",
-                "kind": "predicted",
-                "component": component,
-                "layer": layer,
-                "owner": None if layer is None else ties.owners[layer],
-                "block": None if layer is None else ties[layer],
-                "bytes": size,
-            }
-            for (component, layer), size in predict_step(*shape, **options).peak.items()  # type: ignore[arg-type]
-        ]
-    return rows
+def _predicted(model: TiedModel, ties: TieMap | None, batch_size: int, bf16: bool, tick: Tick | None) -> list[_Entry]:
+    """Of a step that is not carried out, under the present map or another."""
+    with without_memory(model) as twin:
+        if ties is not None:
+            put_under(twin, ties)
+        standing = standing_bytes(twin)
+        step = predicted_step(twin, batch_size, bf16=bf16, tick=tick)
+    totals = standing | {"activations": sum(step.saved.values())}
+    found: list[_Entry] = [("step", "predicted", component, None, size) for component, size in totals.items()]
+    return found + [("peak", "predicted", *place, size) for place, size in step.peak.items()]
+
+
+def _rows(
+    name: str, owners: tuple[int, ...], blocks: tuple[int, ...], entries: Iterable[_Entry]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "map": name,
+            "when": when,
+            "kind": kind,
+            "component": component,
+            "layer": layer,
+            "owner": None if layer is None else owners[layer],
+            "block": None if layer is None else blocks[layer],
+            "bytes": size,
+        }
+        for when, kind, component, layer, size in entries
+    ]
+
+
+def _part(tick: Tick | None, start: float, end: float) -> Tick | None:
+    return None if tick is None else lambda share: tick(start + (end - start) * share)
 
 
 def official_line(model: TiedModel) -> dict[str, Any]:

@@ -1,61 +1,22 @@
-"""What a training step holds at its fullest: every tensor of a real step of a copy, from first to last use."""
+"""What a training step holds at its fullest: of a real step of a copy, or of a step on a copy without memory.
+
+Both are the same step under the same books. On fake tensors it needs no memory, whatever the model's size, and any
+stack and map can be asked about. Measured against the real step (CPU, 3 sizes x 30 maps x 2 gradients, with and without
+dropout and bf16): equal to the byte, place by place; 12 x 64 takes 0.15 to 0.25 s. A replay of one kind of block by
+formulas took 2 ms, but was 495 lines and knew no other block.
+"""
 
 from __future__ import annotations
 
 import copy
-import weakref
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
+from torch import Tensor
 
+from ...models.counts import outer_of
 from ...models.tied_model import TiedModel
-from ..capture import Tick, device_of, hooked, layers_of, undisturbed
-
-Place = tuple[str, int | None]
-"""(component, layer); the layer is None outside the layers."""
-
-
-@dataclass(frozen=True)
-class StepMemory:
-    """What one training step held.
-
-    Args:
-        peak: (component, layer) -> bytes at the step's fullest moment. Components: parameters, gradients, optimizer,
-            activations (saved for the backward pass), temporaries (everything else).
-        saved: Layer -> bytes that autograd saved in one forward pass; None -> outside the layers.
-        moment: Where the fullest moment was: forward, backward or update.
-        reading: What the allocator says (CUDA; None elsewhere).
-    """
-
-    peak: dict[Place, int]
-    saved: dict[int | None, int]
-    moment: str
-    reading: AllocatorReading | None = None
-
-    @property
-    def peak_bytes(self) -> int:
-        """All that was held at the fullest moment."""
-        return sum(self.peak.values())
-
-
-@dataclass(frozen=True)
-class AllocatorReading:
-    """What CUDA's caching allocator said of the step of the copy, bytes.
-
-    Args:
-        peak: Most that was allocated in the course of the step, without what was there before the copy was made.
-        slack: Reserved from the device but not allocated, at the most.
-    """
-
-    peak: int
-    slack: int
+from ..capture import Tick, device_of, layers_of, undisturbed
+from .books import AllocatorReading, Books, StepMemory
 
 
 def measured_step(
@@ -94,176 +55,57 @@ def measured_step(
     batch = tokens[torch.arange(batch_size) % len(tokens)].to(device)
     with undisturbed(twin, training=True):
         adam = _with_moments(twin, adam)
-        books = _Books(layers_of(twin), tick, passes=min(accumulate, 2))
-        books.stand(twin, adam)
         if allocator and device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        with books.kept(), torch.enable_grad():
-            for _ in range(books.passes):
-                books.begin("forward")
-                with books.saving(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-                    loss = twin.loss(batch)
-                books.begin("backward")
-                loss.backward()
-                del loss
-            books.begin("update")
-            books.gradients(twin)
-            adam.step()
+        books = _stepped(twin, adam, batch, accumulate, bf16, tick)
     return books.closed(_reading(device, before) if allocator and device.type == "cuda" else None)
 
 
-@dataclass
-class _Entry:
-    """A storage that is, or was, held."""
+def predicted_step(
+    twin: TiedModel,
+    batch_size: int,
+    *,
+    accumulate: int = 1,
+    bf16: bool = False,
+    tick: Tick | None = None,
+) -> StepMemory:
+    """The books of a training step that is not carried out: AdamW with both moments in place, at full context.
 
-    size: int
-    layer: int | None
-    component: str = "temporaries"
+    Args:
+        twin: A copy without memory (`models.weightless.without_memory`), for one use.
+        batch_size: Sequences per forward pass.
+        accumulate: Batches per update, as in `measured_step`.
+        bf16: Whether the forward pass runs under bf16 autocast.
+        tick: Called with the share done; may raise to cancel.
+    """
+    batch = twin.train().blank_batch(batch_size).to(device_of(twin))
+    return _stepped(twin, _with_moments(twin, None), batch, accumulate, bf16, tick).closed(None)
 
 
-_GROWS = (torch.ops.aten.add.Tensor, torch.ops.aten._to_copy.default)
-"""Operations by which a Parameter's gradient becomes another tensor."""
-
-
-@dataclass
-class _Books(TorchDispatchMode):
-    """Every storage that comes and goes while the mode is on."""
-
-    layers: list[nn.Module]
-    tick: Tick | None
-    passes: int
-    entries: dict[int, tuple[Any, _Entry]] = field(default_factory=dict)
-    log: list[tuple[int, _Entry, str]] = field(default_factory=list)
-    saved: Counter[int | None] = field(default_factory=Counter)
-    earlier: dict[int, _Entry] = field(default_factory=dict)
-    owners: dict[int, int] = field(default_factory=dict)
-    layer: int | None = None
-    phase: str = "forward"
-    rounds: int = 0
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_iter(made):
-            if isinstance(tensor, Tensor):
-                self.enter(tensor)
-        if self.phase == "backward" and func in _GROWS:
-            # A gradient that several positions add to is a new tensor after each.
-            self.earlier[id(self.enter(made))] = self.enter(args[0])
-        return made
-
-    def enter(self, tensor: Tensor, component: str = "temporaries", layer: int | None = None) -> _Entry:
-        """The entry of a tensor's storage; a new one where it is new."""
-        storage = tensor.untyped_storage()
-        key = storage._cdata
-        if key in self.entries:
-            return self.entries[key][1]
-        entry = _Entry(storage.nbytes(), self.layer if layer is None else layer, component)
-        self.entries[key] = weakref.ref(storage, lambda _: self._leave(key)), entry
-        self.log.append((entry.size, entry, self.phase))
-        return entry
-
-    def _leave(self, key: int) -> None:
-        _, entry = self.entries.pop(key)
-        self.log.append((-entry.size, entry, self.phase))
-
-    def stand(self, model: TiedModel, optimizer: torch.optim.Optimizer) -> None:
-        """Enter what stands before the step."""
-        owners = {id(p): layer for layer in reversed(range(len(self.layers))) for p in self.layers[layer].parameters()}
-        for group in model.stack.trained():
-            # With the official code's bookkeeping, layers that are tied now hold Parameters that are out of use.
-            owners |= {id(p): int(name.split(".")[0]) for name, p in group.items() if id(p) not in owners}
-        for p in model.parameters():
-            self.enter(p, "parameters", owners.get(id(p)))
-        for p, state in optimizer.state.items():
-            for value in state.values():
-                if isinstance(value, Tensor):
-                    self.enter(value, "optimizer", owners.get(id(p)))
-        for buffer in model.buffers():
-            self.enter(buffer)
-        self.owners = owners
-
-    def gradients(self, model: TiedModel) -> None:
-        """Name the gradients, which are known as such only when they are complete."""
-        for p in model.parameters():
-            if p.grad is not None:
-                entry: _Entry | None = self.enter(p.grad)
-                while entry is not None:
-                    entry.component, entry.layer = "gradients", self.owners.get(id(p))
-                    entry = self.earlier.get(id(entry))
-
-    def begin(self, phase: str) -> None:
-        """The next part of the step."""
-        self.phase, self.layer = phase, None
-        self.rounds += phase == "forward"
-
-    @contextmanager
-    def saving(self) -> Iterator[None]:
-        """Around a forward pass: what autograd saves."""
-
-        def pack(tensor: Tensor) -> Tensor:
-            entry = self.enter(tensor)
-            if entry.component == "temporaries":
-                entry.component, entry.layer = "activations", self.layer
-                self.saved[self.layer] += entry.size if self.rounds == 1 else 0
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            yield
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Keep books, and know at each time which layer is at work, forward and backward."""
-        numbers = {id(layer): number for number, layer in enumerate(self.layers)}
-
-        def enter(layer: nn.Module, arguments: tuple[Any, ...]) -> None:
-            self._at(numbers[id(layer)], forward=True)
-            if numbers[id(layer)] == 0:
-                arguments[0].register_hook(lambda _: self._at(None, forward=False))
-
-        def leave(layer: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
-            self.layer = None
-            # The gradient of a layer's output is ready: its own backward pass comes next.
-            output.register_hook(lambda _: self._at(numbers[id(layer)], forward=False))
-
-        with ExitStack() as stack:
-            handles = [layer.register_forward_pre_hook(enter) for layer in self.layers]
-            handles += [layer.register_forward_hook(leave) for layer in self.layers]
-            stack.enter_context(hooked(handles))
-            stack.enter_context(self)
-            yield
-
-    def _at(self, layer: int | None, *, forward: bool) -> None:
-        self.layer = layer
-        if self.tick is not None:
-            count = len(self.layers)
-            # A backward pass takes about twice the time of a forward pass.
-            done = (layer or 0) / count if forward else 1 + 2 * (1 - (layer or 0) / count)
-            self.tick((self.rounds - 1 + done / 3) / self.passes)
-
-    def closed(self, reading: AllocatorReading | None) -> StepMemory:
-        """The books at their fullest."""
-        now = most = 0
-        at = 0
-        for index, (change, _, _) in enumerate(self.log):
-            now += change
-            if now > most:
-                most, at = now, index
-        peak: Counter[Place] = Counter()
-        for change, entry, _ in self.log[: at + 1]:
-            peak[entry.component, entry.layer] += change
-        held = {place: size for place, size in peak.items() if size}
-        return StepMemory(held, dict(self.saved), self.log[at][2], reading)
+def _stepped(
+    twin: TiedModel, adam: torch.optim.Optimizer, batch: Tensor, accumulate: int, bf16: bool, tick: Tick | None
+) -> Books:
+    """The books of one step of a copy."""
+    books = Books(layers_of(twin), tick, passes=min(accumulate, 2))
+    books.stand(twin, adam)
+    with books.kept(), torch.enable_grad():
+        for _ in range(books.passes):
+            books.begin("forward")
+            with books.saving(), torch.autocast(batch.device.type, dtype=torch.bfloat16, enabled=bf16):
+                loss = twin.loss(batch)
+            books.begin("backward")
+            loss.backward()
+            del loss
+        books.begin("update")
+        books.gradients(twin)
+        adam.step()
+    return books
 
 
 def _with_moments(model: TiedModel, optimizer: torch.optim.Optimizer | None) -> torch.optim.Optimizer:
     """AdamW as training has it after its first step, when both moments are there."""
     if optimizer is None:
-        inside = {id(p) for p in model.stack.parameters()}
-        held = [p for p in model.parameters() if id(p) not in inside]
-        held += [p for group in model.stack.trained() for p in group.values()]
+        held = list(outer_of(model).values()) + [p for group in model.stack.trained() for p in group.values()]
         optimizer = torch.optim.AdamW(held, fused=True)
     keeps = model.stack.config.moments == "keep"
     for group in optimizer.param_groups:
