@@ -31,7 +31,12 @@ class ControlRoom(ipywidgets.VBox):
         columns: Most columns of charts.
         past: Events so far, of a run that goes on (`Feed`). For a Session that has just been made nothing is needed.
 
-    The room does not keep a Worker alive. `close()` ends the room and leaves the session or worker open.
+    The room does not keep a Worker alive. `close()` ends the room and leaves the session or worker open. While it is
+    open, what changes the session goes through `submit`; calls that read it (evaluate, sample, summary, save, fork)
+    come between two of its steps.
+
+    Raises:
+        LayertieError: Another room runs the session.
     """
 
     def __init__(
@@ -41,19 +46,27 @@ class ControlRoom(ipywidgets.VBox):
         config = source.config
         steps = 4 if config is None else config.training.steps_per_decision
         kind = None if config is None else config.reward.kind
-        self.steer = SteerPanel(can_save=source.directory is not None, can_keep=False)
-        self.tie_map = TieMapView()
-        self.chart = LiveChart(_panels(panels, steps, kind), columns=columns, steps_per_decision=steps)
+        specs = _panels(panels, steps, kind)
+        # Before anything is shown, since it is refused where another room runs the session.
         self._thread = SessionThread(source) if is_session else None
         self._worker = weakref.ref(source)
-        self.feed = Feed(
-            self._thread or source,
-            chart=self.chart,
-            tie_map=self.tie_map,
-            steer=self.steer,
-            past=past or ([source.opening()] if is_session else ()),
-            budget=0 if config is None else config.decisions,
-        )
+        try:
+            self.steer = SteerPanel(can_save=source.directory is not None, can_keep=False)
+            self.tie_map = TieMapView()
+            self.chart = LiveChart(specs, columns=columns, steps_per_decision=steps)
+            self.feed = Feed(
+                self._thread or source,
+                chart=self.chart,
+                tie_map=self.tie_map,
+                steer=self.steer,
+                past=past or ([source.opening()] if is_session else ()),
+                budget=0 if config is None else config.decisions,
+            )
+        except BaseException:
+            # The error's traceback keeps this object, which must not keep the session from being used.
+            if self._thread is not None:
+                self._thread.close()
+            raise
         super().__init__(children=[self.steer, self.tie_map, self.chart])
 
     def submit(self, command: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -69,6 +82,8 @@ class ControlRoom(ipywidgets.VBox):
 
     def close(self) -> None:
         """End the connection and the widgets; a session's thread ends after the step under way."""
+        if not hasattr(self, "feed"):
+            return  # it was refused before there was anything to close, and is collected now
         self.feed.close()
         if self._thread is not None:
             self._thread.close()

@@ -46,7 +46,8 @@ class Session(Queries):
 
     Always between two optimizer steps, so that it can be saved, forked or inspected. Several threads may hold it: a
     call that changes it waits for the one under way, a call that reads comes between two steps of it, and while
-    somebody has claimed it the calls that change it are refused to others (`claim`). Source: Hay & Wolf, algorithm 1.
+    somebody has claimed it the calls that change it are refused to others (`claim`). Who looks at `model` itself while
+    another thread trains does so within `with session.turns.use():`. Source: Hay & Wolf, algorithm 1.
     """
 
     def __init__(

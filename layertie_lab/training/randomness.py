@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import default_generator
 
+_DRAWING = threading.RLock()
+"""The generators are the whole process's: a fork that trains in another thread would draw from this one's seed."""
+
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Global draws on the CPU and on `device` come from `seed` inside, and continue undisturbed after it."""
+    """Global draws on the CPU and on `device` come from `seed` inside, and continue undisturbed after it.
+
+    One thread at a time; another one that wants the same waits.
+    """
+    with _DRAWING:
+        yield from _seeded(seed, device)
+
+
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     before = default_generator.get_state()
     if device.type == "cuda":
         index = torch.cuda.current_device() if device.index is None else device.index

@@ -71,6 +71,23 @@ def test_forks_and_moments_keep_to_the_rules(text_file: Path) -> None:
     assert_equal(everything(session), everything(moment))
 
 
+def test_what_the_agent_was_asked_keeps_its_rules(text_file: Path) -> None:
+    session = trunk(text_file, 3, rules="neighbours")
+    session.begin(session.propose().choice)
+    session.advance()
+    session.set_rules("independent=-1")
+    moment = Moment.of(session)
+    opened = moment.open(session.data)
+    assert opened.state.asked == session.state.asked
+    assert str(opened.state.asked.rules) == "neighbours"
+    assert str(opened.rules) == "independent=-1"
+    assert opened.complete() == session.complete()
+    assert_equal(everything(opened), everything(session))
+    # As the version before wrote it: the rules of the run are taken.
+    del moment.meta["under_way"]["asked"]["rules"], moment.meta["streams"]
+    assert str(moment.open(session.data).state.asked.rules) == "independent=-1"
+
+
 def test_rules_that_cannot_stand_change_nothing(text_file: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="from 0 to 3"):
         small(text_file, rules="independent=4")

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from layertie_lab import RunConfig, Session
 from layertie_lab.core.errors import LayertieError, RecordError, TieError
 from layertie_lab.core.events import DecisionFinished, DecisionMade
+from layertie_lab.core.keys import Purpose, RunKey
 from layertie_lab.records.log.reader import load_run
-from layertie_lab.session.capture import capture
+from layertie_lab.session.capture import capture, restored
 from layertie_lab.workers.worker import Worker
 
 ALGORITHMS = ("lab", "paper", "official-code")
@@ -100,6 +101,36 @@ def test_a_persons_answer_survives_without_a_checkpoint(text_file: Path, tmp_pat
     assert (resumed.decision, resumed.ties[3]) == (3, answer)
     assert resumed.phase == "propose"
     resumed.close()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_state_says_where_its_random_streams_are(
+    algorithm: str, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(small(text_file, algorithm=algorithm, dropout=0.1, decisions=12))
+    at, drawn = RunKey.at, set()
+
+    def spy(key: RunKey, step: int, purpose: Purpose) -> int:
+        if purpose != "data":  # keyed by the epoch of its batches
+            assert step == session.state.streams[purpose], purpose
+            drawn.add(purpose)
+        return at(key, step, purpose)
+
+    monkeypatch.setattr(RunKey, "at", spy)
+    session.run()
+    assert {"dropout", "sample"} < drawn
+    assert session.state.streams["data"] == session.step == 48
+
+
+def test_a_checkpoint_whose_streams_are_elsewhere_is_refused(text_file: Path) -> None:
+    session = Session(small(text_file))
+    session.run(1)
+    tensors, meta = everything(session)
+    state = restored(session.state.fork().components, tensors, meta)
+    assert (state.streams, state.step) == (session.state.streams, 4)
+    meta["streams"]["dropout"] += 1
+    with pytest.raises(RecordError, match=r"random streams are at .*'dropout': 4.*, but they are at .*'dropout': 5"):
+        restored(session.state.fork().components, tensors, meta)
 
 
 def test_a_fork_goes_on_alone_and_alike(text_file: Path) -> None:
