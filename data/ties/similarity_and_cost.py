@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 
 import layertie_lab
+from layertie_lab.inspection.answer import answer
 from layertie_lab.inspection.moment import Inspection
-from layertie_lab.inspection.views import Question, answer
+from layertie_lab.inspection.question import Question
 
 SEQUENCES = 16
 

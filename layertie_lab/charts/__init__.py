@@ -8,8 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+CAPTIONS: dict[str, str]
+"""Chart -> how to read it, gathered from the modules of the charts."""
+
 if TYPE_CHECKING:
-    from .captions import CAPTIONS
     from .comparisons.audit import audit_chart, claimed_and_true, gradient_flow
     from .comparisons.compare import compared_curves
     from .comparisons.paired import Stated, study_chart, twin_specs
@@ -47,7 +49,6 @@ __all__ = [
 _HOMES = {
     "inside.attribution": ["attribution_bars", "attribution_methods"],
     "comparisons.audit": ["audit_chart", "claimed_and_true", "gradient_flow"],
-    "captions": ["CAPTIONS"],
     "comparisons.compare": ["compared_curves"],
     "inside.depth": ["spectra_chart", "update_profile_chart"],
     "run.live": ["LIVE", "live_chart", "live_spec"],
@@ -62,10 +63,24 @@ _HOMES = {
     "theme": ["vega_config"],
     "comparisons.paired": ["Stated", "study_chart", "twin_specs"],
 }  # fmt: skip
+_CAPTIONED = (
+    *(f"run.{module}" for module in ("panels", "strips", "maps", "glance")),
+    *(
+        f"inside.{module}"
+        for module in ("similarity", "depth", "attribution", "tokens", "tie_costs", "reasons", "ledger")
+    ),
+    *(f"comparisons.{module}" for module in ("paired", "audit")),
+)
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    if name == "CAPTIONS":
+        return {
+            chart: caption
+            for module in _CAPTIONED
+            for chart, caption in import_module(f".{module}", __name__).CAPTIONS.items()
+        }
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ file of its name (`twins.py` for `Twins`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ import tyro
 from ..core.config import Algorithm, Policy, RunConfig, Scale
 from ..core.errors import ConfigError
 from ..core.statements import After, Expected
+from ..inspection.views.registry import VIEWS, ViewDescription
 
 
 @dataclass(frozen=True)
@@ -67,22 +68,6 @@ class Show:
     """Print one JSON object on standard output."""
     decisions: int = 10
     """How many of the latest decisions to list."""
-    similarity: bool = False
-    """How alike its layers are."""
-    weights: bool = False
-    """How alike each weight matrix is in its layers."""
-    profile: bool = False
-    """What each layer adds to the residual stream, and the spectra of its weights."""
-    attribution: bool = False
-    """What each layer does for the loss."""
-    tokens: bool = False
-    """How well each token of the probe set is predicted, by how many layers."""
-    costs: bool = False
-    """What every change of one tie would cost at once."""
-    reasons: bool = False
-    """Why the agent answered decision --at so; without --at, what it would answer next."""
-    memory: bool = False
-    """What a training step holds in memory."""
     at: int | None = None
     """Look at the state after this decision; default the latest that is stored."""
     other: Path | None = None
@@ -99,6 +84,25 @@ class Show:
     """A text file as the probe set, in place of validation sequences."""
     html: Path | None = None
     """Write the charts as a page that needs no network; without a view: similarity, attribution, memory."""
+
+    @property
+    def views(self) -> list[str]:
+        """The views whose flags were typed."""
+        return [each.name for each in VIEWS if getattr(self, _flag(each), False)]
+
+
+def _flag(view: ViewDescription) -> str:
+    return view.name.replace("-", "_")
+
+
+def show_with_views() -> type[Show]:
+    """`Show` with a flag for each view that needs no picked token."""
+    flags = [
+        (_flag(each), Annotated[bool, tyro.conf.arg(help=each.about)], field(default=False))
+        for each in VIEWS
+        if not each.picks
+    ]
+    return make_dataclass("Show", flags, bases=(Show,), frozen=True, namespace={"__doc__": Show.__doc__})
 
 
 @dataclass(frozen=True)
@@ -343,7 +347,7 @@ def parse(argv: Sequence[str]) -> Command:
         trained(Train, Train(base))
         | named(Resume)
         | named(Runs)
-        | named(Show)
+        | named(show_with_views() if list(argv[:1]) == ["show"] else Show)
         | named(Export)
         | named(Audit)
         | named(Bench)

@@ -11,28 +11,23 @@ from rich.text import Text
 
 from ..core.errors import ConfigError
 from ..core.ties import TieMap
+from ..inspection.views.registry import VIEWS
 from . import arguments
 from .display import size_text, sparkline, tie_map_text
 
-VIEWS = ("similarity", "weights", "profile", "attribution", "tokens", "costs", "reasons", "memory")
-"""Flags of `layertie show` that look inside."""
+USUAL = ["similarity", "attribution", "memory"]
+"""Views of a page where none is named."""
 
 
 def _check(command: arguments.Show, views: list[str]) -> None:
     """Refuse flags that nothing would heed."""
-    alike = bool({"similarity", "weights"} & set(views)) or (command.html is not None and not views)
-    attributed = "attribution" in views or (command.html is not None and not views)
     usual = arguments.Show(run=command.run)
-    any_view = bool(views) or command.html is not None
-    needs = {
-        "at": (any_view, "a view such as --similarity"),
-        "probe_sequences": (any_view, "a view such as --similarity"),
-        "probe_text": (any_view, "a view such as --similarity"),
-        "other": (alike, "--similarity or --weights"),
-        "other_at": (command.other is not None, "--other"),
-        "methods": (attributed, "--attribution"),
-        "baseline": (attributed, "--attribution"),
-    }
+    asked = views or (USUAL if command.html is not None else [])
+    needs = {name: (bool(asked), "a view such as --similarity") for name in ("at", "probe_sequences", "probe_text")}
+    needs["other_at"] = (command.other is not None, "--other")
+    for option in ("other", "methods", "baseline"):
+        heed = [each.name for each in VIEWS if option in each.options]
+        needs[option] = (bool({*heed} & {*asked}), " or ".join(f"--{view}" for view in heed))
     for name, (there, needed) in needs.items():
         if getattr(command, name) != getattr(usual, name) and not there:
             flag = name.replace("_", "-")
@@ -51,13 +46,12 @@ def show(command: arguments.Show, progress: Console, output: Console) -> tuple[d
 
     run = load_run(command.run)
     result = describe(run, command.decisions)
-    views = [view for view in VIEWS if getattr(command, view)]
+    views = command.views
     _check(command, views)
     if views or command.html is not None:
         from .show_views import show_views
 
-        views = views or ["similarity", "attribution", "memory"]
-        return result | show_views(command, views, progress, output), 0
+        return result | show_views(command, views or USUAL, progress, output), 0
     if not command.json:
         for line in _lines(run, result):
             output.print(line, soft_wrap=True)

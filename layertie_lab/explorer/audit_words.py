@@ -62,18 +62,16 @@ def audit(path: Path) -> Audited:
         LayertieError: The run cannot be read, or has not begun.
     """
     from ..analysis.audit.run_audit import audit_run
-    from ..charts.captions import CAPTIONS
-    from ..charts.comparisons.audit import claimed_and_true, gradient_flow
+    from ..charts.captions import captioned
+    from ..charts.comparisons.audit import CAPTIONS, claimed_and_true, gradient_flow
 
     found = audit_run(path)
     charts = {
         title: claimed_and_true(found.frame, what, width="container", height=150) for title, what in PICTURES.items()
     }
-    pictures = {
-        title: chart.to_dict() | {"usermeta": {"caption": CAPTIONS["audit"]}} for title, chart in charts.items()
-    }
+    pictures = {title: captioned(chart.to_dict(), CAPTIONS["audit"]) for title, chart in charts.items()}
     flow = gradient_flow(found.frame, width="container", height=150).to_dict()
-    pictures["Where gradients flow"] = flow | {"usermeta": {"caption": CAPTIONS["gradient_flow"]}}
+    pictures["Where gradients flow"] = captioned(flow, CAPTIONS["gradient_flow"])
     lines = [
         f"{MARKS[finding.verdict]} {finding.number:>2}  {finding.title}: {finding.verdict}. {finding.sentence}"
         for finding in found.findings

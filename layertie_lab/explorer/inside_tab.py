@@ -18,7 +18,7 @@ from ..core.events import DecisionFinished
 from ..core.ties import TieMap
 from ..inspection.question import Question
 from ..inspection.stored import stored_decisions
-from ..inspection.words import answer, moment
+from ..inspection.words import action, moment
 from ..records.directory import RunDirectory
 from ..records.log.reader import Run, load_run
 from ..widgets.pictures import Pictures
@@ -27,7 +27,7 @@ from ..widgets.time_panel import TimePanel
 from ..workers.inspector import Inspector
 from . import listing
 from .held_run import Hold
-from .inside_views import Ask, Tab, make_tabs
+from .inside_views import Asked, Tab, make_tabs
 
 NEWS_SECONDS = 0.5
 """Least time between two looks at what a run that goes on has stored."""
@@ -317,17 +317,17 @@ class Inside:
     def _options(self, tab: Tab) -> dict[str, Any]:
         """The view's options as they stand on the page."""
         asks = tab.asks[tab.button]
-        options = dict(asks.options) | tab.panel.chosen
-        if asks.view in ("similarity", "weights") and self.time.other:
+        options = dict(asks.ask.options) | tab.panel.chosen
+        if "other" in asks.view.options and self.time.other:
             path = self._other_path(self.time.other)
             options["other"] = {"run": str(path), "decision": self.time.other_decision}
-        if asks.view == "token" and self._picked is not None:
+        if asks.view.picks and self._picked is not None:
             options["sequence"], options["position"] = self._picked
         return options
 
-    def _before(self, asks: Ask) -> int | None:
+    def _before(self, asks: Asked) -> int | None:
         """The decision after which an ask looks."""
-        return None if self.time.decision is None else max(0, self.time.decision - asks.back)
+        return None if self.time.decision is None else max(0, self.time.decision - asks.ask.back)
 
     def _ask(self, name: str, button: str) -> None:
         tab, path = self.tabs[name], self._hold.path
@@ -347,10 +347,10 @@ class Inside:
             tab.chosen = button
             standing = self._standing(tab)
             # What came of a decision goes on to be known; pictures of it are as of now.
-            latest = {"until": self.time.stored[-1]} if asks.view == "reasons" else {}
+            latest = {"until": self.time.stored[-1]} if "until" in asks.view.options else {}
             question = Question(
                 run=str(path),
-                view=asks.view,
+                view=asks.view.name,
                 decision=self._before(asks),
                 sequences=self.time.sequences or 8,
                 text=self.time.typed or None,
@@ -416,7 +416,7 @@ def _about(decision: int, row: dict[str, Any] | None) -> str:
     mark = ", an override" if row["overridden"] else ""
     owners = f"{row['owners']} owner{'' if row['owners'] == 1 else 's'}"
     return (
-        f"After decision {decision}: layer {row['layer']} {answer(row['layer'], row['choice'])} (by {who}{mark}); "
+        f"After decision {decision}: layer {row['layer']} {action(row['layer'], row['choice'])} (by {who}{mark}); "
         f"reward {row['reward']:.3g}, training loss {row['train_loss']:.3f}, {owners}."
     )
 

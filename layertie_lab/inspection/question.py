@@ -16,7 +16,7 @@ class Question:
 
     Args:
         run: The run directory.
-        view: Which view, out of `views.VIEWS`.
+        view: Which view, out of `views.registry.VIEWS`.
         decision: After which decision; None = the latest that is stored.
         sequences: Windows of the validation split in the probe set.
         text: A typed probe text, in place of them.

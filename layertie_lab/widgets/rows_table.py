@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import traitlets
 
+from ..core.columns import Column
 from .live.row_store import short
 from .panel import Panel
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the table.
-
-    Args:
-        name: Of the rows' entry.
-        head: Over the column.
-        title: What it means, with its unit; shown under the pointer.
-        number: Whether it is shown as a number, to the right, and sorted from the largest at the first press.
-        digits: After the decimal point; None = as many as the number's size asks for.
-    """
-
-    name: str
-    head: str
-    title: str
-    number: bool = False
-    digits: int | None = None
 
 
 class RowsTable(Panel, files=("rows_table.js", "decision_table.css")):

@@ -38,9 +38,8 @@ class Desk:
             CancelledError: It was cancelled.
             LayertieError: It has no answer as asked.
         """
-        from ..charts.inside.views import pictures
+        from ..inspection.answer import answer, pictures
         from ..inspection.question import PICTURES, Question
-        from ..inspection.views import answer
         from ..records import findings
 
         question = Question(**values)
@@ -52,7 +51,7 @@ class Desk:
             found = answer(question, inspection, self._teller(number))
             findings.keep(run, asked, found)
         # Drawn here, since making charts takes longer than reading them, and kept, since somebody may scrub.
-        drawn = {"pictures": pictures(question.view, found)}
+        drawn = {"pictures": pictures(found)}
         findings.keep(run, asked | PICTURES, drawn)
         return found | drawn
 

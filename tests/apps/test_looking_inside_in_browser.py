@@ -91,12 +91,12 @@ def test_every_tab_at_the_end_at_decision_10_and_back(visit: Visit) -> None:
         time.sleep(0.5)
         at_60[name] = pixels(tab, title)
     colours = map_colours(tab)
-    values = pixels(tab, "Value of each answer to the agent")
+    values = pixels(tab, "Value of each action to the agent")
 
     go_to(tab, 10)
     assert "After decision 10" in moment(tab).inner_text()
     wait_for(lambda: map_colours(tab) != colours, 5, "the tie map of decision 10")
-    wait_for(lambda: pixels(tab, "Value of each answer to the agent") != values, 5, "the values at decision 10")
+    wait_for(lambda: pixels(tab, "Value of each action to the agent") != values, 5, "the values at decision 10")
     for name, title in PICTURES.items():
         tab.tab(name)
         wait_for(lambda: shows(tab, 10), 60, f"{name} at decision 10")

@@ -379,3 +379,5 @@ ANSWERS: dict[str, Answer] = {
     },
 }  # fmt: skip
 """View -> an answer."""
+for _view, _answer in ANSWERS.items():
+    _answer["facts"]["view"] = _view

@@ -15,8 +15,8 @@ from layertie_lab.analysis.attribution.paths import Method
 from layertie_lab.analysis.attribution.replacement import REPLACED, SKIPPED
 from layertie_lab.charts import palette
 from layertie_lab.charts.inside.attribution import RISES, rank_correlations, ranks
-from layertie_lab.charts.inside.views import _ATTRIBUTION
 from layertie_lab.core.errors import AnalysisError
+from layertie_lab.inspection.views.attribution import _TITLES as _ATTRIBUTION
 
 OWNERS = [0, 1, 0, 3]
 

@@ -14,7 +14,7 @@ from layertie_lab.charts import CAPTIONS
 from layertie_lab.charts.palette import MEMORY_COLOURS, owner_colour
 from layertie_lab.charts.run.glance import glance, memory_bars
 
-VALUES, MEMORY = "Value of each answer to the agent", "Memory of a training step"
+VALUES, MEMORY = "Value of each action to the agent", "Memory of a training step"
 Frames = dict[str, pl.DataFrame]
 
 
@@ -27,10 +27,10 @@ def test_values_are_those_of_the_decision_in_the_colours_of_the_answers(run_fram
         bars = [mark for mark in marks(of(run_frames, decision)[VALUES]) if mark.kind == "bar"]
         rows = [row for row in run_rows["q_values"] if row["decision"] == decision]
         names = ["train on its own" if row["answer"] == row["layer"] else f"tie to {row['answer']}" for row in rows]
-        assert {bar.fields["answer"]: bar.number("value") for bar in bars} == {
+        assert {bar.fields["action"]: bar.number("value") for bar in bars} == {
             name: pytest.approx(row["q_value"], rel=1e-4) for name, row in zip(names, rows, strict=True)
         }
-        assert {bar.fields["answer"]: bar.fill for bar in bars} == {
+        assert {bar.fields["action"]: bar.fill for bar in bars} == {
             name: owner_colour(row["answer"]) for name, row in zip(names, rows, strict=True)
         }
         assert any(text.startswith(f"decision {decision} ") for text in words(of(run_frames, decision)[VALUES]))

@@ -16,12 +16,12 @@ from hand_made_answers import ANSWERS
 
 from layertie_lab.charts.inside.reasons import calibration
 from layertie_lab.charts.inside.tie_costs import cost_matrix
-from layertie_lab.charts.inside.views import pictures
 from layertie_lab.charts.page import to_html, to_page
 from layertie_lab.charts.palette import DARK_PAGE, LIGHT_PAGE
 from layertie_lab.core.errors import AnalysisError
+from layertie_lab.inspection.answer import pictures
 
-SECTIONS = {view: (f"About {view}.", pictures(view, answer)) for view, answer in ANSWERS.items()}
+SECTIONS = {view: (f"About {view}.", pictures(answer)) for view, answer in ANSWERS.items()}
 PICTURES = [picture for _, made in SECTIONS.values() for picture in made.items()]
 """(title, spec), as a page has them."""
 TRAP = "<!--<script>"
@@ -145,7 +145,7 @@ def test_without_vega_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_browser_without_a_network_draws_every_chart_of_the_file(browser: Any, tmp_path: Path, dark: bool) -> None:
     made = dict(SECTIONS)
     lens = ANSWERS["token"]["facts"] | {"names": [[TRAP, "</script>"]] * 5, "pieces": [TRAP, " ", "</script>"]}
-    made["Traps"] = ("", pictures("token", ANSWERS["token"] | {"facts": lens}))
+    made["Traps"] = ("", pictures(ANSWERS["token"] | {"facts": lens}))
     count = sum(len(shown) for _, shown in made.values())
     path = tmp_path / "look.html"
     path.write_text(to_page(made, title="Dark & light", about="<b>One</b> run.", dark=dark), encoding="utf-8")

@@ -24,9 +24,9 @@ from layertie_lab.analysis.similarity.spectra import SIMILARITY as WEIGHTS
 from layertie_lab.analysis.similarity.spectra import SPECTRA
 from layertie_lab.analysis.statistics import calibration, precedents
 from layertie_lab.charts import CAPTIONS
-from layertie_lab.charts.inside.views import pictures
 from layertie_lab.charts.palette import owner_colour
-from layertie_lab.inspection.views import VIEWS
+from layertie_lab.inspection.answer import pictures
+from layertie_lab.inspection.views.registry import VIEWS
 
 EXPECTED: dict[str, dict[str, str]] = {
     "similarity": {"What passes the layers (CKA)": "similarity", "Their weights (cosine)": "similarity"},
@@ -68,7 +68,7 @@ DRAWN = [view for view in EXPECTED if EXPECTED[view]]
 @cache
 def made_of(view: str) -> dict[str, dict[str, Any]]:
     """The pictures of the answer made by hand; not to be changed."""
-    return pictures(view, ANSWERS[view])
+    return pictures(ANSWERS[view])
 
 
 def changed(view: str, **frames: Any) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def changed(view: str, **frames: Any) -> dict[str, Any]:
 
 
 def test_every_view_is_known_here() -> None:
-    assert EXPECTED.keys() == ANSWERS.keys() == VIEWS.keys()
+    assert EXPECTED.keys() == ANSWERS.keys() == set(VIEWS.names)
 
 
 def test_the_answers_made_by_hand_have_the_columns_of_analysis() -> None:
@@ -135,13 +135,13 @@ def test_the_check_against_the_schema_can_fail() -> None:
 def test_answers_that_came_through_json_are_the_same() -> None:
     for view, answer in ANSWERS.items():
         again = json.loads(json.dumps(answer))
-        assert pictures(view, again) == made_of(view)
+        assert pictures(again) == made_of(view)
 
 
 def test_the_cells_of_a_picture_are_the_rows_of_the_answer() -> None:
     made = made_of("costs")["What every change of a tie would cost now"]
     drawn = {
-        (mark.number("layer"), mark.number("answer")): mark.number("change of the loss")
+        (mark.number("layer"), mark.number("action")): mark.number("change of the loss")
         for mark in marks(made)
         if mark.kind == "rect" and mark.fill
     }
@@ -150,18 +150,18 @@ def test_the_cells_of_a_picture_are_the_rows_of_the_answer() -> None:
 
 def test_each_method_has_a_picture_of_its_own_rows() -> None:
     rows = similarity("cka") + [row | {"value": 0.12} for row in similarity("updates")]
-    made = pictures("similarity", changed("similarity", similarity=rows))
+    made = pictures(changed("similarity", similarity=rows))
     assert list(made) == ["What passes the layers (CKA)", "What the layers add (cosine of updates)"]
     texts = [{mark.text for mark in marks(spec) if mark.kind == "text"} for spec in made.values()]
     assert texts == [{"1.00", "0.80", "0.60", "0.40"}, {"0.12"}]
-    unknown = pictures("attribution", changed("attribution", attribution=attribution("a new one")))
+    unknown = pictures(changed("attribution", attribution=attribution("a new one")))
     assert list(unknown) == ["a new one"]
 
 
 def test_another_model_has_its_own_axis_and_caption() -> None:
     answer = changed("similarity", similarity=similarity("cka", columns=2))
-    answer["facts"] = {"other": "run b after decision 9", "other_layers": 2}
-    (spec,) = pictures("similarity", answer).values()
+    answer["facts"] |= {"other": "run b after decision 9", "other_layers": 2}
+    (spec,) = pictures(answer).values()
     assert spec["usermeta"]["caption"] == CAPTIONS["similarity_of_models"]
     assert {"layer of this run (0 = first)", "layer of the other (0 = first)"} <= set(words(spec))
 
@@ -197,12 +197,12 @@ def test_only_ties_that_change_something_are_held_against_their_cost() -> None:
     ],
 )
 def test_what_an_answer_lacks_has_no_picture(view: str, frames: dict[str, Any], left: list[str]) -> None:
-    assert list(pictures(view, changed(view, **frames))) == left
+    assert list(pictures(changed(view, **frames))) == left
 
 
 def test_costs_without_an_agent_that_has_values_leave_its_picture_out() -> None:
     rows = [row for row in evidence() if row["method"] != "agent"]
-    assert list(pictures("costs", changed("costs", evidence=rows))) == [
+    assert list(pictures(changed("costs", evidence=rows))) == [
         "What every change of a tie would cost now",
         "CKA against the cost of tying",
     ]
@@ -210,7 +210,7 @@ def test_costs_without_an_agent_that_has_values_leave_its_picture_out() -> None:
 
 def test_a_tokens_attribution_has_bars_and_no_interval() -> None:
     answer = changed("attribution", attribution=attribution("conductance", token=True))
-    (spec,) = pictures("attribution", answer).values()
+    (spec,) = pictures(answer).values()
     assert any("one token" in text for text in words(spec))
     bars = [mark for mark in marks(spec) if mark.kind == "bar"]
     assert [bar.fill for bar in bars] == [owner_colour(owner) for owner in OWNERS]
@@ -222,7 +222,7 @@ def test_a_decision_that_nothing_has_come_of_yet_has_its_value_since_without_a_l
     lines = []
     for came in ({"realised": 0.3}, {"realised": None}, None):
         answer["facts"]["came"] = came
-        spec = pictures("reasons", answer)["Its value then and since"]
+        spec = pictures(answer)["Its value then and since"]
         lines.append([mark.number("realised") for mark in marks(spec) if "realised" in mark.fields])
     assert lines == [[0.3], [], []]
 
@@ -241,7 +241,7 @@ def test_each_measure_and_matrix_has_its_own_rows() -> None:
 def test_without_agreement_the_calibration_says_so() -> None:
     answer = deepcopy(ANSWERS["reasons"])
     del answer["facts"]["agreement"]
-    made = pictures("reasons", answer)
+    made = pictures(answer)
     assert "too few decisions" in " ".join(words(made["Are its values right?"]))
 
 
@@ -249,14 +249,14 @@ def test_the_shares_are_of_the_proposed_answer() -> None:
     for choice, share in ((0, 0.3), (1, -0.1)):
         answer = deepcopy(ANSWERS["reasons"])
         answer["facts"]["proposal"]["choice"] = choice
-        spec = pictures("reasons", answer)["What its inputs give to the proposal"]
+        spec = pictures(answer)["What its inputs give to the proposal"]
         bars = {mark.fields["input"]: mark.number("share") for mark in marks(spec) if mark.kind == "bar"}
         assert bars["source of layer 2"] == share
 
 
 def test_exact_contributions_are_read_otherwise_than_gradients() -> None:
     rows = [row | {"method": "contribution", "completeness_error": 0.0} for row in inputs()]
-    made = pictures("reasons", changed("reasons", inputs=rows))
+    made = pictures(changed("reasons", inputs=rows))
     spec = made["What its inputs give to the proposal"]
     assert spec["usermeta"]["caption"] == CAPTIONS["inputs_contribution"]
     assert "in all +0.32" in words(spec)

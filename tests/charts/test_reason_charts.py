@@ -36,7 +36,7 @@ def drawn(name: str, kind: str) -> list[Mark]:
 
 
 def test_a_cell_has_the_farthest_change_and_the_source_that_brings_it() -> None:
-    cells = {(int(cell.number("layer")), int(cell.number("answer"))): cell for cell in drawn("ablation", "rect")}
+    cells = {(int(cell.number("layer")), int(cell.number("action"))): cell for cell in drawn("ablation", "rect")}
     changes = {
         place: (cell.number("if it copied"), cell.number("change of its value")) for place, cell in cells.items()
     }
@@ -62,7 +62,7 @@ def test_a_bar_is_the_share_of_an_input_and_the_title_their_sum() -> None:
     frame = MADE["inputs"][0]
     assert "in all +0.25, completeness error 0.0004" in " ".join(words(reasons.input_bars(frame, 0)))
     assert "in all +0.32" in words(reasons.input_bars(frame.with_columns(completeness_error=0.0), 1))
-    assert "share of the value of answer 1" in words(reasons.input_bars(frame, 1))
+    assert "share of the value of action 1" in words(reasons.input_bars(frame, 1))
 
 
 def test_a_dot_is_a_decision_that_changed_a_tie_and_came_to_its_end() -> None:
@@ -158,7 +158,7 @@ def test_decisions_that_say_nothing_give_words() -> None:
     assert frame.height == 2
     assert words(reasons.calibration(frame, None)) == ["No decision with a value has changed a tie yet."]
     assert words(reasons.input_bars(MADE["inputs"][0], 5)) == [
-        "This agent's values have no inputs but layer and answer."
+        "This agent's values have no inputs but layer and action."
     ]
 
 

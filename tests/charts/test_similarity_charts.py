@@ -19,8 +19,8 @@ from layertie_lab.analysis.similarity.profile import MEASURES
 from layertie_lab.charts import palette
 from layertie_lab.charts.inside.depth import _TITLES
 from layertie_lab.charts.inside.similarity import SIMILARITY_TITLES
-from layertie_lab.charts.inside.views import _SIMILARITY
 from layertie_lab.core.errors import AnalysisError
+from layertie_lab.inspection.views.similarity import _TITLES as _SIMILARITY
 
 OWNERS = [0, 1, 0, 3]
 

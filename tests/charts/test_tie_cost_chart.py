@@ -24,7 +24,7 @@ def frame() -> pl.DataFrame:
 def cells(chart: alt.LayerChart) -> dict[tuple[int, int], Mark]:
     """(layer, answer) -> its cell."""
     shaded = [mark for mark in marks(chart) if mark.kind == "rect" and mark.fill]
-    return {(int(mark.number("layer")), int(mark.number("answer"))): mark for mark in shaded}
+    return {(int(mark.number("layer")), int(mark.number("action"))): mark for mark in shaded}
 
 
 def at(mark: Mark, others: dict[tuple[int, int], Mark]) -> tuple[int, int]:
@@ -151,4 +151,4 @@ def test_the_spec_is_valid_light_and_dark(frame: pl.DataFrame, dark: bool) -> No
     spec = cost_matrix(frame, width="container", height=123, dark=dark).to_dict()
     assert isinstance(alt.Chart.from_dict(spec), alt.LayerChart)
     assert (spec["width"], spec["height"]) == ("container", 123)
-    assert "9 answers about 3 layers" in spec["description"]
+    assert "9 actions about 3 layers" in spec["description"]

@@ -10,9 +10,9 @@ import pytest
 
 from layertie_lab import RunConfig, Session
 from layertie_lab.cli import main
+from layertie_lab.inspection.answer import answer
 from layertie_lab.inspection.moment import Inspection
 from layertie_lab.inspection.question import Question
-from layertie_lab.inspection.views import answer
 from layertie_lab.records.findings import find
 
 VIEWS = ["similarity", "weights", "profile", "attribution", "tokens", "costs", "reasons", "memory"]

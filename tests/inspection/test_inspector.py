@@ -12,7 +12,7 @@ import pytest
 
 from layertie_lab.core.errors import AnalysisError, CancelledError, WorkerError
 from layertie_lab.inspection.question import Question
-from layertie_lab.inspection.views import VIEWS
+from layertie_lab.inspection.views.registry import VIEWS
 from layertie_lab.workers.inspector import Inspector
 
 
@@ -29,7 +29,7 @@ def ends(pid: int, seconds: float = 20.0) -> bool:
 
 def test_every_view_answers_and_an_answer_is_found_again(recorded: Path, inspector: Inspector) -> None:
     shares: list[float] = []
-    for view in VIEWS:
+    for view in VIEWS.names:
         options = {"sequence": 1, "position": 5} if view == "token" else None
         question = Question(str(recorded), view, decision=7, options=options)
         found = inspector.ask(question, shares.append).result(timeout=120)

@@ -12,14 +12,13 @@ import pytest
 import torch
 
 from layertie_lab.analysis.attribution.tokens import token_losses
-from layertie_lab.charts.captions import CAPTIONS
-from layertie_lab.charts.inside.views import pictures
+from layertie_lab.charts import CAPTIONS
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AnalysisError, LayertieError
+from layertie_lab.inspection.answer import answer, pictures, sentences
 from layertie_lab.inspection.moment import Inspection
 from layertie_lab.inspection.question import Question
-from layertie_lab.inspection.views import VIEWS, answer
-from layertie_lab.inspection.words import sentences
+from layertie_lab.inspection.views.registry import VIEWS
 from layertie_lab.records.log.reader import load_run
 from layertie_lab.session.session import Session
 
@@ -32,12 +31,12 @@ def look(run: Path, view: str, decision: int = 7, **options: Any) -> dict[str, A
     return answer(Question(str(run), view, decision, options=OPTIONS.get(view, {}) | options), inspection)
 
 
-@pytest.mark.parametrize("view", list(VIEWS))
+@pytest.mark.parametrize("view", VIEWS.names)
 def test_an_answer_is_json_with_pictures_that_vega_takes(recorded: Path, view: str) -> None:
     found = look(recorded, view)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert (found["facts"]["decision"], found["facts"]["view"]) == (7, view)
-    drawn = pictures(view, found)
+    drawn = pictures(found)
     assert bool(drawn) == (view != "sample")
     for title, spec in drawn.items():
         alt.Chart.from_dict(spec)
@@ -46,7 +45,7 @@ def test_an_answer_is_json_with_pictures_that_vega_takes(recorded: Path, view: s
 
 
 def test_shares_done_never_fall(recorded: Path) -> None:
-    for view in VIEWS:
+    for view in VIEWS.names:
         shares: list[float] = []
         question = Question(str(recorded), view, 7, options=OPTIONS.get(view, {}))
         answer(question, Inspection.of(recorded, 7), shares.append)
@@ -58,7 +57,7 @@ def test_shares_done_never_fall(recorded: Path) -> None:
 def test_a_cancelled_look_leaves_the_model_as_it_was(recorded: Path) -> None:
     inspection = Inspection.of(recorded, 7)
     before = {name: tensor.clone() for name, tensor in inspection.model.state_dict().items()}
-    for view in VIEWS:
+    for view in VIEWS.names:
         if view == "sample":
             continue
 
@@ -167,7 +166,7 @@ def test_reasons_of_a_decision_are_those_it_had(text_file: Path, tmp_path: Path,
     last = look(tmp_path / "run", "reasons", 16)
     assert last["facts"]["answered"] is None
     assert "since" not in last["frames"]
-    assert "It has not been answered yet." in sentences(last["facts"])
+    assert "It has not been decided yet." in sentences(last["facts"])
 
 
 @pytest.mark.parametrize("policy", ["look-ahead", "random", "cycle", "annealing", "human"])
@@ -179,17 +178,17 @@ def test_every_agent_has_reasons_in_words(text_file: Path, tmp_path: Path, polic
     asked, *said = sentences(found["facts"])
     assert asked.startswith("Decision 4 asks about layer")
     assert said[0].startswith(f"The agent ({policy}) proposed: ")
-    assert any(words.startswith("Answered: ") for words in said)
-    assert pictures("reasons", found)
+    assert any(words.startswith("Decided: ") for words in said)
+    assert pictures(found)
     run, proposal = load_run(tmp_path / "run"), found["facts"]["proposal"]
     values = run.q_values.filter(decision=4).sort("answer")["q_value"].to_list()
     assert (proposal["q_values"] or []) == values
     assert proposal["choice"] == run.decisions.filter(decision=4)["proposed"][0]
     following = sentences(look(tmp_path / "run", "reasons", 6)["facts"])
-    ahead = "The agent (look-ahead) trains each answer ahead before it proposes, so that"
+    ahead = "The agent (look-ahead) trains each action ahead before it proposes, so that"
     assert following[1].startswith(ahead if policy == "look-ahead" else f"The agent ({policy}) proposed: ")
 
 
 def test_a_view_that_there_is_not_is_refused(recorded: Path) -> None:
-    with pytest.raises(AnalysisError, match="Expected a view out of similarity, weights, profile"):
+    with pytest.raises(AnalysisError, match="Expected a view out of similarity, profile, weights"):
         look(recorded, "x-ray")

@@ -10,8 +10,9 @@ def _():
     import marimo as mo
     from remote import Remote
 
+    from layertie_lab.core.columns import Column
     from layertie_lab.widgets.pictures import Pictures
-    from layertie_lab.widgets.rows_table import Column, RowsTable
+    from layertie_lab.widgets.rows_table import RowsTable
     from layertie_lab.widgets.time_panel import TimePanel
     from layertie_lab.widgets.token_text import TokenText
 

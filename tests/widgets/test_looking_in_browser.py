@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from marimo_pages import Page, served
 
-from layertie_lab.charts.inside.tie_costs import cost_matrix
-from layertie_lab.charts.inside.views import captioned
+from layertie_lab.charts.captions import captioned
+from layertie_lab.charts.inside.tie_costs import CAPTIONS, cost_matrix
 from layertie_lab.charts.run.glance import memory_bars
 
 pytestmark = pytest.mark.browser
@@ -109,7 +109,7 @@ def costs(change: float) -> dict[str, Any]:
         (2, 1, 1, True, 0.0, 0.0, 0.0),
     ]
     frame = pl.DataFrame(rows, schema=["layer", "answer", "owner", "present", "change", "low", "high"], orient="row")
-    return captioned(cost_matrix(frame, width="container", height=160).to_dict(), "costs")
+    return captioned(cost_matrix(frame, width="container", height=160).to_dict(), CAPTIONS["costs"])
 
 
 def memory(size: int, height: int = 120) -> dict[str, Any]:

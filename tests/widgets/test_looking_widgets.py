@@ -13,13 +13,14 @@ import altair as alt
 import polars as pl
 import pytest
 
-from layertie_lab.charts.inside.tie_costs import cost_matrix
+from layertie_lab.charts.captions import captioned
+from layertie_lab.charts.inside.tie_costs import CAPTIONS, cost_matrix
 from layertie_lab.charts.inside.tokens import lens_curve
-from layertie_lab.charts.inside.views import captioned
 from layertie_lab.charts.run.glance import memory_bars
+from layertie_lab.core.columns import Column
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.widgets.pictures import Pictures
-from layertie_lab.widgets.rows_table import Column, RowsTable
+from layertie_lab.widgets.rows_table import RowsTable
 from layertie_lab.widgets.time_panel import TimePanel
 from layertie_lab.widgets.token_text import TokenText
 
@@ -65,7 +66,7 @@ def filled(part: Any, data: dict[str, list[Any]]) -> Any:
 def test_a_picture_goes_out_as_its_spec_and_apart_from_it_its_rows(make: Callable[[], alt.LayerChart]) -> None:
     chart = make().to_dict()
     widget = Pictures(columns=2)
-    widget.set({"One": captioned(chart, "costs"), "Two": make()})
+    widget.set({"One": captioned(chart, CAPTIONS["costs"]), "Two": make()})
     first, second = widget.panels
     assert first["title"] == "One"
     assert first["caption"].startswith("What would happen at once")

@@ -8,10 +8,25 @@ import altair as alt
 import polars as pl
 
 from .. import palette
-from ..captions import CAPTIONS
 from ..frames import LIMIT, check, largest, rows, thin_extremes
 from ..run.parts import Width, figure, names, words_only
 from ..theme import vega_config
+
+CAPTIONS = {
+    "audit": (
+        "Dashed orange: what the official code would have printed; solid blue: what was true. Layers: those that the"
+        " map calls independent, and distinct blocks in memory. Parameters: as the official code's count by layer"
+        " prints them, and those that train, each storage once. Memory: what was allocated when the episode began,"
+        " where the official code reads it, and what a training step needs, predicted from shapes; dotted green, on"
+        " CUDA: the allocator's measured peak."
+    ),
+    "gradient_flow": (
+        "One row per layer, one column per decision. Blue: the position alone gives its weights their gradient"
+        " (owner). Green: its gradient is added to that of other positions (summed). Grey: no gradient of the"
+        " weights comes from there (none): a frozen copy, or a layer not yet asked about."
+    ),
+}
+"""Chart -> how to read it."""
 
 Quantity = Literal["layers", "parameters", "memory"]
 

@@ -16,10 +16,30 @@ import polars as pl
 from altair.utils.schemapi import debug_mode
 
 from .. import palette
-from ..captions import CAPTIONS
+from ..captions import captioned
 from ..frames import rows as rows_of
 from ..run.parts import MAIN, Panel, Rows, Width, assemble, empty_note, legend, names, table
 from ..theme import vega_config
+
+CAPTIONS = {
+    "twin_curves": (
+        "Held-out loss after the fork. Each thin line is one branch of one replicate: blue as the agent proposed,"
+        " orange as answered. Both branches of a replicate read the same batches. Dashed: the horizon that was stated."
+        " The points there are evaluated on more of the text than those before, so a step of all lines there comes from"
+        " the text, not from training."
+    ),
+    "difference_over_horizon": (
+        "Above zero the answer is worse, below it better. Thin grey: one replicate each. Orange: their mean, shaded"
+        " with its 95 % t interval, at each point by itself: only the one at the dashed horizon was stated before."
+        " Green band: differences that do not matter. Brown, at the left: the steps after which the agent is rewarded."
+    ),
+    "replicate_dots": (
+        "Grey dots: the difference in the stated metric at the horizon, a dot per replicate. Orange line: the mean so"
+        " far. Diamonds with upright lines: the interim analyses that were planned, with the interval at each one's own"
+        " level; between them there is no verdict. Green band: differences that do not matter."
+    ),
+}
+"""Chart -> how to read it."""
 
 BRANCHES = ["as proposed", "as answered"]
 WAITING = "No replicate has come yet."
@@ -208,7 +228,7 @@ def twin_specs(stated: Stated, *, height: int = 200) -> dict[str, dict[str, Any]
     """Title -> Vega-Lite spec of the live panels, with their captions under "usermeta"; not checked (`live_spec`)."""
     with debug_mode(False):
         return {
-            title: make(stated, Panel(height=height)).to_dict() | {"usermeta": {"caption": CAPTIONS[name]}}
+            title: captioned(make(stated, Panel(height=height)).to_dict(), CAPTIONS[name])
             for name, (title, make) in PANELS.items()
         }
 

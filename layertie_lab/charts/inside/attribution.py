@@ -14,6 +14,29 @@ from ..run.parts import Width, figure, words_only
 from ..run.strips import owner_scale
 from ..theme import vega_config
 
+CAPTIONS = {
+    "attribution": (
+        "How much each layer contributes by the method named on the axis. A bar has the colour of the layer's owner;"
+        " an arrow above names the owner of a tied layer; the upright line is the interval. Attribution is to the"
+        " layer's position, so tied layers differ. Each bar is of its layer's own update, and later layers read what"
+        " earlier ones wrote: bars of different layers do not add up to a whole."
+    ),
+    "attribution_of_token": (
+        "How much each layer contributes to the loss of the picked token, by the method named on the axis: above zero"
+        " the loss rises without it or by it, as the axis says. A bar has the colour of the layer's owner; an arrow"
+        " above names the owner of a tied layer. One token: no interval."
+    ),
+    "attribution_methods": (
+        "The same layers by several methods, one above the other, each with its own scale; a bar has the colour of the"
+        " layer's owner, the upright line is the interval, and the completeness error says by how much the shares miss"
+        " the difference that they should sum to. Methods ask different questions and may disagree: the tiles below"
+        " rank the layers by each, bright = rank 1, the layer that lowers the loss most; a column with unlike"
+        " tiles is a layer that they disagree on. Replaced: the nearest layer before or after with other weights"
+        " stands in; a gap means that there is none."
+    ),
+}
+"""Chart -> how to read it."""
+
 RISES = ("skipped", "replaced-before", "replaced-after")
 """Methods whose value is how much the loss rises without the layer, so that above zero it lowers the loss; by all
 others, a layer lowers the loss below zero."""

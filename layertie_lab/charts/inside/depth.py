@@ -12,6 +12,23 @@ from ..palette import OWNER_COLOURS
 from ..run.parts import Width, figure, words_only
 from ..run.strips import owner_index, owner_scale
 
+CAPTIONS = {
+    "update_profile": (
+        "What each layer does to the residual stream, from the first layer on the left to the last, a dot in the colour"
+        " of the layer's owner. Update / stream: how long its update is as a share of the stream it reads; near 0 the"
+        " layer could almost be left out. Cosine: which way it points; near 0 it adds something new, below it takes"
+        " away from what is there, above it makes it stronger. Norm: how long the stream is before the layer. Upright"
+        " lines: intervals over probe sequences, seen where they are larger than the dot. Tied layers have equal"
+        " weights and differ here."
+    ),
+    "spectra": (
+        "The singular values of one weight matrix on a logarithmic axis, largest first: a line per owner, in its"
+        " colour; tied layers share their owner's line. A line that falls steeply belongs to a"
+        " matrix that uses few directions. Weights are not sampled, so there is no interval."
+    ),
+}
+"""Chart -> how to read it."""
+
 _PROFILE = ["layer", "owner", "measure", "value", "low", "high", "sequences"]
 _SPECTRA = ["layer", "owner", "tensor", "index", "value"]
 _TITLES = {

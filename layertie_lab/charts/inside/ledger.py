@@ -10,6 +10,22 @@ from ..palette import MEMORY_COLOURS
 from ..run.parts import Width, figure, names, words_only
 from ..run.strips import owner_index, owner_scale
 
+CAPTIONS = {
+    "memory_of_maps": (
+        "What one training step holds in memory at its fullest moment, by component, in millions of bytes: with nothing"
+        " tied, with the ties of this moment, and with everything tied. Predicted from shapes; measured by following"
+        " every tensor of a real step of a copy. Temporaries: what operations hold besides. What a process or an"
+        " allocator keeps beyond its tensors is not in it."
+    ),
+    "memory_by_layer": (
+        "What was measured of each layer at the step's fullest moment, in the colour of its owner; fainter parts are"
+        " activations and temporaries. Parameters, gradients and optimizer state stand at the first layer that uses"
+        " them, so a tied layer has activations alone; with owner gradients fewer of these. What lies outside the"
+        " layers (embedding, head, loss) is not in it."
+    ),
+}
+"""Chart -> how to read it."""
+
 COLUMNS = ["map", "when", "kind", "component", "layer", "owner", "bytes"]
 _SOLID = {"parameters": 1.0, "gradients": 0.8, "optimizer": 0.65, "activations": 0.45, "temporaries": 0.25}
 """Component -> opacity within its owner's colour."""

@@ -1,4 +1,4 @@
-"""Why the agent answered so: its values on other maps, its inputs' shares, past decisions like it, and calibration."""
+"""Why the agent acted so: its values on other maps, its inputs' shares, past decisions like it, and calibration."""
 
 from __future__ import annotations
 
@@ -13,11 +13,47 @@ from ..frames import check, extent, rows, whole_ticks
 from ..run.parts import Width, figure, words_only
 from ..run.strips import owner_index, owner_scale
 
+CAPTIONS = {
+    "ablation": (
+        "How the agent's values depend on the rest of the map: a cell per layer (across) and action (down). Its shade"
+        " is the largest change of that action's value if that one layer copied another one than it does, everything"
+        " else as it is; point at a cell to see which one. A pale column: the agent does not care for that layer."
+    ),
+    "inputs_integrated-gradients": (
+        "Integrated gradients of the Q-network: what each input (the source of each layer) gives to the value of the"
+        " proposed action, along the straight path from the all-tied map, whose inputs are all 0. Bars add up to the"
+        " value less that on the all-tied map, but for the completeness error."
+    ),
+    "inputs_contribution": (
+        "What each part of the agent's model gives to the value of the proposed action, beside keeping the tie; the"
+        " bars add up to it exactly. Table: that layer copying that source. Count, position: how many owners and where."
+        " Jumps, pooled: neighbours with different owners, distance to owners. Changing a tie: what any change costs."
+    ),
+    "precedents": (
+        "The past decisions about the same layer with the most similar tie map (to the left). A dot's colour and word:"
+        " what was done then. Upwards: the reward that followed, above the mean of the episode around it. Dots that"
+        " lie high say that the action did well when the map was like this."
+    ),
+    "value_since": (
+        "Has the agent changed its mind? The value of the action that was taken, on the map as it was then, to the"
+        " agent before it learned from it (first dot) and later. Dashed: what came of it, as far as one decision tells:"
+        " rewards are noisy. Dots that move towards the line: what came of it, and decisions like it, were learned."
+    ),
+    "calibration": (
+        "A dot per decision that changed a tie: the value that the agent gave the action (across) and what came of it"
+        " (upwards). If its values are right, the dots rise to the right and the rank correlation is above zero; the"
+        " interval is a bootstrap of blocks of decisions. Returns, and values of them, are both less their means over"
+        " the episode around, since both change while training goes on; of changes the first episode is left out."
+        " Colour: the layer asked about. One run."
+    ),
+}
+"""Chart -> how to read it."""
+
 
 def ablation_matrix(
     ablation: pl.DataFrame, *, height: int = 260, width: Width = 460, dark: bool = False
 ) -> alt.LayerChart:
-    """A cell per entry of the map and answer: how far the value moves, at most, if that entry were another one.
+    """A cell per entry of the map and action: how far the value moves, at most, if that entry were another one.
 
     Args:
         ablation: Columns entry, source, present, answer, q_value, change (`agent.explanations.state_ablation`).
@@ -37,7 +73,7 @@ def ablation_matrix(
     axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
     base = alt.Chart(alt.InlineData(values=cells))
     x = alt.X("entry:O", title="layer with another tie", axis=axis)
-    y = alt.Y("answer:O", title="answer", axis=axis)
+    y = alt.Y("answer:O", title="action", axis=axis)
     shade = alt.Color(
         "change:Q",
         scale=alt.Scale(scheme="purpleorange", domain=[-largest, largest], reverse=True),
@@ -53,7 +89,7 @@ def ablation_matrix(
     tips = [
         alt.Tooltip("entry:O", title="layer"),
         alt.Tooltip("source:O", title="if it copied"),
-        alt.Tooltip("answer:O", title="answer"),
+        alt.Tooltip("answer:O", title="action"),
         alt.Tooltip("change:Q", title="change of its value", format="+.3~g"),
     ]
     return figure(
@@ -68,11 +104,11 @@ def ablation_matrix(
 def input_bars(
     inputs: pl.DataFrame, answer: int, *, height: int = 260, width: Width = 460, dark: bool = False
 ) -> alt.LayerChart:
-    """A bar per input: what it gives to the value of one answer.
+    """A bar per input: what it gives to the value of one action.
 
     Args:
         inputs: Columns input, answer, value, total, completeness_error (`agent.explanations.input_attribution`).
-        answer: Which answer.
+        answer: Which action.
         height: In pixels.
         width: In pixels, or "container".
         dark: Whether the page is dark.
@@ -84,13 +120,13 @@ def input_bars(
     chosen = inputs.filter(pl.col("answer") == answer)
     if chosen.is_empty():
         return words_only(
-            "This agent's values have no inputs but layer and answer.", height=height, width=width, dark=dark
+            "This agent's values have no inputs but layer and action.", height=height, width=width, dark=dark
         )
     total, error = chosen.row(0, named=True)["total"], chosen.row(0, named=True)["completeness_error"]
     base = alt.Chart(alt.InlineData(values=rows(chosen.with_row_index("place"))))
     y = alt.Y("input:N", title=None, sort=alt.EncodingSortField("place", op="min"), axis=alt.Axis(labelLimit=150))
     x = alt.X(
-        "value:Q", title=[f"share of the value of answer {answer}", "(units of reward)"], axis=alt.Axis(format=".3~g")
+        "value:Q", title=[f"share of the value of action {answer}", "(units of reward)"], axis=alt.Axis(format=".3~g")
     )
     tips = [alt.Tooltip("input:N"), alt.Tooltip("value:Q", title="share", format="+.4~g")]
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="tick").encode(x=alt.X("zero:Q"))
@@ -109,11 +145,11 @@ def input_bars(
 def calibration(
     frame: pl.DataFrame, agreement: dict[str, Any] | None, *, height: int = 260, width: Width = 460, dark: bool = False
 ) -> alt.LayerChart:
-    """A dot per decision: the value that the agent gave the answer, against what came of it.
+    """A dot per decision: the value that the agent gave the action, against what came of it.
 
     Args:
         frame: Columns decision, layer, choice, kept, by, predicted, realised, truncated (`statistics.calibration`).
-            Answers that kept the tie and truncated returns are left out.
+            Actions that kept the tie and truncated returns are left out.
         agreement: Of `analysis.statistics.calibration.rank_agreement`, for the line above; None where there is none.
         height: In pixels.
         width: In pixels, or "container".
@@ -138,7 +174,7 @@ def calibration(
     tips = [
         alt.Tooltip("decision:O"),
         alt.Tooltip("layer:O"),
-        alt.Tooltip("choice:O", title="answer"),
+        alt.Tooltip("choice:O", title="action"),
         alt.Tooltip("predicted:Q", format="+.3~g"),
         alt.Tooltip("realised:Q", format="+.3~g"),
     ]
@@ -165,11 +201,11 @@ def calibration(
 def value_since(
     since: pl.DataFrame, realised: float | None, *, height: int = 260, width: Width = 460, dark: bool = False
 ) -> alt.LayerChart:
-    """The value of one answer in one state, to the agent as it was then and later, beside what came of it.
+    """The value of one action in one state, to the agent as it was then and later, beside what came of it.
 
     Args:
         since: Columns learned (decisions that the agent had learned from), layer, answer, value.
-        realised: What came of the answer, drawn as a dashed line; None where it is not known.
+        realised: What came of the action, drawn as a dashed line; None where it is not known.
         height: In pixels.
         width: In pixels, or "container".
         dark: Whether the page is dark.
@@ -179,7 +215,7 @@ def value_since(
     """
     check(since, ["learned", "layer", "answer", "value"], "a frame of later values")
     if since.is_empty():
-        return words_only("This agent gave the answer no value.", height=height, width=width, dark=dark)
+        return words_only("This agent gave the action no value.", height=height, width=width, dark=dark)
     base = alt.Chart(alt.InlineData(values=rows(since))).transform_calculate(colour=owner_index("answer"))
     ticks = alt.Axis(values=whole_ticks(since["learned"], zero=False), format="d")
     x = alt.X(
@@ -187,7 +223,7 @@ def value_since(
     )
     y = alt.Y(
         "value:Q",
-        title=["value of the answer", "(units of reward)"],
+        title=["value of the action", "(units of reward)"],
         scale=alt.Scale(zero=False, padding=8),
         axis=alt.Axis(format=".3~g"),
     )
@@ -208,7 +244,7 @@ def value_since(
         height=height,
         width=width,
         dark=dark,
-        description="Value of the answer since.",
+        description="Value of the action since.",
         title=_small(title.replace("-", "\u2212")),
     )
 
@@ -243,7 +279,7 @@ def precedents(frame: pl.DataFrame, *, height: int = 260, width: Width = 460, da
     colour = alt.Color("colour:N", scale=owner_scale(), legend=None)
     tips = [
         alt.Tooltip("decision:O"),
-        alt.Tooltip("choice:O", title="answer"),
+        alt.Tooltip("choice:O", title="action"),
         alt.Tooltip("reward:Q", format=".4~g"),
         alt.Tooltip("above_trend:Q", title="above its trend", format="+.3~g"),
         alt.Tooltip("distance:Q", title="entries that differ"),

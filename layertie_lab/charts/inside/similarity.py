@@ -14,6 +14,48 @@ from ..run.parts import Width, figure, words_only
 from ..run.strips import owner_index, owner_scale
 from ..theme import vega_config
 
+CAPTIONS = {
+    "similarity": (
+        "How alike each pair of layers is: the shade (and number) in row a, column b. Outlined pairs are tied to each"
+        " other (use the same parameters), in their owner's colour; the small squares along the axes show each layer's"
+        " owner. A white cross: not above what unrelated layers reach one time in twenty. A white dot, where a freshly"
+        " initialised model was compared too: not above what the same pair shows there, before any training."
+    ),
+    "similarity_of_models": (
+        "How alike each layer of the one model (rows) is to each of the other (columns): the shade (and number). Layers"
+        " at the same share of the depth lie along the diagonal from the top left to the bottom right. The small"
+        " squares along the axes show each layer's owner in its own model. A white cross: not above what unrelated"
+        " layers reach one time in twenty; a white dot: not above what the pair shows freshly initialised."
+    ),
+    "weights": (
+        "How alike one weight matrix is in each pair of layers: the cosine between its entries. Outlined pairs are tied"
+        " and so equal; the small squares along the axes show each layer's owner. A white cross: not above what entries"
+        " matched at random reach one time in twenty. Weights are not sampled, so there is no interval."
+    ),
+    "weights_of_models": (
+        "How alike one weight matrix is in each layer of the one model (rows) and of the other (columns): the cosine"
+        " between its entries. The small squares along the axes show each layer's owner in its own model. A white"
+        " cross: not above what entries matched at random reach one time in twenty. Models from different seeds have"
+        " no entries in common order, so that 0 says nothing about what they do."
+    ),
+    "similarity_against_cost": (
+        "Would the similarity have told us what to tie? A dot per pair of layers: to the right, how alike they are;"
+        " upwards, how much the loss rises at once if the later layer copies the earlier one, with the interval over"
+        " probe sequences. The colour is that of the layer whose weights would be used. The scale upwards is stretched"
+        " around the dashed zero. If alike layers are cheap to tie, the dots fall to the right and the rank correlation"
+        " is below zero; its interval leaves out one layer at a time, and p (Mantel's) says how often names"
+        " of layers dealt at random give as much. Nearness: what the order of the layers alone tells."
+    ),
+    "value_against_cost": (
+        "Does the agent know? A dot per change of one tie: to the right, the value that the agent gives the action now;"
+        " upwards, how much the loss rises at once if it were taken, with the interval over probe sequences. If it"
+        " knows, dear ties have low values: the dots fall to the right, and the rank correlation is below zero; its"
+        " interval leaves out one layer at a time. Nearness: what the order of the layers alone tells. A value is about"
+        " what comes after training, the cost about what comes before, so that they need not agree."
+    ),
+}
+"""Chart -> how to read it."""
+
 SIMILARITY_TITLES = {
     "cka": "CKA of the residual stream (0 to 1)",
     "updates": "cosine of the layers' updates (-1 to 1)",

@@ -1,4 +1,4 @@
-"""What changing a tie would cost at once: an overlay on the tie map, layer by answer."""
+"""What changing a tie would cost at once: an overlay on the tie map, layer by action."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from ..palette import OWNER_COLOURS
 from ..run.parts import Width, figure, words_only
 from ..run.strips import owner_scale
 
+CAPTIONS = {
+    "costs": (
+        "What would happen at once: the change of the loss if the layer of a row copied the layer of a column (its own"
+        " number: trained on its own), everything else as it is and nothing trained in between. Purple: the loss rises;"
+        " orange: it falls; shades are stretched around 0. Outlined, in its owner's colour: the present tie. A white"
+        " cross: the interval over probe sequences holds 0. Untying costs nothing at once, since the layer starts on a"
+        " copy; what it is worth shows only after training."
+    ),
+}
+"""Chart -> how to read it."""
+
 COLUMNS = ["layer", "answer", "owner", "present", "change", "low", "high"]
 _ROOM = 32
 """Pixels that a number needs in its cell."""
@@ -17,7 +28,7 @@ _SIGNED = "purpleorange"
 
 
 def cost_matrix(costs: pl.DataFrame, *, height: int = 300, width: Width = 420, dark: bool = False) -> alt.LayerChart:
-    """A cell per layer and answer: the change of the loss if the layer were tied so, nothing trained in between.
+    """A cell per layer and action: the change of the loss if the layer were tied so, nothing trained in between.
 
     Args:
         costs: Columns layer, answer, owner, present, change, low, high (`analysis.attribution.tie_costs`).
@@ -35,7 +46,7 @@ def cost_matrix(costs: pl.DataFrame, *, height: int = 300, width: Width = 420, d
     layers = costs["layer"].n_unique()
     largest = extent(costs["change"])
     axis = alt.Axis(labelAngle=0, domain=False, ticks=False, grid=False)
-    x = alt.X("answer:O", title="answer: the layer it would copy", axis=axis)
+    x = alt.X("answer:O", title="action: the layer it would copy", axis=axis)
     y = alt.Y("layer:O", title="layer asked about", axis=axis)
     base = alt.Chart(alt.InlineData(values=cells))
     shade = alt.Color(
@@ -52,7 +63,7 @@ def cost_matrix(costs: pl.DataFrame, *, height: int = 300, width: Width = 420, d
     )
     tips = [
         alt.Tooltip("layer:O", title="layer"),
-        alt.Tooltip("answer:O", title="answer"),
+        alt.Tooltip("answer:O", title="action"),
         alt.Tooltip("owner:O", title="owner it would have"),
         alt.Tooltip("change:Q", title="change of the loss", format="+.4f"),
         alt.Tooltip("low:Q", title="interval from", format="+.4f"),
@@ -99,5 +110,5 @@ def cost_matrix(costs: pl.DataFrame, *, height: int = 300, width: Width = 420, d
         width=width,
         dark=dark,
         resolve=alt.Resolve(scale={"color": "independent", "stroke": "independent"}),
-        description=f"Change of the loss for each of {len(cells)} answers about {layers} layers.",
+        description=f"Change of the loss for each of {len(cells)} actions about {layers} layers.",
     )

@@ -13,6 +13,33 @@ from ..frames import check, largest, rows, whole_ticks
 from ..run.parts import Width, figure, words_only
 from ..run.strips import owner_index, owner_scale
 
+CAPTIONS = {
+    "lens": (
+        "The logit lens: the loss if the model stopped after so many layers and went straight to its final norm and"
+        " head, with the interval over probe sequences. A dot has the colour of the owner of the last layer passed; the"
+        " hollow one is the embedding alone."
+        " Where the curve is flat, the layer changed little of what the model would say."
+    ),
+    "lens_of_token": (
+        "The logit lens of the picked token: how well it would be predicted after so many layers. A dot has the colour"
+        " of the owner of the last layer passed. One token: no interval."
+    ),
+    "lens_tokens": (
+        "What the model would say after so many layers (across): its five likeliest tokens, the first on top, and their"
+        " probability as the shade. Outlined in yellow: the true one, where it is among them."
+    ),
+    "entropy": (
+        "How widely each head of each layer looks: the entropy of its attention as a share of the most it could have."
+        " Dark: at one token alone; light: at all alike. Tied layers have equal heads, yet look at other things."
+    ),
+    "attention": (
+        "Where each layer (down) looks when the picked token is predicted: the attention that its heads give, on"
+        " average, to each token read (across). Attention is not what a prediction rests on; for that see the colours"
+        " of the text above."
+    ),
+}
+"""Chart -> how to read it."""
+
 
 def lens_curve(lens: pl.DataFrame, *, height: int = 240, width: Width = 460, dark: bool = False) -> alt.LayerChart:
     """The loss if the model stopped after each layer, with its interval; a dot in the colour of the layer's owner.

@@ -1,4 +1,4 @@
-"""A moment of a run at a glance, from its log: what the agent held of the answers, what memory a step took."""
+"""A moment of a run at a glance, from its log: what the agent held of the actions, what memory a step took."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ import altair as alt
 import polars as pl
 
 from .. import palette
-from ..captions import CAPTIONS
+from ..captions import captioned
 from ..frames import rows
+from . import strips
 from .live import HOVER_DATA, live_spec
 from .parts import figure, names
+
+CAPTIONS = {
+    "moment_memory": (
+        "Bytes of one training step under the tie map of this decision, by component, in millions: parameters,"
+        " gradients, optimizer state, and activations saved for the backward pass (predicted from shapes)."
+    ),
+}
+"""Chart -> how to read it."""
 
 
 def glance(q_values: pl.DataFrame, memory: pl.DataFrame, decision: int) -> dict[str, dict[str, Any]]:
@@ -24,7 +33,7 @@ def glance(q_values: pl.DataFrame, memory: pl.DataFrame, decision: int) -> dict[
         decision: Which one; 0 = before the first.
     """
     tables = {
-        "Value of each answer to the agent": ("q_values", q_values.filter(q_values["decision"] == decision)),
+        "Value of each action to the agent": ("q_values", q_values.filter(q_values["decision"] == decision)),
         "Memory of a training step": ("memory", memory.filter(memory["decision"] == decision)),
     }
     return {
@@ -38,9 +47,9 @@ def glance(q_values: pl.DataFrame, memory: pl.DataFrame, decision: int) -> dict[
 def _template(table: str) -> dict[str, Any]:
     """A picture without its rows: making it takes longer than all the rest, and somebody is scrubbing."""
     if table == "q_values":
-        caption = CAPTIONS["q_values"].removesuffix(" Shows the decision under the pointer, or else the latest.")
-        return live_spec("q_values", height=200) | {"usermeta": {"caption": caption}}
-    return memory_bars(height=200).to_dict() | {"usermeta": {"caption": CAPTIONS["moment_memory"]}}
+        caption = strips.CAPTIONS["q_values"].removesuffix(" Shows the decision under the pointer, or else the latest.")
+        return captioned(live_spec("q_values", height=200), caption)
+    return captioned(memory_bars(height=200).to_dict(), CAPTIONS["moment_memory"])
 
 
 def memory_bars(memory: pl.DataFrame | None = None, *, height: int = 200, dark: bool = False) -> alt.LayerChart:

@@ -24,7 +24,6 @@ import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from ...core.errors import AnalysisError
-from ..captions import CAPTIONS
 from . import panels, strips
 from .parts import HOVER_DATA, REFERENCE_DATA, ZOOM_SIGNAL, Panel, Rows, XAxis
 
@@ -39,27 +38,29 @@ class LivePanel:
         build: Makes the chart of a layout and rows to begin with.
         tables: The data sets it reads, `hover_row` aside.
         height: Height of the plot that suits it, in pixels.
+        caption: How to read it.
         shared_x: Whether its x axis is the run's (decision or step), so that hover and zoom link it to others.
     """
 
     build: Callable[..., alt.LayerChart]
     tables: tuple[str, ...]
     height: int
+    caption: str
     shared_x: bool = True
 
 
 _LOSS = ("steps", "evaluations", "decisions", REFERENCE_DATA)
 
 LIVE: dict[str, LivePanel] = {
-    "loss": LivePanel(panels.loss, _LOSS, 240),
-    "perplexity": LivePanel(partial(panels.loss, y="perplexity"), _LOSS, 240),
-    "reward": LivePanel(panels.reward, ("decisions",), 180),
-    "epsilon": LivePanel(panels.epsilon, ("decisions",), 96),
-    "parameters": LivePanel(panels.parameters, ("decisions",), 180),
-    "blocks": LivePanel(panels.blocks, ("decisions",), 160),
-    "memory": LivePanel(panels.memory, ("memory",), 180),
-    "history": LivePanel(strips.history, ("ties", "decisions"), 240),
-    "q_values": LivePanel(strips.q_values, ("q_values",), 240, shared_x=False),
+    "loss": LivePanel(panels.loss, _LOSS, 240, panels.CAPTIONS["loss"]),
+    "perplexity": LivePanel(partial(panels.loss, y="perplexity"), _LOSS, 240, panels.CAPTIONS["perplexity"]),
+    "reward": LivePanel(panels.reward, ("decisions",), 180, panels.CAPTIONS["reward"]),
+    "epsilon": LivePanel(panels.epsilon, ("decisions",), 96, panels.CAPTIONS["epsilon"]),
+    "parameters": LivePanel(panels.parameters, ("decisions",), 180, panels.CAPTIONS["parameters"]),
+    "blocks": LivePanel(panels.blocks, ("decisions",), 160, panels.CAPTIONS["blocks"]),
+    "memory": LivePanel(panels.memory, ("memory",), 180, panels.CAPTIONS["memory"]),
+    "history": LivePanel(strips.history, ("ties", "decisions"), 240, strips.CAPTIONS["history"]),
+    "q_values": LivePanel(strips.q_values, ("q_values",), 240, strips.CAPTIONS["q_values"], shared_x=False),
 }
 """Panel name -> how it is made."""
 
@@ -103,5 +104,5 @@ def live_spec(name: str, **options: Any) -> dict[str, Any]:
     """
     with debug_mode(False):
         spec = live_chart(name, **options).to_dict()
-    spec["usermeta"] = {"panel": name, "tables": list(LIVE[name].tables), "caption": CAPTIONS[name]}
+    spec["usermeta"] = {"panel": name, "tables": list(LIVE[name].tables), "caption": LIVE[name].caption}
     return spec

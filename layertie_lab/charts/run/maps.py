@@ -14,6 +14,15 @@ from ..frames import check
 from .parts import Width, figure, words_only
 from .strips import owner_scale
 
+CAPTIONS = {
+    "tie_map": (
+        "Each block is a layer, in the colour of the layer whose parameters it uses; an arc leads from a tied layer to"
+        " that owner, and a layer in its own colour without one is independent. A thin strip below, where there is one,"
+        " shows by colour what is truly one storage: it appears where that differs from the map."
+    ),
+}
+"""Chart -> how to read it."""
+
 _ARC_POINTS = 25
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import altair as alt
 
 from .. import palette
+from ..captions import OVERRIDE, ZOOM, ZOOM_BOTH
 from .parts import (
     MAIN,
     REFERENCE_DATA,
@@ -23,6 +24,42 @@ from .parts import (
     readout,
     table,
 )
+
+CAPTIONS = {
+    "loss": (
+        "Grey line: training loss of each step's batch, before the update. Green points: validation loss, with bars of"
+        " one standard error over its windows. Dashed line: the unigram baseline, the loss of guessing from token"
+        f" frequencies alone, without context. Each tick at the bottom is a decision; {OVERRIDE}. {ZOOM_BOTH}"
+    ),
+    "perplexity": (
+        "The loss as perplexity (its exponential: among how many equally likely tokens the model is left guessing), on"
+        " a logarithmic axis. Grey line: each training step. Green points: validation, with bars of one standard error."
+        f" Dashed line: the unigram baseline. Each tick at the bottom is a decision; {OVERRIDE}. {ZOOM_BOTH}"
+    ),
+    "reward": (
+        "One mark per decision: what the agent was told after its steps. Blue dot: its proposal was carried out; hollow"
+        f" grey ring: that proposal was a random draw; {OVERRIDE}. Thick line: mean of the last 20 decisions."
+        f" Dashed line: zero. {ZOOM_BOTH}"
+    ),
+    "epsilon": (
+        "The probability that the agent's proposal is a random draw instead of what looks best to it, at each"
+        f" decision. {ZOOM}"
+    ),
+    "parameters": (
+        "Parameters that receive gradients, in percent of the same model with nothing tied. Solid blue: each storage"
+        " counted once. Dashed orange: what the official code's count would print; it counts shared storage more than"
+        f" once. {ZOOM}"
+    ),
+    "blocks": (
+        "Solid blue: blocks of parameters that are truly distinct in memory. Dashed orange: layers that the tie map"
+        f" calls independent. They part where the official code's bookkeeping merges storages. {ZOOM}"
+    ),
+    "memory": (
+        "Training memory by component, stacked: parameters, gradients, optimizer state, and activations saved"
+        f" for the backward pass (predicted from shapes), in millions of bytes, per decision. {ZOOM}"
+    ),
+}
+"""Chart -> how to read it."""
 
 REWARD_TITLES = {  # short: a title may not be longer than its axis
     "negative-perplexity": "reward (minus perplexity)",
@@ -40,7 +77,7 @@ _DECISION_TIPS = [
     alt.Tooltip("layer:Q", title="layer asked about"),
     alt.Tooltip("said:N", title="proposed by the agent"),
     alt.Tooltip("done:N", title="committed"),
-    alt.Tooltip("by:N", title="answered by"),
+    alt.Tooltip("by:N", title="decided by"),
 ]
 
 
@@ -49,7 +86,7 @@ def _in_words(base: alt.Chart) -> alt.Chart:
 
 
 def override_marks(panel: Panel, y: Any, *, shift: float = 0.0) -> alt.Chart:
-    """A yellow diamond with a dark edge at each decision that a person or replay answered otherwise than proposed.
+    """A yellow diamond with a dark edge at each decision whose action a person or a replay chose against the proposal.
 
     Args:
         panel: The layout.
@@ -141,7 +178,7 @@ def loss(
             ),
         ]
     floor = table(REFERENCE_DATA).transform_filter("datum.name == 'unigram'").transform_calculate(y=shown("datum.loss"))
-    label = "'token frequencies alone: ' + format(datum.y, '.3~g')"
+    label = "'unigram baseline: ' + format(datum.y, '.3~g')"
     named = floor.transform_calculate(label=label)
     at_the_end = {"x": alt.value(alt.ExprRef(expr="width")), "y": axis, "text": "label:N"}
     layers += [
@@ -225,7 +262,7 @@ def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -
 
 
 def epsilon(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
-    """The probability of a random answer at each decision."""
+    """The probability of a random action at each decision."""
     y = alt.Y(
         "epsilon:Q", title="epsilon (0–1)", scale=alt.Scale(domain=[0, 1.03], nice=False), axis=alt.Axis(tickCount=3)
     )
@@ -244,7 +281,7 @@ def epsilon(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
         readout(current("decisions"), f"'decision ' + datum.decision + ' · epsilon ' + ({known})"),
         *empty_note(("decisions",), "No decision yet."),
     ]
-    return assemble(layers, panel, ("decisions",), rows, description="Probability of a random answer.")
+    return assemble(layers, panel, ("decisions",), rows, description="Probability of a random action.")
 
 
 def _counts(panel: Panel, base: alt.Chart, labels: tuple[str, str], y: alt.Y, claimed: str) -> list[alt.Chart]:

@@ -41,7 +41,7 @@ def loss_chart(
         decisions: Columns of the table `decisions`.
         y: "perplexity" shows exp of the same numbers on a logarithmic axis.
         splits: Which splits' evaluations to show.
-        unigram_entropy: Loss from token frequencies alone, nats per token; a dashed line where given.
+        unigram_entropy: The unigram baseline, nats per token; a dashed line where given.
         **layout: See `layout`.
 
     Raises:
@@ -74,7 +74,7 @@ def reward_chart(decisions: pl.DataFrame, *, kind: str | None = None, **layout: 
 
 
 def epsilon_chart(decisions: pl.DataFrame, **layout: Any) -> alt.LayerChart:
-    """The probability of a random answer at each decision (column epsilon). `**layout`: see `layout`."""
+    """The probability of a random action at each decision (column epsilon). `**layout`: see `layout`."""
     return panels.epsilon(_panel(96, layout, decisions), {"decisions": _decisions(decisions, "epsilon")})
 
 
@@ -125,7 +125,7 @@ def tie_history(
 
 
 def q_value_chart(q_values: pl.DataFrame, *, decision: int | None = None, **layout: Any) -> alt.LayerChart:
-    """The agent's value of each legal answer at one decision.
+    """The agent's value of each legal action at one decision.
 
     Args:
         q_values: Columns of the table `q_values`.

@@ -1,4 +1,4 @@
-"""Panels that show layers: the history of the tie map, and the agent's values of the answers at hand."""
+"""Panels that show layers: the history of the tie map, and the agent's values of the actions at hand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 import altair as alt
 
 from .. import palette
+from ..captions import OVERRIDE, ZOOM
 from .panels import override_marks
 from .parts import (
     HOVER_DATA,
@@ -22,6 +23,20 @@ from .parts import (
     readout,
     table,
 )
+
+CAPTIONS = {
+    "history": (
+        "One row per layer, one column per decision. The colour tells whose parameters the layer uses: small squares"
+        " at the left show each layer's own colour, so a layer in its own colour is independent. The column left of 0"
+        f" is the start; {OVERRIDE}. {ZOOM}"
+    ),
+    "q_values": (
+        "The agent's value of each legal action for the layer asked about, in units of reward; a bar has the colour of"
+        " the layer it names. Ring: proposed by the agent. Dot inside: committed. Yellow diamond: committed against the"
+        " proposal. Shows the decision under the pointer, or else the latest."
+    ),
+}
+"""Chart -> how to read it."""
 
 
 def owner_scale() -> alt.Scale:
@@ -114,9 +129,9 @@ def history(panel: Panel, rows: Rows | None = None, *, by: Literal["owner", "blo
 
 
 def q_values(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
-    """The agent's value of each legal answer at one decision: the one under the pointer, or else the latest.
+    """The agent's value of each legal action at one decision: the one under the pointer, or else the latest.
 
-    Rows of the same decision and answer may come twice (proposed, later also committed); they count once.
+    Rows of the same decision and action may come twice (proposed, later also committed); they count once.
     """
     base = (
         current("q_values")
@@ -131,7 +146,7 @@ def q_values(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
             colour=owner_index("answer"),
         )
     )
-    answer_axis = alt.Y("name:N", title="answer", sort=alt.EncodingSortField("answer", op="min"))
+    answer_axis = alt.Y("name:N", title="action", sort=alt.EncodingSortField("answer", op="min"))
     value_axis = alt.X(
         "q_value:Q", title="value (units of reward)", axis=alt.Axis(format=".3~g", tickCount=5, labelOverlap=True)
     )
@@ -139,7 +154,7 @@ def q_values(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
         x=value_axis,
         y=answer_axis,
         color=alt.Color("colour:N", scale=owner_scale(), legend=None),
-        tooltip=[alt.Tooltip("name:N", title="answer"), alt.Tooltip("q_value:Q", title="value", format=".5~g")],
+        tooltip=[alt.Tooltip("name:N", title="action"), alt.Tooltip("q_value:Q", title="value", format=".5~g")],
     )
     kinds = ["proposed by the agent", "committed", "committed (override)"]
     key = legend(panel, below=575)
@@ -174,4 +189,4 @@ def q_values(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
         readout(base.transform_aggregate(groupby=["decision", "layer"], rows="count()"), text),
         *empty_note(("q_values",), "No values yet (some policies have none)."),
     ]
-    return assemble(layers, panel, ("q_values",), rows, zoom=False, description="Value of each answer to the agent.")
+    return assemble(layers, panel, ("q_values",), rows, zoom=False, description="Value of each action to the agent.")

@@ -1,4 +1,4 @@
-"""The view of the agent's reasons: why a decision, whether its values are right, what it was like before."""
+"""What the view reasons finds: the proposal explained, its values then and since, and whether they are right."""
 
 from __future__ import annotations
 
@@ -9,36 +9,35 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..agent.explanations import explain, input_attribution, state_ablation
-from ..analysis.statistics.calibration import predicted_and_realised, rank_agreement, within_passes
-from ..analysis.statistics.precedents import nearest_decisions
-from ..core.errors import AnalysisError
-from ..core.events import DecisionFinished
-from ..records.log.cursor import EventCursor
-from ..records.log.reader import Run, load_run
-from .moment import Inspection, policy_after
-from .probe import Probe
-from .stored import stored_decisions
-from .ticks import Tick
+from ...agent.explanations import explain, input_attribution, state_ablation
+from ...analysis.statistics.calibration import predicted_and_realised, rank_agreement, within_passes
+from ...analysis.statistics.precedents import nearest_decisions
+from ...core.errors import AnalysisError
+from ...core.events import DecisionFinished
+from ...records.log.cursor import EventCursor
+from ...records.log.reader import Run, load_run
+from ..moment import Inspection, policy_after
+from ..stored import stored_decisions
+from ..ticks import Tick
 
 MOST_MOMENTS = 24
-"""Later moments at which the value of an answer is looked up, at most."""
+"""Later moments at which the value of an action is looked up, at most."""
 _RETURNS = ("paper", "official-code")
-"""Policies whose values are about returns; those of the others are about the change that an answer brings."""
+"""Policies whose values are about returns; those of the others are about the change that an action brings."""
 
 
-def reasons(inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
-    """Why the decision that follows this moment; the probe text does not matter.
+def reasons(inspection: Inspection, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
+    """Why the decision that follows this moment.
 
-    Of returns, `calibration` is within passes (`analysis.statistics.calibration.within_passes`).
+    Of returns, `calibration` is within episodes (`analysis.statistics.calibration.within_passes`).
 
     Options: until (the last decision that is known of; None = the latest that is stored).
 
     Frames: `ablation` and `inputs` (`explanations`), `precedents` (`statistics.precedents`), `calibration` over the
     decisions up to here (`statistics.calibration`), and for a decision that was made, by a policy with values, `since`:
-    the value of the answer given, on the map as it was, to the agent as it was then and at up to `MOST_MOMENTS` later
+    the value of the action taken, on the map as it was, to the agent as it was then and at up to `MOST_MOMENTS` later
     moments (learned: decisions that it had learned from; value). Facts: `proposal` (`agent.explanations.explain`; of a
-    policy that trains answers ahead, what the log has of it, and no `since`),
+    policy that trains actions ahead, what the log has of it, and no `since`),
     `agreement` or `no_agreement` (why there is none), `answered` (what was done; None where it is still open), `came`
     (`realised`, as `statistics.calibration` counts it, `truncated`, and `learning`: what the agent told of its error).
     """
@@ -118,7 +117,7 @@ def _events(run: Run) -> Iterator[DecisionFinished]:
 
 
 def _since(inspection: Inspection, answer: int, until: int) -> list[dict[str, Any]]:
-    """What the agent held of an answer in the state of the decision that follows, then and at later moments."""
+    """What the agent held of an action in the state of the decision that follows, then and at later moments."""
     later = [known for known in stored_decisions(inspection.path) if inspection.decision < known <= until]
     spread = np.unique(np.linspace(0, len(later) - 1, MOST_MOMENTS).round().astype(int)) if later else []
     rows = []
