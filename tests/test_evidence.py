@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layertie_lab.counterfactual.study import verdicts_of_run
-from layertie_lab.records.studies import list_studies
+from layertie_lab.counterfactual.judging import verdicts_of_run
+from layertie_lab.counterfactual.study import Study
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -61,14 +61,14 @@ def test_tying_two_layers_that_have_grown_apart_hurts():
 
 
 def test_recorded_hypotheses_were_stated_before_and_get_their_recorded_verdicts():
-    studies, damaged = list_studies(DATA / "hypotheses" / "laptop-lab")
+    studies, damaged = Study.all_of(DATA / "hypotheses" / "laptop-lab")
     found = {name: verdict.outcome for name, verdict in verdicts_of_run(studies).items() if verdict is not None}
     before = recorded("hypotheses/laptop-lab/verdicts.json")["studies"]
     assert found == {study["study"]: study["outcome"] for study in before}
     assert len(found) >= 3
     assert "no difference that matters" in found.values()
     assert not damaged
-    assert all(study.statement.primary for study in studies)
+    assert all(study.spec.primary for study in studies)
 
 
 @pytest.mark.long

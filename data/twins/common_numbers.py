@@ -17,9 +17,8 @@ from typing import Any
 import torch
 
 from layertie_lab import RunConfig, Session
-from layertie_lab.core.statements import LEAST_WINDOWS
-from layertie_lab.counterfactual.branch import TwinPlan
 from layertie_lab.counterfactual.pair import train_pair
+from layertie_lab.counterfactual.spec import LEAST_WINDOWS, TwinPlan
 
 REPLICATES = 8
 MARKS = (4, 12, 20)
@@ -37,7 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-ALL = {"metrics": ("last", "averaged"), "curve_windows": LEAST_WINDOWS}
+ALL: dict[str, Any] = {"also": ("averaged",), "curve_windows": LEAST_WINDOWS}
 
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
@@ -57,12 +56,12 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     answer = case["answer"]
     if answer is None:
         answer = proposal.layer if proposal.choice != proposal.layer else 0
-    plan = TwinPlan(horizon=HORIZON, after=case.get("after", "hold"), checkpoints=MARKS, **ALL)
+    plan = TwinPlan(horizon=HORIZON, after=case.get("after", "hold"), marks=MARKS)
     start = time.perf_counter()
-    pairs = [train_pair(moment, answer, plan, replicate) for replicate in range(1, REPLICATES + 1)]
+    pairs = [train_pair(moment, answer, plan, replicate, **ALL) for replicate in range(1, REPLICATES + 1)]
     spent = time.perf_counter() - start
     marks = []
-    for number, mark in enumerate(plan.marks):
+    for number, mark in enumerate(plan.evaluated_at):
         differences = [pair.differences[number] for pair in pairs]
         apart = sum(
             statistics.variance([getattr(pair, side).losses[number] for pair in pairs])

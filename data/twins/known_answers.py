@@ -19,10 +19,10 @@ import torch
 
 from layertie_lab import RunConfig, Session
 from layertie_lab.analysis.statistics.intervals import mean_interval
-from layertie_lab.core.statements import LEAST_WINDOWS
-from layertie_lab.counterfactual.branch import Branch, TwinPlan
-from layertie_lab.counterfactual.interim import LookPlan
+from layertie_lab.counterfactual.branch import Branch
+from layertie_lab.counterfactual.interim import GroupSequential
 from layertie_lab.counterfactual.pair import train_pair
+from layertie_lab.counterfactual.spec import LEAST_WINDOWS, TwinPlan
 from layertie_lab.counterfactual.verdict import Hypothesis, judge
 
 MARKS = (1, 2, 4, 8, 12, 20)
@@ -75,18 +75,17 @@ def measure(
     plan = TwinPlan(
         horizon=horizon,
         after="hold",
-        checkpoints=tuple(mark for mark in MARKS if mark < horizon),
-        curve_windows=curve_windows,
+        marks=tuple(mark for mark in MARKS if mark < horizon),
     )
     rows = []
     for replicate in range(FIRST, FIRST + replicates):
         if noise:
             rows.append(noisy(moment, plan, replicate, noise))
         else:
-            rows.append(train_pair(moment, other, plan, replicate).differences)
+            rows.append(train_pair(moment, other, plan, replicate, curve_windows=curve_windows).differences)
     found = np.array(rows)  # [replicates, marks]
     curve = []
-    for mark, column in zip(plan.marks, found.T, strict=True):
+    for mark, column in zip(plan.evaluated_at, found.T, strict=True):
         if np.ptp(column) > 0:
             mean = mean_interval(column)
             ends = {"low": float(mean.low), "high": float(mean.high), "spread": float(column.std(ddof=1))}
@@ -98,7 +97,7 @@ def measure(
         horizon=horizon,
         primary=False,
         afterwards="the tie map is held",
-        plan=LookPlan((replicates,), (0.05,)),
+        plan=GroupSequential((replicates,), (0.05,)),
         steps_per_decision=config.training.steps_per_decision,
     )
     verdict = judge(found[:, -1], asked)
@@ -136,7 +135,7 @@ def noisy(moment: Session, plan: TwinPlan, replicate: int, noise: float) -> tupl
         curve = [float(branch.losses(windows).mean())]
         while branch.steps < plan.horizon:
             branch.advance()
-            if branch.steps in plan.marks:
+            if branch.steps in plan.evaluated_at:
                 curve.append(float(branch.losses(windows).mean()))
         curves.append(curve)
     return tuple(b - a for a, b in zip(*curves, strict=True))

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from layertie_lab import RunConfig, Session
-from layertie_lab.counterfactual.branch import Branch, TwinPlan
-from layertie_lab.counterfactual.interim import LookPlan
+from layertie_lab.counterfactual.branch import Branch
+from layertie_lab.counterfactual.interim import GroupSequential
+from layertie_lab.counterfactual.spec import TwinPlan
 from layertie_lab.counterfactual.verdict import Hypothesis, judge
 
 VERDICTS = 42
@@ -58,8 +59,10 @@ def differences(seed: int, decisions: int, verdicts: int) -> tuple[NDArray[np.fl
             branch.advance()
         return float(branch.losses(windows).mean())
 
-    count = 2 * LookPlan().last * verdicts
-    losses = np.array([loss(replicate) for replicate in range(1, count + 1)]).reshape(verdicts, LookPlan().last, 2)
+    count = 2 * GroupSequential().last * verdicts
+    losses = np.array([loss(replicate) for replicate in range(1, count + 1)]).reshape(
+        verdicts, GroupSequential().last, 2
+    )
     about = {
         "seed": seed,
         "step": moment.step,
@@ -73,7 +76,7 @@ def differences(seed: int, decisions: int, verdicts: int) -> tuple[NDArray[np.fl
 
 def verdicts_of(found: NDArray[np.float64]) -> dict[str, Any]:
     """What the default plan says of each row, by band; and what a reader would who peeks after every replicate."""
-    total, counts = len(found), np.arange(4, LookPlan().last + 1)
+    total, counts = len(found), np.arange(4, GroupSequential().last + 1)
     by_band = {}
     for band in BANDS:
         stated = Hypothesis("Equal answers differ.", horizon=HORIZON, smallest_difference=band)
@@ -83,7 +86,7 @@ def verdicts_of(found: NDArray[np.float64]) -> dict[str, Any]:
         low, high = stats.binomtest(wrong, total).proportion_ci(method="exact")
         by_band[f"{band:g}"] = {"outcomes": named, "false": wrong, "share": wrong / total, "interval_95": [low, high]}
     t = np.stack([stats.ttest_1samp(found[:, :count], 0.0, axis=1).statistic for count in counts], axis=1)
-    last = 2 * stats.t.sf(np.abs(t[:, -1]), LookPlan().last - 1)
+    last = 2 * stats.t.sf(np.abs(t[:, -1]), GroupSequential().last - 1)
     peeking = int((np.abs(t) > stats.t.ppf(0.975, counts - 1)).any(axis=1).sum())
     allowed = stats.binom.ppf([0.025, 0.975], total, 0.0486)
     return {
@@ -114,7 +117,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     charts = []
     for key, title, expected in (
         ("p_values_at_16", "two-sided p value at R = 16", stats.uniform.cdf),
-        ("t_at_16", "t statistic at R = 16", stats.t(LookPlan().last - 1).cdf),
+        ("t_at_16", "t statistic at R = 16", stats.t(GroupSequential().last - 1).cdf),
     ):
         edges, counts = np.array(results[key]["edges"]), results[key]["counts"]
         frame = pl.DataFrame(

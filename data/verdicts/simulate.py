@@ -18,7 +18,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from layertie_lab.counterfactual.interim import LookPlan, OpenEnded
+from layertie_lab.counterfactual.interim import GroupSequential, OpenEnded
 from layertie_lab.counterfactual.power import chances, spread_interval
 from layertie_lab.counterfactual.verdict import Hypothesis, classify, judge, outcome_of
 
@@ -41,7 +41,7 @@ def at(draws: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[NDArray[n
     return means, spreads
 
 
-def first_verdicts(draws: NDArray[np.float64], plan: LookPlan | OpenEnded, band: float) -> NDArray[np.int8]:
+def first_verdicts(draws: NDArray[np.float64], plan: GroupSequential | OpenEnded, band: float) -> NDArray[np.int8]:
     """(paths,) code of the first look that decides, or 0."""
     counts = np.array(plan.reached(draws.shape[1]))
     means, spreads = at(draws, counts)
@@ -53,13 +53,13 @@ def ever_outside(draws: NDArray[np.float64], alpha: float, first: int) -> float:
     """Share of paths whose t interval at 1 - alpha excludes 0 after any replicate from `first` on."""
     counts = np.arange(first, draws.shape[1] + 1)
     means, spreads = at(draws, counts)
-    peeking = LookPlan((2,), (alpha,))
+    peeking = GroupSequential((2,), (alpha,))
     return float((np.abs(means) > peeking.margin(spreads, counts)).any(axis=1).mean())
 
 
 def null_paths(draw: np.random.Generator) -> dict[str, Any]:
     """Share of paths without a true difference that are ever called better or worse."""
-    plan, found = LookPlan(), {}
+    plan, found = GroupSequential(), {}
     for name, shape in SHAPES.items():
         draws = shape(draw, (PATHS, plan.last))
         codes = first_verdicts(draws, plan, 0.0)
@@ -86,7 +86,7 @@ def interval_coverage(draw: np.random.Generator) -> dict[str, Any]:
     for name, shape in SHAPES.items():
         draws, counts = shape(draw, (PATHS, 10)), np.arange(4, 11)
         means, spreads = at(draws, counts)
-        inside = np.abs(means) <= LookPlan((2,), (0.05,)).margin(spreads, counts)
+        inside = np.abs(means) <= GroupSequential((2,), (0.05,)).margin(spreads, counts)
         found[name] = {str(count): float(share) for count, share in zip(counts, inside.mean(axis=0), strict=True)}
     return found
 
@@ -108,7 +108,7 @@ def sequence_coverage(draw: np.random.Generator, longest: int = 256) -> dict[str
 def power(draw: np.random.Generator) -> list[dict[str, Any]]:
     """The form's chances against paths it has not seen, at the true spread and from pilots of 8 replicates."""
     rows = []
-    for label, plan in (("looks 4, 8, 16", LookPlan()), ("open-ended to 64", OpenEnded())):
+    for label, plan in (("looks 4, 8, 16", GroupSequential()), ("open-ended to 64", OpenEnded())):
         for spread in (0.002, 0.005):
             for difference in (0.0, 0.001, 0.002, 0.003, 0.005, 0.008):
                 row: dict[str, Any] = {"plan": label, "spread": spread, "difference": difference}
@@ -118,7 +118,7 @@ def power(draw: np.random.Generator) -> list[dict[str, Any]]:
                     codes = first_verdicts(difference + spread * shape(draw, (PATHS, plan.last)), plan, BAND)
                     row[f"{name}_right"] = float((codes == 1).mean())
                     row[f"{name}_decided"] = float((codes != 0).mean())
-                if isinstance(plan, LookPlan):
+                if isinstance(plan, GroupSequential):
                     pilots = spread * SHAPES["normal"](draw, (100, 8)).std(axis=1, ddof=1)
                     guesses = np.array([_guesses(difference, float(pilot), plan) for pilot in pilots])
                     truth = row["normal_decided"]
@@ -129,7 +129,7 @@ def power(draw: np.random.Generator) -> list[dict[str, Any]]:
     return rows
 
 
-def _guesses(difference: float, pilot: float, plan: LookPlan) -> list[float]:
+def _guesses(difference: float, pilot: float, plan: GroupSequential) -> list[float]:
     """Chance of a verdict at a pilot's spread and at the ends of its interval, 8 replicates."""
     ends = spread_interval(pilot, 8)
     return [chances(difference, float(end), plan, BAND).decided for end in (ends.value, ends.low, ends.high)]
@@ -151,7 +151,7 @@ def one_by_one(draw: np.random.Generator, paths: int = 1_000) -> dict[str, Any]:
     """Share of paths where `judge`, called as the lab calls it, says what the vectorised rule says."""
     draws = draw.choice([0.0, 0.002, 0.004], size=(paths, 1)) + 0.003 * draw.standard_normal((paths, 16))
     stated = Hypothesis("simulated", horizon=100)
-    codes = first_verdicts(draws, LookPlan(), BAND)
+    codes = first_verdicts(draws, GroupSequential(), BAND)
     agree = [judge(row, stated).outcome == outcome_of(int(code), True) for row, code in zip(draws, codes, strict=True)]
     return {"paths": paths, "agree": float(np.mean(agree))}
 
@@ -171,8 +171,8 @@ def main(path: Path) -> None:
         "paths": PATHS,
         "seed": SEED,
         "band_nats": BAND,
-        "looks": LookPlan().replicates,
-        "alphas": LookPlan().alphas,
+        "looks": GroupSequential().replicates,
+        "alphas": GroupSequential().alphas,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from ..core.config import RunConfig
-from ..core.statements import After
-from ..counterfactual.questions import plan_values, question, statement_about
+from ..counterfactual.interim import plan_at
+from ..counterfactual.questions import question, spec_about, state
 from ..counterfactual.runner import StudyRunner
-from ..records.studies import StudyFolder, state_study
+from ..counterfactual.spec import After, StudyChoices
+from ..counterfactual.study import Study
 from ..records.tree import moment_name
 from ..session.moment import Moment
 from ..session.provided import Provided
@@ -53,6 +54,10 @@ def fork_cost(config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
     )
 
 
+ALONE: dict[After, str] = {"hold": "bare steps", "continue-locked": "the same decisions in plain sessions"}
+"""What happens after the fork -> what the same steps alone are."""
+
+
 def twins_against_their_steps(config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
     """Pairs of 6 layers in two processes of one thread, against the same steps alone in two such processes.
 
@@ -67,8 +72,8 @@ def twins_against_their_steps(config: RunConfig, data: TokenData, rounds: int) -
         with Session(small, run, data=data) as session:
             session.run(30)
             session.save(moment_name(session.decision + 1))
-        for after, alone in (("hold", "bare steps"), ("continue-locked", "the same decisions in plain sessions")):
-            ratios, pair, bare = _rounds(run, after, max(3, rounds // 6))  # type: ignore[arg-type]
+        for after, alone in ALONE.items():
+            ratios, pair, bare = _rounds(run, after, max(3, rounds // 6))
             yield row(
                 f"twins / {alone}, {after}, 6 x {small.model.width}, horizon {HORIZON}",
                 ratios,
@@ -94,13 +99,11 @@ def twins_against_their_steps(config: RunConfig, data: TokenData, rounds: int) -
         )
 
 
-def _study(run: Path, after: After, looks: tuple[int, ...]) -> StudyFolder:
+def _study(run: Path, after: After, analyses: tuple[int, ...]) -> Study:
     found = question(run)
-    answer = next(source for source in found.legal if source != found.proposed)
-    statement = statement_about(
-        found, answer, run, statement="", primary=False, after=after, horizon=HORIZON, **plan_values(looks)
-    )
-    return state_study(run, statement, found.checkpoint)
+    action = next(source for source in found.legal if source != found.proposed)
+    choices = StudyChoices(after=after, horizon=HORIZON)
+    return state(run, spec_about(found, action, run, choices, primary=False, plan=plan_at(analyses)), found)
 
 
 def _rounds(run: Path, after: After, rounds: int) -> tuple[list[float], float, float]:
@@ -117,7 +120,7 @@ def _rounds(run: Path, after: After, rounds: int) -> tuple[list[float], float, f
     return ratios, float(np.median(twins)), float(np.median(alone))
 
 
-def _alone(study: StudyFolder, each: int) -> float:
+def _alone(study: Study, each: int) -> float:
     """Seconds in which two processes at a time train what so many replicates each trained; the slower one's."""
     numbers = [str(values["replicate"]) for values in study.replicates()]
     shares = [numbers[start::PROCESSES][:each] for start in range(PROCESSES)]
@@ -128,7 +131,7 @@ def _alone(study: StudyFolder, each: int) -> float:
 
 def _train(path: str, numbers: list[int]) -> float:
     """Seconds of a study's replicates without what makes twins of them."""
-    study = StudyFolder.open(path)
+    study = Study.open(path)
     tensors, meta = study.moment()
     moment = Moment(study.config, tensors, meta, Provided(), -1).open()
     torch.set_num_threads(1)
@@ -136,7 +139,7 @@ def _train(path: str, numbers: list[int]) -> float:
     start = time.perf_counter()
     for number in numbers:
         for side in ("proposed", "answered"):
-            _branch(moment, found[number][side]["answers"], number, study.statement.after == "hold")
+            _branch(moment, found[number][side]["answers"], number, study.spec.after == "hold")
     return time.perf_counter() - start
 
 

@@ -15,7 +15,8 @@ import tyro
 
 from ..core.config import Algorithm, Policy, RunConfig, Scale
 from ..core.errors import ConfigError
-from ..core.statements import After, Expected
+from ..counterfactual.interim import GroupSequential
+from ..counterfactual.spec import StudyChoices
 from ..inspection.views.registry import VIEWS, ViewDescription
 
 
@@ -194,39 +195,19 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Twins:
-    """Ask whether one answer mattered: state a hypothesis, train both futures in replicates, and get a verdict."""
+    """Ask whether one action mattered: state a hypothesis, train both futures in paired runs, and get a verdict."""
 
     run: tyro.conf.Positional[Path]
     """The run directory; a moment before the decision has to be stored there."""
+    choices: StudyChoices
     decision: int | None = None
-    """Which decision; default the latest override of a person, else the one that waits for its answer."""
+    """Which decision; default the latest override of a person, else the one that waits for its action."""
     answer: int | None = None
-    """The answer to hold against the agent's; default what was answered."""
-    statement: str = ""
-    """What you expect, in a sentence. Needed unless --exploratory or --pilot."""
-    expected: Expected = "worse"
-    """What the answered branch is expected to be, against the proposed one."""
-    horizon: int = 100
-    """Optimizer steps after the fork at which both are compared."""
-    metric: str = "last"
-    """What they are compared by: last (held-out loss), last-five, averaged, perplexity, train-loss, probe,
-    trainable_parameters, memory."""
-    smallest_difference: float = 0.003
-    """The smallest difference that matters, in the metric's unit."""
-    after: After = "continue-locked"
-    """What happens after the fork."""
-    answers: tuple[int, ...] = ()
-    """With --after recorded: the answers that follow."""
-    marks: tuple[int, ...] = ()
-    """Steps after the fork at which the curve is drawn; default ten, evenly spread."""
-    windows: int = 512
-    """Held-out sequences of an evaluation that counts."""
-    probe: str = ""
-    """With --metric probe: the text."""
-    looks: tuple[int, ...] = (4, 8, 16)
-    """Numbers of replicates at which one looks for a verdict; the last is the most that are run."""
+    """The action to hold against the agent's; default the one that was taken."""
+    looks: tuple[int, ...] = GroupSequential().replicates
+    """Numbers of replicates at which an interim analysis is made; the last is the most that are run."""
     open_ended: bool = False
-    """In place of looks: a confidence sequence after every replicate, 64 at most."""
+    """In place of these: an analysis after every replicate, by a confidence sequence, 64 at most."""
     exploratory: bool = False
     """Without a hypothesis: what comes of it is labelled exploratory."""
     pilot: int = 0
@@ -237,8 +218,6 @@ class Twins:
     """Run nothing: list the run's studies and their verdicts."""
     workers: int = 0
     """Processes at a time; 0 = one per core."""
-    threads: int = 1
-    """CPU threads of each process."""
     chart: Path | None = None
     """Write the charts to this HTML file, too."""
     json: bool = False

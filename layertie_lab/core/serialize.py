@@ -48,9 +48,14 @@ class Setting:
 
 @cache
 def _docs(cls: type) -> dict[str, str]:
-    """Field name -> the string literal that follows it in the class body."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
+    """Field name -> the string literal that follows it in the class body, its bases' included."""
     docs: dict[str, str] = {}
+    for base in cls.__bases__:
+        if dataclasses.is_dataclass(base):
+            docs |= _docs(base)
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    assert isinstance(definition, ast.ClassDef)
+    body = definition.body
     for statement, following in itertools.pairwise(body):
         if (
             isinstance(statement, ast.AnnAssign)

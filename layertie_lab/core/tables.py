@@ -83,6 +83,17 @@ COLUMNS: dict[str, dict[str, tuple[type, str]]] = {
 }
 """Table -> column -> (type, meaning with unit)."""
 
+STUDY_COLUMNS: dict[str, list[str]] = {
+    "twin_curves": ["replicate", "steps", "branch", "loss"],
+    "twin_differences": ["replicate", "steps", "difference"],
+    "twin_curve": ["steps", "value", "low", "high", "count"],
+    "twin_values": ["replicate", "order", "difference", "mean"],
+    "twin_looks": ["order", "value", "low", "high"],
+}
+"""Table of a study -> its columns. Losses in nats per token; steps count optimizer steps after the fork; order counts
+the study's replicates from 1; value is a mean, low and high the ends of its interval; twin_looks has the interim
+analyses."""
+
 
 def _exp(loss: float) -> float:
     # A perplexity beyond this is "the model is lost"; exp would overflow and JSON has no infinity.

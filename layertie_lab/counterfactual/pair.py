@@ -1,15 +1,16 @@
-"""Twins: two futures of one moment that differ in one answer, trained on common random numbers and compared."""
+"""Paired runs (twins): two futures of one moment that differ in one action, trained on common random numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..agent.schedule import next_layer
 from ..core.decisions import Decision
 from ..core.errors import ConfigError, CorpusError, DivergedError
 from ..core.ties import TieMap
@@ -17,8 +18,14 @@ from ..models.counts import trainable_parameters
 from ..session.session import Session
 from ..text.batches import windows
 from ..training.evaluation import standard_error
-from .branch import TAIL, Branch, TwinPlan, check_moment
+from .branch import Branch, check_moment
+from .spec import METRICS, StudySpec, TwinPlan
 
+CURVE_WINDOWS = 32
+"""Windows at the marks that only draw the curve. Measured at 6 x 64: ten marks of 64 windows would add 9 % to 100 steps
+of 16 sequences, where the 512 windows that count add 7 %."""
+TAIL = 5
+"""Evaluations behind the metric last-five."""
 Tick = Callable[[int], object]
 """Called with the optimizer steps of both branches so far."""
 
@@ -28,12 +35,12 @@ class Twin:
     """What came of one branch.
 
     Args:
-        answer: The answer it began with.
-        losses: Held-out loss at each of the plan's marks, nats per token; on `TwinPlan.windows` windows at its full
-            marks, on `curve_windows` at the others.
-        metrics: Name -> value at the horizon (`core.statements.METRICS`): what the plan asks for, and what is free.
+        answer: The action it began with.
+        losses: Held-out loss at each of `TwinPlan.evaluated_at`, nats per token; on `TwinPlan.windows` windows where it
+            counts, on `Pair.curve_windows` elsewhere.
+        metrics: Name -> value at the horizon (`spec.METRICS`): what is asked for, and what is free.
         ties: The tie map at the horizon.
-        decisions: All that was answered, the first one included.
+        decisions: All of them, the first one included.
     """
 
     answer: int
@@ -51,27 +58,29 @@ class Twin:
         if name not in self.metrics:
             raise ConfigError(
                 f"Expected a metric that was measured ({', '.join(self.metrics)}), but got {name!r}.",
-                "Name it among the plan's metrics.",
+                "Make it the plan's metric, or name it in `also`.",
             )
         return self.metrics[name]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One replicate: both branches, and how they differ: as answered minus as proposed, so below 0 favours the answer.
+    """One replicate: both branches, and how they differ: as answered minus as proposed, so below 0 favours the
+    other action.
 
     Args:
         plan: What was asked.
         seed: The run's seed.
         replicate: Whose random numbers both branches drew.
-        decision: The decision that was answered, counted from 1.
+        decision: The decision in question, counted from 1.
         layer: The layer it was about.
         step: Optimizer steps done at the fork.
-        proposed: The branch with the agent's answer.
+        proposed: The branch with the agent's action.
         answered: The branch with the other one.
-        windows: Held-out sequences per evaluation, the same for both.
-        errors: Standard error over windows of the difference at each mark, nats per token: the evaluation's own error,
-            to be held against the spread over replicates.
+        windows: Held-out sequences of an evaluation that counts, the same for both.
+        curve_windows: The same of the other evaluations.
+        errors: Standard error over windows of the difference at each evaluation, nats per token: the evaluation's own
+            error, to be held against the spread over replicates.
         metric_errors: The same of the metrics that are losses on windows.
         threads: CPU threads; results are equal bit for bit at equal threads.
     """
@@ -85,13 +94,14 @@ class Pair:
     proposed: Twin
     answered: Twin
     windows: int
+    curve_windows: int
     errors: tuple[float, ...]
     metric_errors: dict[str, float]
     threads: int
 
     @property
     def differences(self) -> tuple[float, ...]:
-        """Held-out loss as answered minus as proposed at each of the plan's marks, nats per token."""
+        """Held-out loss as answered minus as proposed at each of the plan's evaluations, nats per token."""
         return tuple(a - p for a, p in zip(self.answered.losses, self.proposed.losses, strict=True))
 
     def difference(self, name: str = "last") -> float:
@@ -106,38 +116,51 @@ def train_pair(
     replicate: int,
     *,
     proposed: int | None = None,
+    also: Sequence[str] = (),
+    curve_windows: int = CURVE_WINDOWS,
     interleaved: bool = False,
     tick: Tick | None = None,
 ) -> Pair:
     """Both futures of a moment in one replicate: as proposed, and as answered.
 
-    The two are equal in all but the answer for the layer at hand: weights, moments, agent, batches, dropout, the
-    agent's draws, evaluation windows. Once their maps or weights differ, what an agent that goes on sees differs too,
-    and that is part of what is compared (`TwinPlan.after`).
+    The two are equal in all but the action for the layer at hand: weights, optimizer state, agent, batches, dropout,
+    the agent's draws, evaluation windows. Once their maps or weights differ, what an agent that goes on sees differs
+    too, and that is part of what is compared (`TwinPlan.after`).
 
     Args:
         moment: A session at a proposal, which is left as it is (only asked for its proposal).
-        answer: The other answer; the proposed one again gives equal twins, bit for bit.
-        plan: Horizon, what happens after the fork, evaluations.
+        answer: The other action; the proposed one again gives equal twins, bit for bit.
+        plan: Horizon, what happens after the fork, evaluations; a `StudySpec` is one.
         replicate: Names the random numbers from the fork on; the moment's own gives what the run itself will draw.
-        proposed: The answer to compare with, in place of the agent's proposal.
+        proposed: The action to compare with, in place of the agent's proposal.
+        also: Further metrics that cost an evaluation (last-five, averaged, probe) beside the plan's own; those that
+            cost none are always measured.
+        curve_windows: Held-out sequences of the evaluations that only draw the curve, spread evenly, 2 or more.
         interleaved: Train both step by step in turn, rather than one after the other; the result is the same.
         tick: Told after every step; what it raises ends the call.
 
     Raises:
-        TieError: An answer that is not legal.
-        ConfigError: A bad replicate, no such split, recorded answers that do not fit, or batches that were handed in.
+        TieError: An action that is not legal.
+        ConfigError: A bad replicate, no such metric, recorded actions that do not fit, or batches that were handed in.
         LayertieError: A decision is under way.
         DivergedError: The loss of a branch is no longer finite; the message says of which.
     """
     check_moment(moment)
     proposal = moment.propose()
     first = proposal.choice if proposed is None else proposed
+    metrics = (plan.metric, *also)
+    for metric in metrics:
+        if metric not in METRICS:
+            raise ConfigError(f"Expected a metric out of {', '.join(METRICS)}, but got {metric!r}.", "Use last.")
+    if curve_windows < 2:
+        raise ConfigError(
+            f"Expected at least 2 windows for the curve, but got {curve_windows!r}.", f"Use {CURVE_WINDOWS}."
+        )
     check_twins(moment, (first, answer), plan)
-    windows = _Windows.of(moment, plan)
+    windows = _Windows.of(moment, plan, metrics, curve_windows)
     names = ("as proposed", "as answered")
     futures = [
-        _Future(Branch(moment, choice, plan, replicate), windows, f"{name} ({choice})")
+        _Future(moment, choice, plan, replicate, metrics, windows, f"{name} ({choice})")
         for choice, name in zip((first, answer), names, strict=True)
     ]
     for turn in range(2 * plan.horizon):
@@ -147,11 +170,11 @@ def train_pair(
     one, other = futures
     gaps = [b - a for a, b in zip(one.curve, other.curve, strict=True)]
     errors = {"last": standard_error(gaps[-1])}
-    if "last-five" in plan.metrics:
+    if "last-five" in metrics:
         errors["last-five"] = standard_error(torch.stack(gaps[1:][-TAIL:]).mean(0))
-    if "averaged" in plan.metrics:
+    if "averaged" in metrics:
         errors["averaged"] = standard_error(other.averaged() - one.averaged())
-    if "probe" in plan.metrics:
+    if "probe" in metrics:
         errors["probe"] = standard_error(other.probed() - one.probed())
     return Pair(
         plan=plan,
@@ -163,13 +186,14 @@ def train_pair(
         proposed=one.twin(first),
         answered=other.twin(answer),
         windows=len(windows.full),
+        curve_windows=curve_windows,
         errors=tuple(map(standard_error, gaps)),
         metric_errors=errors,
         threads=torch.get_num_threads(),
     )
 
 
-def check_twins(moment: Session, answers: Iterable[int], plan: TwinPlan) -> None:
+def check_twins(moment: Session, actions: Iterable[int], plan: TwinPlan) -> None:
     """Refuse what `train_pair` could not do, before the effort.
 
     Raises:
@@ -177,10 +201,48 @@ def check_twins(moment: Session, answers: Iterable[int], plan: TwinPlan) -> None
     """
     check_moment(moment)
     layer = moment.propose().layer
-    for answer in answers:
-        moment.ties.answer(layer, answer)
-    plan.check_answers(moment)
-    _Windows.of(moment, plan)
+    for action in actions:
+        moment.ties.answer(layer, action)
+    if plan.after == "recorded":
+        _check_recorded(moment, plan)
+    _Windows.of(moment, plan, (plan.metric,), CURVE_WINDOWS)
+
+
+def check_study(moment: Session, spec: StudySpec) -> None:
+    """Refuse a study that is not about this moment, or asks for what cannot be.
+
+    Raises:
+        LayertieError: It does.
+    """
+    proposal = moment.propose()
+    stated = (spec.decision, spec.layer, spec.step)
+    found = (proposal.decision, proposal.layer, moment.step)
+    if stated != found:
+        raise ConfigError(
+            f"Expected a moment at decision {stated[0]}, layer {stated[1]}, step {stated[2]}, but it is at decision "
+            f"{found[0]}, layer {found[1]}, step {found[2]}.",
+            "State it about the moment that is stored.",
+        )
+    check_twins(moment, (spec.proposed, spec.answered), spec)
+
+
+def _check_recorded(moment: Session, plan: TwinPlan) -> None:
+    """Refuse recorded actions that are too few or not legal after this moment."""
+    wanted, layers = plan.decisions(moment.config.training.steps_per_decision), moment.config.model.layers
+    if len(plan.answers) < wanted:
+        raise ConfigError(
+            f"Expected {wanted} recorded actions for the decisions that begin within {plan.horizon} steps, but got "
+            f"{len(plan.answers)}.",
+            "Give more of them, or a shorter horizon.",
+        )
+    for number, action in enumerate(plan.answers[:wanted], moment.decision + 2):
+        _, layer = next_layer(number, layers)
+        if type(action) is not int or not 0 <= action <= layer:
+            raise ConfigError(
+                f"Expected a recorded action from 0 to {layer} for decision {number} (layer {layer}), but got "
+                f"{action!r}.",
+                "The record may come from a run of another depth.",
+            )
 
 
 @dataclass(frozen=True)
@@ -188,8 +250,8 @@ class _Windows:
     """What both branches are evaluated on, [count, context + 1] each.
 
     Args:
-        full: At the marks that count.
-        curve: At the others.
+        full: Where it counts.
+        curve: Elsewhere.
         probe: The probe's text; None without one.
     """
 
@@ -198,10 +260,10 @@ class _Windows:
     probe: Tensor | None
 
     @classmethod
-    def of(cls, moment: Session, plan: TwinPlan) -> _Windows:
+    def of(cls, moment: Session, plan: TwinPlan, metrics: Sequence[str], curve_windows: int) -> _Windows:
         full = moment.evaluator.windows(plan.split, plan.windows)
-        curve = moment.evaluator.windows(plan.split, min(plan.curve_windows, len(full)))
-        probe = probe_windows(moment, plan.probe) if "probe" in plan.metrics else None
+        curve = moment.evaluator.windows(plan.split, min(curve_windows, len(full)))
+        probe = probe_windows(moment, plan.probe) if "probe" in metrics else None
         return cls(full, curve, probe)
 
 
@@ -221,12 +283,23 @@ def probe_windows(moment: Session, text: str) -> Tensor:
 
 
 class _Future:
-    """A branch and its losses so far, evaluated at the plan's marks."""
+    """A branch and its losses so far, evaluated where the plan says."""
 
-    def __init__(self, branch: Branch, windows: _Windows, name: str) -> None:
-        self.branch, self._windows, self._name = branch, windows, name
-        self._marks, self._full = set(branch.plan.marks), branch.plan.full_marks
-        self.curve: list[Tensor] = [branch.losses(windows.curve)]
+    def __init__(
+        self,
+        moment: Session,
+        action: int,
+        plan: TwinPlan,
+        replicate: int,
+        metrics: Sequence[str],
+        windows: _Windows,
+        name: str,
+    ) -> None:
+        self.branch = Branch(moment, action, plan, replicate, averaged="averaged" in metrics)
+        self._metrics, self._windows, self._name = metrics, windows, name
+        self._due = set(plan.evaluated_at)
+        self._counting = set(plan.evaluated_at[1:][-TAIL:] if "last-five" in metrics else plan.evaluated_at[-1:])
+        self.curve: list[Tensor] = [self.branch.losses(windows.curve)]
         self._averaged: Tensor | None = None
         self._probed: Tensor | None = None
 
@@ -236,8 +309,8 @@ class _Future:
             self.branch.advance()
         except DivergedError as error:
             raise DivergedError(f"In the branch {self._name}: {error.message}", error.remedy) from None
-        if self.branch.steps in self._marks:
-            whole = self.branch.steps in self._full
+        if self.branch.steps in self._due:
+            whole = self.branch.steps in self._counting
             self.curve.append(self.branch.losses(self._windows.full if whole else self._windows.curve))
 
     def averaged(self) -> Tensor:
@@ -248,14 +321,14 @@ class _Future:
 
     def probed(self) -> Tensor:
         """Losses on the probe's text, [sequences]."""
-        assert self._windows.probe is not None, "the plan asks for the probe"
+        assert self._windows.probe is not None, "the probe is asked for"
         if self._probed is None:
             self._probed = self.branch.losses(self._windows.probe)
         return self._probed
 
     def twin(self, answer: int) -> Twin:
         """What came of it."""
-        session, asked = self.branch.session, self.branch.plan.metrics
+        session, asked = self.branch.session, self._metrics
         losses = tuple(float(losses.mean()) for losses in self.curve)
         metrics = {
             "last": losses[-1],

@@ -1,18 +1,21 @@
-"""What can be asked of a run: a decision, the moment before it, and the answers it could have had."""
+"""What can be asked of a run: a decision, the moment before it, and the actions it could have had; and asking it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError, RecordError
 from ..core.events import DecisionMade, parse
-from ..core.statements import Statement
 from ..records.directory import RunDirectory
 from ..records.log.cursor import LineCursor
 from ..records.state.checkpoints import CheckpointInfo
 from ..records.tree import stored_moments
+from .spec import StudyChoices, StudySpec
+from .study import Study
+
+# The session (torch) is imported where a moment is opened: what can be asked is listed without it.
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,10 @@ class Question:
         decision: Counted from 1.
         layer: What it is about.
         step: Optimizer steps done before it.
-        legal: The legal answers.
-        proposed: What the agent would answer.
-        answered: What was answered; None if it still waits.
-        by: Who answered; "" if it still waits.
+        legal: The legal actions.
+        proposed: The agent's.
+        answered: The one that was taken; None if it still waits.
+        by: Whose it was; "" if it still waits.
         checkpoint: The moment before it.
     """
 
@@ -41,12 +44,12 @@ class Question:
 
     @property
     def overridden(self) -> bool:
-        """Whether somebody answered otherwise than the agent proposed."""
+        """Whether somebody chose otherwise than the agent proposed."""
         return self.answered is not None and self.answered != self.proposed
 
 
 def questions(run: str | Path) -> list[Question]:
-    """The decisions of a run that were answered and whose moment is stored, the latest first.
+    """The decisions of a run that were made and whose moment is stored, the latest first.
 
     Raises:
         RecordError: Not a run, or a damaged log.
@@ -61,7 +64,7 @@ def question(run: str | Path, decision: int | None = None) -> Question:
 
     Args:
         run: The run directory.
-        decision: Which one; None = the latest that a person overrode, else the one that waits for its answer.
+        decision: Which one; None = the latest that a person overrode, else the one that waits for its action.
 
     Raises:
         RecordError: Not a run, or the moment before the decision is not stored.
@@ -85,25 +88,27 @@ def question(run: str | Path, decision: int | None = None) -> Question:
     return _waiting(run, moments[decision])
 
 
-def statement_about(found: Question, answered: int, run: str | Path, **stated: Any) -> Statement:
-    """A statement about a question's two answers.
+def spec_about(found: Question, answered: int, run: str | Path, choices: StudyChoices, **more: Any) -> StudySpec:
+    """A study of a question's two actions.
 
     Args:
         found: The question.
-        answered: The answer to hold against the agent's.
+        answered: The action to hold against the agent's.
         run: The run directory.
-        **stated: Further fields of `core.statements.Statement`.
+        choices: What a person chose.
+        **more: Whether it is `primary`, and its `plan` of interim analyses.
 
     Raises:
-        ConfigError: Not a legal answer, the agent's own, or a field out of range.
+        ConfigError: Not a legal action, the agent's own, or a field out of range.
     """
     config = RunDirectory.open(run).config
     if answered not in found.legal:
         raise ConfigError(
-            f"Expected an answer out of {list(found.legal)} for layer {found.layer}, but got {answered}.",
+            f"Expected an action out of {list(found.legal)} for layer {found.layer}, but got {answered}.",
             f"{found.layer} trains the layer on its own; a smaller number ties it to that layer.",
         )
-    return Statement(
+    return StudySpec(
+        **{entry.name: getattr(choices, entry.name) for entry in fields(StudyChoices)},
         decision=found.decision,
         layer=found.layer,
         step=found.step,
@@ -112,31 +117,27 @@ def statement_about(found: Question, answered: int, run: str | Path, **stated: A
         config_hash=config.hash,
         seed=config.seed,
         steps_per_decision=config.training.steps_per_decision,
-        **stated,
+        **more,
     )
 
 
-def plan_values(looks: tuple[int, ...] | None, *, open_ended: bool = False) -> dict[str, Any]:
-    """Fields `looks` and `replicates` of a statement, for looks at so many replicates.
+def state(run: str | Path, spec: StudySpec, found: Question) -> Study:
+    """Write a study down, once it is sure that it can be done: a stated hypothesis counts.
 
     Args:
-        looks: At which numbers of replicates; None for the default plan. Another plan than that shares .05 equally.
-        open_ended: A confidence sequence, looked at whenever one likes.
+        run: The run directory; it may be training.
+        spec: What is stated.
+        found: The question that it is about.
 
     Raises:
-        ConfigError: No looks, or fewer than two replicates at the first.
+        LayertieError: What is asked for cannot be, at this moment or at all.
+        StorageError: The disk has no room for the study, or cannot be written.
     """
-    if open_ended:
-        return {"looks": {"alpha": 0.05, "effect_variance": 8.0, "at_most": 64}, "replicates": 64}
-    counts = (4, 8, 16) if looks is None else tuple(looks)
-    if not counts or min(counts) < 2:
-        raise ConfigError(
-            f"Expected looks at 2 or more replicates, but got {list(counts)}: an estimate without an interval is no "
-            "verdict.",
-            "Use 4, 8 and 16, the default.",
-        )
-    alphas = (0.01, 0.015, 0.03) if counts == (4, 8, 16) else (0.05 / len(counts),) * len(counts)
-    return {"looks": {"replicates": list(counts), "alphas": list(alphas)}, "replicates": counts[-1]}
+    from ..session.moment import Moment
+    from .pair import check_study
+
+    check_study(Moment.stored(run, found.checkpoint.name).open(), spec)
+    return Study.write(run, spec, found.checkpoint)
 
 
 def _decided(directory: RunDirectory, wanted: set[int]) -> dict[int, DecisionMade]:
@@ -151,7 +152,7 @@ def _answered(event: DecisionMade, checkpoint: CheckpointInfo) -> Question:
 
 
 def _waiting(run: str | Path, checkpoint: CheckpointInfo) -> Question:
-    """One that nobody has answered yet: the agent is asked, in a session that is thrown away."""
+    """One that still waits: the agent is asked, in a session that is thrown away."""
     from ..session.moment import Moment
 
     session = Moment.stored(run, checkpoint.name).open()

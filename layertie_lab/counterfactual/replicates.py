@@ -52,28 +52,28 @@ class Twins:
         threads: CPU threads.
 
     Raises:
-        LayertieError: The study or the run's text cannot be read, or the statement does not fit the moment.
+        LayertieError: The study or the run's text cannot be read, or the study does not fit the moment.
     """
 
     def __init__(self, study: Path, threads: int) -> None:
         import torch
 
-        from ..records.studies import StudyFolder
         from ..session.moment import Moment
         from ..session.provided import Provided
+        from .pair import check_study
+        from .study import Study
 
-        self._folder = StudyFolder.open(study)
-        tensors, meta = self._folder.moment()
-        self.session = Moment(self._folder.config, tensors, meta, Provided(), -1).open()
+        self._study = Study.open(study)
+        tensors, meta = self._study.moment()
+        self.session = Moment(self._study.config, tensors, meta, Provided(), -1).open()
         torch.set_num_threads(threads)
-        self.plan = plan_of(self._folder.statement)
-        check_statement(self._folder.statement, self.session)
+        check_study(self.session, self._study.spec)
 
     def train(self, number: int) -> dict[str, Any]:
         """One replicate as plain values (`values_of`), with its steps told meanwhile."""
         from .pair import train_pair
 
-        stated, told = self._folder.statement, time.monotonic()
+        spec, told = self._study.spec, time.monotonic()
 
         def tick(steps: int) -> None:
             nonlocal told
@@ -82,54 +82,12 @@ class Twins:
                 _say({"replicate": number, "steps": steps})
 
         start = time.perf_counter()
-        pair = train_pair(self.session, stated.answered, self.plan, number, proposed=stated.proposed, tick=tick)
+        pair = train_pair(self.session, spec.answered, spec, number, proposed=spec.proposed, tick=tick)
         return values_of(pair) | {"seconds": round(time.perf_counter() - start, 3)}
 
 
-def plan_of(statement: Any) -> Any:
-    """The `TwinPlan` that a statement asks for.
-
-    Raises:
-        ConfigError: A value out of range.
-    """
-    from .branch import TwinPlan
-
-    return TwinPlan(
-        horizon=statement.horizon,
-        after=statement.after,
-        answers=statement.answers,
-        checkpoints=statement.marks,
-        windows=statement.windows,
-        metrics=(statement.metric,),
-        probe=statement.probe,
-        split=statement.split,
-        decay=statement.decay,
-    )
-
-
-def check_statement(statement: Any, session: Any) -> None:
-    """Refuse a statement that is not about this moment, or asks for what cannot be.
-
-    Raises:
-        LayertieError: It does.
-    """
-    from ..core.errors import ConfigError
-    from .pair import check_twins
-
-    proposal = session.propose()
-    stated = (statement.decision, statement.layer, statement.step)
-    found = (proposal.decision, proposal.layer, session.step)
-    if stated != found:
-        raise ConfigError(
-            f"Expected a moment at decision {stated[0]}, layer {stated[1]}, step {stated[2]}, but it is at decision "
-            f"{found[0]}, layer {found[1]}, step {found[2]}.",
-            "State it about the moment that is stored.",
-        )
-    check_twins(session, (statement.proposed, statement.answered), plan_of(statement))
-
-
 def values_of(pair: Any) -> dict[str, Any]:
-    """A pair as JSON has it: marks, and for each branch losses, metrics, tie map and answers."""
+    """A pair as JSON has it: marks, and for each branch losses, metrics, tie map and actions."""
 
     def branch(twin: Any) -> dict[str, Any]:
         answers = [[d.proposal.decision, d.proposal.layer, d.choice, d.by] for d in twin.decisions]
@@ -138,11 +96,11 @@ def values_of(pair: Any) -> dict[str, Any]:
 
     return {
         "replicate": pair.replicate,
-        "marks": list(pair.plan.marks),
+        "marks": list(pair.plan.evaluated_at),
         "proposed": branch(pair.proposed),
         "answered": branch(pair.answered),
         "windows": pair.windows,
-        "curve_windows": pair.plan.curve_windows,
+        "curve_windows": pair.curve_windows,
         "errors": list(pair.errors),
         "metric_errors": pair.metric_errors,
         "threads": pair.threads,

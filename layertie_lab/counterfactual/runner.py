@@ -16,8 +16,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, Literal, cast
 
 from ..core.errors import ConfigError, LayertieError, WorkerError
-from ..records.studies import StudyFolder, in_order
+from ..records.studies import in_order
 from ..workers.link import describe_exit
+from .study import Study
 
 TURN = 0.2
 """Seconds between two words on the progress."""
@@ -72,7 +73,7 @@ class _Child:
 class _Crew:
     """What the thread of a runner works with; apart from it, so that the thread does not keep the runner."""
 
-    folder: StudyFolder
+    folder: Study
     threads: int
     heard: SimpleQueue[tuple[_Child, dict[str, Any] | None]] = field(default_factory=SimpleQueue)
     children: list[_Child] = field(default_factory=list)
@@ -132,7 +133,7 @@ class StudyRunner:
         workers: Processes at a time; 0 = one per core, but no more than replicates.
         on_change: Called with the progress from another thread, at most five times a second and at every replicate.
         should_stop: Asked after every replicate with those that have come, without a gap from the first on
-            (`records.studies`): True ends the study, as a plan of looks does once it has a verdict.
+            (`records.studies`): True ends the study, as a plan of interim analyses does once it has a verdict.
 
     Raises:
         ConfigError: A negative number of workers.
@@ -143,7 +144,7 @@ class StudyRunner:
 
     def __init__(
         self,
-        folder: StudyFolder,
+        folder: Study,
         *,
         workers: int = 0,
         on_change: Callable[[StudyProgress], object] | None = None,
@@ -152,8 +153,8 @@ class StudyRunner:
         if workers < 0:
             raise ConfigError(f"Expected 0 processes or more, but got {workers}.", "0 is one per core.")
         self.folder = folder
-        self.progress = StudyProgress(wanted=folder.statement.replicates)
-        self._workers = min(workers or os.cpu_count() or 1, folder.statement.replicates)
+        self.progress = StudyProgress(wanted=folder.spec.replicates)
+        self._workers = min(workers or os.cpu_count() or 1, folder.spec.replicates)
         self._on_change, self._should_stop = on_change, should_stop
         self._crew: _Crew | None = None
         self._thread: threading.Thread | None = None
@@ -168,7 +169,7 @@ class StudyRunner:
         if self._thread is not None:
             raise LayertieError("Expected a runner that has not been started yet.", "Make another one to go on.")
         lock = self.folder.lock()
-        self._crew = _Crew(self.folder, self.folder.statement.threads)
+        self._crew = _Crew(self.folder, self.folder.spec.threads)
         self.progress = replace(self.progress, state="running")
         self._thread = threading.Thread(target=self._run, args=(self._crew, lock), name="layertie twins", daemon=True)
         self._thread.start()
@@ -211,7 +212,7 @@ class StudyRunner:
             self._tell(replace(self.progress, state=state, error=error, seconds_left=None))
 
     def _work(self, crew: _Crew) -> State:
-        stated, began = self.folder.statement, time.monotonic()
+        stated, began = self.folder.spec, time.monotonic()
         known = {values["replicate"]: values for values in self.folder.replicates()}
         before = len(known)
         missing = [number for number in stated.numbers if number not in known]
@@ -265,20 +266,20 @@ class StudyRunner:
     def _place(self, child: _Child) -> str:
         if child.number is None:
             return "before its first replicate"
-        return f"in replicate {child.number - self.folder.statement.first_replicate + 1}"
+        return f"in replicate {child.number - self.folder.spec.first_replicate + 1}"
 
     @staticmethod
     def _busy(crew: _Crew) -> bool:
         return any(child.number is not None for child in crew.children)
 
     def _is_enough(self, known: dict[int, Any]) -> bool:
-        came = in_order(list(known.values()), self.folder.statement)
-        return len(came) == self.folder.statement.replicates or (
+        came = in_order(list(known.values()), self.folder.numbers)
+        return len(came) == self.folder.spec.replicates or (
             self._should_stop is not None and bool(came) and self._should_stop(came)
         )
 
     def _measure(self, known: dict[int, Any], crew: _Crew, before: int, began: float) -> StudyProgress:
-        stated, seconds = self.folder.statement, time.monotonic() - began
+        stated, seconds = self.folder.spec, time.monotonic() - began
         each = 2 * stated.horizon
         under_way = sum(child.steps for child in crew.children)
         steps, wanted = len(known) * each + under_way, stated.replicates * each
@@ -286,7 +287,7 @@ class StudyRunner:
         times = [values["seconds"] for values in known.values() if "seconds" in values]
         return StudyProgress(
             state="running",
-            replicates=len(in_order(list(known.values()), stated)),
+            replicates=len(in_order(list(known.values()), self.folder.numbers)),
             wanted=stated.replicates,
             steps=steps,
             steps_wanted=wanted,

@@ -12,24 +12,25 @@ from numpy.typing import ArrayLike, NDArray
 from ..analysis.statistics.intervals import Estimate
 from ..analysis.statistics.paired import PairedDifference, SignFlip, holm, paired_difference, sign_flip
 from ..core.errors import AnalysisError
-from .interim import LookPlan, Plan
+from .interim import GroupSequential, Plan
+from .spec import Expected
 
 Outcome = Literal["better", "worse", "no difference that matters", "not decided yet", "identical"]
 OUTCOMES: tuple[Outcome, ...] = ("better", "worse", "no difference that matters", "not decided yet", "identical")
 COMMON = ("batches", "dropout masks", "evaluation windows", "the agent's draws")
-"""What twins share unless it is said otherwise."""
+"""What both branches of a pair share unless it is said otherwise."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What a person states before the replicates run. Plain values only, so that it can be written down and hashed."""
+    """What `judge` decides about; that of a study is derived from its spec (`judging.hypothesis_of`)."""
 
     statement: str
     """In the person's words; the verdict quotes it. "" is for exploratory comparisons only."""
     horizon: int
     """Optimizer steps after the fork at which the metric is compared, 1 or more."""
-    expected: Literal["better", "worse", "no difference that matters"] = "better"
-    """What the answered branch is expected to be, against the proposed one."""
+    expected: Expected = "better"
+    """What the branch with the other action is expected to be, against the proposed one."""
     metric: str = "held-out loss"
     unit: str = "nats"
     lower_is_better: bool = True
@@ -37,7 +38,7 @@ class Hypothesis:
     """Half the equivalence band, in the metric's unit: smaller differences do not matter. The default is for losses."""
     primary: bool = True
     """False for a comparison that was not stated before, or at another horizon: exploratory, and labelled so."""
-    plan: Plan = field(default_factory=LookPlan)
+    plan: Plan = field(default_factory=GroupSequential)
     steps_per_decision: int = 0
     """k, the steps in the agent's own reward window; 0 where there is no agent."""
     common: tuple[str, ...] = COMMON
@@ -71,19 +72,19 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the differences say about a hypothesis; in words by `sentences.sentence_of`.
+    """What the differences say about a hypothesis; in words by `wording.sentence_of`.
 
     Args:
         hypothesis: As stated.
         outcome: One of `OUTCOMES`.
-        difference: The differences up to the look that decided, or the last one reached.
-        interval: At that look's level; None without spread.
+        difference: The differences up to the interim analysis that decided, or the last one reached.
+        interval: At that analysis' level; None without spread.
         further: More replicates that would decide if estimate and spread stayed; None if decided, or beyond 10,000.
-        within_plan: Whether the plan still has a look where that would happen.
+        within_plan: Whether the plan still has an analysis where that would happen.
         p_difference: Of the whole plan, against no difference; at most the plan's `total` where the rule rejects.
         p_equivalence: Of the whole plan, against a difference that matters (two one-sided tests, doubled, for the
             band is held against the whole interval).
-        cross_check: Sign-flip test at the look, from R = 6.
+        cross_check: Sign-flip test at the analysis, from R = 6.
         warnings: Sentences a reader has to know.
         family: Hypotheses it was corrected for; 1 if not.
     """
@@ -102,7 +103,7 @@ class Verdict:
 
     @property
     def replicates(self) -> int:
-        """R at the look."""
+        """R at the analysis."""
         return self.difference.replicates
 
     @property
@@ -146,8 +147,8 @@ def outcome_of(code: int, lower_is_better: bool) -> Outcome:
 def further_replicates(difference: PairedDifference, smallest_difference: float, plan: Plan) -> tuple[int | None, bool]:
     """How many more replicates would decide if estimate and spread stayed as they are, and whether the plan has them.
 
-    The first R' > R among the plan's later looks, and beyond its last look among all numbers at the last look's level,
-    where `classify(mean, margin(s, R'))` decides; (None, False) if none up to 10,000 does.
+    The first R' > R among the plan's later analyses, and beyond the last one among all numbers at its level, where
+    `classify(mean, margin(s, R'))` decides; (None, False) if none up to 10,000 does.
     """
     ahead = plan.ahead(difference.replicates)
     decides = classify(difference.value, plan.margin(difference.spread, ahead), smallest_difference) != 0
@@ -158,10 +159,10 @@ def further_replicates(difference: PairedDifference, smallest_difference: float,
 
 
 def judge(differences: ArrayLike, hypothesis: Hypothesis, seed: int = 0) -> Verdict:
-    """The verdict after the looks that so many replicates have reached: the first that decides, else the last one.
+    """The verdict after the interim analyses that so many replicates reach: the first that decides, else the last.
 
-    Each look sees the first replicates up to its number, in order; those that came since are not used, for there is no
-    verdict between looks.
+    Each sees the first replicates up to its number, in order; those that came since are not used, for there is no
+    verdict between analyses.
 
     Args:
         differences: (R,) finite numbers, in the order of the replicates, answered minus proposed.
@@ -169,27 +170,27 @@ def judge(differences: ArrayLike, hypothesis: Hypothesis, seed: int = 0) -> Verd
         seed: Of the sign flips, where they are drawn.
 
     Raises:
-        AnalysisError: One replicate, fewer than the plan's first look, or a number that is not finite.
+        AnalysisError: One replicate, fewer than the plan's first interim analysis has, or a number that is not finite.
     """
     every = paired_difference(differences).differences
     plan, smallest = hypothesis.plan, hypothesis.smallest_difference
-    looks = plan.reached(len(every))
-    if not looks:
+    analyses = plan.reached(len(every))
+    if not analyses:
         raise AnalysisError(
-            f"Expected {plan.first} replicates, the plan's first look, but got {len(every)}.",
-            f"Run {plan.first - len(every)} more: there is no verdict between looks.",
+            f"Expected {plan.first} replicates, as the plan's first interim analysis has, but got {len(every)}.",
+            f"Run {plan.first - len(every)} more: there is no verdict between interim analyses.",
         )
     outcome: Outcome = "not decided yet"
-    found, p_difference, p_equivalence = paired_difference(every[: looks[0]]), 1.0, 1.0
-    for look in looks:
-        found = paired_difference(every[:look])
+    found, p_difference, p_equivalence = paired_difference(every[: analyses[0]]), 1.0, 1.0
+    for count in analyses:
+        found = paired_difference(every[:count])
         if found.constant:
             outcome = _constant(found, hypothesis)
             p_difference, p_equivalence = found.p_value(), 0.0 if abs(found.value) < smallest else 1.0
             break
-        p_difference = min(p_difference, float(plan.p_value(abs(found.value) / found.error, look)))
-        p_equivalence = min(p_equivalence, float(plan.p_value((smallest - abs(found.value)) / found.error, look)))
-        code = int(classify(found.value, plan.margin(found.spread, look), smallest))
+        p_difference = min(p_difference, float(plan.p_value(abs(found.value) / found.error, count)))
+        p_equivalence = min(p_equivalence, float(plan.p_value((smallest - abs(found.value)) / found.error, count)))
+        code = int(classify(found.value, plan.margin(found.spread, count), smallest))
         outcome = outcome_of(code, hypothesis.lower_is_better)
         if code:
             break
@@ -264,7 +265,7 @@ def _warnings(
         warnings.append(
             f"The horizon of {hypothesis.horizon} steps lies inside the agent's own reward window of "
             f"{hypothesis.steps_per_decision} steps, where the sign can differ from that at longer horizons: "
-            "look at the difference over the horizon."
+            "see the difference over the horizon."
         )
     if found.constant and not found.identical:
         warnings.append(
@@ -274,6 +275,6 @@ def _warnings(
     alpha = float(hypothesis.plan.alpha_at(found.replicates))
     if check and outcome in ("better", "worse") and not found.constant and check.p_value > alpha:
         warnings.append(
-            f"The sign-flip cross-check is less sure: p = {check.p_value:.2g} against the look's alpha of {alpha:g}."
+            f"The sign-flip cross-check is less sure: p = {check.p_value:.2g} against the analysis' alpha of {alpha:g}."
         )
     return tuple(warnings)

@@ -15,9 +15,9 @@ class WeightAverage:
     """An average over the weights after each step, the latest counting most; each storage once.
 
     After t steps a weight's average is the sum over i of decay^(t-i) w_i, divided by the sum of decay^(t-i): weights
-    before the first step have no part in it (the bias correction of Adam's moments). A layer that becomes independent
-    later on starts an average of its own there, and one that is tied takes its owner's: torch's `AveragedModel` keeps a
-    fixed list of Parameters and so cannot follow a re-tie.
+    before the first step have no part in it (as Adam corrects the bias of its averages). A layer that becomes
+    independent later on starts an average of its own there, and one that is tied takes its owner's: torch's
+    `AveragedModel` keeps a fixed list of Parameters and so cannot follow a re-tie.
 
     Args:
         model: Whose weights; its ties may change between steps.
@@ -44,7 +44,7 @@ class WeightAverage:
                 self._kept[place][1].lerp_(parameter.detach(), share)
 
     @contextmanager
-    def in_force(self) -> Iterator[None]:
+    def applied(self) -> Iterator[None]:
         """The model with its averaged weights inside, and bit for bit as it was after it."""
         present = {p.data_ptr(): p.detach() for p in self._model.parameters() if p.data_ptr() in self._kept}
         before = {place: weights.clone() for place, weights in present.items()}

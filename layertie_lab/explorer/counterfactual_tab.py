@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.commands import Save
 from ..core.errors import LayertieError, RecordError
 from ..core.events import DecisionMade
-from ..records.studies import StudyFolder
+from ..counterfactual.study import Study
 from ..records.tree import moment_name
 from ..widgets.branch_tree import BranchTree
 from ..widgets.forms.hypothesis_panel import HypothesisPanel
@@ -22,12 +22,13 @@ from ..widgets.steer_panel import SteerPanel
 from ..widgets.study_list import StudyList
 from ..workers.pool import Handle
 from . import counterfactual_words as inquiries
+from . import study_form
 from .held_run import Hold
+from .study_form import PRESENT
 
 if TYPE_CHECKING:
     from ..counterfactual.runner import StudyProgress, StudyRunner
 
-PRESENT = "present"
 LOOK_AGAIN = 2.0
 """Seconds until a list is read again in which somebody else's study runs."""
 _WORK = ThreadPoolExecutor(1, thread_name_prefix="layertie studies")
@@ -68,7 +69,7 @@ class Counterfactuals:
         self._open = weakref.WeakMethod(open_run)
         self.running = Running()
         self._shown: str | None = None
-        self.panel = HypothesisPanel(inquiries.offers(), inquiries.DEFAULTS)
+        self.panel = HypothesisPanel(study_form.fields())
         self.chart = LiveChart({})
         self.studies = StudyList()
         self.tree = BranchTree()
@@ -174,7 +175,7 @@ class Counterfactuals:
         path = self._path()
         if self.panel.share is not None:
             raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
-        stated = inquiries.Form.read(kind, values)
+        stated = study_form.Form.read(kind, values)
         if stated.wrong:
             self.panel.show(
                 wrong=stated.wrong, sentence="The study was not started; see beside the fields.", alarm=True
@@ -196,16 +197,16 @@ class Counterfactuals:
             if not isinstance(self._hold.source, Handle):
                 raise LayertieError("Expected a run that waits for an answer, but none does.", "Pause it first.")
             saved = self._hold.source.give(Save(moment_name(self._steer.asked)))
-        future = _WORK.submit(inquiries.state, path, stated, self._steer.asked, saved)
+        future = _WORK.submit(study_form.state, path, stated, self._steer.asked, saved)
         begin = weakref.WeakMethod(self._begin)
         future.add_done_callback(lambda done: (method := begin()) and method(path, done))
 
-    def _begin(self, path: Path, done: Future[StudyFolder]) -> None:
+    def _begin(self, path: Path, done: Future[Study]) -> None:
         """A study is on disk: run it."""
         if path != self._hold.path:
             return
         if (error := done.exception()) is not None:
-            field = inquiries.field_of(error)
+            field = study_form.field_of(error)
             if field:
                 self.panel.show(wrong={field: str(error)}, share=None, sentence="", alarm=False)
             else:
@@ -217,15 +218,15 @@ class Counterfactuals:
             return
         self._run(done.result())
 
-    def _run(self, folder: StudyFolder) -> None:
+    def _run(self, study: Study) -> None:
         from ..counterfactual.runner import StudyRunner
 
-        self._look_at(folder)
+        self._look_at(study)
         changed = weakref.WeakMethod(self._changed)
         self.running.runner = runner = StudyRunner(
-            folder,
-            should_stop=inquiries.judge_of(folder),
-            on_change=lambda progress: (method := changed()) and method(folder, progress),
+            study,
+            should_stop=inquiries.judge_of(study),
+            on_change=lambda progress: (method := changed()) and method(study, progress),
         )
         try:
             runner.start()
@@ -236,47 +237,47 @@ class Counterfactuals:
             runner.cancel()
         self.refresh()
 
-    def _changed(self, folder: StudyFolder, progress: StudyProgress) -> None:
+    def _changed(self, study: Study, progress: StudyProgress) -> None:
         """How far a study is, in its thread."""
-        if folder.run != self._hold.path:
+        if study.run != self._hold.path:
             return
         if progress.state == "running":
             self.panel.show(share=progress.share, sentence=inquiries.how_far(progress))
-            self._draw(folder)
+            self._draw(study)
             return
-        self._draw(folder)
-        ended = inquiries.ended(folder, progress)
+        self._draw(study)
+        ended = inquiries.ended(study, progress)
         self.panel.show(share=None, sentence=ended, alarm=progress.state == "failed")
         self.refresh()
 
-    def _look_at(self, folder: StudyFolder) -> None:
+    def _look_at(self, study: Study) -> None:
         """Show a study's charts, made once, and its verdict."""
-        self._shown = folder.name
-        self.chart.set_panels(inquiries.pictures(folder))
-        self.chart.reset(inquiries.rows(folder))
-        self.studies.show(current=folder.name)
-        self.panel.show(**inquiries.verdict_traits(folder))
+        self._shown = study.name
+        self.chart.set_panels(inquiries.pictures(study))
+        self.chart.reset(inquiries.rows(study))
+        self.studies.show(current=study.name)
+        self.panel.show(**inquiries.verdict_traits(study))
         self._drawn = -1
 
-    def _draw(self, folder: StudyFolder) -> None:
-        count = len(folder.replicates())
-        if folder.name == self._shown and count != self._drawn:
+    def _draw(self, study: Study) -> None:
+        count = len(study.replicates())
+        if study.name == self._shown and count != self._drawn:
             self._drawn = count
-            self.chart.reset(inquiries.rows(folder))
-            self.panel.show(**inquiries.verdict_traits(folder))
+            self.chart.reset(inquiries.rows(study))
+            self.panel.show(**inquiries.verdict_traits(study))
 
     # -- past studies and branches -------------------------------------------------------------------------------------
 
     def _choose(self, kind: str, name: str) -> None:
-        folder = StudyFolder.open(self._path() / "studies" / name)
+        study = Study.open(self._path() / "studies" / name)
         if kind == "show":
-            self._look_at(folder)
+            self._look_at(study)
         elif self.panel.share is not None:
             raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
         else:
             self.running.cancelled = False
             self.panel.show(share=-1.0, sentence=inquiries.STATING, alarm=False)
-            self._run(folder)
+            self._run(study)
 
     def _tree_press(self, kind: str, values: dict[str, Any]) -> None:
         path = self._path()

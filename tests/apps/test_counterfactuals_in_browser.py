@@ -11,9 +11,9 @@ import pytest
 from explorer_tab import Server, Tab, ended, wait_for
 
 from layertie_lab import load_run
+from layertie_lab.counterfactual.study import Study
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.state.checkpoints import list_checkpoints, load_checkpoint
-from layertie_lab.records.studies import list_studies
 
 pytestmark = pytest.mark.browser
 
@@ -96,13 +96,13 @@ def test_from_an_override_to_a_verdict_and_a_cancel(visit: Visit, server: Server
     clicks += 1
     wait_for(lambda: form(tab).get_attribute("data-busy") == "true", 10, "the twins")
     wait_for(lambda: form(tab).get_attribute("data-busy") == "false", 120, "the end of the twins")
-    (study,) = list_studies(path)[0]
-    assert study.statement.primary
+    (study,) = Study.all_of(path)[0]
+    assert study.spec.primary
     outcome = form(tab).get_attribute("data-outcome") or ""
     assert outcome in ("better", "worse", "no difference that matters", "not decided yet")
     assert clicks <= 12
     words = form(tab).locator(".ll-words").inner_text()
-    assert study.statement.statement in words
+    assert study.spec.statement in words
     assert "horizon 12 steps" in words
     assert tab.page.locator(".ll-charts [data-panel='The difference over the horizon'] canvas").count() == 1
     row = tab.page.locator(f"tr[data-study='{study.name}']")
@@ -139,15 +139,15 @@ def test_the_decision_at_hand_can_be_asked_about_while_the_trunk_goes_on(visit: 
     wait_for(lambda: tab.decisions > before + 5, 60, "the trunk to go on meanwhile")
     press(tab, "cancel")
     wait_for(lambda: "Cancelled" in sentence(tab), 10, "the cancel")
-    studies, _ = list_studies(server.runs / tab.run)
-    assert not studies[0].statement.primary
+    studies, _ = Study.all_of(server.runs / tab.run)
+    assert not studies[0].spec.primary
 
 
 def test_what_is_wrong_stands_beside_its_field(visit: Visit, server: Server) -> None:
     tab = paused(visit)
     for field, value, words in (
-        ("horizon", "0", "1 optimizer step or more"),
-        ("horizon", "soon", "a whole number of optimizer steps"),
+        ("horizon", "0", "horizon to be between 1 and"),
+        ("horizon", "soon", "horizon to be a whole number"),
         ("statement", " ", "a hypothesis in a sentence"),
     ):
         before = form(tab).locator(f"[data-field={field}]").input_value()
@@ -156,7 +156,7 @@ def test_what_is_wrong_stands_beside_its_field(visit: Visit, server: Server) -> 
         wrong = form(tab).locator(f".ll-field[data-name={field}] .ll-wrong")
         wait_for(lambda: words in wrong.inner_text(), 10, words)  # noqa: B023
         fill(tab, field, before)
-    assert list_studies(server.runs / tab.run)[0] == []
+    assert Study.all_of(server.runs / tab.run)[0] == []
 
 
 def test_branches_are_a_tree_that_can_be_opened_and_undone(visit: Visit, server: Server) -> None:

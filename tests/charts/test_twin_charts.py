@@ -12,7 +12,7 @@ import vl_convert
 
 from layertie_lab.charts import CAPTIONS, palette, to_html
 from layertie_lab.charts.comparisons.paired import PANELS, WAITING, Stated, study_chart, twin_specs
-from layertie_lab.core.statements import TWIN_TABLES
+from layertie_lab.core.tables import STUDY_COLUMNS
 
 STATED = Stated(horizon=20, band=0.003, reward_window=4)
 
@@ -50,7 +50,7 @@ def tables(count: int = 4) -> dict[str, list[dict[str, Any]]]:
 
 def frames(count: int = 4) -> dict[str, pl.DataFrame]:
     return {
-        name: pl.DataFrame(rows, schema=None if rows else TWIN_TABLES[name]) for name, rows in tables(count).items()
+        name: pl.DataFrame(rows, schema=None if rows else STUDY_COLUMNS[name]) for name, rows in tables(count).items()
     }
 
 
@@ -59,7 +59,7 @@ def picture(spec: dict[str, Any]) -> str:
 
 
 def test_the_made_up_rows_have_the_real_columns() -> None:
-    assert {name: list(rows[0]) for name, rows in tables().items()} == TWIN_TABLES
+    assert {name: list(rows[0]) for name, rows in tables().items()} == STUDY_COLUMNS
 
 
 def test_live_panels_wait_in_words_and_carry_their_captions() -> None:

@@ -13,7 +13,7 @@ import pytest
 from layertie_lab import RunConfig, Session
 from layertie_lab.cli import main
 from layertie_lab.counterfactual.runner import StudyRunner
-from layertie_lab.records.studies import StudyFolder, list_studies
+from layertie_lab.counterfactual.study import Study
 
 SHORT = ["--horizon", "4", "--workers", "1", "--quiet"]
 
@@ -43,7 +43,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> di
 
 def test_from_a_hypothesis_to_its_verdict(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "study.html"
-    # With so wide a band the first look decides.
+    # With so wide a band the first interim analysis decides.
     found = said(
         capsys,
         "twins",
@@ -95,10 +95,10 @@ def test_ctrl_c_keeps_what_has_come_and_resume_goes_on(
     assert 1 <= stopped["replicates"] < 6
     assert stopped["outcome"] is None
     monkeypatch.undo()
-    kept = StudyFolder.open(stopped["directory"]).replicates()
+    kept = Study.open(stopped["directory"]).replicates()
     assert main(["twins", str(run), "--resume", stopped["study"], "--quiet"]) == 0
     assert "xploratory" in capsys.readouterr().out
-    found = StudyFolder.open(stopped["directory"]).replicates()
+    found = Study.open(stopped["directory"]).replicates()
     assert len(found) == 6
     assert found[: len(kept)] == kept
 
@@ -151,24 +151,24 @@ def test_a_branch_that_diverges_ends_the_study_with_its_name(
 IT = ["--statement", "It matters."]
 REFUSALS = {
     "no hypothesis": ([], "a hypothesis in a sentence"),
-    "an answer that is not legal": ([*IT, "--answer", "9"], "an answer out of"),
+    "an action that is not legal": ([*IT, "--answer", "9"], "an action out of"),
     "a decision whose moment is not stored": ([*IT, "--decision", "2"], "layertie branch"),
-    "a horizon of none": ([*IT, "--horizon", "0"], "a horizon of 1 optimizer step"),
+    "a horizon of none": ([*IT, "--horizon", "0"], "horizon to be between 1 and"),
     "an unknown metric": ([*IT, "--metric", "beauty"], "a metric out of"),
-    "few windows": ([*IT, "--windows", "8"], "at least 512 evaluation windows"),
-    "one replicate": ([*IT, "--looks", "1"], "looks at 2 or more"),
-    "looks that go back": ([*IT, "--looks", "8", "4"], "Expected"),
+    "few windows": ([*IT, "--windows", "8"], "windows to be at least 512"),
+    "one replicate": ([*IT, "--looks", "1"], "the first at least 2"),
+    "analyses that go back": ([*IT, "--looks", "8", "4"], "Expected"),
     "a pilot of one": (["--pilot", "1"], "a pilot of at least 2"),
     "a probe without text": ([*IT, "--metric", "probe"], "a text for the probe"),
-    "recorded without answers": ([*IT, "--after", "recorded"], "a list of answers"),
-    "marks after the horizon": ([*IT, "--marks", "500"], "checkpoints from 0 to the horizon"),
-    "a band below zero": ([*IT, "--smallest-difference", "-1"], "0 or more"),
-    "no threads": ([*IT, "--threads", "0"], "at least 1 thread"),
+    "recorded without actions": ([*IT, "--after", "recorded"], "recorded actions"),
+    "marks after the horizon": ([*IT, "--marks", "500"], "marks from 0 to the horizon"),
+    "a band below zero": ([*IT, "--smallest-difference", "-1"], "at least 0"),
+    "no threads": ([*IT, "--threads", "0"], "threads to be at least 1"),
     "fewer than no workers": ([*IT, "--workers", "-1"], "0 processes or more"),
     "a study that is not there": (["--resume", "study-099"], "Expected a study in"),
     "a probe that is too short": ([*IT, "--metric", "probe", "--probe", "a b"], "a probe of at least"),
-    "too few recorded answers": (
-        [*IT, "--after", "recorded", "--answers", "0"], "recorded answers",
+    "too few recorded actions": (
+        [*IT, "--after", "recorded", "--answers", "0"], "recorded actions",
     ),
 }  # fmt: skip
 
@@ -176,14 +176,14 @@ REFUSALS = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refusals_are_one_sentence_and_leave_nothing(name: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words, told = REFUSALS[name]
-    before = len(list_studies(run)[0])
+    before = len(Study.all_of(run)[0])
     assert main(["twins", str(run), *words, "--quiet"]) == 2
     captured = capsys.readouterr()
     assert told in " ".join(captured.err.split())
     assert captured.err.count("layertie:") == 1
     assert "Traceback" not in captured.err
     assert captured.out == ""
-    assert len(list_studies(run)[0]) == before
+    assert len(Study.all_of(run)[0]) == before
 
 
 @pytest.mark.parametrize("words", [["--list"], [*IT, "--answer", "0"]])

@@ -5,14 +5,15 @@ import pytest
 from scipy import stats
 
 from layertie_lab.core.errors import AnalysisError
-from layertie_lab.counterfactual.interim import LookPlan, OpenEnded
-from layertie_lab.counterfactual.power import chances, detectable, forecast, spread_interval
+from layertie_lab.counterfactual.forecast import forecast
+from layertie_lab.counterfactual.interim import GroupSequential, OpenEnded
+from layertie_lab.counterfactual.power import chances, detectable, spread_interval
 from layertie_lab.counterfactual.verdict import Hypothesis, judge
 
 
 @pytest.mark.parametrize(("replicates", "effect"), [(4, 1.0), (8, 0.5), (8, 1.0), (16, 0.7)])
-def test_one_look_has_the_power_of_the_noncentral_t(replicates: int, effect: float) -> None:
-    found = chances(2 * effect, 2.0, LookPlan((replicates,), (0.05,)), 0.0)
+def test_one_analysis_has_the_power_of_the_noncentral_t(replicates: int, effect: float) -> None:
+    found = chances(2 * effect, 2.0, GroupSequential((replicates,), (0.05,)), 0.0)
     bound, noncentral = stats.t.ppf(0.975, replicates - 1), replicates**0.5 * effect
     assert found.right == pytest.approx(stats.nct.sf(bound, replicates - 1, noncentral), abs=0.011)
     assert found.replicates == replicates
@@ -30,7 +31,7 @@ def test_chances_are_what_judge_then_says(difference: float) -> None:
 
 
 def test_the_detectable_difference_is_detected_with_the_power_asked_for() -> None:
-    plan = LookPlan()
+    plan = GroupSequential()
     found = detectable(0.003, plan)
     assert chances(found, 0.003, plan, 0.0).right == pytest.approx(0.8, abs=0.002)
     assert detectable(0.006, plan) == pytest.approx(2 * found, rel=0.01)
@@ -47,7 +48,7 @@ def test_the_spreads_interval_covers() -> None:
 
 
 def test_the_forecast_says_difference_chance_and_time() -> None:
-    found = forecast(0.003, 4, LookPlan(), 0.003, 2.0, difference=0.005)
+    found = forecast(0.003, 4, GroupSequential(), 0.003, 2.0, difference=0.005)
     assert float(found.detectable.low) < float(found.detectable.value) < float(found.detectable.high)
     assert (found.replicates, found.seconds) == (16, 32.0)
     assert found.seconds_expected == pytest.approx(2 * found.chances.replicates)
@@ -55,7 +56,7 @@ def test_the_forecast_says_difference_chance_and_time() -> None:
     assert least <= found.chances.decided <= most
     for part in ("With 16 replicates", "probability 0.8", "pilot of 4", "0.005 nats", "about 32 s"):
         assert part in found.sentence
-    shorter = forecast(0.003, 4, LookPlan(), 0.003, 2.0, replicates=9)
+    shorter = forecast(0.003, 4, GroupSequential(), 0.003, 2.0, replicates=9)
     assert (shorter.replicates, shorter.difference) == (8, 0.003)
 
 
@@ -64,11 +65,11 @@ def test_the_forecast_says_difference_chance_and_time() -> None:
     [
         (lambda: spread_interval(0.0, 4), "replicates that differ"),
         (lambda: spread_interval(1.0, 1), "at least 2"),
-        (lambda: detectable(1.0, LookPlan(), power=1.0), "power between"),
-        (lambda: detectable(1.0, LookPlan(), replicates=3), "first look"),
+        (lambda: detectable(1.0, GroupSequential(), power=1.0), "power between"),
+        (lambda: detectable(1.0, GroupSequential(), replicates=3), "first interim analysis"),
         (lambda: detectable(1.0, OpenEnded(), replicates=2), "unbounded"),
-        (lambda: chances(1.0, 0.0, LookPlan(), 0.0), "replicates that differ"),
-        (lambda: forecast(1.0, 4, LookPlan(), 0.1, 0.0), "seconds per pair"),
+        (lambda: chances(1.0, 0.0, GroupSequential(), 0.0), "replicates that differ"),
+        (lambda: forecast(1.0, 4, GroupSequential(), 0.1, 0.0), "seconds per pair"),
     ],
 )
 def test_refusals_name_a_remedy(call, said: str) -> None:

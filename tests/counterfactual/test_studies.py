@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,53 +18,52 @@ from branching import other_answer, small
 
 from layertie_lab import Session
 from layertie_lab.core.errors import ConfigError, LayertieError, RecordError, StorageError
-from layertie_lab.core.statements import Statement
-from layertie_lab.counterfactual.interim import LookPlan
+from layertie_lab.counterfactual.interim import GroupSequential
+from layertie_lab.counterfactual.judging import is_decided, verdict_of
 from layertie_lab.counterfactual.runner import StudyRunner
-from layertie_lab.counterfactual.study import is_decided, verdict_of
+from layertie_lab.counterfactual.spec import StudySpec
+from layertie_lab.counterfactual.study import Study
 from layertie_lab.records import studies as records
 from layertie_lab.records.state.checkpoints import list_checkpoints
-from layertie_lab.records.studies import StudyFolder, list_studies, state_study
 
-LOOKS = LookPlan((2, 3, 4), (0.01, 0.015, 0.03))
+PLAN = GroupSequential((2, 3, 4), (0.01, 0.015, 0.03))
 
 
 @pytest.fixture(scope="module")
-def run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Statement]:
-    """A run with a stored moment before decision 5 (layer 2), and a statement about it."""
+def run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudySpec]:
+    """A run with a stored moment before decision 5 (layer 2), and a study of it."""
     path = tmp_path_factory.mktemp("studies") / "run"
     with Session(small(text_file), path) as session:
         session.run(4)
         session.save("decision-00005")
         proposal = session.propose()
-        statement = Statement(
-            "It matters.",
-            proposal.decision,
-            proposal.layer,
-            session.step,
-            proposal.choice,
-            other_answer(session),
-            session.config.hash,
+        spec = StudySpec(
+            statement="It matters.",
+            decision=proposal.decision,
+            layer=proposal.layer,
+            step=session.step,
+            proposed=proposal.choice,
+            answered=other_answer(session),
+            config_hash=session.config.hash,
             horizon=12,
             marks=(4, 8),
-            looks=asdict(LOOKS),
-            replicates=LOOKS.last,
+            plan=PLAN,
         )
-    return path, statement
+    return path, spec
 
 
-def state(run: tuple[Path, Statement], **changes: Any) -> StudyFolder:
-    path, statement = run
+def state(run: tuple[Path, StudySpec], **changes: Any) -> Study:
+    path, spec = run
     checkpoint = next(c for c in list_checkpoints(records.RunDirectory.open(path)) if c.name == "decision-00005")
-    return state_study(path, replace(statement, **changes), checkpoint)
+    return Study.write(path, replace(spec, **changes), checkpoint)
 
 
-def finish(folder: StudyFolder, **options: Any) -> list[dict[str, Any]]:
-    runner = StudyRunner(folder, **options)
+def finish(study: Study, **options: Any) -> list[dict[str, Any]]:
+    runner = StudyRunner(study, **options)
     runner.start()
     progress = runner.wait(120)
     assert (progress.state, progress.error) == ("done", "")
-    return folder.replicates()
+    return study.replicates()
 
 
 def numbers(replicates: list[dict[str, Any]], first: int = 1) -> list[dict[str, Any]]:
@@ -72,24 +71,24 @@ def numbers(replicates: list[dict[str, Any]], first: int = 1) -> list[dict[str, 
     return [{name: value for name, value in values.items() if name != "seconds"} for values in replicates]
 
 
-def test_a_study_is_stated_run_and_judged(run: tuple[Path, Statement]) -> None:
-    folder, heard = state(run), []
-    assert StudyFolder.open(folder.path).statement == folder.statement
-    assert folder.replicates() == []
-    assert verdict_of(folder.statement, []) is None
-    found = finish(folder, workers=2, on_change=heard.append)
-    assert [values["replicate"] for values in found] == list(folder.statement.numbers)
+def test_a_study_is_stated_run_and_judged(run: tuple[Path, StudySpec]) -> None:
+    study, heard = state(run), []
+    assert Study.open(study.path).spec == study.spec
+    assert study.replicates() == []
+    assert verdict_of(study.spec, []) is None
+    found = finish(study, workers=2, on_change=heard.append)
+    assert [values["replicate"] for values in found] == list(study.spec.numbers)
     assert heard[-1].state == "done"
     assert heard[-1].replicates == 4
-    verdict = verdict_of(folder.statement, found)
+    verdict = verdict_of(study.spec, found)
     assert verdict is not None
     assert verdict.replicates == 4 or verdict.decided
-    # Another study's replicates have other keys, so that a second look at the same question is a fresh one.
+    # Another study's replicates have other keys, so that a second study of the same question is a fresh one.
     again = state(run)
-    assert set(again.statement.numbers).isdisjoint(folder.statement.numbers)
+    assert set(again.spec.numbers).isdisjoint(study.spec.numbers)
 
 
-def test_the_trunk_may_be_open_and_is_not_touched(run: tuple[Path, Statement]) -> None:
+def test_the_trunk_may_be_open_and_is_not_touched(run: tuple[Path, StudySpec]) -> None:
     path, _ = run
     files = {name: (path / name).read_bytes() for name in ("events.jsonl", "config.json")}
     with Session.resume(path):
@@ -97,126 +96,125 @@ def test_the_trunk_may_be_open_and_is_not_touched(run: tuple[Path, Statement]) -
     assert files == {name: (path / name).read_bytes() for name in files}
 
 
-def test_it_stops_when_the_plan_of_looks_says_so(run: tuple[Path, Statement]) -> None:
+def test_it_stops_when_the_plan_says_so(run: tuple[Path, StudySpec]) -> None:
     # With so wide a band any difference is too small to matter.
-    folder = state(run, smallest_difference=10.0, expected="no difference that matters")
-    found = finish(folder, workers=1, should_stop=lambda some: is_decided(folder.statement, some))
+    study = state(run, smallest_difference=10.0, expected="no difference that matters")
+    found = finish(study, workers=1, should_stop=lambda some: is_decided(study.spec, some))
     assert len(found) == 2
-    verdict = verdict_of(folder.statement, found)
+    verdict = verdict_of(study.spec, found)
     assert verdict is not None
     assert verdict.outcome == "no difference that matters"
     assert verdict.as_expected
 
 
 @pytest.mark.slow
-def test_cancelled_half_way_it_keeps_what_has_finished_and_goes_on(run: tuple[Path, Statement]) -> None:
-    folder = state(run)
-    runner = StudyRunner(folder, workers=1, on_change=lambda progress: progress.replicates == 2 and runner.cancel())
+def test_cancelled_half_way_it_keeps_what_has_finished_and_goes_on(run: tuple[Path, StudySpec]) -> None:
+    study = state(run)
+    runner = StudyRunner(study, workers=1, on_change=lambda progress: progress.replicates == 2 and runner.cancel())
     runner.start()
     start = time.monotonic()
     assert runner.wait(60).state == "cancelled"
     assert time.monotonic() - start < 60
-    kept = folder.replicates()
+    kept = study.replicates()
     assert 2 <= len(kept) < 4
-    assert finish(folder)[: len(kept)] == kept
-    assert not folder.running
+    assert finish(study)[: len(kept)] == kept
+    assert not study.running
 
 
 _PARENT = """
 import sys
 from layertie_lab.counterfactual.runner import StudyRunner
-from layertie_lab.records.studies import StudyFolder
-runner = StudyRunner(StudyFolder.open(sys.argv[1]), workers=1)
+from layertie_lab.counterfactual.study import Study
+runner = StudyRunner(Study.open(sys.argv[1]), workers=1)
 runner.start()
 runner.wait()
 """
 
 
 @pytest.mark.parametrize("who", [pytest.param("parent", marks=pytest.mark.slow), "child"])
-def test_a_kill_loses_only_the_replicate_under_way(run: tuple[Path, Statement], who: str) -> None:
-    folder = state(run, horizon=40, marks=(20,))
-    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(_PARENT), str(folder.path)])
+def test_a_kill_loses_only_the_replicate_under_way(run: tuple[Path, StudySpec], who: str) -> None:
+    study = state(run, horizon=40, marks=(20,))
+    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(_PARENT), str(study.path)])
     try:
         end = time.monotonic() + 60
-        while len(folder.replicates()) < 1:
+        while len(study.replicates()) < 1:
             assert time.monotonic() < end, "no replicate came"
             time.sleep(0.01)
-        (child,) = children(folder.path)
+        (child,) = children(study.path)
         os.kill(parent.pid if who == "parent" else child, signal.SIGKILL)
         parent.wait(30)
     finally:
         parent.kill()
-    kept = folder.replicates()
+    kept = study.replicates()
     assert 1 <= len(kept) < 4
     end = time.monotonic() + 10
-    while children(folder.path):
+    while children(study.path):
         assert time.monotonic() < end, "the twins' process outlived its parent"
         time.sleep(0.02)
-    found = finish(folder)
+    found = finish(study)
     assert found[: len(kept)] == kept
     # A study that was never interrupted, with the same keys.
-    whole = StudyFolder(folder.path.with_name("uninterrupted"), folder.statement, folder.config, folder.stated_at)
+    whole = Study(study.path.with_name("uninterrupted"), study.statement, study.config, study.stated_at)
     whole.path.mkdir(exist_ok=True)
     for name in ("statement.json", "moment.safetensors"):
         (whole.path / name).unlink(missing_ok=True)
-        os.link(folder.path / name, whole.path / name)
-    direct = [in_this_process(folder, number) for number in folder.statement.numbers]
+        os.link(study.path / name, whole.path / name)
+    direct = [in_this_process(study, number) for number in study.spec.numbers]
     assert numbers(found) == direct
-    assert verdict_of(folder.statement, found) == verdict_of(folder.statement, direct)
+    assert verdict_of(study.spec, found) == verdict_of(study.spec, direct)
 
 
-def in_this_process(folder: StudyFolder, number: int) -> dict[str, Any]:
+def in_this_process(study: Study, number: int) -> dict[str, Any]:
     from layertie_lab.counterfactual.replicates import Twins
 
-    (values,) = numbers([Twins(folder.path, folder.statement.threads).train(number)])
+    (values,) = numbers([Twins(study.path, study.spec.threads).train(number)])
     return json.loads(json.dumps(values))
 
 
-def children(folder: Path) -> list[int]:
+def children(study: Path) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"layertie_lab.counterfactual.replicates" in words and str(folder).encode() in words:
+        if b"layertie_lab.counterfactual.replicates" in words and str(study).encode() in words:
             found.append(int(process.name))
     return found
 
 
-def test_an_edited_statement_is_refused(run: tuple[Path, Statement]) -> None:
-    folder = state(run)
-    file = folder.path / "statement.json"
+def test_an_edited_statement_is_refused(run: tuple[Path, StudySpec]) -> None:
+    study = state(run)
+    file = study.path / "statement.json"
     values = json.loads(file.read_text())
     values["statement"]["smallest_difference"] = 1.0
     file.chmod(0o644)
     file.write_text(json.dumps(values))
     with pytest.raises(RecordError, match=r"changed afterwards.*state a new one"):
-        StudyFolder.open(folder.path)
-    found, damaged = list_studies(folder.run)
-    assert folder.name not in [study.name for study in found]
+        Study.open(study.path)
+    found, damaged = Study.all_of(study.run)
+    assert study.name not in [study.name for study in found]
     assert len(damaged) == 1
     # With its hash made to fit the register still knows better.
     values["hash"] = records._digest(values["time"], values["statement"], values["config"])
     file.write_text(json.dumps(values))
     with pytest.raises(RecordError, match="changed afterwards"):
-        StudyFolder.open(folder.path)
-    for path in folder.path.iterdir():
+        Study.open(study.path)
+    for path in study.path.iterdir():
         path.unlink()
-    folder.path.rmdir()
+    study.path.rmdir()
 
 
 def test_what_cannot_be_is_refused_before_anything_runs(
-    run: tuple[Path, Statement], monkeypatch: pytest.MonkeyPatch
+    run: tuple[Path, StudySpec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, statement = run
+    path, spec = run
     before = len(list((path / "studies").glob("study-*")))
     for changes, error, words in (
-        ({"replicates": 1}, ConfigError, "at least 2 replicates.*no verdict"),
         ({"metric": "beauty"}, ConfigError, "a metric out of last"),
         ({"statement": " "}, ConfigError, "a hypothesis in a sentence"),
         ({"metric": "probe"}, ConfigError, "a text for the probe"),
-        ({"answered": statement.proposed}, ConfigError, "two different answers"),
+        ({"answered": spec.proposed}, ConfigError, "two different actions"),
         ({"config_hash": "0" * 16}, RecordError, "a statement about a run with config"),
         ({"decision": 7}, RecordError, "the moment before decision 7"),
     ):
@@ -229,11 +227,10 @@ def test_what_cannot_be_is_refused_before_anything_runs(
 
 
 @pytest.mark.slow
-def test_what_only_the_moment_knows_ends_the_study_with_a_sentence(run: tuple[Path, Statement]) -> None:
+def test_what_only_the_moment_knows_ends_the_study_with_a_sentence(run: tuple[Path, StudySpec]) -> None:
     for changes, words in (
-        ({"horizon": 0}, "a horizon of 1 optimizer step"),
         ({"answered": 3}, "an answer from 0 to 2"),
-        ({"after": "recorded", "answers": (0,)}, "recorded answers"),
+        ({"after": "recorded", "answers": (0,)}, "recorded actions"),
         ({"metric": "probe", "probe": "short"}, "a probe of at least"),
     ):
         runner = StudyRunner(state(run, **changes), workers=1)

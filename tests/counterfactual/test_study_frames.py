@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,26 @@ import pytest
 
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AnalysisError
-from layertie_lab.core.statements import TWIN_TABLES, Statement
-from layertie_lab.counterfactual import study as studies
+from layertie_lab.core.tables import STUDY_COLUMNS
+from layertie_lab.counterfactual import frames, judging
 from layertie_lab.counterfactual.forecast import forecast_of
-from layertie_lab.counterfactual.interim import LookPlan
+from layertie_lab.counterfactual.interim import GroupSequential
+from layertie_lab.counterfactual.spec import StudySpec
+from layertie_lab.counterfactual.study import Study
 from layertie_lab.counterfactual.wording import sentence_of
-from layertie_lab.records.studies import StudyFolder
 
-PLAN = LookPlan((4, 8), (0.02, 0.03))
-STATED = Statement(
-    "It matters.", 5, 2, 16, 0, 2, "abc", expected="better", horizon=20, looks=asdict(PLAN), replicates=8
+PLAN = GroupSequential((4, 8), (0.02, 0.03))
+STATED = StudySpec(
+    statement="It matters.",
+    decision=5,
+    layer=2,
+    step=16,
+    proposed=0,
+    answered=2,
+    config_hash="abc",
+    expected="better",
+    horizon=20,
+    plan=PLAN,
 )
 NOISE = np.random.default_rng(1).standard_normal(8)
 
@@ -48,22 +58,22 @@ DIVERGED = {"replicate": 3, "error": "In the branch as answered (2): Expected a 
 
 
 @pytest.mark.parametrize("count", range(5))
-def test_before_the_first_look_there_is_no_verdict(count: int) -> None:
-    found = studies.verdict_of(STATED, replicates(count))
+def test_before_the_first_interim_analysis_there_is_no_verdict(count: int) -> None:
+    found = judging.verdict_of(STATED, replicates(count))
     assert (found is None) == (count < 4)
-    assert studies.is_decided(STATED, replicates(count)) == (count == 4)
+    assert judging.is_decided(STATED, replicates(count)) == (count == 4)
 
 
 def test_a_gap_ends_what_counts() -> None:
     some = replicates(8)
-    assert len(studies.differences(STATED, some[:2] + some[3:])) == 2
-    assert np.array_equal(studies.differences(STATED, some[::-1]), studies.differences(STATED, some))
+    assert len(judging.differences(STATED, some[:2] + some[3:])) == 2
+    assert np.array_equal(judging.differences(STATED, some[::-1]), judging.differences(STATED, some))
 
 
 def test_the_evaluations_own_error_is_named_where_it_is_large() -> None:
-    quiet = studies.verdict_of(STATED, replicates(4))
-    loud = studies.verdict_of(STATED, replicates(4, error=0.01))
-    short = studies.verdict_of(STATED, replicates(4, error=0.01, windows=100))
+    quiet = judging.verdict_of(STATED, replicates(4))
+    loud = judging.verdict_of(STATED, replicates(4, error=0.01))
+    short = judging.verdict_of(STATED, replicates(4, error=0.01, windows=100))
     assert quiet is not None
     assert loud is not None
     assert short is not None
@@ -71,29 +81,29 @@ def test_the_evaluations_own_error_is_named_where_it_is_large() -> None:
     assert "own error" in said
     assert "state the next one with" in said
     assert any("no more than these 100" in warning for warning in short.warnings)
-    assert studies.evaluation_error(STATED, []) is None
+    assert judging.evaluation_error(STATED, []) is None
 
 
 def test_a_branch_that_diverged_refuses_the_verdict_by_name() -> None:
     some = [*replicates(2), DIVERGED]
     with pytest.raises(AnalysisError, match="replicate 3 ended: In the branch as answered"):
-        studies.verdict_of(STATED, some)
-    assert "replicate 3" in studies.refusal_of(STATED, some)
-    assert studies.refusal_of(STATED, replicates(2)) == ""
+        judging.verdict_of(STATED, some)
+    assert "replicate 3" in judging.refusal_of(STATED, some)
+    assert judging.refusal_of(STATED, replicates(2)) == ""
     # What was drawn before it stays.
-    assert studies.curves_frame(some).height == 2 * 2 * 3
+    assert frames.curves_frame(some).height == 2 * 2 * 3
 
 
 def test_a_metric_that_was_not_measured() -> None:
     with pytest.raises(AnalysisError, match="Expected the metric perplexity"):
-        studies.differences(STATED, replicates(2), "perplexity")
-    assert studies.differences(STATED, replicates(2), "memory").tolist() == [0.0, 0.0]
+        judging.differences(STATED, replicates(2), "perplexity")
+    assert judging.differences(STATED, replicates(2), "memory").tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_frames_have_the_columns_that_charts_read(count: int) -> None:
-    tables = studies.tables_of(STATED, replicates(count))
-    assert {name: frame.columns for name, frame in tables.items()} == TWIN_TABLES
+    tables = frames.tables_of(STATED, replicates(count))
+    assert {name: frame.columns for name, frame in tables.items()} == STUDY_COLUMNS
     assert {name: frame.height for name, frame in tables.items()} == {
         "twin_curves": 6 * count,
         "twin_differences": 3 * count,
@@ -104,19 +114,19 @@ def test_frames_have_the_columns_that_charts_read(count: int) -> None:
 
 
 def test_the_mean_curve_has_an_interval_where_there_is_spread() -> None:
-    curve = studies.difference_curve(replicates(5))
+    curve = frames.difference_curve(replicates(5))
     assert curve["low"].is_null().to_list() == [True, True, False]
     last = curve.row(2, named=True)
     assert last["low"] < last["value"] < last["high"]
-    assert last["value"] == pytest.approx(studies.differences(STATED, replicates(5)).mean())
-    assert studies.values_frame(STATED, replicates(5))["mean"][-1] == pytest.approx(last["value"])
+    assert last["value"] == pytest.approx(judging.differences(STATED, replicates(5)).mean())
+    assert frames.values_frame(STATED, replicates(5))["mean"][-1] == pytest.approx(last["value"])
 
 
-class Kept(StudyFolder):
+class Kept(Study):
     """A study whose replicates are made up."""
 
-    def __init__(self, name: str, statement: Statement, found: list[dict[str, Any]]) -> None:
-        super().__init__(Path("run/studies") / name, statement, RunConfig(), "2026-01-01T00:00:00+00:00")
+    def __init__(self, name: str, spec: StudySpec, found: list[dict[str, Any]]) -> None:
+        super().__init__(Path("run/studies") / name, spec.to_dict(), RunConfig(), "2026-01-01T00:00:00+00:00")
         self._found = found
 
     def replicates(self) -> list[dict[str, Any]]:
@@ -130,7 +140,7 @@ def test_stated_hypotheses_are_corrected_together_also_for_those_still_open() ->
         Kept("study-003", STATED, [DIVERGED | {"replicate": 1}]),
         Kept("study-004", replace(STATED, primary=False), []),
     ]
-    one, all_of_them = studies.verdicts_of_run([alone]), studies.verdicts_of_run([alone, *others])
+    one, all_of_them = judging.verdicts_of_run([alone]), judging.verdicts_of_run([alone, *others])
     assert [all_of_them[study.name] for study in others] == [None] * 3
     first, corrected = one["study-001"], all_of_them["study-001"]
     assert first is not None

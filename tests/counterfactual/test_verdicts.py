@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from layertie_lab.analysis.statistics.paired import paired_difference
 from layertie_lab.core.errors import AnalysisError
-from layertie_lab.counterfactual.interim import LookPlan, OpenEnded, plan_from
+from layertie_lab.counterfactual.interim import GroupSequential, OpenEnded
 from layertie_lab.counterfactual.verdict import OUTCOMES, Hypothesis, classify, correct, further_replicates, judge
 from layertie_lab.counterfactual.wording import sentence_of
 
@@ -50,14 +49,14 @@ def test_where_more_is_better_the_sign_turns() -> None:
     assert judge(0.02 + 0.001 * NOISE, stated).outcome == "better"
 
 
-def test_a_look_sees_only_the_replicates_up_to_it() -> None:
+def test_an_interim_analysis_sees_only_the_replicates_up_to_it() -> None:
     early = judge(-0.02 + 0.001 * NOISE[:4], STATED)
     late = judge(np.concatenate([-0.02 + 0.001 * NOISE[:4], np.full(12, 0.5)]), STATED)
     assert early == late
 
 
-@pytest.mark.parametrize(("count", "said"), [(1, "at least 2 replicates"), (2, "the plan's first look"), (3, "first")])
-def test_before_the_first_look_there_is_no_verdict(count: int, said: str) -> None:
+@pytest.mark.parametrize(("count", "said"), [(1, "at least 2 replicates"), (2, "first interim analysis"), (3, "first")])
+def test_before_the_first_interim_analysis_there_is_no_verdict(count: int, said: str) -> None:
     with pytest.raises(AnalysisError, match=said) as refused:
         judge(NOISE[:count], STATED)
     assert refused.value.remedy
@@ -77,11 +76,6 @@ def test_hypotheses_that_cannot_be_tested_are_refused(changes: dict, said: str) 
     with pytest.raises(AnalysisError, match=said) as refused:
         dataclasses.replace(STATED, **changes)
     assert refused.value.remedy
-
-
-def test_a_hypothesis_is_plain_values() -> None:
-    again = json.loads(json.dumps(dataclasses.asdict(STATED)))
-    assert Hypothesis(**again | {"plan": plan_from(again["plan"])}) == STATED
 
 
 def test_the_sentence_says_all_that_a_reader_needs() -> None:
@@ -115,7 +109,7 @@ def test_undecided_says_how_many_more_would_decide() -> None:
 
 
 def test_the_number_of_further_replicates_decides_and_one_fewer_does_not() -> None:
-    difference, plan = paired_difference(0.006 * NOISE), LookPlan()
+    difference, plan = paired_difference(0.006 * NOISE), GroupSequential()
     further, _ = further_replicates(difference, 0.003, plan)
     assert further is not None
     ends = np.array([16 + further - 1, 16 + further])
@@ -141,7 +135,7 @@ def test_a_horizon_inside_the_reward_window_is_warned_of(horizon: int, warned: b
 def test_equal_differences_and_a_disagreeing_cross_check_are_warned_of() -> None:
     assert "keys differ" in sentence_of(judge(np.full(4, -0.5), STATED))
     differences = np.array([0.9, 1.0, 1.1, 1.0, 0.9, 1.1])
-    found = judge(differences, dataclasses.replace(STATED, plan=LookPlan((6,), (0.01,))))
+    found = judge(differences, dataclasses.replace(STATED, plan=GroupSequential((6,), (0.01,))))
     assert (found.outcome, found.cross_check.p_value) == ("worse", 2 / 2**6)
     assert "cross-check is less sure" in sentence_of(found)
 
@@ -188,7 +182,7 @@ def test_holm_takes_back_what_does_not_survive_it() -> None:
 def test_p_values_outcome_and_interval_tell_one_story(
     mean: float, spread: float, count: int, open_ended: bool, seed: int
 ) -> None:
-    plan = OpenEnded() if open_ended else LookPlan()
+    plan = OpenEnded() if open_ended else GroupSequential()
     found = judge(
         mean + spread * np.random.default_rng(seed).standard_normal(count), dataclasses.replace(STATED, plan=plan)
     )

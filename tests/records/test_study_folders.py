@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,8 @@ import pytest
 
 from layertie_lab import RunConfig, Session
 from layertie_lab.core.errors import RecordError, StorageError
-from layertie_lab.core.statements import Statement
 from layertie_lab.records import studies as records
-from layertie_lab.records.studies import StudyFolder, in_order, list_studies, state_study
+from layertie_lab.records.studies import StudyFolder, in_order
 from layertie_lab.records.tree import stored_moments
 
 
@@ -28,8 +26,8 @@ def run(text_file: Path, tmp_path: Path) -> Path:
 def state(run: Path, **changes: Any) -> StudyFolder:
     config = records.RunDirectory.open(run).config
     moment = stored_moments(run)[3]
-    statement = Statement("It matters.", 3, 1, 8, 0, 1, config.hash, replicates=4)
-    return state_study(run, replace(statement, **changes), moment)
+    stated = {"decision": 3, "config_hash": config.hash, "primary": True, "replicates": 4, "first_replicate": 1}
+    return StudyFolder.state(run, stated | changes, moment)
 
 
 def line(number: int) -> dict[str, Any]:
@@ -49,9 +47,10 @@ def test_a_torn_last_line_does_not_count_and_does_not_spoil_the_next(run: Path) 
 
 
 def test_a_verdict_takes_them_in_order_without_a_gap(run: Path) -> None:
-    stated = state(run).statement
-    assert [v["replicate"] for v in in_order([line(4), line(2), line(1)], stated)] == [1, 2]
-    assert in_order([line(2)], stated) == []
+    numbers = state(run).numbers
+    assert numbers == range(1, 5)
+    assert [v["replicate"] for v in in_order([line(4), line(2), line(1)], numbers)] == [1, 2]
+    assert in_order([line(2)], numbers) == []
 
 
 def test_the_moment_is_shared_and_outlives_its_checkpoint(run: Path) -> None:
@@ -68,8 +67,10 @@ def test_a_register_torn_by_a_kill_keeps_the_studies_and_takes_the_next(run: Pat
     first, register = state(run), run / "studies" / "register.jsonl"
     register.write_bytes(register.read_bytes() + b'{"time":"2026-')
     second = state(run)
-    assert [study.name for study in list_studies(run)[0]] == [first.name, second.name] == ["study-001", "study-002"]
-    assert second.statement.first_replicate == 5
+    assert (
+        [study.name for study in StudyFolder.all_of(run)[0]] == [first.name, second.name] == ["study-001", "study-002"]
+    )
+    assert second.statement["first_replicate"] == 5
     lines = [json.loads(text) for text in register.read_text().splitlines()]
     assert [entry["name"] for entry in lines] == ["study-001", "study-002"]
     assert lines[0]["previous"] == ""
@@ -83,7 +84,7 @@ def test_a_register_that_was_changed_is_found_out(run: Path, harm: str) -> None:
         register.unlink()
     else:
         register.write_bytes((lines[0].replace(b'"hash":"', b'"hash":"0') if harm == "edited line" else b"") + lines[1])
-    found, damaged = list_studies(run)
+    found, damaged = StudyFolder.all_of(run)
     assert found == []
     assert len(damaged) == len(folders)
     assert all("changed afterwards" in sentence for sentence in damaged)
@@ -95,13 +96,20 @@ def test_the_list_says_what_is_damaged_and_passes_over_what_was_never_stated(run
     started.mkdir()
     (bad.path / "statement.json").chmod(0o644)
     (bad.path / "statement.json").write_bytes(b"{")
-    found, damaged = list_studies(run)
+    found, damaged = StudyFolder.all_of(run)
     assert [study.name for study in found] == ["study-001"]
     assert len(damaged) == 1
     assert "cannot be read" in damaged[0]
     assert state(run).name == "study-008"
     with pytest.raises(RecordError, match=r"there is no statement\.json"):
         StudyFolder.open(started)
+
+
+@pytest.mark.parametrize("changes", [{"replicates": "4"}, {"primary": 1}, {"decision": None}])
+def test_what_is_no_statement_is_refused_and_leaves_nothing(run: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(RecordError, match=f"Expected {next(iter(changes))} of a study to be of kind"):
+        state(run, **changes)
+    assert not (run / "studies").exists()
 
 
 def test_one_at_a_time_adds_replicates(run: Path) -> None:
@@ -118,5 +126,5 @@ def test_without_room_nothing_is_stated(run: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(records.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with pytest.raises(StorageError, match="MB of room"):
         state(run)
-    assert list_studies(run) == ([], [])
+    assert StudyFolder.all_of(run) == ([], [])
     assert not (run / "studies").exists()

@@ -16,7 +16,7 @@ from layertie_lab.widgets.study_list import StudyList
 
 
 def hypothesis() -> HypothesisPanel:
-    return HypothesisPanel({"expected": [["worse", "worse"]]}, {"horizon": 100})
+    return HypothesisPanel([{"name": "horizon", "label": "After", "kind": "number", "value": "100", "folded": False}])
 
 
 MADE = {
@@ -92,7 +92,7 @@ def test_what_is_shown_is_known_to_the_browser(make: Any, state: dict[str, Any])
 
 def test_a_wrong_field_is_blamed_until_the_next_press() -> None:
     panel = hypothesis()
-    panel.blame("horizon", "Expected 1 or more.")
+    panel.show(wrong={"horizon": "Expected 1 or more."})
     assert panel.wrong == {"horizon": "Expected 1 or more."}
     panel._receive(panel, {"kind": "cancel"}, None)
     assert panel.wrong == {}

@@ -1,6 +1,6 @@
 """Twins as pictures: both futures of every replicate, their difference over the horizon, and what each replicate says.
 
-Panels read named data sets (`core.statements.TWIN_TABLES`), as those over a run do, so that rows can be appended while
+Panels read named data sets (`core.tables.STUDY_COLUMNS`), as those over a run do, so that rows can be appended while
 replicates come in.
 """
 
@@ -247,7 +247,7 @@ def study_chart(
 
     Args:
         stated: What the study is about.
-        tables: Frames by their names in `core.statements.TWIN_TABLES` (`counterfactual.study.tables_of`).
+        tables: Frames by their names in `core.tables.STUDY_COLUMNS` (`counterfactual.frames.tables_of`).
         width: Of each chart in pixels.
         height: Of each plot in pixels.
         dark: Whether the page is dark.

@@ -1,8 +1,8 @@
-"""Did it matter? The form in which a person states a hypothesis before twins run, and the verdict that came of it."""
+"""Did it matter? The form in which a person states a hypothesis before paired runs, and the verdict that came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import traitlets
@@ -16,16 +16,17 @@ KINDS = ("state", "pilot", "explore", "cancel")
 class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css")):
     """What is compared, what is expected of it, and (once replicates have come) what they say.
 
-    Presses leave as messages (see `on_press`): "state" a hypothesis and run its twins, "explore" the same without one,
+    Presses leave as messages (see `on_press`): "state" a hypothesis and run its pairs, "explore" the same without one,
     run a "pilot", "cancel" what runs. What the person has filled in stays in the browser until then.
 
     Args:
-        offers: Name of a field -> [[value, words], ...] of its choices: expected, metric, after, plan.
-        defaults: Name of a field -> what stands in it at first.
+        fields: In their order, dicts of `name`, `label`, `kind` (choice, number, text, long), `choices`
+            ([[value, words], ...]), `value` (what stands in it at first), `help`, and `folded` (out of sight at first).
+            Those named moment and answer take their choices from `moments`.
 
     Attributes:
         moments: What can be asked about, the latest first: dicts of `id`, `words` (in a person's words), `layer`,
-            `proposed`, `legal` (answers), `owners` (of each legal answer) and `answered` (the person's own, or None).
+            `proposed`, `legal` (actions) and `answered` (the person's own, or None).
         chosen: The moment that the page suggests (its id); the person may choose another one.
         wrong: Name of a field -> a sentence beside it.
         sentence: What goes on, or what could not be done.
@@ -39,8 +40,7 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         ready: Whether there is a run of which something can be asked.
     """
 
-    offers = traitlets.Dict().tag(sync=True)
-    defaults = traitlets.Dict().tag(sync=True)
+    fields = traitlets.List(traitlets.Dict()).tag(sync=True)
     moments = traitlets.List(traitlets.Dict()).tag(sync=True)
     chosen = traitlets.Unicode("").tag(sync=True)
     wrong = traitlets.Dict().tag(sync=True)
@@ -54,19 +54,14 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
     verdict = traitlets.Unicode("").tag(sync=True)
     ready = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, offers: Mapping[str, Any], defaults: Mapping[str, Any], **state: Any) -> None:
+    def __init__(self, fields: Sequence[Mapping[str, Any]], **state: Any) -> None:
         self._presses = Listeners()
-        super().__init__(offers=dict(offers), defaults=dict(defaults), **state)
-
-    def blame(self, field: str, sentence: str) -> None:
-        """Say what is wrong beside a field."""
-        self.show(wrong={field: sentence}, share=None)
+        super().__init__(fields=[dict(field) for field in fields], **state)
 
     def on_press(self, callback: Callable[[str, dict[str, Any]], Any]) -> Callable[[], None]:
         """Call `callback(kind, values)` with each press; the result ends it. A bound method is held weakly.
 
-        `values` has the fields as the person left them: moment, answer, expected, statement, metric, horizon,
-        smallest_difference, after, plan, answers, probe. A LayertieError that the callback raises is shown.
+        `values` has the fields as the person left them, as text. A LayertieError that the callback raises is shown.
         """
         return self._presses.add(callback)
 

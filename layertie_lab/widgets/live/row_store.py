@@ -9,15 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...charts.run.live import HOVER_DATA, REFERENCE_DATA
-from ...core.statements import TWIN_TABLES
-from ...core.tables import COLUMNS
+from ...core.tables import COLUMNS, STUDY_COLUMNS
 from .thinning import Row, share_out, thin_changes, thin_marked, thin_series, thin_units
 
 KEPT_ROWS = 16_000
 """Rows of one table held in Python; beyond that, all but the newest quarter are thinned to half of this."""
 
 _NAMES = {
-    **{name: list(columns) for name, columns in COLUMNS.items()}, REFERENCE_DATA: ["name", "loss"], **TWIN_TABLES
+    **{name: list(columns) for name, columns in COLUMNS.items()}, REFERENCE_DATA: ["name", "loss"], **STUDY_COLUMNS
 }  # fmt: skip
 _ALWAYS = ("step", "decision")
 
@@ -109,7 +108,7 @@ class RowStore:
         return changed
 
     def _thinned(self, table: str, rows: list[Row], budget: int) -> list[Row]:
-        if table in TWIN_TABLES:
+        if table in STUDY_COLUMNS:
             return rows  # a study has hundreds of them at most
         kinds = COLUMNS.get(table, {})
         numbers = [name for name in self.wanted[table] if name not in _ALWAYS and kinds.get(name, (str,))[0] is float]

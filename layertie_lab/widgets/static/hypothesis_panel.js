@@ -1,44 +1,36 @@
-// Did it matter? A form to be filled in before twins run, and the verdict between them.
+// Did it matter? A form to be filled in before paired runs, and the verdict between them.
 
 const SIGNS = {
   "better": "▲ ", "worse": "▼ ", "no difference that matters": "= ", "identical": "≡ ",
 };
-const NUMBERS = { horizon: "optimizer steps", smallest_difference: "" };
-const FOLDED = ["metric", "smallest_difference", "after", "plan", "answers", "probe"];
-const LABELS = {
-  moment: "Which decision", answer: "Answer in place of the agent's", expected: "I expect the answer to be",
-  statement: "My hypothesis, in a sentence", horizon: "After how many optimizer steps", metric: "Compared by",
-  smallest_difference: "Smallest difference that matters", after: "After the fork", plan: "Looks",
-  answers: "Answers that follow, in order", probe: "Text of the probe",
-};
-
 class HypothesisPanel {
   constructor(model, root) {
     this.model = model;
     this.root = root;
     this.touched = new Set();
-    const defaults = model.get("defaults");
     this.fields = {};
     this.wraps = {};
     this.wrongs = {};
-    for (const name of Object.keys(LABELS)) this.field(name, defaults[name]);
+    for (const field of model.get("fields")) this.field(field);
     this.fields.moment.addEventListener("change", () => this.turn());
     for (const name of ["answer", "expected"]) this.fields[name].addEventListener("change", () => this.word());
     for (const name of ["after", "metric"]) this.fields[name].addEventListener("change", () => this.paint());
-    this.go = this.button("State it and run the twins", "state", "ll-main");
+    this.go = this.button("State it and run the pairs", "state", "ll-main");
     this.explore = this.button("Only explore", "explore");
-    set(this.explore, { title: "Run twins without a hypothesis: what comes of it is labelled exploratory." });
+    set(this.explore, { title: "Run pairs without a hypothesis: what comes of it is labelled exploratory." });
     this.pilot = this.button("Pilot", "pilot");
     set(this.pilot, { title: "Four replicates whose spread tells how many are needed; they do not count afterwards." });
     this.cancel = this.button("Cancel", "cancel");
     this.bar = html("progress", { max: 1 });
     this.sentence = html("p", { class: "ll-sentence", role: "status" });
     this.forecast = html("p", { class: "ll-forecast" });
-    const wraps = (names) => names.map((name) => this.wraps[name]);
-    const first = html("div", { class: "ll-fields" }, ...wraps(["moment", "answer", "expected", "horizon"]));
+    const wraps = (wanted) => model.get("fields").filter(wanted).map((field) => this.wraps[field.name]);
+    const short = (field) => !field.folded && field.name !== "statement";
+    const first = html("div", { class: "ll-fields" }, ...wraps(short));
     const second = html("div", { class: "ll-fields" }, this.wraps.statement);
-    const fold = html("details", { class: "ll-fold" }, html("summary", {}, "What is compared, how, and when one looks"));
-    fold.append(html("div", { class: "ll-fields" }, ...wraps(FOLDED)));
+    const summary = html("summary", {}, "What is compared, how, and when it is judged");
+    const fold = html("details", { class: "ll-fold" }, summary);
+    fold.append(html("div", { class: "ll-fields" }, ...wraps((field) => field.folded)));
     const buttons = html("div", { class: "ll-line" }, this.go, this.explore, this.pilot, this.cancel, this.bar);
     this.form = html("form", { novalidate: "" }, first, second, fold, buttons, this.sentence, this.forecast);
     this.form.addEventListener("submit", (event) => event.preventDefault());
@@ -54,24 +46,23 @@ class HypothesisPanel {
 
   get = (name) => this.model.get(name);
 
-  field(name, value) {
-    const choices = this.get("offers")[name];
+  field({ name, label, kind, choices, value, help }) {
     let input;
-    if (choices || name === "moment" || name === "answer") {
+    if (kind === "choice") {
       input = html("select", {});
-      if (choices) input.append(...choices.map(([key, words]) => html("option", { value: key }, words)));
-    } else if (name === "probe") {
+      input.append(...choices.map(([key, words]) => html("option", { value: key }, words)));
+    } else if (kind === "long") {
       input = html("textarea", { rows: 2 });
     } else {
-      input = html("input", { type: "text", ...(name in NUMBERS ? { inputmode: "decimal" } : {}) });
+      input = html("input", { type: "text", ...(kind === "number" ? { inputmode: "decimal" } : {}) });
     }
-    if (value !== undefined) input.value = value;
+    input.value = value;
     input.addEventListener("input", () => this.touched.add(name));
     set(input, { "data-field": name });
     this.fields[name] = input;
     this.wrongs[name] = html("span", { class: "ll-wrong", role: "alert" });
-    const label = html("label", {}, html("span", { class: "ll-label" }, LABELS[name]), input);
-    this.wraps[name] = html("div", { class: "ll-field", "data-name": name }, label, this.wrongs[name]);
+    const words = html("label", {}, html("span", { class: "ll-label", title: help }, label), input);
+    this.wraps[name] = html("div", { class: "ll-field", "data-name": name }, words, this.wrongs[name]);
   }
 
   button(words, kind, style = "") {
@@ -88,7 +79,7 @@ class HypothesisPanel {
     return this.get("moments").find((moment) => moment.id === this.fields.moment.value);
   }
 
-  /** Another moment: its answers, and a sentence that fits. */
+  /** Another moment: its actions, and a sentence that fits. */
   turn() {
     const moment = this.moment();
     const choices = moment ? moment.legal.filter((source) => source !== moment.proposed) : [];
@@ -141,10 +132,10 @@ class HypothesisPanel {
     set(this.wraps.answers, { hidden: this.fields.after.value === "recorded" ? null : "" });
     set(this.wraps.probe, { hidden: this.fields.metric.value === "probe" ? null : "" });
     const wrong = this.get("wrong");
-    for (const name of Object.keys(LABELS)) {
+    for (const { name, folded } of this.get("fields")) {
       say(this.wrongs[name], wrong[name] ?? "");
       set(this.wraps[name], { "data-wrong": wrong[name] ? "" : null });
-      if (wrong[name] && FOLDED.includes(name)) this.form.querySelector("details").open = true;
+      if (wrong[name] && folded) this.form.querySelector("details").open = true;
     }
     say(this.sentence, this.get("sentence"));
     set(this.sentence, { "data-alarm": this.get("alarm") ? "" : null });
