@@ -44,7 +44,7 @@ class Log:
     Args:
         config: Its settings.
         answers: By decision.
-        rules: Decision before which other rules were put into force -> those rules, in the log's order.
+        rules: Decision before which other rules were applied -> those rules, in the log's order.
     """
 
     config: RunConfig
@@ -201,7 +201,7 @@ class Replay:
         return outcomes
 
     def _change_rules(self, session: Session, decision: int) -> None:
-        """Put into force what the record put into force before the decision's counterpart."""
+        """Apply the rules that the record applied before the decision's counterpart."""
         old, new = self.log.config.model.layers, self.config.model.layers
         there = decision
         if old != new:
