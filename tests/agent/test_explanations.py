@@ -62,7 +62,7 @@ def advantage_values(policy: Any, sources: list[int], layer: int) -> tuple[np.nd
     others = sum(source == at and at != layer for at, source in enumerate(sources)) / depth
     own = two_layers(weights, np.array([*(float(at == layer) for at in range(depth)), others, others**2]))
     table = weights["table"][layer, : layer + 1]
-    network = np.array([0.0] * layer + [float(own)])
+    network = np.array([0.0] * layer + [own.item()])
     return (table - table[sources[layer]]) * scale, (network - network[sources[layer]]) * scale
 
 
@@ -201,9 +201,9 @@ def test_explaining_changes_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", Q_LEARNERS)
 def test_attribution_leaves_no_gradients_on_the_weights(name: str) -> None:
     walk, state = walked(name)
-    kept = {key: None if p.grad is None else p.grad.clone() for key, p in walk.policy._parameters.items()}
+    kept = {key: None if p.grad is None else p.grad.clone() for key, p in walk.policy.network.named_parameters()}
     input_attribution(walk.policy, state)
-    for key, p in walk.policy._parameters.items():
+    for key, p in walk.policy.network.named_parameters():
         assert (p.grad is None) == (kept[key] is None)
         assert kept[key] is None or torch.equal(p.grad, kept[key])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -15,6 +16,7 @@ from ...core.keys import RunKey
 from ..protocol import AgentState, Saved, Transition, check_layers, check_reward, check_saved
 from ..rewards.signal import Changes
 from ..schedule import exploration
+from .networks import AdvantageNetwork, load_optimizer, optimizer_state
 
 _BATCH = 64
 _HIDDEN = 32
@@ -56,19 +58,11 @@ class AdvantageLearner:
         self._config = config
         self._changes = Changes(level=level, detrend=detrend)
         generator = torch.Generator().manual_seed(key.at(0, "init") ^ _STREAM)
-        inputs = layers + 2
-        self._weights = {
-            "table": torch.zeros(layers, layers),
-            "first.weight": torch.empty(_HIDDEN, inputs).normal_(0, inputs**-0.5, generator=generator),
-            "first.bias": torch.zeros(_HIDDEN),
-            "second.weight": torch.zeros(_HIDDEN),
-        }
-        for weight in self._weights.values():
-            weight.requires_grad_()
-        table, *network = self._weights.values()
+        self.network = AdvantageNetwork(layers, _HIDDEN, generator)
+        table, *network = self.network.parameters()
         rate = config.q_learning_rate
         self._optimizer = torch.optim.Adam([{"params": [table], "lr": _TABLE_STEPS * rate}, {"params": network}], rate)
-        self._target = {name: weight.detach().clone() for name, weight in self._weights.items()}
+        self._target = copy.deepcopy(self.network)
         self._tried = np.zeros((layers, layers), dtype=np.int64)
         self._history: list[list[int]] = []
         self._gained: list[float] = []
@@ -112,13 +106,13 @@ class AdvantageLearner:
         target = gained.to(torch.float32)
         if self._config.discount > 0:
             target = target + self._config.discount * self._next_values(history[:, 4:])
-        value = self._worth(self._weights, layer, choice, others) - self._worth(self._weights, layer, present, others)
+        value = self.network(layer, choice, others) - self.network(layer, present, others)
         loss = torch.nn.functional.huber_loss(value, target, delta=3.0)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
         if len(self._gained) % (2 * (self.layers - 1)) == 0:
-            self._target = {name: weight.detach().clone() for name, weight in self._weights.items()}
+            self._target.load_state_dict(self.network.state_dict())
         return {"td_error": error, "q_loss": float(loss.detach())}
 
     @torch.no_grad()
@@ -128,25 +122,16 @@ class AdvantageLearner:
         answers = torch.arange(self.layers).expand(len(layer), -1)
         shape = answers.shape
         layers, counts = layer[:, None].expand(shape), others[:, None].expand(shape)
-        worth = self._worth(self._weights, layers, answers, counts).masked_fill(answers > layers, -math.inf)
+        worth = self.network(layers, answers, counts).masked_fill(answers > layers, -math.inf)
         best = worth.argmax(dim=1)
-        return self._worth(self._target, layer, best, others) - self._worth(self._target, layer, present, others)
-
-    def _worth(self, weights: dict[str, Tensor], layer: Tensor, answer: Tensor, others: Tensor) -> Tensor:
-        """F, in units of the changes' root mean square. Any shape in, the same out."""
-        share = others.to(torch.float32) / self.layers
-        inputs = torch.cat(
-            [torch.nn.functional.one_hot(layer, self.layers), torch.stack([share, share * share], dim=-1)], dim=-1
-        )
-        hidden = torch.relu(torch.nn.functional.linear(inputs, weights["first.weight"], weights["first.bias"]))
-        return weights["table"][layer, answer] + (answer == layer) * (hidden @ weights["second.weight"])
+        return self._target(layer, best, others) - self._target(layer, present, others)
 
     @torch.no_grad()
     def _values(self, state: AgentState) -> np.ndarray:
         check_layers(self.layers, state)
         answers = torch.arange(state.layer + 1)
         layer, others = torch.full_like(answers, state.layer), torch.full_like(answers, _others(state))
-        worth = self._worth(self._weights, layer, answers, others).numpy().astype(np.float64)
+        worth = self.network(layer, answers, others).numpy().astype(np.float64)
         return worth - worth[state.present]
 
     def contributions(self, state: AgentState) -> dict[str, list[float]]:
@@ -156,17 +141,16 @@ class AdvantageLearner:
             "table" and "number of owners" (the network) -> one number per answer 0 .. layer, in units of reward.
         """
         values, scale = self._values(state) * math.sqrt(self._square), math.sqrt(self._square)
-        table = self._weights["table"][state.layer, : state.layer + 1].detach().numpy().astype(np.float64) * scale
+        table = self.network.table[state.layer, : state.layer + 1].detach().numpy().astype(np.float64) * scale
         table -= table[state.present]
         return {"table": table.tolist(), "number of owners": (values - table).tolist()}
 
     def state(self) -> Saved:
-        """Weights, their copy, the optimizer's moments and the whole history."""
-        tensors = {name: weight.detach().clone() for name, weight in self._weights.items()}
-        tensors |= {f"target/{name}": weight.clone() for name, weight in self._target.items()}
-        for name, weight in self._weights.items():
-            for slot, value in self._optimizer.state.get(weight, {}).items():
-                tensors[f"optimizer/{name}/{slot}"] = torch.as_tensor(value).clone()
+        """Weights, their copy, the optimizer's state and the whole history."""
+        tensors = {name: weight.clone() for name, weight in self.network.state_dict().items()}
+        tensors |= {f"target/{name}": weight.clone() for name, weight in self._target.state_dict().items()}
+        kept = optimizer_state(self.network, self._optimizer)
+        tensors |= {f"optimizer/{name}": value for name, value in kept.items()}
         tensors["tried"] = torch.from_numpy(self._tried.copy())
         tensors["history"] = torch.tensor(self._history, dtype=torch.int64).reshape(-1, 7)
         tensors["gained"] = torch.tensor(self._gained, dtype=torch.float64)
@@ -180,15 +164,12 @@ class AdvantageLearner:
             AgentError: Saved for another depth or by another policy.
         """
         check_saved("advantage", self.layers, values)
-        for name, weight in self._weights.items():
-            with torch.no_grad():
-                weight.copy_(tensors[name])
-            prefix = f"optimizer/{name}/"
-            slots = {key.removeprefix(prefix): tensor.clone() for key, tensor in tensors.items() if prefix in key}
-            self._optimizer.state.pop(weight, None)
-            if slots:
-                self._optimizer.state[weight] = slots
-        self._target = {name: tensors[f"target/{name}"].clone() for name in self._weights}
+        for prefix, network in (("", self.network), ("target/", self._target)):
+            # Version 0.1.0 kept `second.weight` as a vector.
+            shaped = {name: tensors[prefix + name].view_as(p) for name, p in network.named_parameters()}
+            network.load_state_dict(shaped)
+        kept = {name.removeprefix("optimizer/"): value for name, value in tensors.items() if "optimizer/" in name}
+        load_optimizer(self.network, self._optimizer, kept)
         self._tried = tensors["tried"].numpy().copy()
         self._history = tensors["history"].tolist()
         self._gained = tensors["gained"].tolist()

@@ -13,6 +13,7 @@ from ...core.decisions import Proposal
 from ...core.errors import AgentError
 from ...core.keys import RunKey
 from ..protocol import AgentState, Saved, Transition, check_layers, check_reward
+from .networks import QNetwork, load_optimizer, optimizer_state
 
 # The model's own initial weights come from the unaltered seed.
 _STREAM = 0x51A7
@@ -21,9 +22,8 @@ _STREAM = 0x51A7
 class QLearner:
     """One Q-network for all layers, one temporal-difference step per decision.
 
-    State: the tie map as L raw numbers (or scaled, `inputs`). Network: Linear(L, hidden), ReLU, Linear(hidden,
-    L(L+1)/2), of which layer l reads its own slice of length l+1. No replay, no target network (Hay & Wolf, section 3,
-    and the official code).
+    State: the tie map as L raw numbers (or scaled, `inputs`). Network: `QNetwork`. No replay, no target network (Hay &
+    Wolf, section 3, and the official code).
     Target: reward + discount x max over a slice at the next state: the slice of the layer just answered
     (`bootstrap="same-layer"`, official code) or of the layer asked next (`"next-layer"`, the text).
 
@@ -38,16 +38,9 @@ class QLearner:
         self.name = name
         self.layers = layers
         self._config = config
-        outputs = layers * (layers + 1) // 2
-        generator = torch.Generator().manual_seed(key.at(0, "init") ^ _STREAM)
-        self._parameters = {
-            "first.weight": _uniform((config.hidden, layers), layers, generator),
-            "first.bias": _uniform((config.hidden,), layers, generator),
-            "second.weight": _uniform((outputs, config.hidden), config.hidden, generator),
-            "second.bias": _uniform((outputs,), config.hidden, generator),
-        }
+        self.network = QNetwork(layers, config.hidden, torch.Generator().manual_seed(key.at(0, "init") ^ _STREAM))
         self._optimizer = torch.optim.AdamW(
-            list(self._parameters.values()), lr=config.q_learning_rate, weight_decay=config.q_weight_decay
+            self.network.parameters(), lr=config.q_learning_rate, weight_decay=config.q_weight_decay
         )
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
@@ -107,21 +100,15 @@ class QLearner:
 
     def answers(self, inputs: Tensor, layer: int) -> Tensor:
         """[..., layer + 1] the network's values of a layer's answers, from [..., L] inputs."""
-        p = self._parameters
-        hidden = torch.relu(torch.nn.functional.linear(inputs, p["first.weight"], p["first.bias"]))
-        start = layer * (layer + 1) // 2
-        rows = slice(start, start + layer + 1)
-        return torch.nn.functional.linear(hidden, p["second.weight"][rows], p["second.bias"][rows])
+        return self.network(inputs, layer)
 
     def _slice(self, state: AgentState, layer: int) -> Tensor:
         return self.answers(self.inputs(state), layer)
 
     def state(self) -> Saved:
-        """Weights and the optimizer's moments and counters."""
-        tensors = {name: value.detach().clone() for name, value in self._parameters.items()}
-        for name, parameter in self._parameters.items():
-            for slot, value in self._optimizer.state.get(parameter, {}).items():
-                tensors[f"{name}/{slot}"] = torch.as_tensor(value).clone()
+        """Weights and the optimizer's state."""
+        tensors = {name: value.clone() for name, value in self.network.state_dict().items()}
+        tensors |= optimizer_state(self.network, self._optimizer)
         return tensors, {"policy": "q-learner", "layers": self.layers}
 
     def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -130,23 +117,12 @@ class QLearner:
         Raises:
             AgentError: Saved for another depth, another width or by another policy.
         """
-        for name, parameter in self._parameters.items():
+        for name, parameter in self.network.named_parameters():
             if name not in tensors or tensors[name].shape != parameter.shape:
                 found = tuple(tensors[name].shape) if name in tensors else "nothing"
                 raise AgentError(
                     f"Expected {name} of the Q-network to have shape {tuple(parameter.shape)}, but found {found}.",
                     "The checkpoint belongs to another depth, another agent.hidden or another policy.",
                 )
-        for name, parameter in self._parameters.items():
-            with torch.no_grad():
-                parameter.copy_(tensors[name])
-            slots = {key.split("/")[1]: value.clone() for key, value in tensors.items() if key.startswith(name + "/")}
-            self._optimizer.state.pop(parameter, None)
-            if slots:
-                self._optimizer.state[parameter] = slots
-
-
-def _uniform(shape: tuple[int, ...], inputs: int, generator: torch.Generator) -> Tensor:
-    """torch's default for Linear: uniform within 1 / sqrt(inputs)."""
-    bound = 1 / math.sqrt(inputs)
-    return torch.empty(shape).uniform_(-bound, bound, generator=generator).requires_grad_()
+        self.network.load_state_dict({name: tensors[name] for name in self.network.state_dict()})
+        load_optimizer(self.network, self._optimizer, tensors)
