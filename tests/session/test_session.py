@@ -201,6 +201,18 @@ def test_calls_out_of_turn_are_refused(text_file: Path) -> None:
         session.finish()
 
 
+def test_steps_outside_of_decisions_are_for_forks_at_a_proposal(text_file: Path, tmp_path: Path) -> None:
+    with Session(small(text_file), tmp_path / "run") as session:
+        with pytest.raises(LayertieError, match="this one is recorded"):
+            session.advance_held()
+        fork = session.fork()
+        fork.advance_held()
+        assert (fork.step, fork.decision, session.step) == (1, 0, 0)
+        fork.begin(0)
+        with pytest.raises(LayertieError, match="this one is within a decision"):
+            fork.advance_held()
+
+
 def test_events_tell_what_was_proposed_what_was_done_and_by_whom(text_file: Path) -> None:
     session = Session(small(text_file))
     heard: list[Any] = []
