@@ -6,16 +6,13 @@ Plain rows, which JSON can hold; nothing here changes a policy.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from ..core.errors import AgentError, LayertieError
 from ..core.keys import RunKey
-from .policies.advantage import AdvantageLearner
-from .policies.linear import LinearThompson
-from .policies.qlearning import QLearner
-from .policies.thompson import GaussianThompson
 from .protocol import AgentState, Policy
 
 Row = dict[str, Any]
@@ -26,14 +23,38 @@ STEPS = 64
 """Points on the path of integrated gradients; the Q-network is small."""
 
 
+@runtime_checkable
+class Additive(Protocol):
+    """A policy whose values are sums of parts."""
+
+    def contributions(self, state: AgentState) -> dict[str, list[float]]:
+        """What each part gives to the value of each action 0 .. layer."""
+        ...
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """A policy whose values are a differentiable function of numbers."""
+
+    def inputs(self, state: AgentState) -> Tensor:
+        """[inputs] what it reads, a number per layer; all 0 on the all-tied map."""
+        ...
+
+    def answers(self, inputs: Tensor, layer: int) -> Tensor:
+        """[..., layer + 1] the values of a layer's actions, from [..., inputs]."""
+        ...
+
+
 def explain(policy: Policy, state: AgentState, key: RunKey) -> Row:
     """A proposal with what stands behind it.
 
     Returns:
         decision, layer, present, legal, q_values (per legal answer; None where the policy has none), greedy, choice,
-        explored, epsilon, policy, reads (what the values depend on, in words). Where the policy has to try answers out
+        explored, epsilon, policy, and of its description: reads (what the values depend on), meaning, unit, learning.
+        Where the policy has to try answers out
         and the state cannot (`AgentState.lookahead`), q_values, greedy and choice are None.
     """
+    said = policy.description
     row: Row = {
         "decision": state.decision,
         "layer": state.layer,
@@ -44,10 +65,13 @@ def explain(policy: Policy, state: AgentState, key: RunKey) -> Row:
         "choice": None,
         "explored": False,
         "epsilon": None,
-        "policy": policy.name,
-        "reads": _reads(policy),
+        "policy": said.name,
+        "reads": said.reads,
+        "meaning": said.meaning,
+        "unit": said.unit,
+        "learning": dict(said.learning),
     }
-    if getattr(policy, "looks_ahead", False) and state.lookahead is None:
+    if said.looks_ahead and state.lookahead is None:
         return row
     proposal = policy.propose(state, key)
     return row | {
@@ -71,7 +95,7 @@ def state_ablation(policy: Policy, state: AgentState, key: RunKey) -> list[Row]:
         value on the present map). No rows for a policy without values, nor for one whose values are trials in the run
         itself, which is on the present map.
     """
-    if getattr(policy, "looks_ahead", False):
+    if policy.description.looks_ahead:
         return []
     now = _values(policy, state, key)
     if now is None:
@@ -103,9 +127,9 @@ def state_ablation(policy: Policy, state: AgentState, key: RunKey) -> list[Row]:
 def input_attribution(policy: Policy, state: AgentState) -> list[Row]:
     """What each input of the policy gives to the value of each answer.
 
-    For a Q-network, integrated gradients on its inputs from the all-tied map, whose inputs are all 0; `total` is then
-    the value less that on the all-tied map, and `completeness_error` how far the shares' sum is from it. For linear
-    values, what each group of features contributes, exactly; `total` is the value.
+    For a differentiable policy, such as one with a Q-network, integrated gradients on its inputs from the all-tied map,
+    whose inputs are all 0; `total` is then the value less that on the all-tied map, and `completeness_error` how far
+    the shares' sum is from it. For an additive one, what each part contributes, exactly; `total` is the value.
 
     Returns:
         A row per input and answer: input, answer, value, total, completeness_error, method. No rows for a
@@ -113,9 +137,9 @@ def input_attribution(policy: Policy, state: AgentState) -> list[Row]:
 
     Source: Sundararajan, Taly & Yan (ICML 2017), equation 1, by captum.
     """
-    if isinstance(policy, QLearner):
+    if isinstance(policy, Differentiable):
         return _integrated_gradients(policy, state)
-    if isinstance(policy, LinearThompson | AdvantageLearner):
+    if isinstance(policy, Additive):
         parts = policy.contributions(state)
         return [
             {
@@ -132,7 +156,7 @@ def input_attribution(policy: Policy, state: AgentState) -> list[Row]:
     return []
 
 
-def _integrated_gradients(policy: QLearner, state: AgentState) -> list[Row]:
+def _integrated_gradients(policy: Differentiable, state: AgentState) -> list[Row]:
     from captum.attr import IntegratedGradients
 
     inputs = policy.inputs(state)[None]
@@ -173,17 +197,3 @@ def _values(policy: Policy, state: AgentState, key: RunKey) -> dict[int, float] 
     if proposal.q_values is None:
         return None
     return dict(zip(proposal.legal, proposal.q_values, strict=True))
-
-
-def _reads(policy: Policy) -> str:
-    if isinstance(policy, QLearner):
-        return "a network of the whole tie map"
-    if isinstance(policy, LinearThompson):
-        return "a linear model of the whole map that the present pass is planned to end in"
-    if isinstance(policy, AdvantageLearner):
-        return "a table of layer and answer, and a network of the number of owners"
-    if isinstance(policy, GaussianThompson):
-        return "the layer and the answer alone, not the rest of the map"
-    if getattr(policy, "looks_ahead", False):
-        return "a trial of each answer in the run itself, as long as one decision"
-    return "nothing: it has no values"

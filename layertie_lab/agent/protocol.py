@@ -1,4 +1,7 @@
-"""What a policy sees, what it answers and what it is told: the surface between agents and sessions."""
+"""What a policy sees, what it answers and what it is told: the surface between agents and sessions.
+
+torch and numpy are imported for their types alone: policies are listed where neither is loaded.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,22 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
-
-from numpy.typing import NDArray
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from ..core.decisions import Proposal
 from ..core.errors import AgentError
 from ..core.keys import RunKey
 from ..core.rules import Rules
 from ..core.ties import TieMap
+from .descriptions import PolicyDescription
 
-Saved = tuple[dict[str, Tensor], dict[str, Any]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+Tensors: TypeAlias = "dict[str, Tensor]"
+"""A policy's tensors by name."""
+Saved: TypeAlias = "tuple[Tensors, dict[str, Any]]"
 """A policy's or reward's state: tensors, and values that JSON can hold."""
 
 
@@ -35,7 +42,7 @@ class AgentState:
         trainable_share: Trainable parameters as a share of the untied model's, 0 to 1.
         rules: Rules that stand, which mask the legal answers.
         lookahead: Loss on windows of the reward split, nats per token, if the layer were answered so and trained for
-            one decision; None where the policy does not look ahead (`looks_ahead`) or the run cannot.
+            one decision; None where the policy does not look ahead or the run cannot.
     """
 
     ties: TieMap
@@ -147,7 +154,10 @@ class Policy(Protocol):
     it learns, so that it has no random state of its own and a resumed or forked run goes on as it would have.
     """
 
-    name: str
+    @property
+    def description(self) -> PolicyDescription:
+        """What it says of itself."""
+        ...
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
         """An answer for `state.layer`. Pure: the same policy state, `state` and key give the same proposal."""
@@ -165,7 +175,7 @@ class Policy(Protocol):
         """Everything that a later `load` needs to go on exactly."""
         ...
 
-    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+    def load(self, tensors: Tensors, values: dict[str, Any]) -> None:
         """Take over what `state` gave."""
         ...
 
@@ -173,7 +183,7 @@ class Policy(Protocol):
 class StatelessPolicy:
     """Base of policies that learn nothing and keep nothing."""
 
-    name = "stateless"
+    description = PolicyDescription("stateless", "A policy without a state")
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
         """Nothing to learn; the reward is checked all the same."""
@@ -184,11 +194,11 @@ class StatelessPolicy:
         """Nothing to keep."""
         return {}, {}
 
-    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+    def load(self, tensors: Tensors, values: dict[str, Any]) -> None:
         """Nothing to take over."""
         if tensors:
             raise AgentError(
-                f"Expected the empty state of policy {self.name!r}, but got {', '.join(sorted(tensors))}.",
+                f"Expected the empty state of policy {self.description.name!r}, but got {', '.join(sorted(tensors))}.",
                 "The checkpoint was saved with another policy: resume with that one.",
             )
 

@@ -18,6 +18,13 @@ OWNER_COLOURS: list[str] = [
 ]  # fmt: skip
 """Colour of owner layer 0, 1, ... 47; deeper layers begin again at the first."""
 
+POLICIES = (
+    *("lab", "paper", "official-code", "random", "independent", "all-tied", "sequence", "cycle", "cycle-reverse"),
+    *("sandwich", "middle-cycle", "repeat", "human", "random-matched", "look-ahead", "share-then-unshare", "annealing"),
+)
+"""Policies that have the colours of the first owners, in this order, in every chart; others get a later one by their
+name."""
+
 OVERRIDE = "#ffd21f"
 """Fill of the override mark, a diamond: the one light colour of the palette, so no owner can be taken for it."""
 OVERRIDE_EDGE = "#1a1a1a"

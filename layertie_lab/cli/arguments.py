@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from ..core.config import Algorithm, Policy, RunConfig, Scale
-from ..core.errors import ConfigError
+from ..core.config import Algorithm, RunConfig, Scale
+from ..core.descriptions import Choices
 from ..counterfactual.interim import GroupSequential
 from ..counterfactual.spec import StudyChoices
 from ..inspection.views.registry import VIEWS, ViewDescription
+from .settings import PolicyName, PolicyNames, flags, preset_of
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Sweep:
     """
 
     config: RunConfig
-    policies: tuple[Policy, ...] = ("lab", "paper", "official-code", "annealing")
+    policies: PolicyNames = ("lab", "paper", "official-code", "annealing")
     """Whom to compare."""
     baselines: bool = True
     """Also run random and the fixed patterns, which every comparison needs."""
@@ -183,7 +184,7 @@ class Sweep:
     """Train nothing: print (and report) how far the sweep in --directory is, also while it goes on."""
     processes: int = 0
     """Runs at a time, each on one core; 0 = one per core."""
-    reference: Policy = "independent"
+    reference: PolicyName = "independent"
     """The policy that differences are against."""
     report: Path | None = None
     """Also write results, table, charts and how they were made to this folder."""
@@ -309,10 +310,7 @@ def parse(argv: Sequence[str]) -> Command:
         ConfigError: A value that is refused.
         SystemExit: 2 after a usage message, 0 after `--help`.
     """
-    base = RunConfig.preset(
-        _typed(argv, "--scale", "laptop"),
-        algorithm=_typed(argv, "--algorithm", "lab"),
-    )
+    base = preset_of(argv)
 
     def named(command: type, **more: Any) -> Any:
         return Annotated[command, tyro.conf.subcommand(command.__name__.lower(), prefix_name=False, **more)]
@@ -336,7 +334,18 @@ def parse(argv: Sequence[str]) -> Command:
         | named(Compare)
         | trained(Replay, Replay(tyro.MISSING, _recorded(argv, base)))
     )
-    return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,))
+    return tyro.cli(
+        commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,), registry=flags(_choices(argv))
+    )
+
+
+def _choices(argv: Sequence[str]) -> Choices:
+    """What can be named, for the commands that have such flags."""
+    if not argv or argv[0] not in ("train", "sweep", "replay"):
+        return {}
+    from ..agent.choices import choices
+
+    return choices()
 
 
 def _texts() -> str:
@@ -357,15 +366,3 @@ def _recorded(argv: Sequence[str], base: RunConfig) -> RunConfig:
     from ..records.directory import RunDirectory
 
     return RunDirectory.open(argv[1]).config
-
-
-def _typed(argv: Sequence[str], flag: str, default: str) -> str:
-    # The preset decides the defaults that `--help` shows and that other flags change, so it must be known first.
-    for position, word in enumerate(argv):
-        if word == flag:
-            if position + 1 == len(argv):
-                raise ConfigError(f"Expected a value after {flag}, but got nothing.", f"Write {flag} {default}.")
-            return argv[position + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return default

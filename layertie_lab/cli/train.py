@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ..agent.policies.registry import POLICIES
 from ..core.errors import ConfigError
 from . import arguments
 from .long_run import run_to_end, unused, waiting
@@ -17,10 +18,11 @@ def train(command: arguments.Train, progress: Console, output: Console) -> tuple
     from ..session.session import Session
 
     config = command.config
-    if config.agent.policy == "human":
+    if POLICIES.describe(config.agent.policy).by_hand:
         raise ConfigError(
-            "Expected a policy that answers by itself, but got policy=human, and nobody is asked on the command line.",
-            "Use the explorer (marimo run apps/explorer.py) or the notebook to answer, or another policy.",
+            f"Expected a policy that acts by itself, but got policy={config.agent.policy}, and nobody is asked on the "
+            f"command line.",
+            "Use the explorer (marimo run apps/explorer.py) or the notebook to act, or another policy.",
         )
     directory = command.directory or unused(Path("runs"), f"{config.scale}-{config.algorithm}-seed{config.seed}")
     with waiting(progress, command.quiet, "preparing text and model"):

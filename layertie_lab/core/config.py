@@ -14,10 +14,6 @@ from .presets import preset
 from .ranges import Range
 from .rules import Rules
 
-Policy = Literal[
-    "lab", "paper", "official-code", "random", "independent", "all-tied", "sequence", "cycle", "cycle-reverse",
-    "sandwich", "middle-cycle", "repeat", "human", "random-matched", "look-ahead", "share-then-unshare", "annealing",
-]  # fmt: skip
 Algorithm = Literal["lab", "paper", "official-code"]
 Scale = Literal["tiny", "laptop", "workstation", "paper"]
 
@@ -34,7 +30,7 @@ class TextConfig:
     vocabulary_size: Annotated[int, Range(low=256, unit="tokens")] = 512
     """Number of tokens of a trained bpe tokenizer."""
     limit_bytes: Annotated[int, Range(low=1, unit="bytes")] = 20_000_000
-    """Most text to read, in bytes of UTF-8; what comes after is left out, and the run says so."""
+    """Most text to read, as UTF-8; what comes after is left out, and the run says so."""
     chunk_end: Literal["text", "end-of-text"] = "text"
     """The last target of every sequence. text: the token that follows. end-of-text: always one and the same (the
     vocabulary's last), as in the official code: soon known by heart, it lowers every loss (PAPER departure 11). No
@@ -48,11 +44,11 @@ class ModelConfig:
     layers: Annotated[int, Range(low=2, unit="layers")] = 12
     """Number of layers."""
     width: Annotated[int, Range(low=1, unit="features")] = 64
-    """Width of the residual stream, in features."""
+    """Width of the residual stream."""
     heads: Annotated[int, Range(low=1, unit="heads")] = 4
     """Attention heads per layer; must divide the width."""
     context: Annotated[int, Range(low=1, unit="tokens")] = 64
-    """Sequence length, in tokens."""
+    """Sequence length."""
     positions: Literal["learned", "rotary"] = "learned"
     """How positions enter: a learned embedding (GPT-2) or rotary embeddings in attention."""
     bias: bool = True
@@ -63,7 +59,7 @@ class ModelConfig:
     """The MLP's activation. gelu: the exact form, with the error function (twice as fast on CPUs; the official code's).
     gelu-tanh: GPT-2's approximation."""
     dropout: Annotated[float, Range(low=0, below=1)] = 0.0
-    """Dropout probability, 0 to below 1."""
+    """Dropout probability."""
     mlp_ratio: Annotated[int, Range(low=1)] = 4
     """Hidden width of the MLP as a multiple of the width."""
 
@@ -142,9 +138,8 @@ class TieConfig:
 class AgentConfig:
     """Who answers, and how it learns."""
 
-    policy: Policy = "lab"
-    """The policy that proposes an action for each layer, by its name. random: what chance alone gives, 4.46 +- 1.68
-    independent layers of 48 (PAPER departure 7)."""
+    policy: str = "lab"
+    """The policy that proposes an action for each layer, by its name."""
     blocks: Annotated[int, Range(low=0, unit="blocks")] = 0
     """Distinct blocks for the patterns that take a number (cycle, sequence, ...), and owners that random-matched aims
     at; 0 = a third of the layers."""
@@ -152,11 +147,11 @@ class AgentConfig:
     """How the lab agent learns. linear: Thompson sampling over features of whole maps, planning a pass ahead. gaussian:
     Thompson sampling per layer and source. advantage: Q-learning in which keeping the present tie is worth 0."""
     epsilon_start: Annotated[float, Range(low=0, high=1)] = 1.0
-    """Exploration at the start, 0 to 1: probability of a random answer; for the lab agent's samplers the share of their
+    """Exploration at the start: probability of a random answer; for the lab agent's samplers the share of their
     uncertainty that they act on; for annealing the first temperature, in units of a typical reward. At 1 the official
     code's first passes are uniformly random (PAPER departure 7)."""
     epsilon_floor: Annotated[float, Range(low=0, high=1)] = 0.02
-    """Exploration at the end, 0 to 1."""
+    """Exploration at the end."""
     explore_share: Annotated[float, Range(above=0)] = 0.7
     """Share of the budget of decisions over which exploration falls from start to floor (lab, annealing)."""
     memory_passes: Annotated[float, Range(above=0, unit="passes")] = 1.0
@@ -165,7 +160,7 @@ class AgentConfig:
     epsilon_decay: Annotated[float, Range(low=0, high=1)] = 0.95
     """Factor on epsilon per episode, for the Q-learners of the paper and the official code."""
     discount: Annotated[float, Range(low=0, below=1)] = 0.0
-    """Discount of future rewards, 0 to below 1."""
+    """Discount of future rewards."""
     q_learning_rate: Annotated[float, Range(above=0)] = 1e-3
     """Learning rate of the Q-network."""
     q_weight_decay: Annotated[float, Range(low=0)] = 0.01
@@ -186,10 +181,8 @@ class AgentConfig:
 class RewardConfig:
     """What the agent is told."""
 
-    kind: Literal["negative-perplexity", "improvement", "improvement-over-trend"] = "improvement"
-    """negative-perplexity (the paper); improvement: loss before minus loss after the decision's steps (the lab agent
-    estimates the trend along with its map); improvement-over-trend: the same minus what the run's own recent trend
-    would have given anyway."""
+    kind: str = "improvement"
+    """The reward, by its name."""
     split: Literal["train", "reward", "validation", "test"] = "reward"
     """Which text the reward may see. train: one fresh training batch; reward: a part set aside for it."""
     windows: Annotated[int, Range(low=1, unit="sequences")] = 16
@@ -198,7 +191,7 @@ class RewardConfig:
     """Clip the reward to [-clip, clip]; 0 = never. The official code clips at 10, so that the reward is the constant
     -10 while perplexity is above 10 (PAPER departure 6)."""
     price: Annotated[float, Range(low=0, unit="units of reward")] = 0.0
-    """Price, in reward units, of the untied model's full number of parameters."""
+    """Price of the untied model's full number of parameters."""
     price_of: Literal["trainable", "stored"] = "trainable"
     """Which parameters the price is for: those that train, or those that take memory."""
     target_share: Annotated[float, Range(low=0, high=1)] = 0.0
@@ -277,7 +270,7 @@ class RecordsConfig:
     sample_every: Annotated[int, Range(low=0, unit="decisions")] = 20
     """Decisions between text samples; 0 = only on demand."""
     sample_tokens: Annotated[int, Range(low=1, unit="tokens")] = 120
-    """Length of a text sample, in tokens."""
+    """Length of a text sample."""
     probe_sequences: Annotated[int, Range(low=1, unit="sequences")] = 8
     """Validation sequences in the probe set that similarity and attribution look at."""
     parameters_reported: Literal["per-storage", "per-layer"] = "per-storage"

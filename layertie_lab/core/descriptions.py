@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
@@ -39,6 +39,10 @@ class Description:
     reads: str = ""
     source: str = ""
 
+
+Choices = Mapping[str, Sequence[Description]]
+"""Path of a setting that names a component -> what is registered under the names that it may have. Handed in by those
+who know: what shows settings need not know the rooms where components are."""
 
 D = TypeVar("D", bound=Description)
 T = TypeVar("T")
@@ -102,6 +106,11 @@ class Registry(Generic[D, T]):
     def names(self) -> tuple[str, ...]:
         """All names, the built-in ones first."""
         return tuple(description.name for description in self)
+
+    def find(self, name: str) -> D | None:
+        """The description of a name, or None where nobody registered it, as of a run that somebody else made."""
+        self._load()
+        return self._found[name][0] if name in self._found else None
 
     def describe(self, name: str) -> D:
         """The description of a name.

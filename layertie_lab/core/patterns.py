@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 from .errors import ConfigError
@@ -64,6 +65,11 @@ _PLAIN: dict[str, Callable[[int], TieMap]] = {
     "repeat": repeat,
 }
 PATTERNS: tuple[str, ...] = (*_PLAIN, *_WITH_BLOCKS)
+
+
+def about(name: str) -> str:
+    """What a pattern is, in a sentence, with its source."""
+    return inspect.getdoc((_PLAIN | _WITH_BLOCKS)[name]) or ""
 
 
 def pattern(name: str, layers: int, blocks: int | None = None) -> TieMap:

@@ -47,6 +47,11 @@ class Range:
         bounds = {"at least": self.low, "above": self.above, "at most": self.high, "below": self.below}
         return " and ".join(f"{words} {bound}" for words, bound in bounds.items() if bound is not None)
 
+    @property
+    def hint(self) -> str:
+        """The unit and the bounds, as a note beside a setting."""
+        return ", ".join(filter(None, (self.unit, self.words)))
+
     def check(self, path: str, value: float, default: float) -> None:
         """Refuse a value outside.
 

@@ -9,11 +9,12 @@ import inspect
 import itertools
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+from .descriptions import Description
 from .errors import ConfigError
 from .ranges import Range
 
@@ -44,6 +45,15 @@ class Setting:
     def path(self) -> str:
         """`group.name`, or the bare name."""
         return f"{self.group}.{self.name}" if self.group else self.name
+
+    @property
+    def explained(self) -> str:
+        """Its documentation, with unit and bounds where it is a number."""
+        return self.help if self.range is None else f"{self.help} [{self.range.hint}]"
+
+    def naming(self, components: Sequence[Description]) -> Setting:
+        """As the setting of a name, whose choices are what is registered; itself where there is nothing to choose."""
+        return dataclasses.replace(self, choices=tuple(each.name for each in components)) if components else self
 
 
 @cache

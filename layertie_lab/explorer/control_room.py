@@ -9,6 +9,8 @@ from typing import Any
 
 import ipywidgets
 
+from ..agent.descriptions import RewardDescription
+from ..agent.rewards.registry import REWARDS
 from ..charts.run.live import live_spec
 from ..core.errors import WorkerError
 from ..core.events import Event
@@ -45,8 +47,8 @@ class ControlRoom(ipywidgets.VBox):
         is_session = not hasattr(source, "give")
         config = source.config
         steps = 4 if config is None else config.training.steps_per_decision
-        kind = None if config is None else config.reward.kind
-        specs = _panels(panels, steps, kind)
+        told = None if config is None else REWARDS.find(config.reward.kind)
+        specs = _panels(panels, steps, told)
         # Before anything is shown, since it is refused where another room runs the session.
         self._thread = SessionThread(source) if is_session else None
         self._worker = weakref.ref(source)
@@ -92,9 +94,9 @@ class ControlRoom(ipywidgets.VBox):
         super().close()
 
 
-def _panels(names: Sequence[str], steps_per_decision: int, reward_kind: str | None) -> dict[str, dict[str, Any]]:
+def _panels(names: Sequence[str], steps_per_decision: int, told: RewardDescription | None) -> dict[str, dict[str, Any]]:
     specs = {}
     for name in names:
-        options = {"kind": reward_kind} if name == "reward" else {}
+        options = {"title": told.axis, "caption": told.about} if told and name == "reward" else {}
         specs[name.replace("_", " ").capitalize()] = live_spec(name, steps_per_decision=steps_per_decision, **options)
     return specs

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..agent.choices import choices
 from ..core.commands import Command, Opening, Run, Step
 from ..core.config import RunConfig
 from ..core.errors import CorpusError, LayertieError, RecordError, WorkerError
@@ -67,7 +68,7 @@ class Desk:
         self._look = listing.look(self._config)
         draft, sentences = from_query(query.to_dict())
         suggestions = {"text.corpus": builtin_corpora(), "text.tokenizer": builtin_tokenizers()}
-        self.form = SettingsForm(draft, suggestions=suggestions, note=" ".join(sentences))
+        self.form = SettingsForm(draft, choices=choices(), suggestions=suggestions, note=" ".join(sentences))
         self.menu = RunMenu(partial(listing.rows, root, examples))
         self.steer, self.tie_map = SteerPanel(), TieMapView()
         self.chart = LiveChart(listing.panels(self._config))
@@ -106,7 +107,7 @@ class Desk:
         self._link()
         self._take(path, config, lambda: Worker(config, path))
         self._goal = None
-        if config.agent.policy != "human":
+        if not listing.by_hand(config):
             self._give(Run())
         self.form.say("" if earlier is None else f"{earlier.name} {self._fate(earlier)} and can be opened again.")
 

@@ -8,6 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..agent.descriptions import RewardDescription
+from ..agent.policies.registry import POLICIES
+from ..agent.rewards.registry import REWARDS
 from ..core.config import RunConfig
 from ..records.runs import RunSummary, list_runs
 
@@ -107,7 +110,15 @@ def _standing(run: Any, example: bool) -> dict[str, Any]:
 
 def look(config: RunConfig) -> tuple[Any, ...]:
     """What the live panels depend on: equal for two runs that can be drawn in the same panels."""
-    return config.training.steps_per_decision, config.reward.kind, config.agent.policy in _DRAWING
+    told = REWARDS.find(config.reward.kind) or RewardDescription(config.reward.kind, config.reward.kind)
+    agent = POLICIES.find(config.agent.policy)
+    return config.training.steps_per_decision, told, agent is not None and agent.draws
+
+
+def by_hand(config: RunConfig) -> bool:
+    """Whether a person is expected to act."""
+    agent = POLICIES.find(config.agent.policy)
+    return agent is not None and agent.by_hand
 
 
 def panels(config: RunConfig) -> dict[str, Any]:
@@ -116,7 +127,7 @@ def panels(config: RunConfig) -> dict[str, Any]:
 
 
 @cache
-def _panels(steps: int, kind: Any, draws: bool) -> dict[str, Any]:
+def _panels(steps: int, told: RewardDescription, draws: bool) -> dict[str, Any]:
     from ..charts.run.live import live_spec
 
     def spec(name: str, height: int, **options: Any) -> dict[str, Any]:
@@ -125,16 +136,12 @@ def _panels(steps: int, kind: Any, draws: bool) -> dict[str, Any]:
     return {
         "Loss": spec("loss", 160),
         "Trainable parameters": spec("parameters", 160),
-        "Reward": spec("reward", 160, kind=kind),
+        "Reward": spec("reward", 160, title=told.axis, caption=told.about),
         "Perplexity": spec("perplexity", 160),
         "Memory": spec("memory", 160),
         "Distinct blocks": spec("blocks", 160),
         **({"Epsilon": spec("epsilon", 160)} if draws else {}),
     }
-
-
-_DRAWING = ("paper", "official-code")
-"""Policies that draw an answer at random with a probability of their own, epsilon."""
 
 
 def decisions_file(path: Path, format: str) -> tuple[str, bytes]:

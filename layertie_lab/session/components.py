@@ -10,7 +10,8 @@ import torch
 
 from ..agent.policies.registry import make_policy
 from ..agent.protocol import AgentState, Policy
-from ..agent.rewards.kinds import Reward, make_reward
+from ..agent.rewards.measurement import Reward
+from ..agent.rewards.registry import make_reward
 from ..core.config import RunConfig
 from ..core.decisions import Proposal
 from ..core.errors import ConfigError, TieError
@@ -62,7 +63,7 @@ class Components:
         if proposal.choice not in proposal.legal:
             raise TieError(
                 f"Expected an answer out of {list(proposal.legal)} for layer {proposal.layer}, but the policy "
-                f"{self.policy.name} proposed {proposal.choice}.",
+                f"{self.policy.description.name} proposed {proposal.choice}.",
                 "The policy must honour the legal answers of its state.",
             )
         return proposal
@@ -164,6 +165,9 @@ def build(
         LayertieError: Text that cannot be read, a device that is absent, weights or batches of another shape.
     """
     training = config.training
+    # First, so that a name that nobody knows costs no text.
+    reward = make_reward(config)
+    policy = make_policy(config, reward.description)
     if training.threads:
         torch.set_num_threads(training.threads)
     key = RunKey(config.seed, config.replicate)
@@ -192,7 +196,7 @@ def build(
         trainer=Trainer(
             model, optimizer, training, key, device, total_steps=config.decisions * training.steps_per_decision
         ),
-        policy=make_policy(config),
-        reward=make_reward(config),
+        policy=policy,
+        reward=reward,
         untied_parameters=untied_parameters(model),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..agent.protocol import AgentState
-from ..agent.rewards.kinds import Measurement
+from ..agent.rewards.measurement import Measurement
 from ..agent.schedule import next_layer
 from ..core.errors import ConfigError
 from ..core.measures import Evaluation

@@ -19,7 +19,7 @@ def with_trials(asked: AgentState, state: RunState, evaluator: Evaluator) -> Age
         evaluator: Of the run; trials are measured on `reward.windows` windows of the reward split.
     """
     components = state.components
-    if not getattr(components.policy, "looks_ahead", False):
+    if not components.policy.description.looks_ahead:
         return asked
     step = state.step
 

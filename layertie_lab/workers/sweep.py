@@ -14,7 +14,8 @@ from typing import Any, get_args
 
 import polars as pl
 
-from ..core.config import Algorithm, Policy, RunConfig
+from ..agent.policies.registry import POLICIES
+from ..core.config import Algorithm, RunConfig
 from ..core.errors import ConfigError, LayertieError
 from ..core.patterns import PATTERNS
 from ..core.serialize import changed
@@ -87,7 +88,7 @@ def plan(
 
     Args:
         base: Everything that is the same; its own policy and seed do not count.
-        policies: Names out of `core.config.Policy`, or none for the baselines alone.
+        policies: Names out of `agent.policies.registry.POLICIES`, or none for the baselines alone.
         seeds: One run of each for every policy.
         vary: Setting's name -> values; all combinations are run.
         baselines: Whether to add random and the fixed patterns.
@@ -97,13 +98,9 @@ def plan(
     """
     names = list(policies) + [name for name in BASELINES if baselines and name not in policies]
     for name in names:
-        if name not in get_args(Policy):
+        if POLICIES.describe(name).by_hand:
             raise ConfigError(
-                f"Expected policies out of {', '.join(get_args(Policy))}, but got {name!r}.", "Choose some of these."
-            )
-        if name == "human":
-            raise ConfigError(
-                "Expected policies that answer by themselves, but got human, and a sweep asks nobody.", "Leave it out."
+                f"Expected policies that act by themselves, but got {name}, and a sweep asks nobody.", "Leave it out."
             )
     if not seeds:
         raise ConfigError("Expected at least one seed, but got none.", "Name some: --seeds 1 2 3 4 5.")

@@ -11,7 +11,7 @@ from gymnasium.utils.env_checker import check_env
 from layertie_lab.agent.environment import LayerTyingEnv
 from layertie_lab.agent.observation import observe
 from layertie_lab.agent.policies.external import ExternalPolicy
-from layertie_lab.agent.policies.fixed import ReplayPolicy
+from layertie_lab.agent.policies.replay import ReplayPolicy
 from layertie_lab.agent.protocol import AgentState
 from layertie_lab.agent.schedule import next_layer
 from layertie_lab.agent.synthetic.landscapes import LANDSCAPES, make_landscape

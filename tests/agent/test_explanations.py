@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +13,13 @@ from walks import Walk, config_of, state_at
 
 from layertie_lab.agent import explanations
 from layertie_lab.agent.explanations import explain, input_attribution, state_ablation
-from layertie_lab.agent.policies.registry import make_policy
+from layertie_lab.agent.policies.registry import POLICIES, make_policy
 from layertie_lab.agent.protocol import AgentState
-from layertie_lab.core.config import Policy
 from layertie_lab.core.errors import AgentError
 from layertie_lab.core.rules import Rules
 from layertie_lab.core.ties import TieMap
 
-NAMES = [*get_args(Policy), "lab:gaussian", "lab:advantage"]
+NAMES = [*POLICIES.names, "lab:gaussian", "lab:advantage"]
 LEARNED = ["lab", "lab:gaussian", "lab:advantage", "paper", "official-code"]
 """Those whose values are a function of the map."""
 VALUELESS = [name for name in NAMES if name not in LEARNED and name != "look-ahead"]

@@ -5,21 +5,19 @@ from __future__ import annotations
 import copy
 import json
 import math
-from typing import get_args
 
 import pytest
 import torch
 from walks import Walk, config_of, state_at
 
-from layertie_lab.agent.policies.registry import make_policy
+from layertie_lab.agent.policies.registry import POLICIES, make_policy
 from layertie_lab.agent.protocol import AgentState, Transition
-from layertie_lab.core.config import Policy
 from layertie_lab.core.errors import AgentError
 from layertie_lab.core.keys import RunKey
 from layertie_lab.core.patterns import PATTERNS, pattern
 from layertie_lab.core.ties import TieMap
 
-NAMES = [*get_args(Policy), "lab:gaussian", "lab:advantage"]
+NAMES = [*POLICIES.names, "lab:gaussian", "lab:advantage"]
 
 
 def make(name: str, layers: int = 5, **changes: object):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from walks import Walk, config_of, state_at
 
+from layertie_lab.agent.policies.paper import OFFICIAL_CODE
 from layertie_lab.agent.policies.qlearning import QLearner
 from layertie_lab.agent.policies.registry import make_policy
 from layertie_lab.agent.protocol import Transition
@@ -64,8 +65,8 @@ def test_it_is_the_stock_network_stepped_by_stock_adamw(name: str) -> None:
 
 def test_the_bootstrap_changes_the_target_by_the_slice_it_looks_at() -> None:
     base = config_of("official-code")
-    same = QLearner(LAYERS, base.agent, RunKey(0))
-    other = QLearner(LAYERS, replace(base.agent, bootstrap="next-layer"), RunKey(0))
+    same = QLearner(LAYERS, base.agent, RunKey(0), OFFICIAL_CODE)
+    other = QLearner(LAYERS, replace(base.agent, bootstrap="next-layer"), RunKey(0), OFFICIAL_CODE)
     state, following = state_at(TieMap.all_tied(LAYERS), 2), state_at(TieMap((0, 0, 1, 0, 0)), 3)
     best_same = max(same.values(replace(following, layer=2)))
     best_next = max(same.values(following))

@@ -10,14 +10,11 @@ import numpy as np
 import pytest
 
 from layertie_lab.agent.rewards.charges import Clipped, Priced, Targeted
-from layertie_lab.agent.rewards.kinds import (
-    Improvement,
-    ImprovementOverTrend,
-    Measurement,
-    NegativePerplexity,
-    Reward,
-    make_reward,
-)
+from layertie_lab.agent.rewards.improvement import Improvement
+from layertie_lab.agent.rewards.improvement_over_trend import ImprovementOverTrend
+from layertie_lab.agent.rewards.measurement import Measurement, Reward
+from layertie_lab.agent.rewards.negative_perplexity import NegativePerplexity
+from layertie_lab.agent.rewards.registry import make_reward
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AgentError
 

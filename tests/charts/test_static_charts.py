@@ -23,7 +23,7 @@ Frames = dict[str, pl.DataFrame]
 RUN: dict[str, Callable[..., alt.LayerChart]] = {
     "loss": lambda f, **k: charts.loss_chart(f["steps"], f["evaluations"], f["decisions"], **k),
     "perplexity": lambda f, **k: charts.loss_chart(f["steps"], f["evaluations"], f["decisions"], y="perplexity", **k),
-    "reward": lambda f, **k: charts.reward_chart(f["decisions"], kind="improvement", **k),
+    "reward": lambda f, **k: charts.reward_chart(f["decisions"], title="reward (nats/token)", **k),
     "epsilon": lambda f, **k: charts.epsilon_chart(f["decisions"], **k),
     "parameters": lambda f, **k: charts.parameters_chart(f["decisions"], **k),
     "blocks": lambda f, **k: charts.blocks_chart(f["decisions"], **k),
@@ -43,7 +43,7 @@ def owner_colours_in(svg: str) -> set[str]:
 
 @pytest.mark.parametrize("name", RUN)
 def test_a_static_chart_is_the_live_panel_with_rows(name: str, run_frames: Frames):
-    options = {"kind": "improvement"} if name == "reward" else {}
+    options = {"title": "reward (nats/token)"} if name == "reward" else {}
     live, static = live_spec(name, **options), RUN[name](run_frames, width="container").to_dict()
     assert static | {"datasets": live["datasets"], "usermeta": live["usermeta"]} == live
     assert any(static["datasets"][table] for table in live["datasets"] if table in run_frames)

@@ -58,7 +58,6 @@ TRAINING = {
     "contradictory semantics": (flags("--on-untie", "alias", "--moments", "keep"), "snapshot"),
     "no such device": (flags("--device", "cuda:7"), "device"),
     "unknown scale": (lambda folder: ["train", "--scale", "huge"], "a scale out of"),
-    "a flag without its value": (lambda folder: ["train", "--scale"], "a value after --scale"),
 }
 
 
@@ -72,6 +71,13 @@ def test_training_refuses(name: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert captured.err.count("layertie:") == 1
     assert captured.out == ""
     assert not (tmp_path / "new" / "events.jsonl").exists() or not (tmp_path / "new" / "events.jsonl").read_bytes()
+
+
+def test_a_flag_without_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--scale"])
+    assert end.value.code == 2
+    assert "Missing value for argument '--scale'" in capsys.readouterr().err
 
 
 def damage_checkpoints(run: Path) -> None:

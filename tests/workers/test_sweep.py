@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from layertie_lab import RunConfig, Session
-from layertie_lab.core.config import Policy
+from layertie_lab.agent.policies.registry import POLICIES
 from layertie_lab.core.errors import ConfigError, RecordError
 from layertie_lab.workers.sweep import BASELINES, Progress, plan, sweep
 
@@ -43,7 +43,7 @@ def test_random_and_the_fixed_patterns_come_by_themselves() -> None:
     assert policies[:2] == ["lab", "cycle"]
     assert set(policies) == {"lab", *BASELINES}
     assert len(policies) == len(set(policies))
-    assert set(BASELINES) <= set(get_args(Policy))
+    assert set(BASELINES) <= set(POLICIES.names)
 
 
 def test_settings_are_crossed_and_seeds_come_first() -> None:

@@ -1,1 +1,1 @@
-"""Who answers for each layer: one file per policy, and the registry that a config asks."""
+"""Who acts for each layer: one file per policy, and the registry that a config asks."""

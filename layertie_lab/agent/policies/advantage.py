@@ -13,6 +13,7 @@ from torch import Tensor
 from ...core.config import AgentConfig
 from ...core.decisions import Proposal
 from ...core.keys import RunKey
+from ..descriptions import PolicyDescription
 from ..protocol import AgentState, Saved, Transition, check_layers, check_reward, check_saved
 from ..rewards.signal import Changes
 from ..schedule import exploration
@@ -40,8 +41,19 @@ class AdvantageLearner:
         key: Of the run; initial weights are drawn from it.
         level: Whether rewards say how good things are rather than what changed (negative perplexity).
         detrend: Whether rewards still hold what training gains anyway.
-        name: Under which name it goes.
     """
+
+    description = PolicyDescription(
+        "lab",
+        "Lab agent (advantage)",
+        about="Q-learning in which keeping the present tie is worth 0.",
+        unit="units of reward",
+        meaning="the change of reward that the action brings; 0 = keep the present tie",
+        reads="a table of layer and action, and a network of the number of owners",
+        values="changes",
+        draws=True,
+        learning={"td_error": "temporal-difference error"},
+    )
 
     def __init__(
         self,
@@ -51,9 +63,7 @@ class AdvantageLearner:
         *,
         level: bool = False,
         detrend: bool = True,
-        name: str = "lab",
     ) -> None:
-        self.name = name
         self.layers = layers
         self._config = config
         self._changes = Changes(level=level, detrend=detrend)

@@ -5,14 +5,24 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from torch import Tensor
-
-from ...core.config import AgentConfig
+from ...core.config import AgentConfig, RunConfig
 from ...core.decisions import Proposal
 from ...core.keys import RunKey
-from ..protocol import AgentState, Saved, StatelessPolicy, Transition, check_layers, check_reward, check_saved
+from ..descriptions import PolicyDescription, RewardDescription
+from ..protocol import AgentState, Saved, StatelessPolicy, Tensors, Transition, check_layers, check_reward, check_saved
 from ..rewards.signal import Changes
 from ..schedule import exploration
+from .registry import POLICIES
+
+ANNEALING = PolicyDescription(
+    "annealing",
+    "Simulated annealing",
+    about="Walks from map to map by changing one layer's source, and keeps what was not worse, or not much.",
+    reads="nothing: it has no values",
+    source="Kirkpatrick et al. 1983",
+    draws=True,
+    learning={"change": "change of the reward"},
+)
 
 
 class Annealing(StatelessPolicy):
@@ -30,7 +40,7 @@ class Annealing(StatelessPolicy):
         detrend: Whether rewards still hold what training gains anyway.
     """
 
-    name = "annealing"
+    description = ANNEALING
 
     def __init__(self, layers: int, config: AgentConfig, *, level: bool = False, detrend: bool = True) -> None:
         self.layers = layers
@@ -76,15 +86,21 @@ class Annealing(StatelessPolicy):
 
     def state(self) -> Saved:
         """The kept map and the size of a typical change."""
-        values = {"policy": self.name, "layers": self.layers, "kept": list(self._kept), "square": self._square}
+        values = {"policy": ANNEALING.name, "layers": self.layers, "kept": list(self._kept), "square": self._square}
         return {}, values | {"count": self._count, "changes": self._changes.state()}
 
-    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+    def load(self, tensors: Tensors, values: dict[str, Any]) -> None:
         """Take over what `state` gave.
 
         Raises:
             AgentError: Saved for another depth or by another policy.
         """
-        check_saved(self.name, self.layers, values)
+        check_saved(ANNEALING.name, self.layers, values)
         self._kept, self._square, self._count = list(values["kept"]), values["square"], values["count"]
         self._changes.load(values["changes"])
+
+
+@POLICIES.register(ANNEALING)
+def annealing(config: RunConfig, told: RewardDescription) -> Annealing:
+    """With the config's temperatures, told what kind of reward it gets."""
+    return Annealing(config.model.layers, config.agent, level=told.level, detrend=not told.detrended)

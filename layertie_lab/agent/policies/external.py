@@ -10,6 +10,7 @@ import numpy as np
 from ...core.decisions import Proposal
 from ...core.errors import AgentError
 from ...core.keys import RunKey
+from ..descriptions import PolicyDescription
 from ..observation import legal_mask, observe
 from ..protocol import AgentState, StatelessPolicy, legal_answer
 
@@ -32,7 +33,9 @@ class ExternalPolicy(StatelessPolicy):
                 f"Expected an object with a predict method, but got {type(model).__name__}.",
                 "Hand in a model of Stable-Baselines3, or give your object predict(observation, deterministic).",
             )
-        self.name = name
+        self.description = PolicyDescription(
+            name, name, about=f"A trained {type(model).__name__} that predicts actions.", reads="a model from outside"
+        )
         self._model = model
         self._masks = "action_masks" in inspect.signature(model.predict).parameters
 

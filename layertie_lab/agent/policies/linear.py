@@ -16,6 +16,7 @@ from ...core.ties import TieMap
 from ..bandit.features import MapFeatures
 from ..bandit.planner import Planner
 from ..bandit.posterior import LinearPosterior
+from ..descriptions import PolicyDescription
 from ..protocol import AgentState, Saved, Transition, check_layers, check_reward, check_saved
 from ..rewards.signal import Changes
 from ..schedule import exploration
@@ -44,13 +45,20 @@ class LinearThompson:
         config: Exploration and memory.
         key: Of the run.
         level: Whether rewards say how good things are rather than what changed (negative perplexity).
-        name: Under which name it goes.
     """
 
-    def __init__(
-        self, layers: int, config: AgentConfig, key: RunKey, *, level: bool = False, name: str = "lab"
-    ) -> None:
-        self.name = name
+    description = PolicyDescription(
+        "lab",
+        "Lab agent (linear)",
+        about="Thompson sampling over features of whole maps, planning a sweep ahead.",
+        unit="units of reward",
+        meaning="the change of reward that the action brings; 0 = keep the present tie",
+        reads="a linear model of the whole map that the present sweep is planned to end in",
+        values="changes",
+        learning={"prediction_error": "error of its prediction"},
+    )
+
+    def __init__(self, layers: int, config: AgentConfig, key: RunKey, *, level: bool = False) -> None:
         self.layers = layers
         self._config = config
         self._changes = Changes(level=level, detrend=False)

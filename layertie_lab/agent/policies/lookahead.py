@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from ...core.config import RunConfig
 from ...core.decisions import Proposal
 from ...core.errors import AgentError
 from ...core.keys import RunKey
+from ..descriptions import PolicyDescription, RewardDescription
 from ..protocol import AgentState, StatelessPolicy
+from .registry import POLICIES
+
+LOOK_AHEAD = PolicyDescription(
+    "look-ahead",
+    "Look-ahead",
+    about="Trains every legal action ahead for one decision's steps and takes the one of lowest held-out loss.",
+    unit="nats/token",
+    meaning="the held-out loss that the action saves after one decision's steps; 0 = keep the present tie",
+    reads="a trial of each action in the run itself, as long as one decision",
+    values="changes",
+    looks_ahead=True,
+)
 
 
 class LookAhead(StatelessPolicy):
@@ -15,8 +29,7 @@ class LookAhead(StatelessPolicy):
     later, which is what it is here to show.
     """
 
-    name = "look-ahead"
-    looks_ahead = True
+    description = LOOK_AHEAD
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
         """The best answer of one step; values are losses saved against keeping the present tie, nats per token."""
@@ -38,3 +51,9 @@ class LookAhead(StatelessPolicy):
         losses = {answer: float(state.lookahead(answer)) for answer in wanted}
         # What is not legal is not tried; nobody looks at its place.
         return [losses[state.present] - losses.get(answer, losses[state.present]) for answer in range(state.layer + 1)]
+
+
+@POLICIES.register(LOOK_AHEAD)
+def look_ahead(config: RunConfig, told: RewardDescription) -> LookAhead:
+    """It has no settings."""
+    return LookAhead()

@@ -12,6 +12,7 @@ from ...core.config import AgentConfig
 from ...core.decisions import Proposal
 from ...core.errors import AgentError
 from ...core.keys import RunKey
+from ..descriptions import PolicyDescription
 from ..protocol import AgentState, Saved, Transition, check_layers, check_reward
 from .networks import QNetwork, load_optimizer, optimizer_state
 
@@ -31,11 +32,11 @@ class QLearner:
         layers: Depth L.
         config: Exploration, discount, network and its AdamW settings.
         key: Of the run; initial weights are drawn from it.
-        name: Under which name it goes.
+        description: Whose it is: the paper's or the official code's.
     """
 
-    def __init__(self, layers: int, config: AgentConfig, key: RunKey, name: str = "paper") -> None:
-        self.name = name
+    def __init__(self, layers: int, config: AgentConfig, key: RunKey, description: PolicyDescription) -> None:
+        self.description = description
         self.layers = layers
         self._config = config
         self.network = QNetwork(layers, config.hidden, torch.Generator().manual_seed(key.at(0, "init") ^ _STREAM))

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import random
 
+from ...core.config import RunConfig
 from ...core.decisions import Proposal
 from ...core.errors import AgentError
 from ...core.keys import RunKey
+from ..descriptions import PolicyDescription, RewardDescription
 from ..protocol import AgentState, StatelessPolicy
+from .registry import POLICIES
+
+RANDOM = PolicyDescription(
+    "random",
+    "Random",
+    about="A uniform draw over the legal actions: what chance alone gives, 4.46 +- 1.68 independent layers of 48 "
+    "(PAPER departure 7).",
+    reads="nothing: it has no values",
+)
+RANDOM_MATCHED = PolicyDescription(
+    "random-matched",
+    "Random, matched",
+    about="A random draw that aims at agent.blocks independent layers.",
+    reads="nothing: it has no values",
+)
 
 
 class RandomPolicy(StatelessPolicy):
@@ -19,9 +36,9 @@ class RandomPolicy(StatelessPolicy):
             (owners - 1) / (L - 1) and is otherwise tied to an earlier one, uniformly.
     """
 
-    def __init__(self, owners: float | None = None, name: str = "random") -> None:
+    def __init__(self, owners: float | None = None) -> None:
         self.owners = owners
-        self.name = name
+        self.description = RANDOM if owners is None else RANDOM_MATCHED
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
         """A random draw."""
@@ -43,3 +60,15 @@ class RandomPolicy(StatelessPolicy):
         own = draw.random() < (self.owners - 1) / (layers - 1)
         tied = [answer for answer in state.legal if answer != state.layer]
         return state.layer if state.layer in state.legal and (own or not tied) else draw.choice(tied)
+
+
+@POLICIES.register(RANDOM)
+def uniform(config: RunConfig, told: RewardDescription) -> RandomPolicy:
+    """Over all legal actions alike."""
+    return RandomPolicy()
+
+
+@POLICIES.register(RANDOM_MATCHED)
+def matched(config: RunConfig, told: RewardDescription) -> RandomPolicy:
+    """To the config's number of blocks, by default a third of the layers."""
+    return RandomPolicy(config.agent.blocks or max(1, config.model.layers // 3))

@@ -1,46 +1,46 @@
-"""The policy that a config names."""
+"""The policies that a config can name. Each is registered where it is defined, with how it is made:
+
+MINE = PolicyDescription("mine", "My policy", about="Always ties to layer 0.")
+
+@POLICIES.register(MINE)
+def mine(config: RunConfig, told: RewardDescription) -> Policy: ...
+
+Their modules load no torch, so that help and the explorer's first page can list them; what learns with torch is loaded
+when it is made.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...core.config import RunConfig
-from ...core.keys import RunKey
-from ...core.patterns import PATTERNS, pattern
+from ...core.descriptions import Registry
+from ..descriptions import PolicyDescription, RewardDescription
 from ..protocol import Policy
-from .advantage import AdvantageLearner
-from .annealing import Annealing
-from .fixed import FixedPolicy, HumanPolicy, ShareThenUnshare
-from .linear import LinearThompson
-from .lookahead import LookAhead
-from .qlearning import QLearner
-from .random import RandomPolicy
-from .thompson import GaussianThompson
+from ..rewards.registry import REWARDS
+
+Maker = Callable[[RunConfig, RewardDescription], Policy]
+"""Makes a policy, in its initial state, from a run's config and what the run's reward says of itself."""
+
+POLICIES: Registry[PolicyDescription, Maker] = Registry(
+    "policy",
+    [
+        f"layertie_lab.agent.policies.{module}"
+        for module in ("lab", "paper", "random", "fixed", "human", "lookahead", "share_then_unshare", "annealing")
+    ],
+    "layertie_lab.policies",
+)
+"""Name -> what makes it; a package brings its own in the entry-point group `layertie_lab.policies`."""
 
 
-def make_policy(config: RunConfig) -> Policy:
-    """The policy of a run, in its initial state."""
-    agent, layers = config.agent, config.model.layers
-    name, key = agent.policy, RunKey(config.seed, config.replicate)
-    if name in PATTERNS:
-        return FixedPolicy(pattern(name, layers, agent.blocks or None), name)
-    if name == "human":
-        return HumanPolicy()
-    if name == "random":
-        return RandomPolicy()
-    if name == "random-matched":
-        return RandomPolicy(agent.blocks or max(1, layers // 3), name)
-    if name == "share-then-unshare":
-        return ShareThenUnshare(agent.unshare_at)
-    if name == "look-ahead":
-        return LookAhead()
-    if name in ("paper", "official-code"):
-        return QLearner(layers, agent, key, name)
-    level = config.reward.kind == "negative-perplexity"
-    detrend = config.reward.kind != "improvement-over-trend"
-    if name == "annealing":
-        return Annealing(layers, agent, level=level, detrend=detrend)
-    if agent.learner == "gaussian":
-        return GaussianThompson(layers, agent, level=level, detrend=detrend, name=name)
-    if agent.learner == "advantage":
-        return AdvantageLearner(layers, agent, key, level=level, detrend=detrend, name=name)
-    # The linear learner estimates the trend along with the rest.
-    return LinearThompson(layers, agent, key, level=level, name=name)
+def make_policy(config: RunConfig, told: RewardDescription | None = None) -> Policy:
+    """The policy that a config names, in its initial state.
+
+    Args:
+        config: The run's settings.
+        told: What its reward says of itself; None = the one that the config names.
+
+    Raises:
+        ConfigError: No such policy or reward.
+    """
+    return POLICIES.get(config.agent.policy)(config, told or REWARDS.describe(config.reward.kind))

@@ -12,6 +12,7 @@ from torch import Tensor
 from ...core.config import AgentConfig
 from ...core.decisions import Proposal
 from ...core.keys import RunKey
+from ..descriptions import PolicyDescription
 from ..protocol import AgentState, Saved, Transition, check_layers, check_reward, check_saved
 from ..rewards.signal import Changes
 from ..schedule import exploration
@@ -32,13 +33,20 @@ class GaussianThompson:
         config: Exploration.
         level: Whether rewards say how good things are rather than what changed (negative perplexity).
         detrend: Whether rewards still hold what training gains anyway.
-        name: Under which name it goes.
     """
 
-    def __init__(
-        self, layers: int, config: AgentConfig, *, level: bool = False, detrend: bool = True, name: str = "lab"
-    ) -> None:
-        self.name = name
+    description = PolicyDescription(
+        "lab",
+        "Lab agent (gaussian)",
+        about="Thompson sampling per layer and source.",
+        unit="units of reward",
+        meaning="the change of reward that the action brings; 0 = keep the present tie",
+        reads="the layer and the action alone, not the rest of the map",
+        values="changes",
+        learning={"prediction_error": "error of its prediction"},
+    )
+
+    def __init__(self, layers: int, config: AgentConfig, *, level: bool = False, detrend: bool = True) -> None:
         self.layers = layers
         self._config = config
         self._changes = Changes(level=level, detrend=detrend)

@@ -1,1 +1,1 @@
-"""What the agent is told: rewards, and what is done to them."""
+"""What the agent is told: one file per reward, the registry that a config asks, and what is done to rewards."""

@@ -12,6 +12,7 @@ class Clipped:
 
     def __init__(self, reward: Reward, limit: float) -> None:
         self._reward = reward
+        self.description = reward.description
         self.limit = limit
 
     def start(self, measurement: Measurement) -> None:
@@ -45,6 +46,7 @@ class Priced:
 
     def __init__(self, reward: Reward, price: float, *, change: bool = False, stored: bool = False) -> None:
         self._reward = reward
+        self.description = reward.description
         self.price = price
         self.change = change
         self.stored = stored
@@ -89,6 +91,7 @@ class Targeted:
 
     def __init__(self, reward: Reward, target: float, *, change: bool = False, rate: float = 0.05) -> None:
         self._reward = reward
+        self.description = reward.description
         self.target = target
         self.change = change
         self.rate = rate

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+from ...core.errors import AgentError
+from ..descriptions import RewardDescription
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,14 @@ class Measurement:
         return self.share if self.stored_parameters is None else self.stored_parameters / self.untied_parameters
 
 
+@runtime_checkable
 class Reward(Protocol):
     """Turns measurements into what the agent is told. `start` once, then `value` after every decision, in order."""
+
+    @property
+    def description(self) -> RewardDescription:
+        """What it says of itself."""
+        ...
 
     def start(self, measurement: Measurement) -> None:
         """Take note of the state before the first decision."""
@@ -55,3 +65,34 @@ class Reward(Protocol):
     def load(self, values: dict[str, Any]) -> None:
         """Take over what `state` gave."""
         ...
+
+
+class StatelessReward:
+    """Base of rewards that keep nothing."""
+
+    description = RewardDescription("stateless", "A reward without a state")
+
+    def start(self, measurement: Measurement) -> None:
+        """Nothing to note."""
+        finite(measurement)
+
+    def state(self) -> dict[str, Any]:
+        """Nothing to keep."""
+        return {}
+
+    def load(self, values: dict[str, Any]) -> None:
+        """Nothing to take over."""
+
+
+def finite(measurement: Measurement) -> float:
+    """The loss.
+
+    Raises:
+        AgentError: It is not finite.
+    """
+    if not math.isfinite(measurement.loss):
+        raise AgentError(
+            f"Expected a finite loss at step {measurement.step}, but got {measurement.loss}.",
+            "Lower the learning rate, or resume from the last checkpoint.",
+        )
+    return float(measurement.loss)

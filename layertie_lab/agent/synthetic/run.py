@@ -6,10 +6,12 @@ from ...core.config import RunConfig
 from ...core.decisions import Decision, Outcome, Proposal
 from ...core.keys import RunKey
 from ...core.ties import TieMap
-from ..policies.fixed import HumanPolicy
+from ..policies.human import HumanPolicy
 from ..policies.registry import make_policy
 from ..protocol import AgentState, Policy, Transition
-from ..rewards.kinds import Improvement, Measurement, Reward, make_reward
+from ..rewards.improvement import Improvement
+from ..rewards.measurement import Measurement, Reward
+from ..rewards.registry import make_reward
 from ..schedule import next_layer
 from .landscapes import Landscape
 

@@ -76,7 +76,7 @@ class _Watched:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self.name = policy.name
+        self.description = policy.description
         self.greedy, self.state, self.load = policy.greedy, policy.state, policy.load
         self.seconds = 0.0
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from zlib import crc32
 
 import altair as alt
 import polars as pl
 
-from ...core.config import Policy
 from ..frames import check, rows
-from ..palette import OWNER_COLOURS
+from ..palette import OWNER_COLOURS, POLICIES
 from ..run.parts import names, words_only
 from ..theme import vega_config
 
@@ -280,8 +279,9 @@ def _interval(
 
 def _place(policy: str) -> int:
     # The same policy has the same colour and shape in every chart, whichever others are in it.
-    known = get_args(Policy)
-    return known.index(policy) if policy in known else len(known)
+    if policy in POLICIES:
+        return POLICIES.index(policy)
+    return len(POLICIES) + crc32(policy.encode()) % (len(OWNER_COLOURS) - len(POLICIES))
 
 
 def _colours(order: Sequence[str]) -> list[str]:

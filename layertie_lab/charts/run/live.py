@@ -84,7 +84,7 @@ def live_chart(
         height: Height of the plot in pixels; None = the panel's own.
         dark: Whether the page is dark.
         rows: Rows to begin with, by data set; none by default.
-        **options: The panel's own (`reward`: kind; `loss`: splits; `history`: by).
+        **options: The panel's own (`reward`: title; `loss`: splits; `history`: by).
 
     Raises:
         AnalysisError: No such panel.
@@ -97,12 +97,21 @@ def live_chart(
     return LIVE[name].build(panel, rows, **options)
 
 
-def live_spec(name: str, **options: Any) -> dict[str, Any]:
+def live_spec(name: str, *, caption: str = "", **options: Any) -> dict[str, Any]:
     """The Vega-Lite spec of `live_chart(name, **options)`, with the caption under "usermeta".
+
+    Args:
+        name: A key of `LIVE`.
+        caption: What is to be said of this run's numbers, before how to read the picture.
+        **options: As `live_chart`.
 
     It is not checked against Vega-Lite's schema, which takes longer than all the rest; tests do that.
     """
     with debug_mode(False):
         spec = live_chart(name, **options).to_dict()
-    spec["usermeta"] = {"panel": name, "tables": list(LIVE[name].tables), "caption": LIVE[name].caption}
+    spec["usermeta"] = {
+        "panel": name,
+        "tables": list(LIVE[name].tables),
+        "caption": f"{caption} {LIVE[name].caption}".strip(),
+    }
     return spec

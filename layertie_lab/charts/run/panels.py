@@ -61,13 +61,6 @@ CAPTIONS = {
 }
 """Chart -> how to read it."""
 
-REWARD_TITLES = {  # short: a title may not be longer than its axis
-    "negative-perplexity": "reward (minus perplexity)",
-    "improvement": "reward (nats/token)",
-    "improvement-over-trend": "reward (nats/token)",
-}
-"""Y title for each `RewardConfig.kind`."""
-
 _SHORT_ZERO = "datum.value ? datum.label : '0'"
 """Labels of an axis: without this the single 0 of an axis that has no data yet is written with six decimals."""
 _WHO = "'decision ' + datum.decision + ' · step ' + datum.step"
@@ -202,17 +195,17 @@ def loss(
     return assemble(layers, panel, tables, rows, zoom_y=True, description=f"Training and evaluation {y} over the run.")
 
 
-def reward(panel: Panel, rows: Rows | None = None, *, kind: str | None = None) -> alt.LayerChart:
+def reward(panel: Panel, rows: Rows | None = None, *, title: str = "reward") -> alt.LayerChart:
     """What the agent was told after each decision, and the mean of the last 20.
 
     Args:
         panel: The layout.
         rows: Rows of decisions to begin with.
-        kind: The run's `RewardConfig.kind`, for the unit on the y axis.
+        title: Of the y axis, with the reward's unit; not longer than the axis.
     """
     axis = alt.Y(
         "reward:Q",
-        title=REWARD_TITLES.get(kind or "", "reward (agent's units)"),
+        title=title,
         scale=alt.Scale(nice=False, padding=8),
         axis=alt.Axis(labelExpr=_SHORT_ZERO),
     )

@@ -58,19 +58,19 @@ def loss_chart(
     return panels.loss(_panel(240, layout, decisions, steps), data, y=y, splits=splits)
 
 
-def reward_chart(decisions: pl.DataFrame, *, kind: str | None = None, **layout: Any) -> alt.LayerChart:
+def reward_chart(decisions: pl.DataFrame, *, title: str = "reward", **layout: Any) -> alt.LayerChart:
     """What the agent was told after each decision, and the mean of the last 20.
 
     Args:
         decisions: Columns of the table `decisions`.
-        kind: The run's `RewardConfig.kind`, for the unit on the y axis.
+        title: Of the y axis, such as "reward (nats/token)".
         **layout: See `layout`.
 
     Raises:
         AnalysisError: A frame lacks a column.
     """
     data = {"decisions": _decisions(decisions, "reward", "explored", mean=True)}
-    return panels.reward(_panel(180, layout, decisions), data, kind=kind)
+    return panels.reward(_panel(180, layout, decisions), data, title=title)
 
 
 def epsilon_chart(decisions: pl.DataFrame, **layout: Any) -> alt.LayerChart:

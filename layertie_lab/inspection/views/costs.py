@@ -71,7 +71,7 @@ class Costs(View):
         frame = tie_costs(inspection.model, probe.tokens, tick=part(tick, 0.0, 0.8))
         values = agent_values(inspection, sorted(frame["layer"].unique()))
         joined = frame.join(values, on=["layer", "answer"], how="left")
-        facts: dict[str, Any] = {"asked": inspection.asked.layer, "policy": inspection.policy.name}
+        facts: dict[str, Any] = {"asked": inspection.asked.layer, "policy": inspection.policy.description.name}
         frames = {"costs": joined}
         try:
             alike = layer_similarity(inspection.model, probe.tokens[:, :-1], USUAL, tick=part(tick, 0.8, 1.0))

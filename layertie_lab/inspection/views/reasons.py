@@ -19,13 +19,6 @@ if TYPE_CHECKING:
     from ..moment import Inspection
     from ..probe import Probe
 
-ERRORS = {
-    "td_error": "temporal-difference error",
-    "prediction_error": "error of its prediction",
-    "change": "change of the reward",
-}
-"""What a policy tells of its learning -> in words; the rest (`noise`, `q_loss`, ...) is about its fit as a whole."""
-
 
 @VIEWS.register(
     ViewDescription(
@@ -58,6 +51,8 @@ class Reasons(View):
         if proposal["q_values"] is not None:
             pairs = zip(proposal["legal"], proposal["q_values"], strict=True)
             lines.append(f"Values: {', '.join(f'{action(layer, one)} {value:+.3g}' for one, value in pairs)}.")
+            if proposal["meaning"]:
+                lines.append(f"A value is {proposal['meaning']} ({proposal['unit']}).")
         if answered is None:
             lines.append("It has not been decided yet.")
             return [*lines, *_agreement(facts)]
@@ -138,7 +133,8 @@ def _came(facts: Facts) -> list[str]:
     came = facts["came"]
     if came is None:
         return ["What came of it is not known yet."]
-    told = [f"{ERRORS[name]} {value:+.3g}" for name, value in came["learning"].items() if name in ERRORS]
+    words = facts["proposal"]["learning"]
+    told = [f"{words[name]} {value:+.3g}" for name, value in came["learning"].items() if name in words]
     lines = [f"What the agent learned from, then: {', '.join(told)} (units of reward)."] if told else []
     if came["realised"] is not None:
         early = ", with training's own gain, as it is in the first episode"

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from ...agent.explanations import explain, input_attribution, state_ablation
+from ...agent.rewards.registry import REWARDS
 from ...analysis.statistics.calibration import predicted_and_realised, rank_agreement, within_passes
 from ...analysis.statistics.precedents import nearest_decisions
 from ...core.errors import AnalysisError
@@ -22,8 +23,6 @@ from ..ticks import Tick
 
 MOST_MOMENTS = 24
 """Later moments at which the value of an action is looked up, at most."""
-_RETURNS = ("paper", "official-code")
-"""Policies whose values are about returns; those of the others are about the change that an action brings."""
 
 
 def reasons(inspection: Inspection, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
@@ -61,7 +60,7 @@ def reasons(inspection: Inspection, options: dict[str, Any], tick: Tick) -> dict
     frames["precedents"] = nearest_decisions(run.decisions, run.ties, state.decision).to_dicts()
     tick(0.8)
     predicted = _predicted(inspection, done)
-    facts["returns"] = inspection.config.agent.policy in _RETURNS
+    facts["returns"] = policy.description.values == "returns"
     if facts["returns"]:
         predicted = within_passes(predicted, inspection.config.model.layers)
     frames["calibration"] = predicted.to_dicts()
@@ -91,8 +90,8 @@ def _predicted(inspection: Inspection, decisions: Any) -> Any:
     return predicted_and_realised(
         decisions,
         discount=config.agent.discount,
-        changes=config.agent.policy not in _RETURNS,
-        level=config.reward.kind == "negative-perplexity",
+        changes=inspection.policy.description.values != "returns",
+        level=REWARDS.describe(config.reward.kind).level,
         layers=config.model.layers,
     )
 
@@ -133,7 +132,7 @@ def _since(inspection: Inspection, answer: int, until: int) -> list[dict[str, An
 
 def _looks_ahead(inspection: Inspection) -> bool:
     """Whether the values are trials in the run itself, which nobody can repeat here."""
-    return getattr(inspection.policy, "looks_ahead", False)
+    return inspection.policy.description.looks_ahead
 
 
 def _tried(run: Run, inspection: Inspection) -> dict[str, Any]:

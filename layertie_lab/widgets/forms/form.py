@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...core.config import Algorithm, RunConfig, Scale
+from ...core.descriptions import Choices
 from ...core.errors import ConfigError
 from ...core.presets import ALGORITHMS, SCALES
 from ...core.serialize import Setting, changed, coerce, settings_of
@@ -85,12 +86,12 @@ def preset_value(draft: Draft, path: str) -> Any:
     return value
 
 
-def problems(draft: Draft) -> dict[str, str]:
+def problems(draft: Draft, choices: Choices | None = None) -> dict[str, str]:
     """What keeps a draft from being run: path of the setting to change -> sentence. "" where several would do."""
     found: dict[str, str] = {}
     for path, value in draft.changes.items():
         try:
-            coerce(_SETTINGS[path], value)
+            coerce(_SETTINGS[path].naming((choices or {}).get(path, ())), value)
         except ConfigError as error:
             found[path] = str(error)
     if found:
@@ -104,8 +105,12 @@ def problems(draft: Draft) -> dict[str, str]:
     return {}
 
 
-def fields(draft: Draft) -> list[dict[str, Any]]:
+def fields(draft: Draft, choices: Choices | None = None) -> list[dict[str, Any]]:
     """The form's fields, as plain values, those of `MAIN` first.
+
+    Args:
+        draft: What the form holds.
+        choices: What is registered under the names that a setting may have; the help says what the chosen one is.
 
     Returns:
         One dict per setting: path, group, label, kind (flag, choice, whole, number, text), choices, help, main, value
@@ -114,8 +119,11 @@ def fields(draft: Draft) -> list[dict[str, Any]]:
     ordered = [_SETTINGS[path] for path in MAIN] + [s for path, s in _SETTINGS.items() if path not in MAIN]
     presets = dict(_values(RunConfig.preset(draft.scale, algorithm=draft.algorithm)))
     made: list[dict[str, Any]] = []
-    for setting in ordered:
+    for plain in ordered:
+        named = (choices or {}).get(plain.path, ())
+        setting = plain.naming(named)
         value = draft.changes.get(setting.path, presets[setting.path])
+        chosen = [f"{each.name}: {each.about}" for each in named if each.name == value]
         made.append(
             {
                 "path": setting.path,
@@ -123,7 +131,7 @@ def fields(draft: Draft) -> list[dict[str, Any]]:
                 "label": _label(setting),
                 "kind": _kind(setting),
                 "choices": _choices(setting),
-                "help": setting.help,
+                "help": " ".join([setting.explained, *chosen]),
                 "main": setting.path in MAIN,
                 "value": value if setting.kind is bool else _text(value),
                 "changed": setting.path in draft.changes,

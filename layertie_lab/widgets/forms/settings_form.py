@@ -8,6 +8,7 @@ from typing import Any
 import traitlets
 
 from ...core.config import RunConfig
+from ...core.descriptions import Choices
 from ..listeners import Listeners
 from ..panel import Panel
 from .form import Draft, back_to_preset, change, config_of, draft_of, fields, problems
@@ -18,6 +19,7 @@ class SettingsForm(Panel, files=("settings_form.js", "settings_form.css"), refus
 
     Args:
         draft: What it holds at first.
+        choices: Path of a setting -> what is registered under the names that it may have.
         suggestions: Path of a text setting -> (value, description) of what may stand there; other texts stay possible.
         note: A sentence beside the button.
 
@@ -41,14 +43,15 @@ class SettingsForm(Panel, files=("settings_form.js", "settings_form.css"), refus
         self,
         draft: Draft | None = None,
         *,
+        choices: Choices | None = None,
         suggestions: Mapping[str, Sequence[tuple[str, str]]] | None = None,
         note: str = "",
     ) -> None:
         self._starts, self._changes = Listeners(), Listeners()
-        self._draft = draft or Draft()
+        self._draft, self._choices = draft or Draft(), choices
         super().__init__(
-            fields=fields(self._draft),
-            problems=problems(self._draft),
+            fields=fields(self._draft, choices),
+            problems=problems(self._draft, choices),
             suggestions={path: [list(pair) for pair in pairs] for path, pairs in (suggestions or {}).items()},
             note=note,
         )
@@ -63,7 +66,7 @@ class SettingsForm(Panel, files=("settings_form.js", "settings_form.css"), refus
         draft = settings if isinstance(settings, Draft) else draft_of(settings)
         with self._lock:
             self._draft = draft
-            self.show(fields=fields(draft), problems=problems(draft))
+            self.show(fields=fields(draft, self._choices), problems=problems(draft, self._choices))
 
     def say(self, note: str, *, alarm: bool = False) -> None:
         """Show a sentence beside the button."""

@@ -151,6 +151,7 @@ class SettingsForm {
     for (const field of this.get("fields")) {
       const row = this.rows.get(field.path);
       row.preset = field.preset;
+      row.help = field.help; // it says what the chosen policy or reward is
       // What comes back may be the answer to an earlier change of something else.
       if (!row.typing && !this.awaits(row.sent ?? 0)) this.fill(row, field.value);
       if (field.changed && !field.main) changed += 1;
