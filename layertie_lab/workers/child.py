@@ -1,8 +1,7 @@
-"""A child process: `python -m layertie_lab.workers.child [WHAT IT IS FOR]`. Started by `process`, not by hand."""
+"""A child process: its pipes, its parent, its signals; what it works at is a job."""
 
 from __future__ import annotations
 
-import atexit
 import importlib
 import io
 import os
@@ -255,12 +254,3 @@ def main() -> int:
     child = Child(inbound, outbound, keep=start.keep)
     signal.signal(signal.SIGTERM, child.stop)
     return child.run(start)
-
-
-if __name__ == "__main__":
-    exit_status = main()
-    # All is saved. Taking an interpreter with torch apart takes longer (a second on a busy machine) than the parent's
-    # end should be noticeable.
-    atexit._run_exitfuncs()
-    sys.stderr.flush()
-    os._exit(exit_status)

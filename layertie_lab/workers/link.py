@@ -32,7 +32,7 @@ _links: WeakSet[Link] = WeakSet()
 class Link:
     """A started child process.
 
-    The child is an interpreter of its own (`python -m layertie_lab.workers.child`): a fresh process that inherits
+    The child is an interpreter of its own (`python -m layertie_lab.workers`): a fresh process that inherits
     neither threads nor locks nor GPU contexts, and that does not run the caller's script or notebook again. It leads a
     session of its own, so that a terminal's Ctrl-C or hang-up reaches only the parent.
 
@@ -53,7 +53,7 @@ class Link:
         if threads is not None:
             environment["OMP_NUM_THREADS"] = str(threads)
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "layertie_lab.workers.child", *purpose],
+            [sys.executable, "-P", "-m", "layertie_lab.workers", *purpose],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

@@ -89,6 +89,11 @@ class Process:
         return self.status == "lost"
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it takes nothing any more, because it failed or ended."""
+        return self._failure is not None or not self.alive
+
+    @property
     def is_ready(self) -> bool:
         """Whether the job has been set up, and the process has not failed or ended since."""
         return self._failure is None and self._ready.done()
