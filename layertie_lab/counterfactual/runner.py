@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from ..core.errors import ConfigError, LayertieError, WorkerError
 from ..records.studies import in_order
-from ..workers.link import describe_exit
+from ..workers.process import Process
 from .study import Study
 
+REPLICATES = "layertie_lab.counterfactual.replicates:Replicates"
+"""What the processes run (`workers.answers`); by its path, since it imports torch."""
 TURN = 0.2
 """Seconds between two words on the progress."""
 
@@ -60,13 +59,14 @@ class StudyProgress:
 
 @dataclass(eq=False)
 class _Child:
-    """A process that trains twins, and which replicate it is at."""
+    """A process that trains pairs, and which replicate it is at."""
 
-    process: subprocess.Popen[str]
+    process: Process
     number: int | None = None
     steps: int = 0
-    ready: bool = False
-    gone: bool = False
+
+    def hear(self, steps: float) -> None:
+        self.steps = int(steps)
 
 
 @dataclass
@@ -75,54 +75,30 @@ class _Crew:
 
     folder: Study
     threads: int
-    heard: SimpleQueue[tuple[_Child, dict[str, Any] | None]] = field(default_factory=SimpleQueue)
+    came: SimpleQueue[tuple[_Child, Future[dict[str, Any]]]] = field(default_factory=SimpleQueue)
     children: list[_Child] = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
-    def hire(self) -> None:
-        root = str(Path(__file__).parents[2])
-        paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-        # One thread must not wait for others by spinning, whatever the cores have to do besides.
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "layertie_lab.counterfactual.replicates",
-                str(self.folder.path),
-                str(self.threads),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": str(self.threads)},
-            start_new_session=True,
+    def hire(self) -> _Child:
+        process = Process(
+            "layertie_lab.workers.answers:answer",
+            {"answerer": REPLICATES, "arguments": {"study": self.folder.path, "threads": self.threads}},
+            what="The process that trains the pairs",
+            remedy="Go on with the study: the finished replicates are kept.",
+            purpose=[REPLICATES, str(self.folder.path)],
+            threads=self.threads,
         )
-        child = _Child(process)
-        self.children.append(child)
-        threading.Thread(target=_hear, args=(child, self.heard), name="layertie twins: child", daemon=True).start()
+        self.children.append(_Child(process))
+        return self.children[-1]
 
     def give(self, child: _Child, number: int) -> None:
         child.number, child.steps = number, 0
-        with contextlib.suppress(OSError):  # it is gone, which the one who listens to it says
-            cast(Any, child.process.stdin).write(f"{number}\n")
+        future = child.process.give(number, child.hear)
+        future.add_done_callback(lambda done: self.came.put((child, done)))
 
     def dismiss(self) -> None:
         for child in self.children:
             child.process.kill()
-        for child in self.children:
-            child.process.wait()
-            for pipe in (child.process.stdin, child.process.stdout):
-                with contextlib.suppress(OSError, ValueError):
-                    cast(Any, pipe).close()
-
-
-def _hear(child: _Child, heard: SimpleQueue[tuple[_Child, dict[str, Any] | None]]) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        for line in cast(Any, child.process.stdout):
-            heard.put((child, json.loads(line)))
-    heard.put((child, None))
 
 
 class StudyRunner:
@@ -220,53 +196,39 @@ class StudyRunner:
             self._tell(self._measure(known, crew, before, began))
             return "done"
         for _ in range(min(self._workers, len(missing))):
-            crew.hire()
-        told = 0.0
+            crew.give(crew.hire(), missing.pop(0))
         while True:
             if crew.cancelled.is_set():
                 return "cancelled"
             with contextlib.suppress(Empty):
-                child, message = crew.heard.get(timeout=TURN)
-                came = self._take(child, message, crew, missing, known)
-                if came and (self._is_enough(known) or not (missing or self._busy(crew))):
+                child, future = crew.came.get(timeout=TURN)
+                self._take(child, future, known)
+                if self._is_enough(known) or not (missing or self._busy(crew)):
                     self._tell(self._measure(known, crew, before, began))
                     return "done"
-                if not came and time.monotonic() - told < TURN:
-                    continue
-            told = time.monotonic()
+                if missing:
+                    crew.give(child, missing.pop(0))
             self._tell(self._measure(known, crew, before, began))
 
-    def _take(
-        self, child: _Child, message: dict[str, Any] | None, crew: _Crew, missing: list[int], known: dict[int, Any]
-    ) -> bool:
-        """Act on what a child said; whether a replicate has come."""
-        if message is None:
-            child.gone = True
-            status = child.process.wait()
-            raise WorkerError(
-                f"Expected the twins' process to go on, but it ended ({describe_exit(status)}) {self._place(child)}.",
-                "Go on with the study: the finished replicates are kept.",
-            )
-        if "error" in message:
-            raise WorkerError(message["error"])
-        came = "done" in message
-        if came:
-            values = message["done"]
-            self.folder.append(values)
-            known[values["replicate"]] = values
-            child.number, child.steps = None, 0
-            if "error" in values:
-                raise LayertieError(f"Replicate {values['replicate']}: {values['error']}")
-        elif "steps" in message:
-            child.steps = message["steps"]
-        if (came or "ready" in message) and missing:
-            crew.give(child, missing.pop(0))
-        return came
+    def _take(self, child: _Child, future: Future[dict[str, Any]], known: dict[int, Any]) -> None:
+        """Keep what has come of a replicate.
 
-    def _place(self, child: _Child) -> str:
-        if child.number is None:
-            return "before its first replicate"
-        return f"in replicate {child.number - self.folder.spec.first_replicate + 1}"
+        Raises:
+            LayertieError: Nothing has: it cannot be trained, or the process has failed or is gone.
+        """
+        number, error = child.number, future.exception()
+        assert number is not None, "a process answers for the replicate that it was given"
+        if isinstance(error, WorkerError):
+            place = f"in replicate {number - self.folder.spec.first_replicate + 1}"
+            raise WorkerError(f"{error.message.rstrip('.')} {place}.", error.remedy)
+        if error is not None and not child.process.is_ready:
+            raise error  # it could not be set up, whatever the replicate
+        values = future.result() if error is None else {"replicate": number, "error": str(error)}
+        self.folder.append(values)
+        known[number] = values
+        child.number, child.steps = None, 0
+        if error is not None:
+            raise LayertieError(f"Replicate {number}: {error}")
 
     @staticmethod
     def _busy(crew: _Crew) -> bool:

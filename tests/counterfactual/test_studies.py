@@ -165,9 +165,9 @@ def test_a_kill_loses_only_the_replicate_under_way(run: tuple[Path, StudySpec], 
 
 
 def in_this_process(study: Study, number: int) -> dict[str, Any]:
-    from layertie_lab.counterfactual.replicates import Twins
+    from layertie_lab.counterfactual.replicates import Replicates
 
-    (values,) = numbers([Twins(study.path, study.spec.threads).train(number)])
+    (values,) = numbers([Replicates(study.path, study.spec.threads).answer(number, lambda steps: None)])
     return json.loads(json.dumps(values))
 
 
@@ -178,7 +178,7 @@ def children(study: Path) -> list[int]:
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"layertie_lab.counterfactual.replicates" in words and str(study).encode() in words:
+        if b"layertie_lab.counterfactual.replicates:Replicates" in words and str(study).encode() in words:
             found.append(int(process.name))
     return found
 
