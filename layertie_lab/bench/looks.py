@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..analysis.attribution.layers import layer_attribution, loss_if_skipped
+from ..analysis.attribution.layer_attribution import layer_attribution
+from ..analysis.attribution.replacement import loss_if_skipped
 from ..analysis.attribution.tie_costs import tie_costs
 from ..analysis.memory.ledger import ledger
-from ..analysis.similarity.matrices import layer_similarity
+from ..analysis.similarity.layer_similarity import layer_similarity
 from ..core.config import RunConfig
 from ..inspection.moment import Inspection
 from ..inspection.question import Question

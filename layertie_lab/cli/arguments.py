@@ -1,7 +1,7 @@
 """What can be typed: a class per command, a field per flag, and the sentence under it is its help.
 
 Every run setting is a flag of its own name, generated from the config's dataclasses. A command's function is in the
-file of its name (`twins.py` for `Twins`).
+file of its name (`twins.py` for `Twins`). What help alone needs is imported in the functions: no other command waits.
 """
 
 from __future__ import annotations
@@ -19,6 +19,20 @@ from ..counterfactual.interim import GroupSequential
 from ..counterfactual.spec import StudyChoices
 from ..inspection.views.registry import VIEWS, ViewDescription
 from .settings import PolicyName, PolicyNames, flags, preset_of
+
+
+def _similarities(default: str) -> str:
+    """What help says of --similarities: those there are, some of which other packages may have brought."""
+    from ..analysis.similarity.registry import SIMILARITIES
+
+    return f"(out of: {', '.join(SIMILARITIES.names)})"
+
+
+def _attributions(default: str) -> str:
+    """What help says of --methods."""
+    from ..analysis.attribution.registry import ATTRIBUTIONS
+
+    return f"(out of: {', '.join(ATTRIBUTIONS.names)})"
 
 
 @dataclass(frozen=True)
@@ -76,8 +90,10 @@ class Show:
     """Compare the similarity with the layers of this run (may be the same one)."""
     other_at: int | None = None
     """The other run's state after this decision; default the latest that is stored."""
-    methods: tuple[str, ...] = ()
-    """Attribution by these: skipped, replaced, conductance, integrated-gradients, ...; default skipped, conductance."""
+    similarities: Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_similarities)] = ()
+    """Similarity by these; default all that can compare the two models."""
+    methods: Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_attributions)] = ()
+    """Attribution by these ("replaced" stands for both of its name, "all" for all); default skipped, conductance."""
     baseline: Literal["zero", "mean", "pad"] = "zero"
     """What attribution along a path starts from: zero embedding, mean embedding, or the commonest token."""
     probe_sequences: int = 8

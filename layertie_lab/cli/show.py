@@ -25,7 +25,7 @@ def _check(command: arguments.Show, views: list[str]) -> None:
     asked = views or (USUAL if command.html is not None else [])
     needs = {name: (bool(asked), "a view such as --similarity") for name in ("at", "probe_sequences", "probe_text")}
     needs["other_at"] = (command.other is not None, "--other")
-    for option in ("other", "methods", "baseline"):
+    for option in ("other", "similarities", "methods", "baseline"):
         heed = [each.name for each in VIEWS if option in each.options]
         needs[option] = (bool({*heed} & {*asked}), " or ".join(f"--{view}" for view in heed))
     for name, (there, needed) in needs.items():

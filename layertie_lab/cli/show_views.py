@@ -73,6 +73,8 @@ def _options(view: str, command: arguments.Show) -> dict[str, Any]:
         if not last:
             raise RecordError(f"Expected a stored state of {command.other}, but it has none.", "Name another run.")
         found["other"] = {"run": str(command.other), "decision": last[0]}
+    if "similarities" in heeds and command.similarities:
+        found["methods"] = list(command.similarities)
     if "baseline" in heeds:
         found["baseline"] = command.baseline
     if "methods" in heeds and command.methods:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
+_GROUPS = ("layertie_lab.views", "layertie_lab.similarities", "layertie_lab.attributions")
 PICTURES = {"drawn": True}
 """What a question about an answer's pictures has besides."""
 
@@ -32,10 +35,17 @@ class Question:
 
     def to_dict(self, decision: int) -> dict[str, Any]:
         """What decides the answer, with the decision that was meant."""
-        return {
+        brought = {"brought": _brought()} if _brought() else {}
+        return brought | {
             "view": self.view,
             "decision": decision,
             "sequences": self.sequences if self.text is None else 0,
             "text": self.text,
             "options": dict(self.options or {}),
         }
+
+
+@cache
+def _brought() -> list[str]:
+    """What other packages bring: an answer by all methods is another one with them."""
+    return sorted(f"{group}: {entry.name} = {entry.value}" for group in _GROUPS for entry in entry_points(group=group))

@@ -16,7 +16,7 @@ from typing import Any
 from ..core.errors import StorageError
 from .io.disk import discard, write_atomically, writing
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key: raised whenever an equal question would be answered otherwise than before."""
 MOST = 1024
 """Findings kept per run, the latest ones."""

@@ -13,14 +13,20 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 import layertie_lab.analysis
-from layertie_lab.analysis.attribution import layers as attribution
+from layertie_lab.analysis.attribution import paths
 from layertie_lab.analysis.attribution.captum_methods import Split
-from layertie_lab.analysis.attribution.layers import METHODS, SCHEMA, Target, layer_attribution, loss_if_skipped
+from layertie_lab.analysis.attribution.layer_attribution import layer_attribution
+from layertie_lab.analysis.attribution.replacement import loss_if_skipped
+from layertie_lab.analysis.attribution.rows import SCHEMA
+from layertie_lab.analysis.attribution.targets import Target
 from layertie_lab.analysis.capture import hooked
 from layertie_lab.analysis.statistics.intervals import mean_interval
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.models.gpt import GPT
+
+METHODS = [method.described.name for method in paths.path_methods() if not method.described.misses]
+SUMMING = ["conductance", "integrated-gradients"]
 
 Maker = Callable[..., GPT]
 
@@ -56,8 +62,8 @@ def test_the_frame(make: Maker, few: Tensor) -> None:
     assert (frame["low"] <= frame["value"]).all()
     assert (frame["value"] <= frame["high"]).all()
     assert frame["sequences"].unique().to_list() == [3]
-    paths = frame.filter(pl.col("method") != "skipped").drop("neighbour", "target_sequence", "target_position")
-    assert paths.drop("completeness_error").null_count().sum_horizontal().item() == 0
+    on_paths = frame.filter(pl.col("method") != "skipped").drop("neighbour", "target_sequence", "target_position")
+    assert on_paths.drop("completeness_error").null_count().sum_horizontal().item() == 0
     summing = frame.filter(pl.col("completeness_error").is_not_null())["method"].unique(maintain_order=True)
     assert summing.to_list() == ["conductance", "integrated-gradients"]
     assert frame["baseline"].unique().sort().to_list() == [None, "zero"]
@@ -75,7 +81,7 @@ def test_positions_of_a_tied_model_equal_those_of_an_untied_copy(
     target: Target | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(attribution, "LARGEST_ERROR", 1e9)  # here deeplift has to agree, not to be right
+    monkeypatch.setattr(paths, "LARGEST_ERROR", 1e9)  # here deeplift has to agree, not to be right
     model, methods = make(ties, gradient=gradient), (*METHODS, "deeplift")
     pair = [layer_attribution(each, few, methods, target=target, steps=8) for each in (model, untie(model))]
     skips = [loss_if_skipped(each, few, target=target) for each in (model, untie(model))]
@@ -94,9 +100,9 @@ def test_shares_sum_to_the_difference_of_the_loss(make: Maker, few: Tensor) -> N
         total = (losses(model, x, few[:, 1:]) - losses(model, start, few[:, 1:])).mean().item()
     errors = []
     for steps in (8, 16, 32, 64):
-        frame = layer_attribution(model, few, METHODS[:2], steps=steps)
+        frame = layer_attribution(model, few, SUMMING, steps=steps)
         np.testing.assert_allclose(frame["total"], total, atol=1e-5)
-        errors.append([frame.filter(method=m)["completeness_error"].max() for m in METHODS[:2]])
+        errors.append([frame.filter(method=m)["completeness_error"].max() for m in SUMMING])
     conductance, gradients = np.transpose(errors)
     assert abs(total) > 1e-3
     assert gradients[-1] < 1e-5
@@ -200,7 +206,7 @@ def test_deeplift_is_refused_with_what_it_misses(make: Maker, few: Tensor, monke
     model = make()
     with pytest.raises(AnalysisError, match=r"within 10%, but they miss it by up to .*no rule for GELU"):
         layer_attribution(model, few, ["deeplift"])
-    monkeypatch.setattr(attribution, "LARGEST_ERROR", 1e9)
+    monkeypatch.setattr(paths, "LARGEST_ERROR", 1e9)
     frame = layer_attribution(model, few, ["deeplift"])
     assert frame["method"].to_list() == ["deeplift"] * 4
     # Without a rule it is the gradient times the difference from the baseline.
@@ -259,7 +265,7 @@ def test_a_token_has_its_own_loss_and_no_interval(make: Maker, few: Tensor) -> N
         each = torch.stack(
             [cross_entropy(model.head(model.stack(at)).mT, few[:, 1:], reduction="none") for at in (x, start)]
         )
-    frame = layer_attribution(model, few, METHODS[:2], target=Target(2, 5), steps=64)
+    frame = layer_attribution(model, few, SUMMING, target=Target(2, 5), steps=64)
     np.testing.assert_allclose(frame["total"], (each[0] - each[1])[2, 5].item(), atol=1e-5)
     assert frame["completeness_error"].max() < 5e-3
     for one in (frame, loss_if_skipped(model, few, target=Target(2, 5))):
@@ -313,7 +319,7 @@ def test_progress_is_told_and_a_cancelled_call_leaves_no_trace(make: Maker, few:
     model = make()
     ticks: list[float] = []
     layer_attribution(model, few, steps=2, tick=ticks.append)
-    assert len(ticks) == 3 * (1 + 4 + 4)  # conductance and internal influence take one walk for all layers
+    assert len(ticks) == 3 * (1 + 1 + 4 + 4)  # conductance and internal influence walk once for all layers
     assert ticks == sorted(ticks)
     assert ticks[-1] == 1.0
 

@@ -42,7 +42,7 @@ def test_neighbours_are_the_nearest_with_other_weights(blocks: tuple[int, ...], 
 def test_it_equals_a_stack_with_the_other_block(make: Maker, probe: Tensor, gradient: str) -> None:
     model = make((0, 1, 1, 3), gradient=gradient).eval()
     frame = loss_if_replaced(model, probe, batch_size=4)
-    assert frame["method"].to_list() == [method for method in REPLACED for _ in range(4)]
+    assert frame["method"].to_list() == [method.name for method in REPLACED for _ in range(4)]
     assert frame["neighbour"].to_list() == [None, 0, 0, 2, 1, 3, 3, None]
     with torch.no_grad():
         whole = token_losses(model, probe, [0, 1, 2, 3]).mean(1)

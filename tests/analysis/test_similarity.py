@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from layertie_lab.analysis.capture import passages, undisturbed
-from layertie_lab.analysis.similarity.matrices import METHODS, SCHEMA, USUAL, layer_similarity
+from layertie_lab.analysis.similarity.layer_similarity import SCHEMA, layer_similarity
+from layertie_lab.analysis.similarity.registry import SIMILARITIES, usual_similarities
 from layertie_lab.analysis.similarity.weights import weight_similarity
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.models.gpt import GPT
+
+METHODS = SIMILARITIES.names
 
 Maker = Callable[..., GPT]
 
@@ -48,7 +51,9 @@ def test_the_frame(make: Maker, tokens: Tensor) -> None:
     assert counts == dict.fromkeys(METHODS, 6) | {"weights": 0}
     chance = dict(frame.group_by("method").agg(pl.col("chance").first()).iter_rows())
     assert chance == dict.fromkeys(METHODS) | {"cka": 0.0, "neighbours": 5 / 15}
-    assert layer_similarity(make(), tokens)["method"].unique(maintain_order=True).to_list() == list(USUAL)
+    assert layer_similarity(make(), tokens)["method"].unique(maintain_order=True).to_list() == list(
+        usual_similarities()
+    )
 
 
 def test_the_diagonal_is_one_and_what_is_symmetric_is(make: Maker, tokens: Tensor) -> None:

@@ -13,11 +13,15 @@ from torch.nn.functional import cosine_similarity
 
 from layertie_lab.analysis.capture import passages, undisturbed
 from layertie_lab.analysis.similarity.fresh import freshly_initialised
-from layertie_lab.analysis.similarity.matrices import METHODS, REPRESENTATIONS, layer_similarity
+from layertie_lab.analysis.similarity.layer_similarity import layer_similarity
+from layertie_lab.analysis.similarity.registry import SIMILARITIES, similarities_of_any_shape
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.core.ties import TieMap
 from layertie_lab.models.gpt import GPT
+
+METHODS = SIMILARITIES.names
+REPRESENTATIONS = similarities_of_any_shape()
 
 Maker = Callable[..., GPT]
 ROTARY = ModelConfig(layers=3, width=16, heads=4, context=16, positions="rotary")

@@ -14,7 +14,8 @@ from torch.nn.functional import cross_entropy
 
 from layertie_lab.analysis.attribution.tie_costs import tie_costs
 from layertie_lab.analysis.attribution.tie_evidence import NEARNESS, rank_correlations, similarity_and_cost
-from layertie_lab.analysis.similarity.matrices import METHODS, layer_similarity
+from layertie_lab.analysis.similarity.layer_similarity import layer_similarity
+from layertie_lab.analysis.similarity.registry import SIMILARITIES
 from layertie_lab.core.config import ModelConfig, RunConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.core.ties import TieMap
@@ -22,6 +23,8 @@ from layertie_lab.models.gpt import GPT
 from layertie_lab.records.io.store import Store
 from layertie_lab.text.batches import windows
 from layertie_lab.text.dataset import prepare
+
+METHODS = SIMILARITIES.names
 
 DEEP = ModelConfig(layers=6, width=16, heads=2, context=16)
 

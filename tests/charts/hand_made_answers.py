@@ -55,6 +55,7 @@ def evidence() -> list[Row]:
                     "similarity_low": interval and similarity - interval,
                     "similarity_high": interval and similarity + interval,
                     "null": interval and 0.2,
+                    "unit": "of a test",
                     "change": row["change"],
                     "low": row["low"],
                     "high": row["high"],
@@ -99,6 +100,8 @@ def similarity(method: str, layers: int = 4, columns: int | None = None) -> list
             "chance": None,
             "fresh": None,
             "models": 1 if columns is None else 2,
+            "unit": "of a test",
+            "least": 0.0 if method == "cka" else -1.0,
         }
         for a in range(layers)
         for b in range(columns or layers)
@@ -122,6 +125,7 @@ def attribution(method: str, *, token: bool = False) -> list[Row]:
             "neighbour": None,
             "target_sequence": 0 if token else None,
             "target_position": 5 if token else None,
+            "lowers": "above" if method == "skipped" else "below",
         }
         for layer in range(4)
     ]

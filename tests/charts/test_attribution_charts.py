@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, get_args
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -11,12 +11,10 @@ import pytest
 import vl_convert
 
 from layertie_lab import charts
-from layertie_lab.analysis.attribution.paths import Method
-from layertie_lab.analysis.attribution.replacement import REPLACED, SKIPPED
+from layertie_lab.analysis.attribution.registry import ATTRIBUTIONS
 from layertie_lab.charts import palette
-from layertie_lab.charts.inside.attribution import RISES, rank_correlations, ranks
+from layertie_lab.charts.inside.attribution import rank_correlations, ranks
 from layertie_lab.core.errors import AnalysisError
-from layertie_lab.inspection.views.attribution import _TITLES as _ATTRIBUTION
 
 OWNERS = [0, 1, 0, 3]
 
@@ -37,6 +35,7 @@ def rows_of(method: str, values: list[float | None], **more: Any) -> pl.DataFram
             "owner": OWNERS,
             "value": values,
             "unit": "nats per token, of a test",
+            "lowers": ATTRIBUTIONS.describe(method).lowers,
             "low": [None if value is None else value - 0.1 for value in values],
             "high": [None if value is None else value + 0.1 for value in values],
         },
@@ -61,7 +60,6 @@ def test_ranks_know_which_sign_lowers_the_loss(several: pl.DataFrame) -> None:
     assert found.filter(method="conductance")["rank"].to_list() == [1, 2, 3, 4]
     assert found.filter(method="replaced-before")["rank"].to_list() == [None, 3, 2, 1]
     assert ranks(rows_of("skipped", [0.1, 0.1, 0.0, 0.0]))["rank"].to_list() == [1.5, 1.5, 3.5, 3.5]
-    assert (SKIPPED, *REPLACED) == RISES
 
 
 def test_rank_correlations_are_over_layers_that_both_have(several: pl.DataFrame) -> None:
@@ -128,7 +126,7 @@ def test_bad_frames_are_refused(several: pl.DataFrame) -> None:
 
 
 def test_every_method_has_a_title_and_the_picture_a_caption() -> None:
-    assert set(_ATTRIBUTION) == {SKIPPED, *REPLACED, *get_args(Method)}
+    assert all(each.title and each.unit and each.axis and each.meaning for each in ATTRIBUTIONS)
     assert len(charts.CAPTIONS["attribution_methods"]) > 60
 
 

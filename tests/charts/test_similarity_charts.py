@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -14,13 +14,11 @@ import vl_convert
 
 from layertie_lab import charts
 from layertie_lab.analysis.attribution.tie_evidence import CORRELATIONS, NEARNESS
-from layertie_lab.analysis.similarity.matrices import METHODS, Method
 from layertie_lab.analysis.similarity.profile import MEASURES
+from layertie_lab.analysis.similarity.registry import SIMILARITIES
 from layertie_lab.charts import palette
 from layertie_lab.charts.inside.depth import _TITLES
-from layertie_lab.charts.inside.similarity import SIMILARITY_TITLES
 from layertie_lab.core.errors import AnalysisError
-from layertie_lab.inspection.views.similarity import _TITLES as _SIMILARITY
 
 OWNERS = [0, 1, 0, 3]
 
@@ -48,6 +46,8 @@ def two_models(rows: int = 4, columns: int = 2) -> pl.DataFrame:
                 "null": 0.05,
                 "fresh": 0.15 if b else None,
                 "models": 2,
+                "unit": SIMILARITIES.describe("neighbours").unit,
+                "least": 0.0,
             }
             for a in range(rows)
             for b in range(columns)
@@ -139,9 +139,7 @@ def test_each_is_drawn_light_and_dark_and_in_a_container(drawer: Maker, dark: bo
 
 
 def test_every_method_and_measure_has_its_title() -> None:
-    assert get_args(Method) == METHODS
-    assert _SIMILARITY.keys() == set(METHODS)
-    assert SIMILARITY_TITLES.keys() >= set(METHODS)
+    assert all(each.title and each.unit and each.meaning and each.label for each in SIMILARITIES)
     assert _TITLES.keys() == MEASURES.keys()
 
 

@@ -139,14 +139,17 @@ def test_a_tie_map_of_any_depth(layers: int):
 
 
 def test_a_similarity_heatmap_outlines_tied_pairs(similarity: pl.DataFrame):
+    similarity = similarity.with_columns(unit=pl.lit("CKA of a test"), least=pl.lit(0.0))
     chart = charts.similarity_heatmap(similarity)
     drawn = picture(chart)
     assert drawn.count(f'stroke="{palette.owner_colour(0)}"') == 2
     assert drawn.count(f'stroke="{palette.owner_colour(1)}"') == 2
-    assert "CKA" in drawn
+    assert "CKA of a test" in drawn
     values = chart.to_dict()["datasets"]
     assert max(map(len, values.values())) == 16
-    both = pl.concat([similarity, similarity.with_columns(method=pl.lit("weights"))])
+    both = pl.concat(
+        [similarity, similarity.with_columns(method=pl.lit("weights"), unit=pl.lit("cosine of the weights"))]
+    )
     with pytest.raises(AnalysisError, match="cka, weights"):
         charts.similarity_heatmap(both)
     assert "cosine of the weights" in picture(charts.similarity_heatmap(both, method="weights", dark=True))

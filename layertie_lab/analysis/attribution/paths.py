@@ -1,38 +1,30 @@
-"""Along a path from a baseline to the text: what passes by a layer, and what its update carries.
+"""Along a path from a baseline to the text: what passes by each layer, and what its update carries.
 
-captum's conductance and internal influence walk the path once per layer, and its conductance takes gradients at the
-near end of each interval; here one walk serves all layers (12 x 64, 8 sequences: 9 training steps in place of 136) and
-takes both ends, which makes the error second order. The numbers are those of captum: of conductance walking there
-and back, of internal influence by the trapezoid rule (whose weights in captum sum to 1 - 1/points, here to 1).
+captum's conductance and internal influence walk the path once per layer; here one walk serves all layers (12 x 64,
+8 sequences: 9 training steps in place of 136) and every method that reads it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from functools import cached_property, update_wrapper
+from typing import Any
 
+import numpy as np
+import polars as pl
 import torch
 from torch import Tensor, nn
 
+from ...core.errors import AnalysisError
 from ...models.tied_model import TiedModel
-from ..capture import Tick, device_of, hooked, layers_of
-from .captum_methods import deeplift, feature_ablation, integrated_gradients
-from .targets import Objective
+from ..capture import Tick, check_tokens, device_of, hooked, layers_of, ties_of, undisturbed
+from .registry import ATTRIBUTIONS, BASELINES, STEPS, Asked, AttributionDescription, Baseline
+from .rows import SCHEMA, row
+from .targets import Objective, chosen
 
-Method = Literal["conductance", "integrated-gradients", "internal-influence", "feature-ablation", "deeplift"]
-CHECKED: tuple[Method, ...] = ("deeplift",)
-"""Methods that are refused where their completeness error is too large."""
-METHODS: tuple[Method, ...] = tuple(method for method in get_args(Method) if method not in CHECKED)
-"""Methods that hold for every model."""
-Baseline = Literal["zero", "mean", "pad"]
-BASELINES: tuple[Baseline, ...] = get_args(Baseline)
-STEPS = 16
-"""Points on a path. Measured at 12 x 64 after 300 steps, on a loss difference of 1.5 nats per token from the zero
-baseline: completeness error of integrated gradients below .003, of conductance .02 to .04 (32 points: .01)."""
-Shares = dict[Method, Tensor]
-"""Per method [sequences, layers, 2] in float64: what passes by a layer (NaN where the method knows no such share), and
-its update's share."""
+LARGEST_ERROR = 0.1
+"""A method that may miss the sum is refused where it does by more than this share of the loss difference."""
 
 
 @dataclass(frozen=True)
@@ -57,82 +49,180 @@ class Start:
         return f"pad (token {self.token})" if self.baseline == "pad" else self.baseline
 
 
-def shares(
-    model: TiedModel,
-    tokens: Tensor,
-    methods: list[Method],
-    start: Start,
-    steps: int,
-    objective: Objective,
-    tick: Tick | None,
-) -> tuple[Shares, Tensor]:
-    """Shares of each layer, in nats per token, and the [sequences] loss differences that paths should sum to.
+@dataclass(frozen=True)
+class Step:
+    """What one walk saw of a layer.
 
-    Arguments as in `attribution.layer_attribution`. Call it inside `undisturbed`.
+    Args:
+        before: [points, time, width] the residual stream before the layer, at each point of the path.
+        update: [points, time, width] what the layer adds.
+        gradient: [points, time, width] of the loss, at the layer's output: that of both, which add up to it.
     """
-    found: dict[Method, list[Tensor]] = {method: [] for method in methods}
+
+    before: Tensor
+    update: Tensor
+    gradient: Tensor
+
+
+@dataclass(frozen=True)
+class Path:
+    """One sequence, from the baseline to the text.
+
+    Args:
+        model: The model.
+        layers: Its layers, one module per position.
+        x: [1, time, width] what the first layer reads of the text.
+        start: [1, time, width] what it reads of the baseline.
+        targets: What the model should predict.
+        steps: Points on the path.
+        objective: The loss that is explained.
+    """
+
+    model: TiedModel
+    layers: list[nn.Module]
+    x: Tensor
+    start: Tensor
+    targets: Tensor
+    steps: int
+    objective: Objective
+
+    def loss(self, x: Tensor, targets: Tensor) -> Tensor:
+        """[batch] the loss that is explained, from what the first layer reads."""
+        return self.objective(self.model, x, targets)
+
+    @cached_property
+    def walk(self) -> list[Step]:
+        """One forward and backward pass over all points, a step per layer."""
+        seen: list[tuple[Tensor, Tensor]] = []  # before and after each layer
+
+        def hook(layer: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
+            seen.append((arguments[0], output))
+
+        with hooked([layer.register_forward_hook(hook) for layer in self.layers]):
+            share = torch.linspace(0, 1, self.steps + 1, device=self.x.device)[:, None, None]
+            points = torch.lerp(self.start, self.x, share)
+            losses = self.loss(points.requires_grad_(), self.targets.expand(len(points), -1))
+        gradients = torch.autograd.grad(losses.sum(), [after for _, after in seen])
+        return [
+            Step(before.detach(), (after - before).detach(), gradient)
+            for (before, after), gradient in zip(seen, gradients, strict=True)
+        ]
+
+
+Shares = Callable[[Path, Tick], Tensor]
+"""Of one sequence [layers, 2] in float64: what passes by a layer (NaN where the method knows no such share), and its
+update's share, in nats per token."""
+
+
+class PathMethod:
+    """A method of attribution that is defined on one sequence's path."""
+
+    def __init__(self, described: AttributionDescription, shares: Shares) -> None:
+        self.described, self.shares = described, shares
+        update_wrapper(self, shares)
+
+    def __call__(self, model: TiedModel, tokens: Tensor, asked: Asked, tick: Tick | None = None) -> pl.DataFrame:
+        return along_paths(model, tokens, [self], asked, tick)
+
+
+def path_method(described: AttributionDescription) -> Callable[[Shares], Shares]:
+    """Register a function of one sequence's path as a method of attribution."""
+
+    def registered(shares: Shares) -> Shares:
+        ATTRIBUTIONS.register(described)(PathMethod(described, shares))
+        return shares
+
+    return registered
+
+
+def path_methods() -> list[PathMethod]:
+    """Every method that goes along a path."""
+    found = [ATTRIBUTIONS.get(name) for name in ATTRIBUTIONS.names]
+    return [method for method in found if isinstance(method, PathMethod)]
+
+
+def each_layer(path: Path, tick: Tick, of_layer: Callable[[Path, nn.Module], Tensor]) -> Tensor:
+    """The shares of a method that looks at one layer at a time, each [2]."""
+    found = []
+    for done, layer in enumerate(path.layers):
+        if done:
+            tick(done / len(path.layers))
+        found.append(of_layer(path, layer))
+    return torch.stack(found)
+
+
+def along_paths(
+    model: TiedModel, tokens: Tensor, methods: list[PathMethod], asked: Asked, tick: Tick | None
+) -> pl.DataFrame:
+    """A row per method and layer; arguments and refusals as in `layer_attribution.layer_attribution`."""
+    _check(asked)
+    check_tokens(model, tokens, targets=True)
+    start = _start(model, tokens, asked.baseline, asked.pad_token)
+    tokens, objective = chosen(tokens, asked.target)
+    owners = ties_of(model).owners
+    found: list[list[Tensor]] = [[] for _ in methods]
     totals: list[Tensor] = []
-    walked: list[Method] = [method for method in methods if method in _WALKED]
-    alone: list[Method] = [method for method in methods if method in _ALONE]
-    parts_of_all, done = (bool(walked) + len(alone) * len(layers_of(model))) * len(tokens), 0
-
-    def told() -> None:
-        nonlocal done
-        done += 1
-        if tick is not None:
-            tick(done / parts_of_all)
-
-    # One sequence at a time: with its points on the path it is as large as a training batch.
-    for sequence in tokens.to(device_of(model)).split(1):
-        read, targets = model.inputs(sequence), model.targets(sequence)
-        with torch.no_grad():
-            x, begin = model.embed(read), start.of(model, read)
-            totals.append(objective(model, x, targets) - objective(model, begin, targets))
-        if walked:
-            both = _walk(model, x, begin, targets, steps, objective)
-            for method in walked:
-                found[method].append(both[method])
-            told()
-        for method in alone:
-            rows = []
-            for layer in layers_of(model):
-                rows.append(_ALONE[method](model, layer, x, begin, targets, steps, objective))
-                told()
-            found[method].append(torch.stack(rows))
-    return {method: torch.stack(parts) for method, parts in found.items()}, torch.cat(totals).cpu().double()
+    parts = len(methods) * len(tokens)
+    with undisturbed(model):
+        # One sequence at a time: with its points on the path it is as large as a training batch.
+        for sequence in tokens.to(device_of(model)).split(1):
+            read, targets = model.inputs(sequence), model.targets(sequence)
+            with torch.no_grad():
+                x, begin = model.embed(read), start.of(model, read)
+                totals.append(objective(model, x, targets) - objective(model, begin, targets))
+            path = Path(model, layers_of(model), x, begin, targets, asked.steps, objective)
+            for place, method in enumerate(methods):
+                done = len(methods) * (len(totals) - 1) + place
+                told = _part(tick, done / parts, (done + 1) / parts)
+                found[place].append(method.shares(path, told))
+                told(1.0)
+    total = torch.cat(totals).cpu().double()  # [sequences]
+    rows = []
+    for method, each in zip(methods, found, strict=True):
+        shares = torch.stack(each)  # [sequences, layers, 2]
+        errors = (shares.sum(-1) - total[:, None]).abs().mean(0).numpy()  # [layers]
+        _refuse_incomplete(method.described, errors, float(total.abs().mean()))
+        for layer, update in enumerate(shares[:, :, 1].T.numpy()):
+            one = row(method.described, layer, owners[layer], update, asked.level, asked.target)
+            error = None if np.isnan(errors[layer]) else float(errors[layer])
+            rows.append(one | {"completeness_error": error, "baseline": str(start), "total": float(total.mean())})
+    return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def _walk(
-    model: TiedModel, x: Tensor, start: Tensor, targets: Tensor, steps: int, objective: Objective
-) -> dict[Method, Tensor]:
-    """Per method [layers, 2]: of what passes by and of the update, for one sequence [1, time, width]."""
-    seen: list[tuple[Tensor, Tensor]] = []  # before and after each layer, [points, time, width]
-
-    def hook(layer: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
-        seen.append((arguments[0], output))
-
-    with hooked([layer.register_forward_hook(hook) for layer in layers_of(model)]):
-        points = torch.lerp(start, x, torch.linspace(0, 1, steps + 1, device=x.device)[:, None, None])
-        losses = objective(model, points.requires_grad_(), targets.expand(len(points), -1))
-    gradients = torch.autograd.grad(losses.sum(), [after for _, after in seen])
-    conductance, influence = [], []
-    for (before, after), gradient in zip(seen, gradients, strict=True):
-        # Input and update add up to the output, so that one gradient is that of both.
-        mean = (gradient[1:] + gradient[:-1]) / 2
-        along = torch.stack([before, after - before]).detach()  # [2, points, time, width]
-        conductance.append((mean * along.diff(dim=1)).sum((1, 2, 3)))
-        influence.append((mean.mean(0) * along[:, -1]).sum((1, 2)))
-    found: dict[Method, Tensor] = {
-        "conductance": torch.stack(conductance),
-        "internal-influence": torch.stack(influence),
-    }
-    found["internal-influence"][:, 0] = torch.nan  # No sum is promised, so what passes by completes nothing.
-    return {method: found[method].to("cpu", torch.float64) for method in _WALKED}
+def _part(tick: Tick | None, start: float, end: float) -> Tick:
+    return lambda share: None if tick is None else tick(start + share * (end - start))
 
 
-_WALKED: tuple[Method, ...] = ("conductance", "internal-influence")
-_ALONE: dict[Method, Callable[..., Tensor]] = {
-    "integrated-gradients": integrated_gradients,
-    "feature-ablation": feature_ablation,
-    "deeplift": deeplift,
-}
+def _start(model: TiedModel, tokens: Tensor, baseline: Baseline, pad_token: int | None) -> Start:
+    if baseline != "pad":
+        if pad_token is not None:
+            raise AnalysisError(
+                f"Expected no pad token for the baseline {baseline!r}, but got {pad_token}.", 'Use baseline="pad".'
+            )
+        return Start(baseline)
+    token = int(tokens[:, :-1].flatten().bincount().argmax()) if pad_token is None else pad_token
+    vocabulary = model.vocabulary_size
+    if not 0 <= token < vocabulary:
+        raise AnalysisError(
+            f"Expected a pad token from 0 to {vocabulary - 1}, but got {token}.",
+            "Encode it with the model's own tokenizer, or leave it out for the commonest token.",
+        )
+    return Start(baseline, token)
+
+
+def _refuse_incomplete(described: AttributionDescription, errors: np.ndarray, total: float) -> None:
+    if described.misses and errors.max() > LARGEST_ERROR * total:
+        raise AnalysisError(
+            f"Expected {described.name}'s shares to sum to the loss difference of {total:.3g} nats per token within "
+            f"{LARGEST_ERROR:.0%}, but they miss it by up to {errors.max():.3g}: {described.misses}.",
+            "Use conductance or integrated-gradients, which need no rules.",
+        )
+
+
+def _check(asked: Asked) -> None:
+    if asked.baseline not in BASELINES:
+        raise AnalysisError(
+            f"Expected a baseline out of {', '.join(BASELINES)}, but got {asked.baseline!r}.", "Name one of these."
+        )
+    if asked.steps < 2:
+        raise AnalysisError(f"Expected at least 2 points on the path, but got {asked.steps}.", f"Use {STEPS} or more.")

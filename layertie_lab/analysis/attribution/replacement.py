@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,33 @@ from torch import Tensor, nn
 from ...models.tied_model import TiedModel
 from ..capture import Tick, blocks_of, check_tokens, device_of, hooked, layers_of, ties_of, undisturbed
 from ..statistics.intervals import LEVEL
+from .registry import ATTRIBUTIONS, Asked, AttributionDescription
 from .rows import SCHEMA, row
 from .targets import Objective, Target, chosen
 
-SKIPPED = "skipped"
-REPLACED = ("replaced-before", "replaced-after")
+SKIPPED = AttributionDescription(
+    "skipped",
+    "Loss without the layer",
+    about="the loss when the layer is skipped, minus the loss",
+    unit="nats per token, loss(skipped) - loss",
+    meaning="Above 0 the layer lowers the loss: without it the loss is that much higher.",
+    axis="rise of the loss (nats per token)",
+    lowers="above",
+    usual=True,
+)
+REPLACED = tuple(
+    AttributionDescription(
+        f"replaced-{side}",
+        f"Loss with the weights of the layer {side}",
+        about=f"the loss when the nearest layer {side} with other weights stands in, minus the loss",
+        unit="nats per token, loss(replaced) - loss",
+        meaning="Above 0 the layer's own weights are better in its place.",
+        axis="rise of the loss (nats per token)",
+        lowers="above",
+    )
+    for side in ("before", "after")
+)
 """Methods of `loss_if_replaced`: by the nearest layer before, and after, that has other weights."""
-_SKIP_UNIT = "nats per token, loss(skipped) - loss"
-_REPLACE_UNIT = "nats per token, loss(replaced) - loss"
 Hook = Callable[[nn.Module, tuple[Any, ...], Tensor], Tensor]
 
 
@@ -57,7 +76,7 @@ def loss_if_skipped(
     tokens, objective = chosen(tokens, target)
     owners = ties_of(model).owners
     changes = _changes(model, tokens, [(layer, _identity) for layer in range(len(owners))], objective, batch_size, tick)
-    rows = [row(SKIPPED, layer, owners[layer], found, _SKIP_UNIT, level, target) for layer, found in enumerate(changes)]
+    rows = [row(SKIPPED, layer, owners[layer], found, level, target) for layer, found in enumerate(changes)]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
@@ -65,6 +84,7 @@ def loss_if_replaced(
     model: TiedModel,
     tokens: Tensor,
     *,
+    methods: Sequence[str] = tuple(each.name for each in REPLACED),
     target: Target | None = None,
     level: float = LEVEL,
     batch_size: int = 8,
@@ -78,6 +98,7 @@ def loss_if_replaced(
     Args:
         model: As in `loss_if_skipped`.
         tokens: [sequences, time + 1] probe tokens.
+        methods: replaced-before, replaced-after, or both.
         target: As in `loss_if_skipped`.
         level: Coverage of the intervals, 0 to 1.
         batch_size: Sequences per forward pass.
@@ -97,6 +118,7 @@ def loss_if_replaced(
     pairs = [
         (method, layer, neighbour)
         for method, side in zip(REPLACED, zip(*neighbours(tuple(blocks_of(model))), strict=True), strict=True)
+        if method.name in methods
         for layer, neighbour in enumerate(side)
     ]
     swaps = [(layer, _by(layers[other])) for _, layer, other in pairs if other is not None]
@@ -104,12 +126,31 @@ def loss_if_replaced(
     rows: list[dict[str, Any]] = []
     for method, layer, other in pairs:
         if other is None:
-            rows.append({"method": method, "layer": layer, "owner": owners[layer], "unit": _REPLACE_UNIT})
-            rows[-1] |= {"sequences": len(tokens)}
+            rows.append(row(method, layer, owners[layer], None, level, target) | {"sequences": len(tokens)})
         else:
-            found = row(method, layer, owners[layer], next(changes), _REPLACE_UNIT, level, target)
+            found = row(method, layer, owners[layer], next(changes), level, target)
             rows.append(found | {"neighbour": other})
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+@ATTRIBUTIONS.register(SKIPPED)
+def skipped(model: TiedModel, tokens: Tensor, asked: Asked, tick: Tick | None = None) -> pl.DataFrame:
+    """`loss_if_skipped` as a method of attribution."""
+    return loss_if_skipped(model, tokens, target=asked.target, level=asked.level, tick=tick)
+
+
+@ATTRIBUTIONS.register(REPLACED[0])
+def replaced_before(model: TiedModel, tokens: Tensor, asked: Asked, tick: Tick | None = None) -> pl.DataFrame:
+    """`loss_if_replaced` by the layer before as a method of attribution."""
+    options = {"target": asked.target, "level": asked.level, "tick": tick}
+    return loss_if_replaced(model, tokens, methods=[REPLACED[0].name], **options)
+
+
+@ATTRIBUTIONS.register(REPLACED[1])
+def replaced_after(model: TiedModel, tokens: Tensor, asked: Asked, tick: Tick | None = None) -> pl.DataFrame:
+    """`loss_if_replaced` by the layer after as a method of attribution."""
+    options = {"target": asked.target, "level": asked.level, "tick": tick}
+    return loss_if_replaced(model, tokens, methods=[REPLACED[1].name], **options)
 
 
 def neighbours(blocks: tuple[int, ...]) -> list[tuple[int | None, int | None]]:

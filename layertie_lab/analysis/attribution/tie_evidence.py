@@ -16,7 +16,7 @@ NEARNESS = "nearness"
 """What the order of the layers alone tells: minus the number of layers from one to the other."""
 LEAST_LAYERS = 5
 """Fewer layers leave too few values for an interval by leaving one out."""
-_SIMILARITY = ["method", "layer_a", "layer_b", "owner_a", "owner_b", "value", "low", "high", "null"]
+_SIMILARITY = ["method", "layer_a", "layer_b", "owner_a", "owner_b", "value", "low", "high", "null", "unit"]
 _COSTS = ["layer", "answer", "owner", "present", "change", "low", "high", "sequences"]
 CORRELATIONS: dict[str, type[pl.DataType]] = {
     "method": pl.String, "measure": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64,
@@ -33,8 +33,9 @@ def similarity_and_cost(similarity: pl.DataFrame, costs: pl.DataFrame) -> pl.Dat
 
     Returns:
         A row per method and pair, layer above answer: method, layer, answer, owner (whose weights the layer would use;
-        null where it was not asked), similarity, similarity_low, similarity_high, null, change (of the loss, nats per
-        token), low, high, sequences, and `counts`: whether the answer gives the layer other weights than it has now.
+        null where it was not asked), similarity, similarity_low, similarity_high, null, unit (of the similarity),
+        change (of the loss, nats per token), low, high, sequences, and `counts`: whether the action gives the layer
+        other weights than it has now.
         Where it does not, the change is 0 whatever the similarity, and the pair says nothing. Of function, which is not
         symmetric, it is the value on the input of the layer that would copy.
 
@@ -58,6 +59,7 @@ def similarity_and_cost(similarity: pl.DataFrame, costs: pl.DataFrame) -> pl.Dat
         "method",
         "owner_a",
         "null",
+        "unit",
         layer="layer_a",
         answer="layer_b",
         similarity="value",
@@ -80,6 +82,7 @@ def similarity_and_cost(similarity: pl.DataFrame, costs: pl.DataFrame) -> pl.Dat
         "similarity_low",
         "similarity_high",
         "null",
+        "unit",
         "change",
         "low",
         "high",

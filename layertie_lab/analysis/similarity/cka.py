@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...core.errors import AnalysisError
 from ..statistics.intervals import LEVEL, Estimate, jackknife_interval
+from .registry import SIMILARITIES, Comparison, OfStreams, Setup, SimilarityDescription
 
 PERMUTATIONS = 19
 """The largest of 19 permuted values is exceeded by an unrelated pair once in 20 times: a test at level .05."""
@@ -184,3 +185,23 @@ def _products(a: Tensor, b: Tensor) -> Tensor:
 def _ratio(cross: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """(..., A, B) from (..., A, B), (..., A), (..., B)."""
     return np.clip(cross / np.sqrt(first[..., :, None] * second[..., None, :]), -1.0, 1.0)
+
+
+@SIMILARITIES.register(
+    SimilarityDescription(
+        "cka",
+        "What passes the layers (CKA)",
+        about="debiased linear CKA of the residual stream after each layer",
+        unit="CKA of the residual stream (0 to 1)",
+        meaning="CKA is 1 where two streams are equal up to a rotation and a scale, and 0 where they are unrelated.",
+        reads="the residual stream after each layer",
+        source="Nguyen, Raghu & Kornblith (ICLR 2021)",
+        label="CKA",
+        least=0.0,
+        usual=True,
+        any_shape=True,
+    )
+)
+def cka(setup: Setup) -> Comparison:
+    """CKA, a minibatch per sequence."""
+    return OfStreams(LinearCKA(setup.permutations, setup.seed))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 
 from ..statistics.intervals import LEVEL, Estimate, mean_interval
 from .cka import PERMUTATIONS
+from .registry import SIMILARITIES, Comparison, Seen, Setup, SimilarityDescription
 
 Pairs = Iterable[tuple[Tensor, list[Tensor]]]
 """For each layer a, its vectors [batch, time, features] and those of every layer b to compare them with."""
@@ -70,3 +71,69 @@ class MeanCosine:
 
     def _permutation(self, time: int) -> Tensor:
         return torch.randperm(time, generator=self._generator)
+
+
+class OfUpdates(Comparison):
+    """A mean cosine of what layers add to the residual stream."""
+
+    def __init__(self, cosine: MeanCosine, pairs: Callable[[Seen], Pairs]) -> None:
+        self._cosine, self._pairs = cosine, pairs
+
+    def update(self, seen: Seen) -> None:
+        self._cosine.update(self._pairs(seen))
+
+    def estimate(self, level: float = LEVEL) -> Estimate:
+        return self._cosine.estimate(level)
+
+    def null(self) -> NDArray[np.float64]:
+        return self._cosine.null()
+
+
+@SIMILARITIES.register(
+    SimilarityDescription(
+        "updates",
+        "What the layers add (cosine of updates)",
+        about="mean cosine of what two layers add to the residual stream for the same token, each in its own place",
+        unit="cosine of the layers' updates (-1 to 1)",
+        meaning="1: both add the same for the same token; 0: unrelated; below 0: one takes away what the other adds.",
+        reads="what each layer adds to the residual stream",
+        label="Likeness of updates",
+        usual=True,
+    )
+)
+def updates(setup: Setup) -> Comparison:
+    """Updates, each in its own place."""
+    return OfUpdates(MeanCosine(setup.permutations, setup.seed), _in_place)
+
+
+@SIMILARITIES.register(
+    SimilarityDescription(
+        "function",
+        "What they do to one input (cosine)",
+        about="the same cosine when both layers are given layer a's input",
+        unit="cosine on the same input (-1 to 1)",
+        meaning="1: both do the same to what layer a reads, as tied layers do; not symmetric.",
+        reads="what each layer does to the input of each other one",
+        label="Likeness of function",
+        usual=True,
+    )
+)
+def function(setup: Setup) -> Comparison:
+    """Updates on the input of the layer of the row."""
+    return OfUpdates(MeanCosine(setup.permutations, setup.seed), _on_same_input)
+
+
+def _in_place(seen: Seen) -> Pairs:
+    there = [passage.update for passage in seen.second]
+    return ((at.update, [update.to(at.output.device) for update in there]) for at in seen.first)
+
+
+def _on_same_input(seen: Seen) -> Pairs:
+    for at in seen.first:
+        x = at.before.to(seen.second[0].output.device)
+        # All but the residual stream is the layer's own: two models may rotate positions differently.
+        there = [
+            layer(x, *its.arguments[1:], **its.keywords) - x
+            for layer, its in zip(seen.layers, seen.second, strict=True)
+        ]
+        yield at.update, [update.to(at.output.device) for update in there]

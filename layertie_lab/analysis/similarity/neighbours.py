@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from torch.nn.functional import normalize
 from ...core.errors import AnalysisError
 from ..statistics.intervals import LEVEL, Estimate, mean_interval
 from .cka import CONSTANT, PERMUTATIONS
+from .registry import SIMILARITIES, Comparison, Metric, OfStreams, Setup, SimilarityDescription
 
-Metric = Literal["cosine", "euclidean"]
 NEIGHBOURS = 5
 """k where none is given: of 64 tokens, unrelated layers then share 8 % of the neighbours by chance."""
 
@@ -154,3 +154,22 @@ def check_varied(representations: Tensor) -> None:
             f"Expected a representation that varies between tokens, but number {int(still[0])} is the same for all.",
             "Its neighbours and rotations are not defined.",
         )
+
+
+@SIMILARITIES.register(
+    SimilarityDescription(
+        "neighbours",
+        "Which tokens lie next to each other (neighbours)",
+        about="share of the nearest tokens of the same sequence that two residual streams have in common",
+        unit="share of nearest tokens in common (0 to 1)",
+        meaning="1: the same tokens lie next to each other in both streams; unrelated ones share k of all but one.",
+        reads="the residual stream after each layer",
+        source="Huh, Cheung, Wang & Isola (ICML 2024)",
+        label="Neighbours in common",
+        least=0.0,
+        any_shape=True,
+    )
+)
+def neighbours(setup: Setup) -> Comparison:
+    """Mutual nearest neighbours, within each sequence."""
+    return OfStreams(MutualNeighbours(setup.permutations, setup.seed, setup.k, setup.metric))

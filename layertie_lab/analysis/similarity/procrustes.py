@@ -15,6 +15,7 @@ from ...core.errors import AnalysisError
 from ..statistics.intervals import LEVEL, Estimate, jackknife_interval
 from .cka import PERMUTATIONS
 from .neighbours import check_varied
+from .registry import SIMILARITIES, Comparison, OfStreams, Setup, SimilarityDescription
 
 
 class Procrustes:
@@ -148,3 +149,23 @@ def _similarity(a: list[Tensor], b: list[Tensor], weights: Tensor) -> Tensor:
         for side, total in zip((a, b), sums, strict=True)
     ]
     return (torch.linalg.svdvals(cross).sum(-1) / (norms[0] * norms[1]).sqrt()).clamp(0.0, 1.0)
+
+
+@SIMILARITIES.register(
+    SimilarityDescription(
+        "procrustes",
+        "What passes them, up to a rotation (Procrustes)",
+        about="how well one rotation carries one residual stream onto another, over all tokens",
+        unit="Procrustes similarity of the residual stream (0 to 1)",
+        meaning="1: one rotation carries the one stream onto the other. Biased upwards: only what exceeds its null "
+        "says something.",
+        reads="the residual stream after each layer",
+        source="Ding, Denain & Steinhardt (NeurIPS 2021)",
+        label="Procrustes similarity",
+        least=0.0,
+        any_shape=True,
+    )
+)
+def procrustes(setup: Setup) -> Comparison:
+    """Orthogonal Procrustes similarity over all tokens."""
+    return OfStreams(Procrustes(setup.permutations, setup.seed))

@@ -9,7 +9,8 @@ from scipy import stats
 from torch import Tensor, nn
 
 from ...core.errors import AnalysisError
-from ..statistics.intervals import Estimate
+from ..statistics.intervals import LEVEL, Estimate
+from .registry import SIMILARITIES, Comparison, Setup, SimilarityDescription
 
 _CHUNK = 1 << 18
 ONE_IN_TWENTY = float(stats.norm.ppf(0.95))
@@ -77,3 +78,30 @@ def aligned(layers: list[nn.Module]) -> list[list[Tensor]]:
                 "Compare the representations of unlike layers instead (cka).",
             )
     return [[own[name] for own in named] for name in named[0]]
+
+
+@SIMILARITIES.register(
+    SimilarityDescription(
+        "weights",
+        "Their weights (cosine)",
+        about="cosine between all weights, taken as one vector",
+        unit="cosine of the weights (-1 to 1)",
+        meaning="1: equal weights, as tied layers have; what equal gains alone give stands in the null.",
+        reads="the weights alone, no text",
+        label="Likeness of weights",
+        usual=True,
+    )
+)
+class OfWeights(Comparison):
+    """The cosine of all weights."""
+
+    reads_text = False
+
+    def __init__(self, setup: Setup) -> None:
+        self._cosine, self._null = weight_similarity(setup.layers, setup.others)
+
+    def estimate(self, level: float = LEVEL) -> Estimate:
+        return self._cosine
+
+    def null(self) -> NDArray[np.float64]:
+        return self._null

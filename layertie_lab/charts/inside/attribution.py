@@ -37,9 +37,6 @@ CAPTIONS = {
 }
 """Chart -> how to read it."""
 
-RISES = ("skipped", "replaced-before", "replaced-after")
-"""Methods whose value is how much the loss rises without the layer, so that above zero it lowers the loss; by all
-others, a layer lowers the loss below zero."""
 _NEEDED = ["layer", "value", "method", "owner"]
 
 
@@ -55,7 +52,8 @@ def attribution_bars(
     """One bar per layer in the colour of its owner, with its interval where known.
 
     Args:
-        attribution: Columns layer, value, method, owner; low and high (interval) where known.
+        attribution: Columns layer, value, method, owner; low and high (interval) where known, and lowers: on which
+            side of 0 the layer lowers the loss, above or (where there is no such column) below.
         method: Which method's rows to show; may be left out where there is one.
         title: Y title with the unit; None = the method's name, and the unit where there is a column unit.
         height: Height of the plot in pixels.
@@ -148,13 +146,14 @@ def ranks(attribution: pl.DataFrame) -> pl.DataFrame:
     """How each method ranks the layers.
 
     Args:
-        attribution: Columns layer, value, method.
+        attribution: Columns layer, value, method; lowers where known, see `attribution_bars`.
 
     Returns:
         The frame with `rank`: 1 = the layer that lowers the loss most by this method; ties share the mean rank; null
         where there is no value.
     """
-    lowers = pl.when(pl.col("method").is_in(RISES)).then(pl.col("value")).otherwise(-pl.col("value"))
+    above = pl.col("lowers") == "above" if "lowers" in attribution.columns else pl.lit(False)
+    lowers = pl.when(above).then(pl.col("value")).otherwise(-pl.col("value"))
     return attribution.with_columns(rank=lowers.rank(descending=True).over("method"))
 
 
@@ -277,8 +276,8 @@ def _agreement_words(attribution: pl.DataFrame) -> str:
 
 
 def _panel_words(frame: pl.DataFrame, method: str) -> str:
-    does = "its own weights lower the loss" if method.startswith("replaced") else "lowers the loss"
-    words = [method, f"{'above' if method in RISES else 'below'} 0: {does}"]
+    side = frame["lowers"][0] if "lowers" in frame.columns else "below"
+    words = [method, f"{side} 0: lowers the loss"]
     return " · ".join([*words, *_error_words(frame)])
 
 

@@ -56,19 +56,8 @@ CAPTIONS = {
 }
 """Chart -> how to read it."""
 
-SIMILARITY_TITLES = {
-    "cka": "CKA of the residual stream (0 to 1)",
-    "updates": "cosine of the layers' updates (-1 to 1)",
-    "function": "cosine on the same input (-1 to 1)",
-    "weights": "cosine of the weights (-1 to 1)",
-    "neighbours": "share of nearest tokens in common (0 to 1)",
-    "procrustes": "Procrustes similarity of the residual stream (0 to 1)",
-    "agent": "value to the agent (units of reward)",
-}
-"""Legend title for each method of `analysis.similarity.matrices`."""
 _ROOM = 22
 """Pixels that a number needs in its cell."""
-_FROM_ZERO = ("cka", "neighbours", "procrustes")
 _PAIR = ["layer_a", "layer_b", "value", "method", "owner_a", "owner_b"]
 _SCATTER = ["method", "layer", "answer", "owner", "similarity", "change", "low", "high", "counts"]
 
@@ -89,8 +78,9 @@ def similarity_heatmap(
 
     Args:
         similarity: Columns layer_a, layer_b, value, method, owner_a, owner_b; low and high (interval), null (what
-            unrelated layers reach), fresh (what the pair shows untrained) and models (1, or 2: rows of one model,
-            columns of another) where known. Within one model a pair given once stands for both orders.
+            unrelated layers reach), fresh (what the pair shows untrained), models (1, or 2: rows of one model,
+            columns of another), unit (what a value is, with its range) and least (the smallest that it can be) where
+            known. Within one model a pair given once stands for both orders.
         method: Which method's rows to show; may be left out where there is one.
         names: Of the rows' and of the columns' layers, for the axes.
         size: The longer side of the plot in pixels.
@@ -113,11 +103,12 @@ def similarity_heatmap(
     wide, tall = (max(60, round(largest * side / max(down, across))) for side in (across, down))
     room, tall = wide if width is None else width, height or tall
     cell = min(wide / across, tall / down)
-    signed = method not in _FROM_ZERO or any((row["value"] or 0) < -0.1 for row in pairs)
+    least = frame["least"][0] if "least" in frame.columns else 0.0
+    signed = least < 0 or any((row["value"] or 0) < -0.1 for row in pairs)
     shades = alt.Scale(
         scheme="purpleorange" if signed else "viridis", domain=[-1, 1] if signed else [0, 1], clamp=True, reverse=signed
     )
-    title = SIMILARITY_TITLES.get(method, method)
+    title = unit_of(frame, method)
     side = alt.Axis(offset=14, domain=False, ticks=False, grid=False, labelAngle=0)
     x = alt.X("layer_b:O", title=f"{names[1]} (0 = first)", axis=side, scale=alt.Scale(padding=0))
     y = alt.Y("layer_a:O", title=f"{names[0]} (0 = first)", axis=side, scale=alt.Scale(padding=0))
@@ -182,8 +173,8 @@ def similarity_against_cost(
     """A mark per pair of layers: how alike they are, and what it costs at once that the later copies the earlier.
 
     Args:
-        evidence: `attribution.tie_evidence.similarity_and_cost`. Pairs that do not count (the layer would use the
-            weights it has) are left out.
+        evidence: `attribution.tie_evidence.similarity_and_cost`, with its unit on the axis. Pairs that do not count
+            (the layer would use the weights it has) are left out.
         correlations: `analysis.attribution.tie_evidence.rank_correlations`, for the lines above the plot.
         method: Which method's rows to show; may be left out where there is one.
         height: Height of the plot in pixels.
@@ -200,7 +191,7 @@ def similarity_against_cost(
         return words_only(
             "No tie that would change something has been asked about yet.", height=height, width=width, dark=dark
         )
-    title = SIMILARITY_TITLES.get(method, method)
+    title = unit_of(frame, method)
     base = alt.Chart(alt.InlineData(values=rows(frame))).transform_calculate(
         colour=owner_index("owner"), pair="datum.layer + ' \u2192 ' + datum.answer"
     )
@@ -241,6 +232,11 @@ def similarity_against_cost(
         ),
         description=f"{title} against the change of the loss, for {frame.height} pairs of layers.",
     )
+
+
+def unit_of(frame: pl.DataFrame, method: str) -> str:
+    """What the values of a frame with rows are, or else the method's name."""
+    return str(frame["unit"][0]) if "unit" in frame.columns and frame["unit"][0] else method
 
 
 def _stretched(largest: float) -> list[float]:

@@ -6,7 +6,7 @@ What computes and what draws is imported in the functions (see `registry`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import AnalysisError
 from ..ticks import Tick, part
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from ..moment import Inspection
     from ..probe import Probe
 
-METHODS = ("skipped", "conductance")
-"""Where none is named."""
-_ALL = ("skipped", "conductance", "integrated-gradients", "internal-influence", "feature-ablation", "deeplift")
-
 
 @VIEWS.register(
     ViewDescription(
@@ -33,7 +29,7 @@ _ALL = ("skipped", "conductance", "integrated-gradients", "internal-influence", 
         asks=(
             Ask("Attribute the loss"),
             Ask("Other weights in its place", {"methods": ["skipped", "replaced"]}),
-            Ask("All methods", {"methods": list(_ALL)}),
+            Ask("All methods", {"methods": ["all"]}),
         ),
         options=("methods", "baseline"),
         choices=(
@@ -48,38 +44,27 @@ _ALL = ("skipped", "conductance", "integrated-gradients", "internal-influence", 
 class Attribution(View):
     """Frame `attribution` of `analysis.attribution`.
 
-    Options: methods ("skipped" and "replaced" are the loss if a layer is skipped, or a neighbour's block stands in),
-    baseline, target ([sequence, position] of the one token whose loss is explained).
+    Options: methods (a name stands for all that begin with it and a dash; "all"), baseline, target ([sequence,
+    position] of the one token whose loss is explained).
 
     A method that has no sound answer for this model is left out; the fact `refused` says why, by method. If all are,
     the first reason is raised.
     """
 
     def find(self, inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> Found:
-        from ...analysis.attribution.layers import Target, layer_attribution, loss_if_replaced, loss_if_skipped
-        from ...analysis.attribution.paths import Method
+        from ...analysis.attribution.registry import ATTRIBUTIONS, Asked, attributions_named, usual_attributions
+        from ...analysis.attribution.targets import Target
 
-        methods = list(dict.fromkeys(options.get("methods") or METHODS))
-        known = ("skipped", "replaced", *get_args(Method))
-        if unknown := [method for method in methods if method not in known]:
-            raise AnalysisError(
-                f"Expected methods out of {', '.join(known)}, but got {', '.join(map(repr, unknown))}.",
-                "Name some of these.",
-            )
+        wanted = list(options.get("methods") or usual_attributions())
+        methods = list(ATTRIBUTIONS.names) if wanted == ["all"] else attributions_named(wanted)
         target = Target(*options["target"]) if options.get("target") else None
-        passes = {"skipped": loss_if_skipped, "replaced": loss_if_replaced}
+        asked = Asked(target, options.get("baseline") or "zero")
         rows: list[dict[str, Any]] = []
         refused: dict[str, str] = {}
         for done, method in enumerate(methods):
             share = part(tick, done / len(methods), (done + 1) / len(methods))
             try:
-                if method in passes:
-                    found = passes[method](inspection.model, probe.tokens, target=target, tick=share)
-                else:
-                    baseline = options.get("baseline") or "zero"
-                    found = layer_attribution(
-                        inspection.model, probe.tokens, [method], target=target, baseline=baseline, tick=share
-                    )
+                found = ATTRIBUTIONS.get(method)(inspection.model, probe.tokens, asked, share)
             except AnalysisError as error:
                 if len(methods) == 1:
                     raise
@@ -104,26 +89,16 @@ class Attribution(View):
         return per_layer(frames["attribution"])
 
 
-def bars_by_method(frame: pl.DataFrame, caption: str) -> Pictures:
-    """A picture per method of attribution."""
+def bars_by_method(frame: pl.DataFrame, reading: str) -> Pictures:
+    """A picture per method of attribution; how all of them are read is in `reading`."""
+    from ...analysis.attribution.registry import ATTRIBUTIONS, AttributionDescription
     from ...charts.captions import captioned
     from ...charts.inside.attribution import attribution_bars
 
     made: Pictures = {}
     for method in frame["method"].unique(maintain_order=True):
-        title, axis = _TITLES.get(method, (method, None))
-        chart = attribution_bars(frame, method=method, title=axis, width="container", height=220)
-        made[title] = captioned(chart.to_dict(), caption)
+        unknown = AttributionDescription(method, method)
+        described = ATTRIBUTIONS.describe(method) if method in ATTRIBUTIONS else unknown
+        chart = attribution_bars(frame, method=method, title=described.axis or None, width="container", height=220)
+        made[described.title] = captioned(chart.to_dict(), f"{described.meaning} {reading}".strip())
     return made
-
-
-_TITLES = {
-    "skipped": ("Loss without the layer", "rise of the loss (nats per token)"),
-    "replaced-before": ("Loss with the weights of the layer before", "rise of the loss (nats per token)"),
-    "replaced-after": ("Loss with the weights of the layer after", "rise of the loss (nats per token)"),
-    "conductance": ("Conductance of the layer", "change of the loss (nats per token)"),
-    "integrated-gradients": ("Integrated gradients of the layer", "change of the loss (nats per token)"),
-    "internal-influence": ("Internal influence of the layer", "influence (nats per token)"),
-    "feature-ablation": ("Ablation of the layer's update", "change of the loss (nats per token)"),
-    "deeplift": ("DeepLift of the layer", "change of the loss (nats per token)"),
-}

@@ -66,7 +66,7 @@ class Costs(View):
 
         from ...analysis.attribution.tie_costs import tie_costs
         from ...analysis.attribution.tie_evidence import rank_correlations, similarity_and_cost
-        from ...analysis.similarity.matrices import USUAL, layer_similarity
+        from ...analysis.similarity.layer_similarity import layer_similarity
 
         frame = tie_costs(inspection.model, probe.tokens, tick=part(tick, 0.0, 0.8))
         values = agent_values(inspection, sorted(frame["layer"].unique()))
@@ -74,7 +74,7 @@ class Costs(View):
         facts: dict[str, Any] = {"asked": inspection.asked.layer, "policy": inspection.policy.description.name}
         frames = {"costs": joined}
         try:
-            alike = layer_similarity(inspection.model, probe.tokens[:, :-1], USUAL, tick=part(tick, 0.8, 1.0))
+            alike = layer_similarity(inspection.model, probe.tokens[:, :-1], tick=part(tick, 0.8, 1.0))
             evidence = similarity_and_cost(alike, frame)
             evidence = pl.concat([evidence, _held_by_the_agent(evidence, values)])
             frames["evidence"], frames["correlations"] = evidence, rank_correlations(evidence)
@@ -86,6 +86,7 @@ class Costs(View):
         return [f"No rank correlations: {facts['no_evidence']}"] if "no_evidence" in facts else []
 
     def pictures(self, frames: Mapping[str, pl.DataFrame], facts: Facts) -> Pictures:
+        from ...analysis.similarity.registry import SIMILARITIES
         from ...charts.captions import captioned
         from ...charts.inside import tie_costs
         from ...charts.inside.similarity import CAPTIONS, similarity_against_cost
@@ -95,11 +96,12 @@ class Costs(View):
         if "evidence" not in frames:
             return made
         evidence, correlations = frames["evidence"], frames["correlations"]
-        for method, title in _AGAINST.items():
-            if (evidence["method"] == method).any():
-                chart = similarity_against_cost(evidence, correlations, method=method, width="container", height=260)
-                caption = CAPTIONS["value_against_cost" if method == AGENT else "similarity_against_cost"]
-                made[title] = captioned(chart.to_dict(), caption)
+        for method in sorted(evidence["method"].unique(maintain_order=True), key=lambda method: method != AGENT):
+            chart = similarity_against_cost(evidence, correlations, method=method, width="container", height=260)
+            label = SIMILARITIES.describe(method).label if method in SIMILARITIES else method
+            title = "Does the agent know? Its values" if method == AGENT else label
+            caption = CAPTIONS["value_against_cost" if method == AGENT else "similarity_against_cost"]
+            made[f"{title} against the cost of tying"] = captioned(chart.to_dict(), caption)
         return made
 
     def tables(self, frames: Mapping[str, Rows], facts: Facts) -> list[Table]:
@@ -110,15 +112,6 @@ class Costs(View):
         found = [Table(COLUMNS, rows, f"{len(rows)} actions; press a heading to sort.")]
         ranks = [row for row in frames.get("correlations", []) if row["measure"] == "spearman"]
         return [*found, Table(_CORRELATIONS, ranks)] if ranks else found
-
-
-_AGAINST = {
-    AGENT: "Does the agent know? Its values against the cost",
-    "cka": "CKA against the cost of tying",
-    "updates": "Likeness of updates against the cost",
-    "function": "Likeness of function against the cost",
-    "weights": "Likeness of weights against the cost",
-}
 
 
 def _held_by_the_agent(evidence: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
@@ -135,6 +128,7 @@ def _held_by_the_agent(evidence: pl.DataFrame, values: pl.DataFrame) -> pl.DataF
         similarity_low=no_interval,
         similarity_high=no_interval,
         null=no_interval,
+        unit=pl.lit("value to the agent (units of reward)"),
     )
     return held.select(evidence.columns)
 

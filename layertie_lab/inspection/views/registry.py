@@ -75,7 +75,7 @@ class ViewDescription(Description):
         next_decision: Whether it is about the decision that follows the moment.
         picks: Whether it needs the options sequence and position, a picked token; it has no flag then.
         options: Of the options that several views know, those that it heeds: other (a second model), methods and
-            baseline (of attribution), similarities, until (the last decision known of).
+            baseline (of attribution), similarities (its option methods), until (the last decision known of).
         choices: Lists to choose from.
         repeats: Words on a button that asks again every so many decisions; "" for none.
         across: Pictures beside one another.

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ...core.descriptions import Description
 from ..ticks import Tick
 from .registry import VIEWS, Ask, Facts, Found, Pictures, Rows, Table, View, ViewDescription
 from .tables import matrices
@@ -41,13 +42,14 @@ class Similarity(View):
     def find(self, inspection: Inspection, probe: Probe, options: dict[str, Any], tick: Tick) -> Found:
         from ...analysis.similarity.alignment import diagonal
         from ...analysis.similarity.fresh import freshly_initialised
-        from ...analysis.similarity.matrices import METHODS, REPRESENTATIONS, layer_similarity
+        from ...analysis.similarity.layer_similarity import layer_similarity
+        from ...analysis.similarity.registry import SIMILARITIES, similarities_of_any_shape
         from ..comparable import check_comparable, named, other_of
 
         tokens, model = probe.tokens[:, :-1], inspection.model
         other = other_of(options)
         if other is None:
-            methods = options.get("methods") or METHODS
+            methods = options.get("methods") or SIMILARITIES.names
             frame = layer_similarity(model, tokens, methods, fresh=freshly_initialised(model), tick=tick)
             return {"frames": {"similarity": frame.to_dicts()}}
         check_comparable(inspection.config, other.config)
@@ -55,33 +57,25 @@ class Similarity(View):
         cut = f"{probe.source}, cut to the {context} that the other reads"
         facts = {} if tokens.shape[1] <= context else {"probe": cut}
         same_shape = replace(inspection.config.model, layers=1) == replace(other.config.model, layers=1)
-        methods = options.get("methods") or (METHODS if same_shape else REPRESENTATIONS)
+        methods = options.get("methods") or (SIMILARITIES.names if same_shape else similarities_of_any_shape())
         fresh = freshly_initialised(model), freshly_initialised(other.model, seed=1)
         frame = layer_similarity(model, tokens[:, :context], methods, other=other.model, fresh=fresh, tick=tick)
         frames = {"similarity": frame.to_dicts(), "aligned": diagonal(frame).to_dicts()}
         return {"frames": frames, "facts": named(inspection, other) | facts}
 
     def pictures(self, frames: Mapping[str, pl.DataFrame], facts: Facts) -> Pictures:
+        from ...analysis.similarity.registry import SIMILARITIES
         from ...charts.captions import captioned
         from ...charts.inside.similarity import CAPTIONS, similarity_heatmap
 
         frame, made = frames["similarity"], {}
         names = ("layer of this run", "layer of the other") if "other" in facts else ("layer a", "layer b")
-        caption = CAPTIONS["similarity_of_models" if "other" in facts else "similarity"]
+        reading = CAPTIONS["similarity_of_models" if "other" in facts else "similarity"]
         for method in frame["method"].unique(maintain_order=True):
             chart = similarity_heatmap(frame, method=method, names=names, width="container", height=320)
-            made[_TITLES.get(method, method)] = captioned(chart.to_dict(), caption)
+            described = SIMILARITIES.describe(method) if method in SIMILARITIES else Description(method, method)
+            made[described.title] = captioned(chart.to_dict(), f"{described.meaning} {reading}".strip())
         return made
 
     def tables(self, frames: Mapping[str, Rows], facts: Facts) -> list[Table]:
         return matrices(frames["similarity"])
-
-
-_TITLES = {
-    "cka": "What passes the layers (CKA)",
-    "updates": "What the layers add (cosine of updates)",
-    "function": "What they do to one input (cosine)",
-    "weights": "Their weights (cosine)",
-    "neighbours": "Which tokens lie next to each other (neighbours)",
-    "procrustes": "What passes them, up to a rotation (Procrustes)",
-}

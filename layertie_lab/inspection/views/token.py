@@ -38,7 +38,7 @@ class Token(View):
     Options: sequence, position (of the token that is predicted, from 1: the first has nothing before it).
 
     Frames: `lens` (`lens_of_token`), `shares` (`attribution.tokens.token_attribution`), `attention` (of all
-    layers, from the token before it), `attribution` (of the layers, `attribution.layers`: of this token's loss).
+    layers, from the token before it), `attribution` (of the layers, `layer_attribution`: of this token's loss).
     Facts: `pieces` of the sequence, `names` (as in `tokens`), `target`.
     """
 
@@ -46,8 +46,10 @@ class Token(View):
         import polars as pl
 
         from ...analysis.attribution.attention import attention_maps
-        from ...analysis.attribution.layers import Target, layer_attribution, loss_if_skipped
+        from ...analysis.attribution.layer_attribution import layer_attribution
         from ...analysis.attribution.logit_lens import lens_of_token
+        from ...analysis.attribution.replacement import loss_if_skipped
+        from ...analysis.attribution.targets import Target
         from ...analysis.attribution.tokens import check_target, token_attribution
 
         if not {"sequence", "position"} <= options.keys():

@@ -6,36 +6,27 @@ different inputs: only representations and updates tell them apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Literal, get_args
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...core.errors import AnalysisError
 from ...models.tied_model import TiedModel
-from ..capture import Passage, Tick, check_tokens, layers_of, passages, ties_of, undisturbed
+from ..capture import Tick, check_tokens, layers_of, passages, ties_of, undisturbed
 from ..statistics.intervals import LEVEL, Estimate
-from .cka import PERMUTATIONS, LinearCKA
-from .cosines import MeanCosine, Pairs
-from .neighbours import NEIGHBOURS, Metric, MutualNeighbours
-from .procrustes import Procrustes
-from .weights import weight_similarity
+from .cka import PERMUTATIONS
+from .neighbours import NEIGHBOURS
+from .registry import SIMILARITIES, Metric, Seen, Setup, similarities_of_any_shape, usual_similarities
 
-Method = Literal["cka", "updates", "function", "weights", "neighbours", "procrustes"]
-METHODS: tuple[Method, ...] = get_args(Method)
-USUAL: tuple[Method, ...] = ("cka", "updates", "function", "weights")
-"""Methods where none are named."""
-REPRESENTATIONS: tuple[Method, ...] = ("cka", "neighbours", "procrustes")
-"""Methods that compare models of any shape."""
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "method": pl.String, "layer_a": pl.Int64, "layer_b": pl.Int64, "owner_a": pl.Int64, "owner_b": pl.Int64,
     "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "null": pl.Float64, "sequences": pl.Int64,
-    "chance": pl.Float64, "fresh": pl.Float64, "models": pl.Int64,
+    "chance": pl.Float64, "fresh": pl.Float64, "models": pl.Int64, "unit": pl.String, "least": pl.Float64,
 }  # fmt: skip
 Measured = tuple[Estimate, NDArray[np.float64], float | None]
 """A matrix [layers a, layers b] with its interval, its null, and what unrelated layers show on average if known."""
@@ -44,7 +35,7 @@ Measured = tuple[Estimate, NDArray[np.float64], float | None]
 def layer_similarity(
     model: TiedModel,
     tokens: Tensor,
-    methods: Sequence[Method] = USUAL,
+    methods: Sequence[str] | None = None,
     *,
     other: TiedModel | None = None,
     fresh: TiedModel | tuple[TiedModel, TiedModel] | None = None,
@@ -61,7 +52,7 @@ def layer_similarity(
     Args:
         model: It is left as it was.
         tokens: [sequences, time] probe tokens.
-        methods: What to compare.
+        methods: What to compare, out of `registry.SIMILARITIES`; None = the usual ones. Of those that are built in:
             cka: debiased linear CKA of the residual stream after each layer, a minibatch per sequence.
             updates: mean cosine between what the two layers add to the residual stream for the same token, each in
                 its own place.
@@ -90,22 +81,23 @@ def layer_similarity(
         cka and procrustes, Student's t for the others; weights are not sampled: their interval is the value,
         `sequences` is 0). `null`: what unrelated layers reach 1 time in 20: tokens (for weights: the entries of each
         tensor) paired at random. `chance`: what they show on average where theory says (cka 0, neighbours
-        k / (tokens - 1)). `fresh`: see above, else null. `models`: 1 within one model, 2 between two. All values are
-        between -1 and 1, those of neighbours and procrustes from 0 on.
+        k / (tokens - 1)). `fresh`: see above, else null. `models`: 1 within one model, 2 between two. `unit`: what a
+        value is, with its range; `least`: the smallest that it can be (the largest is 1).
 
     Raises:
         AnalysisError: Too few or too short sequences, an unknown method, models whose shapes the method cannot compare,
             or a model that has diverged.
     """
-    unknown = [method for method in methods if method not in METHODS]
-    if unknown or not methods:
+    chosen = tuple(dict.fromkeys(usual_similarities() if methods is None else methods))
+    unknown = [method for method in chosen if method not in SIMILARITIES]
+    if unknown or not chosen:
         raise AnalysisError(
-            f"Expected methods out of {', '.join(METHODS)}, but got {', '.join(map(repr, unknown)) or 'none'}.",
+            f"Expected methods out of {', '.join(SIMILARITIES.names)}, but got "
+            f"{', '.join(map(repr, unknown)) or 'none'}.",
             "Name one of these.",
         )
-    chosen = tuple(dict.fromkeys(methods))
 
-    def compare(a: TiedModel, b: TiedModel | None, permutations: int, tick: Tick | None) -> dict[Method, Measured]:
+    def compare(a: TiedModel, b: TiedModel | None, permutations: int, tick: Tick | None) -> dict[str, Measured]:
         return _compare(a, b, tokens, chosen, k, metric, permutations, seed, level, batch_size, tick)
 
     untrained = _untrained(model, other, fresh)
@@ -143,7 +135,7 @@ def _compare(
     model: TiedModel,
     other: TiedModel | None,
     tokens: Tensor,
-    methods: Sequence[Method],
+    methods: Sequence[str],
     k: int,
     metric: Metric,
     permutations: int,
@@ -151,7 +143,7 @@ def _compare(
     level: float,
     batch_size: int,
     tick: Tick | None,
-) -> dict[Method, Measured]:
+) -> dict[str, Measured]:
     """One pass over the probe set for all methods that need it."""
     models = [model] if other is None else [model, other]
     for side in models:
@@ -159,70 +151,36 @@ def _compare(
     if other is not None:
         _check_shapes(model, other, methods)
     layers = [layers_of(side) for side in models]
-    found: dict[Method, Measured] = {}
-    streams: dict[Method, LinearCKA | MutualNeighbours | Procrustes] = {
-        "cka": LinearCKA(permutations, seed),
-        "neighbours": MutualNeighbours(permutations, seed, k, metric),
-        "procrustes": Procrustes(permutations, seed),
-    }
-    streams = {method: streams[method] for method in methods if method in streams}
-    cosines: dict[Method, MeanCosine] = {m: MeanCosine(permutations, seed) for m in _PAIRS if m in methods}
+    setup = Setup(layers[0], None if other is None else layers[1], permutations, seed, k, metric)
     with ExitStack() as stack, torch.no_grad():
         for side in models:
             stack.enter_context(undisturbed(side))
-        if "weights" in methods:
-            value, null = weight_similarity(*layers)
-            found["weights"] = value, null, None
-        for start in range(0, len(tokens) if streams or cosines else 0, batch_size):
-            seen = [passages(side, tokens[start : start + batch_size]) for side in models]
-            after = [torch.stack([passage.output for passage in side], dim=1) for side in seen]  # [B, L, T, D]
-            for accumulator in streams.values():
-                for sequence in zip(*after, strict=True):  # [L, T, D] per model
-                    accumulator.update(*sequence)
-            for method, cosine in cosines.items():
-                cosine.update(_PAIRS[method](layers[-1], seen[0], seen[-1]))
+        comparisons = {method: SIMILARITIES.get(method)(setup) for method in methods}
+        fed = [comparison for comparison in comparisons.values() if comparison.reads_text]
+        for start in range(0, len(tokens) if fed else 0, batch_size):
+            passed = [passages(side, tokens[start : start + batch_size]) for side in models]
+            seen = Seen(passed[0], passed[-1], layers[-1])
+            for comparison in fed:
+                comparison.update(seen)
             if tick is not None:
                 tick(min(start + batch_size, len(tokens)) / len(tokens))
-    for method, cosine in cosines.items():
-        found[method] = cosine.estimate(level), cosine.null(), None
-    for method, accumulator in streams.items():
-        found[method] = accumulator.estimate(level), accumulator.null(), accumulator.chance
-    return found
+    return {method: (each.estimate(level), each.null(), each.chance) for method, each in comparisons.items()}
 
 
-def _check_shapes(model: TiedModel, other: TiedModel, methods: Sequence[Method]) -> None:
+def _check_shapes(model: TiedModel, other: TiedModel, methods: Sequence[str]) -> None:
     """Refuse methods that need equal shapes."""
-    bound = [method for method in methods if method not in REPRESENTATIONS]
+    bound = [method for method in methods if not SIMILARITIES.describe(method).any_shape]
     widths = [model.width, other.width]
     if bound and widths[0] != widths[1]:
         raise AnalysisError(
             f"Expected two models of equal width for {', '.join(bound)}, but got {widths[0]} and {widths[1]} features: "
             "what is of another length has no cosine.",
-            f"Compare them by {', '.join(REPRESENTATIONS)}.",
+            f"Compare them by {', '.join(similarities_of_any_shape())}.",
         )
 
 
-def _in_place(layers: list[nn.Module], seen: list[Passage], seen_b: list[Passage]) -> Pairs:
-    updates = [passage.update for passage in seen_b]
-    return ((at.update, [update.to(at.output.device) for update in updates]) for at in seen)
-
-
-def _on_same_input(layers: list[nn.Module], seen: list[Passage], seen_b: list[Passage]) -> Pairs:
-    for at in seen:
-        x = at.before.to(seen_b[0].output.device)
-        # All but the residual stream is the layer's own: two models may rotate positions differently.
-        there = [layer(x, *its.arguments[1:], **its.keywords) - x for layer, its in zip(layers, seen_b, strict=True)]
-        yield at.update, [update.to(at.output.device) for update in there]
-
-
-_PAIRS: dict[Method, Callable[[list[nn.Module], list[Passage], list[Passage]], Pairs]] = {
-    "updates": _in_place,
-    "function": _on_same_input,
-}
-
-
 def _frame(
-    method: Method,
+    method: str,
     measured: Measured,
     begun: Measured | None,
     owners_a: tuple[int, ...],
@@ -230,6 +188,7 @@ def _frame(
     models: int,
 ) -> pl.DataFrame:
     found, null, chance = measured
+    described = SIMILARITIES.describe(method)
     a, b = (index.ravel() for index in np.indices(found.value.shape))
     pairs = len(a)
     columns = {
@@ -246,5 +205,7 @@ def _frame(
         "chance": [chance] * pairs,
         "fresh": [None] * pairs if begun is None else begun[0].value.ravel(),
         "models": [models] * pairs,
+        "unit": [described.unit] * pairs,
+        "least": [described.least] * pairs,
     }
     return pl.DataFrame(columns, schema=SCHEMA)

@@ -1,0 +1,37 @@
+"""Conductance: what flows through a layer's update while the input goes from baseline to text.
+
+captum takes gradients at the near end of each interval; here both ends count, which makes the error second order. The
+numbers are those of captum walking there and back.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..capture import Tick
+from .paths import Path, path_method
+from .registry import AttributionDescription
+
+
+@path_method(
+    AttributionDescription(
+        "conductance",
+        "Conductance of the layer",
+        about="what flows through the layer's update while the input goes from baseline to text",
+        unit="nats per token, of loss(text) - loss(baseline)",
+        meaning="Below 0 the layer's update lowers the loss on the way from the baseline to the text.",
+        reads="the baseline",
+        source="Dhamdhere, Sundararajan & Yan (ICLR 2019), definition 1",
+        axis="change of the loss (nats per token)",
+        usual=True,
+    )
+)
+def conductance(path: Path, tick: Tick) -> Tensor:
+    """Gradient times step, summed along the path; what passes by and the update add up to the loss difference."""
+    shares = []
+    for step in path.walk:
+        mean = (step.gradient[1:] + step.gradient[:-1]) / 2
+        along = torch.stack([step.before, step.update])  # [2, points, time, width]
+        shares.append((mean * along.diff(dim=1)).sum((1, 2, 3)))
+    return torch.stack(shares).to("cpu", torch.float64)
