@@ -36,7 +36,7 @@ def layers_of(model: TiedModel) -> list[nn.Module]:
 
 
 def ties_of(model: TiedModel) -> TieMap:
-    """The tie map in force."""
+    """The tie map as it stands."""
     return model.stack.ties
 
 

@@ -1,1 +1,1 @@
-"""The transformer, the stack that puts a tie map into force, and what it costs in parameters, arithmetic and memory."""
+"""The transformer, the stack that applies a tie map, and what it costs in parameters, arithmetic and memory."""

@@ -1,7 +1,7 @@
 """The official code's bookkeeping (on_untie="alias"), and the choice between the two kinds of stack.
 
 What the official code does: a tied layer's tensors point at the storage its source's tensors have at that moment, and
-are frozen; an answer "on its own" only unfreezes them where they are. So the layer still shares the storage of its old
+are frozen; an action "on its own" only unfreezes them where they are. So the layer still shares the storage of its old
 source, the optimizer steps that storage once per unfrozen layer, and storages only ever merge.
 """
 
@@ -20,7 +20,7 @@ from .stack import LayerStack, TieChange
 
 
 def make_stack(layers: Iterable[nn.Module], config: TieConfig, tie_map: TieMap | None = None) -> LayerStack:
-    """The stack that puts `config` into force (arguments as in `LayerStack`)."""
+    """The stack that applies `config` (arguments as in `LayerStack`)."""
     return (AliasedStack if config.on_untie == "alias" else LayerStack)(layers, config, tie_map)
 
 
@@ -28,7 +28,7 @@ class AliasedStack(LayerStack):
     """A stack whose layers keep their own Parameter objects while storages are shared.
 
     Every layer has a *home*: the Parameter objects it began with. They are all given to the optimizer once, one group
-    per layer, in order, and keep their moments throughout (moments="reset": until the layer is frozen).
+    per layer, in order, and keep their optimizer state throughout (moments="reset": until the layer is frozen).
     gradient="owner": each layer uses its home, and a tied layer's is frozen. gradient="shared": a tied layer uses the
     objects of its source, and gets its home back, over the storage it shares by then, when it becomes independent.
     Should a source leave while others still use its objects, they go over to the home of the first of them.
@@ -44,7 +44,7 @@ class AliasedStack(LayerStack):
             for home in map(self._parameters_of, range(len(self.layers)))
         ]
 
-    def _force(self, move: Move) -> TieChange:
+    def _carry_out(self, move: Move) -> TieChange:
         before = self.sharing.ties if hasattr(self, "sharing") else move.after.ties
         old = [{slot: p.data for slot, p in self._parameters_of(layer).items()} for layer in range(len(self.layers))]
         made: dict[int, dict[str, Tensor]] = {}

@@ -32,8 +32,8 @@ def model_memory(model: TiedModel, batch_size: int, *, bf16: bool = False) -> di
 def standing_bytes(model: TiedModel) -> dict[str, int]:
     """Bytes of parameters, gradients and optimizer state (AdamW's two moments), once a step has been made.
 
-    Storages count once; gradients and moments once per Parameter that has them (several may lie on one storage with
-    on_untie="alias", and frozen ones keep their moments there).
+    Storages count once; gradients and state once per Parameter that has them (several may lie on one storage with
+    on_untie="alias", and frozen ones keep their state there).
     """
     stack = model.stack
     held = list(outer_of(model).values()) + [p for group in stack.trained() for p in group.values()]

@@ -1,6 +1,6 @@
-"""Who uses whose weights after an answer, as values: the pure half of a re-tie.
+"""Who uses whose weights after an action, as values: the pure half of a re-tie.
 
-`LayerStack` puts a `Sharing` into force on modules; nothing here knows of tensors.
+`LayerStack` applies a `Sharing` to modules; nothing here knows of tensors.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ class Sharing:
     """What each layer uses.
 
     Args:
-        ties: The map as answered (the agent's state).
+        ties: The map as the agent's actions left it (its state).
         blocks: For each layer the first layer on the same storage.
         objects: For each layer the first layer with the same Parameter objects. Equals `blocks` except with
             on_untie="alias", where several objects may lie on one storage.
-        waiting: Layers of a frozen-random start that nobody has answered yet: on random weights of their own, frozen.
+        waiting: Layers of a frozen-random start that no action has been about yet: frozen, on random weights of their
+            own.
     """
 
     ties: TieMap
@@ -65,18 +66,18 @@ def start(ties: TieMap, config: TieConfig) -> Sharing:
     return Sharing(ties, blocks, layers if apart else blocks, (False,) * len(ties))
 
 
-def answered(sharing: Sharing, layer: int, source: int, config: TieConfig) -> Move:
-    """One answer: `layer` is tied to `source`, or (source == layer) becomes independent.
+def after_action(sharing: Sharing, layer: int, source: int, config: TieConfig) -> Move:
+    """One action: `layer` is tied to `source`, or (source == layer) becomes independent.
 
     Raises:
-        TieError: Not a legal answer for the layer.
+        TieError: Not a legal action for the layer.
     """
     ties = sharing.ties.answer(layer, source)
     if config.on_untie == "alias":
         return _aliased(sharing, ties, layer, source, config)
     waiting = tuple(waits and i != layer for i, waits in enumerate(sharing.waiting))
     if config.chain == "follow":
-        # A waiting layer ends a chain: what is tied to it uses its random block until it is answered itself.
+        # A waiting layer ends a chain: what is tied to it uses its random block until an action is about it.
         ends = TieMap(tuple(i if waiting[i] else s for i, s in enumerate(ties))).owners
         return _cloned(sharing, ties, waiting, ends)
     origins = list(sharing.blocks)

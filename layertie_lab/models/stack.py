@@ -25,10 +25,11 @@ class TieChange:
     """What a re-tie did to the Parameters that are trained.
 
     Args:
-        before: The map as answered, before.
-        after: The map as answered, after.
-        added: Parameters that are trained from now on, each with the one whose moments it may inherit (None: none).
-        removed: Parameters that are no longer trained. A source of moments may be among them.
+        before: The agent's map, before.
+        after: The agent's map, after.
+        added: Parameters that are trained from now on, each with the one whose optimizer state it may
+            inherit (None: none).
+        removed: Parameters that are no longer trained. A source of optimizer state may be among them.
     """
 
     before: TieMap
@@ -38,7 +39,7 @@ class TieChange:
 
 
 class LayerStack(nn.Module):
-    """Like blocks in a row, with a tie map in force.
+    """Like blocks in a row, under a tie map.
 
     Args:
         layers: The blocks. A copy's own weights are dropped (they may be on the meta device).
@@ -66,7 +67,7 @@ class LayerStack(nn.Module):
         for block in self.layers:
             make_detachable(block)
         self._prepare()
-        self._force(Move(rules.start(ties, config), rules.start(ties, config).blocks.sources))
+        self._carry_out(Move(rules.start(ties, config), rules.start(ties, config).blocks.sources))
 
     def forward(self, x: Tensor, *args: Any) -> Tensor:
         # Inside compiled blocks a cast is fused and not saved; making it outside would only add guards.
@@ -76,11 +77,11 @@ class LayerStack(nn.Module):
                 x = block(x, *args)
         return x
 
-    # What is in force
+    # What holds
 
     @property
     def ties(self) -> TieMap:
-        """The map as answered: the agent's state."""
+        """The map as the agent's actions left it: its state."""
         return self.sharing.ties
 
     @property
@@ -114,12 +115,12 @@ class LayerStack(nn.Module):
     # Changes
 
     def retie(self, layer: int, source: int) -> TieChange:
-        """Put one answer into force; `source == layer` makes the layer independent.
+        """Apply one action; `source == layer` makes the layer independent.
 
         Raises:
-            TieError: Not a legal answer for the layer.
+            TieError: Not a legal action for the layer.
         """
-        return self._force(rules.answered(self.sharing, layer, source, self.config))
+        return self._carry_out(rules.after_action(self.sharing, layer, source, self.config))
 
     # Storage and copies
 
@@ -162,7 +163,7 @@ class LayerStack(nn.Module):
                 f"Expected the weights of {len(self.layers)} layers of this shape, but got others: {odd}.",
                 "Load it into a model of the same settings.",
             )
-        self._force(Move(sharing, tuple(~first for first in sharing.blocks)))
+        self._carry_out(Move(sharing, tuple(~first for first in sharing.blocks)))
         with torch.no_grad():
             for layer in set(sharing.blocks):
                 for slot, p in self._parameters_of(layer).items():
@@ -214,9 +215,9 @@ class LayerStack(nn.Module):
     # How it is done
 
     def _prepare(self) -> None:
-        """What a kind of stack sets up before the first map is put into force."""
+        """What a kind of stack sets up before the first map is applied."""
 
-    def _force(self, move: Move) -> TieChange:
+    def _carry_out(self, move: Move) -> TieChange:
         """Carry out a move and report what it did to the trained Parameters."""
         layers = range(len(self.layers))
         started = hasattr(self, "sharing")

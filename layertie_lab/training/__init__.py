@@ -1,1 +1,1 @@
-"""One optimizer step, what a re-tie does to the moments, and evaluation."""
+"""One optimizer step, what a re-tie does to the optimizer's state, and evaluation."""

@@ -59,7 +59,7 @@ class Trainer:
 
         Raises:
             DivergedError: The loss or the gradient is not finite. Nothing was updated.
-            DeviceMemoryError: The device ran out of memory. Weights and moments are those before the step.
+            DeviceMemoryError: The device ran out of memory. Weights and optimizer state are those before the step.
         """
         batches = torch.as_tensor(tokens)
         batches = batches.unsqueeze(0) if batches.dim() == 2 else batches
@@ -129,7 +129,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def _out_of_memory(error: BaseException, step_index: int, device: torch.device) -> DeviceMemoryError:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return DeviceMemoryError(
-        f"The device {device} ran out of memory at step {step_index + 1} ({first[:200]}); weights and moments "
-        f"are those before the step.",
+        f"The device {device} ran out of memory at step {step_index + 1} ({first[:200]}); weights and optimizer "
+        f"state are those before the step.",
         "Use a smaller batch_size with accumulate, a shorter context, fewer owners, or gradient=owner.",
     )

@@ -1,4 +1,4 @@
-"""AdamW whose moments follow the tie map: exactly one state per owner."""
+"""AdamW whose state follows the tie map: exactly one per owner."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Optimizer:
     Args:
         model: What is around its stack is trained too.
         config: Betas and weight decay.
-        ties: `moments`: what a new owner's moments are, and whether those of a layer that is tied are kept.
+        ties: `moments`: what a new owner's state is, and whether that of a layer that is tied is kept.
 
-    One Parameter, one entry: a layer that becomes tied loses its moments, one that becomes independent gets a clone of
-    those of the weights it used (moments="clone") or none ("reset"). State is named by (owner layer, slot), never by
+    One Parameter, one entry: a layer that becomes tied loses its state, one that becomes independent gets a clone of
+    that of the weights it used (moments="clone") or none ("reset"). State is named by (owner layer, slot), never by
     position.
     """
 
@@ -48,7 +48,7 @@ class Optimizer:
 
         All memory is asked for before the first update, so that running out of it changes nothing.
         """
-        new = self._begin_moments()
+        new = self._begin_state()
         for group in self.inner.param_groups:
             group["lr"] = learning_rate
         try:
@@ -82,7 +82,7 @@ class Optimizer:
         self._regroup()
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """("parameter name/moment" -> tensor, JSON-able rest). The tensors are the live ones, not copies."""
+        """("parameter name/slot of the state" -> tensor, JSON-able rest). The tensors are the live ones, not copies."""
         tensors = {
             f"{name}/{key}": value
             for name, parameter in self._named()
@@ -95,7 +95,7 @@ class Optimizer:
         """Back from `state`, after the model has been loaded.
 
         Raises:
-            RecordError: Moments of parameters that the model does not train.
+            RecordError: State of parameters that the model does not train.
         """
         self._regroup()
         known = dict(self._named())
@@ -104,7 +104,7 @@ class Optimizer:
             name, _, key = full_name.rpartition("/")
             if name not in known:
                 raise RecordError(
-                    f"Expected moments of trained parameters, but got {full_name}.",
+                    f"Expected optimizer state of trained parameters, but got {full_name}.",
                     "Load the model first, from the same checkpoint.",
                 )
             parameter = known[name]
@@ -117,7 +117,7 @@ class Optimizer:
             self.inner.state[parameter][key] = value.detach().clone().to(target)
 
     def bytes(self) -> int:
-        """Bytes of all moments and step counters."""
+        """Bytes of the optimizer's state: moments and step counters."""
         return sum(v.numel() * v.element_size() for state in self.inner.state.values() for v in state.values())
 
     def check_books(self) -> None:
@@ -133,7 +133,7 @@ class Optimizer:
         trainable = {id(p) for p in self.model.parameters() if p.requires_grad}
         assert trainable <= set(held), f"{len(trainable - set(held))} of {len(trainable)} trainable parameters not held"
         strangers = [p for p in self.inner.state if id(p) not in set(held)]
-        assert not strangers, f"moments of {len(strangers)} parameters that are not trained"
+        assert not strangers, f"state of {len(strangers)} parameters that are not trained"
 
     def _divide(self, divisor: float) -> None:
         if self.inner.defaults["fused"]:
@@ -145,7 +145,7 @@ class Optimizer:
                 if p.grad is not None:
                     p.grad.div_(divisor)
 
-    def _begin_moments(self) -> list[Tensor]:
+    def _begin_state(self) -> list[Tensor]:
         fused = self.inner.defaults["fused"]
         new: dict[Tensor, Any] = {
             p: {

@@ -135,7 +135,7 @@ def test_out_of_memory_leaves_a_savable_state(where, error, steps):
     run.step(steps)
 
 
-def test_out_of_memory_while_moments_are_made(monkeypatch):
+def test_out_of_memory_while_state_is_made(monkeypatch):
     run = parts(TieConfig("owner", "alias", "snapshot", "tied", "keep"))
     run.retie(2, 2)
     before, zeros_like, made = state_of(run), torch.zeros_like, []

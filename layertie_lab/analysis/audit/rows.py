@@ -135,7 +135,7 @@ class Auditor:
             self._read = self._standing
         self._decided = event
         if self._sharing is not None:
-            self._sharing = rules.answered(self._sharing, event.layer, event.choice, self.config.ties).after
+            self._sharing = rules.after_action(self._sharing, event.layer, event.choice, self.config.ties).after
 
     def _came(self, event: DecisionFinished) -> None:
         asked = self._decided

@@ -34,13 +34,13 @@ class StepMemory:
         peak: (component, layer) -> bytes at the step's fullest moment. Components: parameters, gradients, optimizer,
             activations (saved for the backward pass), temporaries (everything else).
         saved: Layer -> bytes that autograd saved in one forward pass; None -> outside the layers.
-        moment: Where the fullest moment was: forward, backward or update.
+        phase: Where the fullest moment was: forward, backward or update.
         reading: What the allocator says (CUDA; None elsewhere).
     """
 
     peak: dict[Place, int]
     saved: dict[int | None, int]
-    moment: str
+    phase: str
     reading: AllocatorReading | None = None
 
     @property

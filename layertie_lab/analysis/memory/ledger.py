@@ -44,7 +44,7 @@ def ledger(
         tokens: [sequences, time + 1] probe tokens, repeated to a batch for the forward pass that is measured.
         batch_size: Sequences per forward pass in training.
         bf16: Whether training runs under bf16 autocast.
-        optimizer: The one that trains the model; without it its moments are predicted only, and the peak is that of
+        optimizer: The one that trains the model; without it its state is predicted only, and the peak is that of
             AdamW with both moments in place.
         allocator: On CUDA, also read the allocator (`peak.measured_step`).
         tick: Called with the share done; may raise to cancel.
@@ -110,14 +110,14 @@ def _counted(model: TiedModel, optimizer: torch.optim.Optimizer | None) -> Itera
     trained = ((place.get(id(p)), _size(p)) for p in parameters if p.requires_grad)
     yield from _by_layer("gradients", len(layers), trained)
     if optimizer is not None:
-        # With the official code's bookkeeping, layers that are tied now keep moments for Parameters out of use.
+        # With the official code's bookkeeping, layers that are tied now keep optimizer state for Parameters out of use.
         for group in model.stack.trained():
             place |= {id(p): int(name.split(".")[0]) for name, p in group.items()}
-        moments = (
+        states = (
             (place.get(id(p)), sum(_size(value) for value in state.values() if isinstance(value, Tensor)))
             for p, state in optimizer.state.items()
         )
-        yield from _by_layer("optimizer", len(layers), moments)
+        yield from _by_layer("optimizer", len(layers), states)
 
 
 def _by_layer(

@@ -54,7 +54,7 @@ def measured_step(
         p.grad = None
     batch = tokens[torch.arange(batch_size) % len(tokens)].to(device)
     with undisturbed(twin, training=True):
-        adam = _with_moments(twin, adam)
+        adam = _with_state(twin, adam)
         if allocator and device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         books = _stepped(twin, adam, batch, accumulate, bf16, tick)
@@ -79,7 +79,7 @@ def predicted_step(
         tick: Called with the share done; may raise to cancel.
     """
     batch = twin.train().blank_batch(batch_size).to(device_of(twin))
-    return _stepped(twin, _with_moments(twin, None), batch, accumulate, bf16, tick).closed(None)
+    return _stepped(twin, _with_state(twin, None), batch, accumulate, bf16, tick).closed(None)
 
 
 def _stepped(
@@ -102,7 +102,7 @@ def _stepped(
     return books
 
 
-def _with_moments(model: TiedModel, optimizer: torch.optim.Optimizer | None) -> torch.optim.Optimizer:
+def _with_state(model: TiedModel, optimizer: torch.optim.Optimizer | None) -> torch.optim.Optimizer:
     """AdamW as training has it after its first step, when both moments are there."""
     if optimizer is None:
         held = list(outer_of(model).values()) + [p for group in model.stack.trained() for p in group.values()]

@@ -20,7 +20,7 @@ answers = st.lists(st.integers(1, 3), max_size=10).flatmap(
 )
 
 
-def moments(run: Parts, layer: int) -> dict:
+def state_of(run: Parts, layer: int) -> dict:
     return run.optimizer.inner.state[run.model.stack.layers[layer].mlp.up.weight]
 
 
@@ -43,13 +43,13 @@ def test_books_balance_after_any_answers(ties, steps):
         assert {id(p) for p in run.optimizer.inner.state} <= wanted
 
 
-def test_a_new_owner_inherits_the_moments_it_used():
+def test_a_new_owner_inherits_the_state_it_used():
     run = parts()
     run.step(0)
     run.step(1)
-    old = moments(run, 0)
+    old = state_of(run, 0)
     run.retie(2, 2)
-    new = moments(run, 2)
+    new = state_of(run, 2)
     assert new is not old
     for key in ("exp_avg", "exp_avg_sq", "step"):
         assert new[key].equal(old[key])
@@ -63,27 +63,27 @@ def test_reset_starts_from_nothing():
     run.step(0)
     run.retie(2, 2)
     run.check()
-    assert not moments(run, 2)
+    assert not state_of(run, 2)
     run.step(1)
-    assert float(moments(run, 2)["step"]) == 1
-    assert float(moments(run, 0)["step"]) == 2
+    assert float(state_of(run, 2)["step"]) == 1
+    assert float(state_of(run, 0)["step"]) == 2
 
 
 def test_rebuild_starts_all_of_them_anew_whenever_the_map_changes():
     run = parts(TieConfig(moments="rebuild"))
     run.step(0)
     run.retie(2, 0)  # as it is
-    assert float(moments(run, 0)["step"]) == 1
+    assert float(state_of(run, 0)["step"]) == 1
     run.retie(2, 2)
     run.check()
     assert not run.optimizer.inner.state
     run.step(1)
-    assert float(moments(run, 0)["step"]) == float(moments(run, 2)["step"]) == 1
+    assert float(state_of(run, 0)["step"]) == float(state_of(run, 2)["step"]) == 1
     run.retie(2, 0)
     assert not run.optimizer.inner.state
 
 
-def test_a_layer_that_becomes_tied_loses_its_moments():
+def test_a_layer_that_becomes_tied_loses_its_state():
     run = parts(tie_map=TieMap.independent(4))
     run.step(0)
     before = run.optimizer.bytes()
@@ -164,7 +164,7 @@ def test_the_state_is_named_by_owner_and_slot():
     assert not any(key.startswith(("stack.1.", "stack.3.")) for key in tensors)
 
 
-def test_moments_of_another_model_are_refused():
+def test_state_of_another_model_are_refused():
     run, other = parts(tie_map=TieMap.independent(4)), parts()
     run.step(0)
     with pytest.raises(RecordError, match=r"stack\.1\..*Load the model first"):
