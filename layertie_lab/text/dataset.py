@@ -19,6 +19,8 @@ from .tokenizers.registry import Maker, Tokenizer
 
 FORMAT = 2
 """Part of every key: raised whenever equal settings would give other tokens, or other facts about them, than before."""
+SHOWN = 12
+"""Digits of a digest in a sentence."""
 _COUNT_AT_ONCE = 1 << 22
 
 Arrays = dict[str, np.ndarray]
@@ -51,6 +53,9 @@ class Origin:
     bytes: int
     where: str | None
     state: str
+
+    def __str__(self) -> str:
+        return f"{self.bytes:,} bytes read, digest {self.text[:SHOWN]}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,14 +13,11 @@ import numpy as np
 from ..core.config import TextConfig
 from ..core.errors import CorpusError
 from .corpora.lookup import source_of
-from .dataset import Arrays, Origin, TokenData, ids_digest, state_of
+from .dataset import SHOWN, Arrays, Origin, TokenData, ids_digest, state_of
 from .sources import SPLITS
 from .tokenizers.lookup import tokenizer_from_dict
 from .tokenizers.pretrained import local_file
 from .tokenizers.registry import TOKENIZERS, Tokenizer, id_type
-
-SHOWN = 12
-"""Digits of a digest in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -109,18 +106,21 @@ class TextIdentity:
         if origin is None:
             return f"tokens that were handed in (digest {self.tokens[:SHOWN]})"
         where = "" if origin.where in (None, self.corpus) else f" at {origin.where}"
-        return f"{self.corpus}{where} ({origin.bytes:,} bytes read, digest {origin.text[:SHOWN]})"
+        return f"{self.corpus}{where} ({origin})"
 
-    def text_now(self, config: TextConfig) -> str:
-        """The digest of the text that a config names, read again only if it may have changed since this was recorded.
+    def text_now(self, config: TextConfig) -> Origin:
+        """The text that a config names now, read only if it may have changed since this was recorded.
 
         Raises:
             CorpusError: It cannot be read.
         """
         assert self.origin is not None, "tokens that were handed in have no text"
         source = source_of(config.corpus)
-        unchanged = state_of(source.identity()) == self.origin.state
-        return self.origin.text if unchanged else source.read(config.limit_bytes).digest()
+        state = state_of(source.identity())
+        if state == self.origin.state:
+            return self.origin
+        corpus = source.read(config.limit_bytes)
+        return Origin(corpus.digest(), corpus.size, source.where, state)
 
 
 def vocabulary_digest(tokenizer: Tokenizer) -> str:
