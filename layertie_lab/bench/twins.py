@@ -21,8 +21,8 @@ from ..counterfactual.runner import StudyRunner
 from ..counterfactual.spec import After, StudyChoices
 from ..counterfactual.study import Study
 from ..records.tree import moment_name
+from ..session.door import RunText
 from ..session.moment import Moment
-from ..session.provided import Provided
 from ..session.schedule import EmptySchedule
 from ..session.session import Session
 from ..text.dataset import TokenData
@@ -133,7 +133,7 @@ def _train(path: str, numbers: list[int]) -> float:
     """Seconds of a study's replicates without what makes twins of them."""
     study = Study.open(path)
     tensors, meta = study.moment()
-    moment = Moment(study.config, tensors, meta, Provided(), -1).open()
+    moment = Moment(study.config, tensors, meta, RunText.of(study.run)).open()
     torch.set_num_threads(1)
     found = {values["replicate"]: values for values in study.replicates()}
     start = time.perf_counter()

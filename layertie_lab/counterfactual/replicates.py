@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from ..session.door import RunText
 from ..session.moment import Moment
-from ..session.provided import Provided
 from .pair import check_study, train_pair
 from .study import Study
 
@@ -31,7 +31,7 @@ class Replicates:
     def __init__(self, study: Path, threads: int) -> None:
         self._study = Study.open(study)
         tensors, meta = self._study.moment()
-        self.session = Moment(self._study.config, tensors, meta, Provided(), -1).open()
+        self.session = Moment(self._study.config, tensors, meta, RunText.of(self._study.run)).open()
         torch.set_num_threads(threads)
         check_study(self.session, self._study.spec)
 

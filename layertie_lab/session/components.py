@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
@@ -150,16 +149,14 @@ def first_map(config: RunConfig) -> TieMap:
     return TieMap.all_tied(layers)
 
 
-def build(
-    config: RunConfig, data: TokenData | None, given: Provided, recorded: dict[str, Any] | None = None
-) -> Components:
+def build(config: RunConfig, data: TokenData | None, given: Provided) -> Components:
     """Everything a run needs, from its config.
 
     Args:
         config: The run's settings.
-        data: What it reads; None prepares `config.text`, or takes what was handed in where that needs no text.
+        data: What it reads, of a run that goes on as the door found it (`RunText.find`). None, for a new run, prepares
+            `config.text`, or takes what was handed in where that needs no text.
         given: What was handed in.
-        recorded: What was handed in at the start of a run that goes on (`Provided.identity`).
 
     Raises:
         LayertieError: Text that cannot be read, a device that is absent, weights or batches of another shape.
@@ -172,7 +169,7 @@ def build(
         torch.set_num_threads(training.threads)
     key = RunKey(config.seed, config.replicate)
     device = choose_device(training.device)
-    data = given.data(recorded or {}) if data is None else data
+    data = given.data({}) if data is None else data
     data = prepare(config.text, config.model.context, Store()) if data is None else data
     given.check_vocabulary(data.vocabulary_size)
     model = make_model(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..records.state.checkpoints import load_checkpoint
 from ..text.dataset import TokenData
 from .capture import capture, restored
 from .components import build
+from .door import RunText
 from .provided import Provided
 from .session import Session
 
@@ -28,15 +29,17 @@ class Moment:
         config: The run's settings.
         tensors: Weights, optimizer state and the agent's tensors (`capture`), which nobody changes.
         meta: The rest of it.
+        text: What the run reads.
         given: Batches and weights that were handed in.
-        vocabulary_size: Of the text.
+        vocabulary_size: Of its text, where batches were handed in; else -1.
     """
 
     config: RunConfig
     tensors: dict[str, Tensor]
     meta: dict[str, Any]
-    given: Provided
-    vocabulary_size: int
+    text: RunText
+    given: Provided = field(default_factory=Provided)
+    vocabulary_size: int = -1
 
     @classmethod
     def of(cls, session: Session) -> Moment:
@@ -46,7 +49,8 @@ class Moment:
             clones = {name: tensor.detach().clone() for name, tensor in tensors.items()}
             meta = copy.deepcopy(meta)
         components = session.components
-        return cls(session.config, clones, meta, components.given, components.data.vocabulary_size)
+        text = RunText.of_present(session.config, session.data, session.directory)
+        return cls(session.config, clones, meta, text, components.given, components.data.vocabulary_size)
 
     @classmethod
     def stored(cls, directory: str | Path, name: str | None = None) -> Moment:
@@ -66,17 +70,19 @@ class Moment:
                 "Resume it with Session.resume and the same batches, then fork the session.",
             )
         checkpoint = load_checkpoint(folder, name)
-        return cls(folder.config, checkpoint.tensors, checkpoint.meta, Provided(), -1)
+        return cls(folder.config, checkpoint.tensors, checkpoint.meta, RunText.of(folder))
 
-    def open(self, data: TokenData | None = None) -> Session:
+    def open(self, data: TokenData | None = None, *, text: str | Path | None = None) -> Session:
         """An unrecorded session that stands here; each call gives a new one.
 
         Args:
-            data: The run's text; prepared from the config if None.
+            data, text: What the run reads, or where its text lies now, as in `RunText.find`.
 
         Raises:
+            RecordError: Another text than the run's.
             LayertieError: Text that cannot be read, or a device that is absent.
         """
         recorded = {} if self.vocabulary_size < 0 else {"vocabulary_size": self.vocabulary_size}
-        components = build(self.config, data, self.given, recorded)
+        data = self.given.data(recorded) if data is None else data
+        components = build(self.config, self.text.find(data=data, text=text).data, self.given)
         return Session.of_state(restored(components, self.tensors, self.meta))

@@ -22,6 +22,8 @@ from ..records.state.retention import is_spaced, moment_name, push_out_answered,
 from ..records.state.snapshots import SnapshotWriter
 from ..training.device import describe_device
 from .capture import capture, snapshot
+from .components import Components
+from .door import RunText, to_record
 from .meter import Meter
 from .state import RunState
 from .subscribers import Subscribers
@@ -46,8 +48,8 @@ class Recorder:
             self._snapshots = SnapshotWriter(directory, directory.config.records.snapshot_mebibytes << 20)
 
     @classmethod
-    def create(cls, path: str | Path | None, config: RunConfig, handed_in: dict[str, Any]) -> Recorder:
-        """For a new run (arguments as in `RunDirectory.create`); without a path it writes nothing.
+    def create(cls, path: str | Path | None, components: Components) -> Recorder:
+        """For a new run; without a path it writes nothing.
 
         Raises:
             RecordError: The folder is not empty.
@@ -55,7 +57,10 @@ class Recorder:
         """
         if path is None:
             return cls.unrecorded()
-        directory = RunDirectory.create(path, config, handed_in)
+        config, data = components.config, components.data
+        handed_in = components.given.identity(data.vocabulary_size)
+        reads, tokens = to_record(config, data, handed_in.get("initial_weights", ""))
+        directory = RunDirectory.create(path, config, handed_in, reads, tokens)
         return cls(directory, EventWriter(directory))
 
     @classmethod
@@ -84,6 +89,16 @@ class Recorder:
         """The settings in the run directory."""
         assert self._directory is not None, "only a recorded run has settings on disk"
         return self._directory.config
+
+    @property
+    def text(self) -> RunText:
+        """What the run read when it began.
+
+        Raises:
+            RecordError: What is recorded of it is damaged.
+        """
+        assert self._directory is not None, "only a recorded run has its text's identity on disk"
+        return RunText.of(self._directory)
 
     @property
     def handed_in(self) -> dict[str, Any]:

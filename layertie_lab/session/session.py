@@ -48,6 +48,9 @@ class Session(Queries):
     call that changes it waits for the one under way, a call that reads comes between two steps of it, and while
     somebody has claimed it the calls that change it are refused to others (`claim`). Who looks at `model` itself while
     another thread trains does so within `with session.turns.use():`. Source: Hay & Wolf, algorithm 1.
+
+    Attributes:
+        notes: What a reader should know of how a resumed run was found, a sentence each.
     """
 
     def __init__(
@@ -63,8 +66,7 @@ class Session(Queries):
         # Text and model first: what cannot be trained leaves no run behind.
         components = build(config, data, Provided.check(config, initial_weights, batches, reward_batches))
         state = RunState.start(components)
-        given = components.given.identity(components.data.vocabulary_size)
-        self._take(state, Recorder.create(directory, config, given), Schedule())
+        self._take(state, Recorder.create(directory, components), Schedule())
         try:
             self._begin_run()
             self.recorder.process(state)
@@ -92,6 +94,7 @@ class Session(Queries):
         self.state, self.recorder, self.schedule = state, recorder, schedule
         self.evaluator = Evaluator(state, Meter(state.components.device))
         self.turns = Turns()
+        self.notes: tuple[str, ...] = ()
 
     def _begin_run(self) -> None:
         self.recorder.emit(opened(self.state))
@@ -262,6 +265,7 @@ class Session(Queries):
         directory: str | Path,
         *,
         data: TokenData | None = None,
+        text: str | Path | None = None,
         initial_weights: Weights | None = None,
         batches: Tokens | None = None,
         reward_batches: Tokens | None = None,
@@ -271,10 +275,13 @@ class Session(Queries):
 
         What was trained since the last checkpoint is done again with the actions that the log holds; on one machine
         at one thread count that gives the same numbers, bit for bit. Batches that were handed in are handed in again,
-        and more may follow; initial weights, where no checkpoint is left. `watch` is told how far that is (`Watch`).
+        and more may follow; initial weights, where no checkpoint is left. `text` is where its text lies now, `data` the
+        data themselves; both are compared with what the run read (`RunText.find`). `watch` is told how far that is
+        (`Watch`).
 
         Raises:
-            RecordError: No run there, a damaged or newer one, or one that was started with other batches or weights.
+            RecordError: No run there, a damaged or newer one, or one that was started with another text, other batches
+                or weights.
         """
         recorder = Recorder.open(directory)
         try:
@@ -283,13 +290,18 @@ class Session(Queries):
                 recorder.is_to_be_repeated,
             )
             given.check_same(recorder.handed_in, directory, from_the_start=anew)
-            components = build(recorder.config, data, given, recorder.handed_in)
+            data = given.data(recorder.handed_in) if data is None else data
+            found = recorder.text.find(data=data, text=text)
+            components = build(recorder.config, found.data, given)
             state, tail = rewound(components, recorder)
             session = cls.of_state(state, recorder)
             if anew:
                 session._begin_run()
             repeat(session, tail, watch)
             recorder.process(state, resumed=True)
+            session.notes = found.notes
+            for sentence in found.notes:
+                recorder.note("text", sentence=sentence)
             session.save()
         except BaseException:
             recorder.close()
@@ -326,8 +338,8 @@ class Session(Queries):
                     f"Expected a session that is not recorded, but this one is, in {self.directory}.",
                     "Record its fork.",
                 )
-            before, given = self.recorder, self.components.given.identity(self.data.vocabulary_size)
-            self.recorder = Recorder.create(directory, self.config, given)
+            before = self.recorder
+            self.recorder = Recorder.create(directory, self.components)
             self.recorder.subscribers = before.subscribers
             try:
                 self.recorder.emit(opened(self.state))
