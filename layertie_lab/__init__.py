@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from .core.config import RunConfig
 from .core.errors import LayertieError
 from .core.ties import TieMap
+from .core.version import __version__
 
 if TYPE_CHECKING:
     from .records.log.reader import load_run
     from .session.session import Session
     from .workers.worker import Worker
 
-__version__ = "0.1.0"
-__all__ = ["LayertieError", "RunConfig", "Session", "TieMap", "Worker", "load_run"]
+__all__ = ["LayertieError", "RunConfig", "Session", "TieMap", "Worker", "__version__", "load_run"]
 
 # torch and polars take a second to import; `layertie --help` and a config need neither.
 _LAZY = {"Session": "session.session", "Worker": "workers.worker", "load_run": "records.log.reader"}

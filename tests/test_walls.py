@@ -20,7 +20,8 @@ FLOORS = {
     "charts": {"core"},
     "analysis": {"core", "models", "records"},
     "session": {"core", "text", "models", "training", "agent", "records"},
-    "inspection": {"core", "text", "models", "agent", "records", "analysis", "charts"},
+    # A look opens a run through the one door, which is the session's.
+    "inspection": {"core", "text", "models", "agent", "records", "analysis", "charts", "session"},
 }
 """Room -> the rooms that it may import, for the rooms whose neighbours are chosen."""
 FLOORS["workers"] = {*FLOORS} | {"workers"}

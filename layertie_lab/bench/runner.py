@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from .. import __version__
 from ..core.config import RunConfig
+from ..core.version import __version__
 from ..records.io.store import Store
 from ..text.dataset import TokenData, prepare
 from . import agents, audit, live, records, training, twins

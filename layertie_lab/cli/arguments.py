@@ -56,6 +56,8 @@ class Resume:
     """The run directory."""
     decisions: int | None = None
     """How many decisions to make; default what is left of the budget."""
+    text: Path | None = None
+    """Where the run's text lies now, if it was moved; compared by digest, and remembered in the run."""
     rules: str | None = None
     """Other rules that stand from here on, such as "independent=0,-1; most-owners=4"; "" = none."""
     json: bool = False
@@ -100,6 +102,8 @@ class Show:
     """Validation sequences in the probe set."""
     probe_text: Path | None = None
     """A text file as the probe set, in place of validation sequences."""
+    text: Path | None = None
+    """Where the run's text lies now, if it was moved; compared by digest, and remembered in the run."""
     html: Path | None = None
     """Write the charts as a page that needs no network; without a view: similarity, attribution, memory."""
 
@@ -231,6 +235,8 @@ class Twins:
     """Run only so many replicates, and say how many it would take to see how much."""
     resume: str | None = None
     """Go on with this study, such as study-001."""
+    text: Path | None = None
+    """Where the run's text lies now, if it was moved; compared by digest, and remembered in the run."""
     list: bool = False
     """Run nothing: list the run's studies and their verdicts."""
     workers: int = 0
@@ -257,6 +263,8 @@ class Branch:
     """Answer it at once in the agent's place."""
     decisions: int = 0
     """Let the agent go on for so many decisions."""
+    text: Path | None = None
+    """Where the run's text lies now, if it was moved; compared by digest, and remembered in the run."""
     name: str | None = None
     """Name of its folder; default branch-001, ..."""
     why: str = ""
@@ -289,6 +297,8 @@ class Replay:
     """Other answers for some decisions, each as DECISION=ANSWER; the record's answers follow."""
     only: Literal["all", "human", "agent"] = "all"
     """Whose answers are replayed; the new run's own agent gives the others."""
+    text: Path | None = None
+    """Where the record's text lies now, if it was moved; compared by digest, and remembered in the run."""
     json: bool = False
     """Print the result as one JSON object on standard output; progress goes to standard error."""
     quiet: bool = False

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from ..core.errors import CancelledError, ConfigError, TieError
+from ..core.errors import CancelledError, ConfigError, RecordError, TieError
 from ..records.tree import Node, as_row, last_decision, make_branch, remove_branch, tree_of
 from . import arguments
 
@@ -51,7 +51,7 @@ def _go(path: Path, command: arguments.Branch, progress: Console) -> tuple[dict[
     from .display import Display, summary_lines
     from .long_run import interruptible
 
-    with interruptible() as stop, _come_to(path, command.quiet, stop, progress) as session:
+    with interruptible() as stop, _come_to(path, command, stop, progress) as session:
         target = session.decision + (command.answer is not None) + command.decisions
         with Display(session, progress, target, quiet=command.quiet):
             if command.answer is not None and not stop.is_set():
@@ -66,12 +66,12 @@ def _go(path: Path, command: arguments.Branch, progress: Console) -> tuple[dict[
     return summary | {"directory": str(path)}, 130 if stopped else 0
 
 
-def _come_to(path: Path, quiet: bool, stop: Event, progress: Console) -> Session:
+def _come_to(path: Path, command: arguments.Branch, stop: Event, progress: Console) -> Session:
     """The branch at its decision: what no stored moment has is trained again first, and stored."""
     from ..session.session import Session
 
     with progress.status("coming to the decision ...") as status:
-        if quiet:
+        if command.quiet:
             status.stop()
 
         def watch(done: int, wanted: int) -> bool:
@@ -79,9 +79,12 @@ def _come_to(path: Path, quiet: bool, stop: Event, progress: Console) -> Session
             return not stop.is_set()
 
         try:
-            return Session.resume(path, watch=watch)
+            return Session.resume(path, text=command.text, watch=watch)
         except CancelledError as error:
             raise CancelledError(error.message, f"Go on with: layertie resume {path}") from None
+        except RecordError:
+            remove_branch(path)  # nothing has been trained in it, and it would be in the way of another try
+            raise
 
 
 def _picture(nodes: list[Node]) -> Tree:

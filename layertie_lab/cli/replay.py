@@ -31,8 +31,15 @@ def replay(command: arguments.Replay, progress: Console, output: Console) -> tup
         config = config.replace(decisions=max(1, round(passes * (config.model.layers - 1))))
     plan = Replay(log, config, until=command.until, only=command.only, edits=_edits(command.edit))
     directory = command.directory or unused(Path("runs"), f"replay-of-{command.run.resolve().name}")
+    if command.text is not None and plan.text is None:
+        raise ConfigError(
+            "Expected --text only where the new run reads the record's text, but its settings name another one.",
+            "Leave --text out, or the settings of the text.",
+        )
     with waiting(progress, command.quiet, "preparing text and model"):
-        session = Session(config, directory)
+        found = None if plan.text is None else plan.text.find(text=command.text)
+        session = Session(config, directory, data=None if found is None else found.data)
+        session.notes = () if found is None else found.notes
     target = plan.decisions if command.until is None else command.until
     with session, interruptible() as stop:
         with Display(session, progress, target, quiet=command.quiet):

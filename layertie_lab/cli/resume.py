@@ -18,7 +18,7 @@ def resume(command: arguments.Resume, progress: Console, output: Console) -> tup
     if command.decisions is not None and command.decisions < 1:
         raise ConfigError(f"Expected at least 1 decision to make, but got {command.decisions}.", "Raise --decisions.")
     with waiting(progress, command.quiet, "reading the run"):
-        session = Session.resume(command.run)
+        session = Session.resume(command.run, text=command.text)
     if command.rules is not None:
         try:
             session.set_rules(command.rules)

@@ -12,18 +12,22 @@ from rich.text import Text
 from ..core.errors import ConfigError
 from ..core.ties import TieMap
 from ..inspection.views.registry import VIEWS
+from ..records.reads import text_facts
 from . import arguments
 from .display import size_text, sparkline, tie_map_text
 
 USUAL = ["similarity", "attribution", "memory"]
 """Views of a page where none is named."""
 
+OF_VIEWS = ("at", "probe_sequences", "probe_text", "text")
+"""Flags that only a view heeds."""
+
 
 def _check(command: arguments.Show, views: list[str]) -> None:
     """Refuse flags that nothing would heed."""
     usual = arguments.Show(run=command.run)
     asked = views or (USUAL if command.html is not None else [])
-    needs = {name: (bool(asked), "a view such as --similarity") for name in ("at", "probe_sequences", "probe_text")}
+    needs = {name: (bool(asked), "a view such as --similarity") for name in OF_VIEWS}
     needs["other_at"] = (command.other is not None, "--other")
     for option in ("other", "similarities", "methods", "baseline"):
         heed = [each.name for each in VIEWS if option in each.options]
@@ -81,6 +85,7 @@ def describe(run: Any, latest: int) -> dict[str, Any]:
         "seed": config.seed,
         "config_hash": config.hash,
         "corpus": None if opened is None else opened.corpus,
+        "text": text_facts(run.path),
         "decisions": decisions.height,
         "budget": config.decisions,
         "steps": steps["step"].max() if steps.height else 0,
@@ -111,6 +116,7 @@ def _lines(run: Any, facts: dict[str, Any]) -> list[Text]:
     ]
     if facts["corpus"]:
         lines.append(Text(facts["corpus"]))
+    lines.append(_text(facts["text"]))
     if facts["ties"]:
         ties = TieMap(tuple(facts["ties"]))
         ruler = "".join(f"{layer:^4}" for layer in range(len(ties)))
@@ -142,6 +148,15 @@ def _lines(run: Any, facts: dict[str, Any]) -> list[Text]:
         parts = ", ".join(f"{name} {size_text(size)}" for name, size in facts["memory_bytes"].items())
         lines.append(Text(f"memory           {parts} (predicted for a training step)"))
     return lines
+
+
+def _text(facts: dict[str, Any] | None) -> Text:
+    """Which text it is, and whether the run can be handed on without it."""
+    if facts is None:
+        return Text("text: no digest of it is recorded; the run was written before there was one", style="dim")
+    where = "" if facts["where"] is None else f", at {facts['where']}"
+    kept = "its tokens are kept in the run" if facts["kept"] else "its tokens are not kept in the run"
+    return Text(f"text: digest {facts['digest'][:12]}{where}; {kept}", style="dim")
 
 
 def _decisions(rows: list[dict[str, Any]]) -> Table:

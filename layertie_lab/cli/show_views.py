@@ -31,7 +31,9 @@ def show_views(
         LayertieError: Nothing is stored for the decision, or a probe text that cannot be one.
     """
     text = None if command.probe_text is None else _read(command.probe_text)
-    inspection = Inspection.of(command.run, command.at)
+    inspection = Inspection.of(command.run, command.at, text=command.text)
+    for note in inspection.notes:
+        progress.print(note, soft_wrap=True, markup=False)
     found: dict[str, dict[str, Any]] = {}
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=progress, transient=True) as bars:

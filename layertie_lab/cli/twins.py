@@ -31,6 +31,11 @@ def twins(command: arguments.Twins, progress: Console, output: Console) -> tuple
     """
     if command.list:
         return _listed(command.run, command.json, output), 0
+    if command.text is not None:
+        from ..session.door import RunText
+
+        # Remembered in the run, where the processes that train find it.
+        RunText.of(command.run).find(text=command.text)
     study = Study.open(command.run / "studies" / command.resume) if command.resume is not None else _stated(command)
     if not command.quiet:
         about = f"{study.name} about decision {study.spec.decision}, stated {study.stated_at}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..core.errors import LayertieError, RecordError
 from ..records.tree import last_decision, make_branch, moment_name, stored_moments
+from ..session.door import RunText
 from ..session.resumption import Watch
 from ..session.session import Session
 from .branch import check_moment
@@ -46,6 +47,7 @@ def branch_at(
     why: str = "",
     by: str = "human",
     rebuild: bool = False,
+    text: str | Path | None = None,
     watch: Watch | None = None,
 ) -> Path:
     """A branch that can be opened at once: the moment that it leaves from is stored in it.
@@ -56,17 +58,20 @@ def branch_at(
         name, why, by: As in `records.tree.make_branch`.
         rebuild: Where the moment is not stored, train again what lies between it and the nearest one before it, with
             the answers of the log; that comes out the same bit for bit (on one machine at one thread count).
+        text: Where the run's text lies now (`session.door.RunText.find`); remembered in the run and its branch.
         watch: Called with (decisions trained again, of how many) before each of them; False ends it.
 
     Returns:
         The branch's folder.
 
     Raises:
-        RecordError: Not a run, no such decision, a moment that is not stored without `rebuild`, or a name that is
-            taken.
+        RecordError: Not a run, no such decision, a moment that is not stored without `rebuild`, a name that is taken,
+            or another text than the run's.
         CancelledError: `watch` ended it; no folder is left.
         StorageError: It cannot be written.
     """
+    if text is not None:
+        RunText.of(run).find(text=text)
     moments = stored_moments(run)
     if decision is None:
         decision = max(moments, default=1)

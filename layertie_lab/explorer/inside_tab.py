@@ -201,14 +201,13 @@ class Inside:
 
     def _show_probe(self, sequences: int | None = None, text: str | None = None) -> None:
         from ..inspection.probe import probe_of
-        from ..records.io.store import Store
-        from ..text.dataset import prepare
+        from ..session.door import RunText
 
         path = self._hold.path
         if path is None or (sequences is None and self.time.pieces and self.time.source):
             return
         config = RunDirectory.open(path).config
-        data = prepare(config.text, config.model.context, Store())
+        data = RunText.of(path).find().data
         wanted = self.time.sequences if sequences is None else sequences
         probe = probe_of(data, config.model.context, sequences=wanted, text=text or None)
         self.time.show(

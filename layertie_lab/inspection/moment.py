@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,6 @@ from ..agent.protocol import AgentState, Policy
 from ..agent.schedule import next_layer
 from ..core.config import RunConfig
 from ..core.errors import AnalysisError, RecordError
-from ..core.events import Opened
 from ..core.keys import RunKey
 from ..core.rules import Rules
 from ..core.ties import TieMap
@@ -24,12 +22,11 @@ from ..models.counts import trainable_parameters, untied_parameters
 from ..models.registry import make_model
 from ..models.tied_model import Generates, TiedModel
 from ..records.directory import RunDirectory
-from ..records.io.store import Store
-from ..records.log.cursor import EventCursor
 from ..records.state.checkpoints import load_checkpoint
 from ..records.state.snapshots import load_snapshot, snapshot_decisions
+from ..session.door import RunText
 from ..text.batches import windows
-from ..text.dataset import TokenData, prepare
+from ..text.dataset import TokenData
 from .stored import checkpoints_between
 
 
@@ -46,6 +43,7 @@ class Inspection:
         model: As it was then, in evaluation mode.
         policy: The agent as it was then, after what it learned from that decision.
         rules: Rules that stood.
+        notes: What a reader should know of how its text was found, a sentence each.
     """
 
     path: Path
@@ -56,17 +54,24 @@ class Inspection:
     model: TiedModel
     policy: Policy
     rules: Rules
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, run: str | Path, decision: int | None = None, *, data: TokenData | None = None, device: str = "cpu"
+        cls,
+        run: str | Path,
+        decision: int | None = None,
+        *,
+        data: TokenData | None = None,
+        text: str | Path | None = None,
+        device: str = "cpu",
     ) -> Inspection:
         """A run after a decision, from its snapshots and checkpoints; another process may be training it.
 
         Args:
             run: The run directory.
             decision: After which decision; None = the latest that is stored.
-            data: The run's text; prepared from its settings if None.
+            data, text: What the run reads, or where its text lies now, as in `session.door.RunText.find`.
             device: Where to put the model.
 
         Raises:
@@ -87,16 +92,24 @@ class Inspection:
                 f"Expected a state of config {config.hash}, but it was stored with {meta['config_hash']}.",
                 "config.json was edited after the run began: restore it.",
             )
-        if data is None:
-            data = prepare(config.text, config.model.context, Store())
-            _check_text(directory, data)
+        found = RunText.of(directory).find(data=data, text=text)
         tied = TieMap.all_tied(config.model.layers)
-        model = make_model(config.model, data.vocabulary_size, config.ties, tied, seed=0)
+        model = make_model(config.model, found.data.vocabulary_size, config.ties, tied, seed=0)
         model.load(tensors, meta["model"])
         policy = make_policy(config)
         policy.load(policy_tensors, meta["policy"])
         rules = Rules.parse(meta.get("rules", config.ties.rules))
-        return cls(directory.path, config, meta["decision"], meta["step"], data, model.to(device).eval(), policy, rules)
+        return cls(
+            directory.path,
+            config,
+            meta["decision"],
+            meta["step"],
+            found.data,
+            model.to(device).eval(),
+            policy,
+            rules,
+            found.notes,
+        )
 
     @property
     def ties(self) -> TieMap:
@@ -169,22 +182,6 @@ def policy_after(run: str | Path, decision: int) -> Policy:
     policy = make_policy(directory.config)
     policy.load(tensors, meta["policy"])
     return policy
-
-
-def _check_text(directory: RunDirectory, data: TokenData) -> None:
-    """Refuse to show a model a text that is not the run's: another version of Python has other built-in corpora."""
-    events = EventCursor(directory.path / "events.jsonl").read_new(limit=1)
-    opened = events[0] if events else None
-    if not isinstance(opened, Opened):
-        return
-    found = {split: len(tokens) for split, tokens in data.splits.items()}
-    # The entropy tells texts of equal length apart.
-    same = math.isclose(opened.unigram_entropy, data.unigram_entropy, rel_tol=1e-9)
-    if found != dict(opened.split_tokens) or opened.vocabulary_size != data.vocabulary_size or not same:
-        raise RecordError(
-            f"Expected the text that the run read ({opened.corpus}), but here it is another one ({data.description}).",
-            "Look at it where it was made: built-in corpora differ between versions of Python, files may be edited.",
-        )
 
 
 def _stored(

@@ -118,6 +118,28 @@ def has_tokens(run: Path) -> bool:
     return (run / TOKENS).is_file()
 
 
+def text_facts(run: Path) -> dict[str, Any] | None:
+    """What is recorded of a run's text: digest (of its tokens), text (its own digest), bytes, where, moved_to, kept.
+
+    None in runs from before it was recorded.
+
+    Raises:
+        RecordError: As in `Reads.of`.
+    """
+    known = Reads.of(run)
+    if known.text is None:
+        return None
+    origin = known.text.get("origin") or {}
+    return {
+        "digest": known.text["tokens"],
+        "text": origin.get("text"),
+        "bytes": origin.get("bytes"),
+        "where": origin.get("where"),
+        "moved_to": known.moved_to or None,
+        "kept": has_tokens(run),
+    }
+
+
 def remember_place(run: Path, place: str) -> None:
     """Note where the text of a run lies now, for whoever opens it next; a folder that cannot be written stays as it is.
 

@@ -14,6 +14,7 @@ from ..core.errors import RecordError
 from ..core.events import DecisionFinished, DecisionMade, Evaluated, Event, Finished, Stepped, parse
 from .directory import RunDirectory, Status, is_run
 from .io.disk import writing
+from .reads import Reads
 
 UNDER_WAY = (DecisionMade, Stepped)
 """Events in the middle of a decision."""
@@ -42,6 +43,7 @@ class RunSummary:
         evaluated: Decisions begun when that loss was measured.
         modified: When its log last grew, seconds since 1970.
         note: Why it counts as damaged, or "".
+        digest: Of the tokens that it reads; "" in runs from before it was recorded.
     """
 
     name: str
@@ -56,6 +58,7 @@ class RunSummary:
     evaluated: int | None = None
     modified: float = 0.0
     note: str = ""
+    digest: str = ""
 
 
 def new_folder(root: str | Path, stem: str) -> Path:
@@ -115,6 +118,7 @@ def summarize(path: Path) -> RunSummary:
         modified = 0.0
     try:
         directory = RunDirectory.open(path)
+        text = Reads.of(path).text or {}
     except RecordError as error:
         return RunSummary(name, path, "damaged", modified=modified, note=str(error))
     config = directory.config
@@ -142,6 +146,7 @@ def summarize(path: Path) -> RunSummary:
         evaluated=found.evaluated if found else None,
         modified=modified,
         note=note,
+        digest=text.get("tokens", ""),
     )
 
 

@@ -9,10 +9,10 @@ from importlib.metadata import version
 from math import isclose
 from pathlib import Path
 
-from .. import __version__
 from ..core.config import RunConfig, TextConfig
 from ..core.errors import CorpusError, LayertieError, RecordError
 from ..core.events import Opened
+from ..core.version import __version__
 from ..records.directory import RunDirectory
 from ..records.io.store import Store
 from ..records.log.cursor import EventCursor

@@ -15,6 +15,7 @@ from ..core.events import DecisionMade, Opened, RulesChanged, parse
 from ..core.rules import Rules
 from ..records.directory import RunDirectory
 from ..records.log.cursor import LineCursor
+from .door import RunText
 from .session import Session
 
 Only = Literal["all", "human", "agent"]
@@ -45,11 +46,13 @@ class Log:
         config: Its settings.
         answers: By decision.
         rules: Decision before which other rules were applied -> those rules, in the log's order.
+        text: What the run read; None where its batches were handed in.
     """
 
     config: RunConfig
     answers: dict[int, Recorded]
     rules: dict[int, list[str]]
+    text: RunText | None
 
     @classmethod
     def read(cls, run: str | Path) -> Log:
@@ -75,7 +78,8 @@ class Log:
                 rules.setdefault(event.decision + 1, []).append(event.rules)
         if not answers:
             raise RecordError(f"Expected answers in the log of {directory.path}, but there are none.", "Run it first.")
-        return cls(directory.config, answers, rules)
+        drawn = directory.handed_in.keys().isdisjoint(("batches", "reward_batches"))
+        return cls(directory.config, answers, rules, RunText.of(directory) if drawn else None)
 
     @property
     def decisions(self) -> int:
@@ -124,6 +128,12 @@ class Replay:
                 )
 
     @property
+    def text(self) -> RunText | None:
+        """What the record's run read, where the new run is to read the same; None where its settings name another."""
+        old, new = self.log.config.text, self.config.text
+        return self.log.text if replace(old, chunk_end=new.chunk_end) == new else None
+
+    @property
     def decisions(self) -> int:
         """Decisions of the new run that the record reaches."""
         old, new = self.log.config.model.layers, self.config.model.layers
@@ -170,13 +180,17 @@ class Replay:
         layers are those at the same relative positions, and an answer that they forbid there gives way to the nearest.
 
         Args:
-            session: At the start, or where an earlier call stopped.
+            session: At the start, or where an earlier call stopped. Where its settings name the record's text, it reads
+                the same: `Session(config, data=replay.text.find().data)`.
             should_stop: Asked before each decision; True ends the call.
             watch: Called with each outcome.
 
         Raises:
+            RecordError: A session that reads another text than the record's under the same settings.
             TieError: An answer that the new run's rules forbid.
         """
+        if self.text is not None and session.components.given.batches is None:
+            self.text.find(data=session.data)
         outcomes: list[Outcome] = []
         end = self.decisions if self.until is None else self.until
         while session.decision < end and not (should_stop is not None and should_stop()):

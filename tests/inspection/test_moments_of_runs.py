@@ -65,14 +65,19 @@ def test_a_resumed_run_and_a_branch_can_be_looked_back_at(config: RunConfig, tmp
 def test_a_text_that_is_another_one_by_now_is_refused(config: RunConfig, text_file: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text(text_file.read_text())
-    with Session(config.replace(corpus=str(text)), directory=tmp_path / "run") as session:
-        session.run(1)
-    assert Inspection.of(tmp_path / "run").decision == 1
+    for kept in (0, 2_000_000):
+        changes = {"corpus": str(text), "keep_text_bytes": kept}
+        with Session(config.replace(**changes), directory=tmp_path / f"{kept}") as session:
+            session.run(1)
+        assert Inspection.of(tmp_path / f"{kept}").decision == 1
     # As long as before, and of the same characters.
     words = text_file.read_text()
     text.write_text(words[20_000:] + words[:20_000])
-    with pytest.raises(RecordError, match="Expected the text that the run read"):
-        Inspection.of(tmp_path / "run")
+    with pytest.raises(RecordError, match=r"Expected the text that the run in .* read, .*, but .* holds another one"):
+        Inspection.of(tmp_path / "0")
+    found = Inspection.of(tmp_path / "2000000")
+    assert found.decision == 1
+    assert "is another text by now" in found.notes[0]
 
 
 def test_what_cannot_be_looked_at_is_said(recorded: Path, tmp_path: Path) -> None:
