@@ -199,7 +199,10 @@ class Sweep:
     directory: Path | None = None
     """The sweep's folder, each run a folder inside; default runs/DATE-sweep-SCALE."""
     resume: bool = False
-    """Go on with the sweep in --directory as it was planned; only --processes and what is printed can be given."""
+    """Go on with the sweep in --directory as it was planned; only --processes, --text and what is printed can be
+    given."""
+    text: Path | None = None
+    """With --resume: where the runs' text lies now, if it was moved; compared by digest, and remembered in the runs."""
     summarize: bool = False
     """Train nothing: print (and report) how far the sweep in --directory is, also while it goes on."""
     processes: int = 0

@@ -101,7 +101,7 @@ class Display:
         self._live: Live | None = None
 
     def __enter__(self) -> Display:
-        for note in () if self._quiet else self._session.notes:
+        for note in () if self._quiet else self._session.text_notes:
             self._console.print(note, soft_wrap=True, markup=False)
         self._unsubscribe = self._session.subscribe(self._hear)
         if not self._quiet and self._console.is_terminal:

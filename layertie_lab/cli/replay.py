@@ -39,7 +39,7 @@ def replay(command: arguments.Replay, progress: Console, output: Console) -> tup
     with waiting(progress, command.quiet, "preparing text and model"):
         found = None if plan.text is None else plan.text.find(text=command.text)
         session = Session(config, directory, data=None if found is None else found.data)
-        session.notes = () if found is None else found.notes
+        session.text_notes = () if found is None else found.notes
     target = plan.decisions if command.until is None else command.until
     with session, interruptible() as stop:
         with Display(session, progress, target, quiet=command.quiet):

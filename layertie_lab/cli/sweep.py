@@ -40,6 +40,10 @@ def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple
     if directory is None and (command.resume or command.summarize):
         flag = "--summarize" if command.summarize else "--resume"
         raise ConfigError(f"Expected --directory with {flag}, but got none.", "Name the sweep's folder.")
+    if command.text is not None and not command.resume:
+        raise ConfigError(
+            "Expected --resume with --text, but it is not there.", "A new sweep names its text with --corpus."
+        )
     if command.summarize and directory is not None:
         from ..records.sweeps import SweepDirectory
 
@@ -54,7 +58,7 @@ def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple
     directory = directory or unused(Path("runs"), f"sweep-{command.config.scale}")
     with interruptible() as stop, _shown(progress, command.quiet) as watch:
         swept = workers_sweep.sweep(
-            configs, directory, processes=command.processes, should_stop=stop.is_set, watch=watch
+            configs, directory, processes=command.processes, text=command.text, should_stop=stop.is_set, watch=watch
         )
     for name, why in swept.failures.items():
         progress.print(f"{name} failed: {why}", soft_wrap=True, markup=False)

@@ -142,6 +142,11 @@ class SweepDirectory:
             self._lock.release()
             self._lock = None
 
+    @property
+    def begun(self) -> list[Path]:
+        """The folders of the runs that have begun, in the plan's order."""
+        return [path for name in self.runs if is_run(path := self.path / name)]
+
     def status(self, name: str) -> str:
         """planned, running, finished, failed, stopped or damaged."""
         path = self.path / name

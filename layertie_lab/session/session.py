@@ -50,7 +50,7 @@ class Session(Queries):
     another thread trains does so within `with session.turns.use():`. Source: Hay & Wolf, algorithm 1.
 
     Attributes:
-        notes: What a reader should know of how a resumed run was found, a sentence each.
+        text_notes: What a reader should know of how a resumed run's text was found, a sentence each.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Session(Queries):
         self.state, self.recorder, self.schedule = state, recorder, schedule
         self.evaluator = Evaluator(state, Meter(state.components.device))
         self.turns = Turns()
-        self.notes: tuple[str, ...] = ()
+        self.text_notes: tuple[str, ...] = ()
 
     def _begin_run(self) -> None:
         self.recorder.emit(opened(self.state))
@@ -299,7 +299,7 @@ class Session(Queries):
                 session._begin_run()
             repeat(session, tail, watch)
             recorder.process(state, resumed=True)
-            session.notes = found.notes
+            session.text_notes = found.notes
             for sentence in found.notes:
                 recorder.note("text", sentence=sentence)
             session.save()

@@ -20,7 +20,9 @@ from ..core.errors import ConfigError, LayertieError
 from ..core.patterns import PATTERNS
 from ..core.serialize import changed
 from ..records.directory import is_run
+from ..records.reads import text_facts
 from ..records.sweeps import SweepDirectory
+from ..session.door import RunText
 from .worker import Worker
 
 BASELINES: tuple[str, ...] = ("random", *PATTERNS)
@@ -137,24 +139,28 @@ def sweep(
     directory: str | Path,
     *,
     processes: int = 0,
+    text: str | Path | None = None,
     should_stop: Callable[[], bool] | None = None,
     watch: Callable[[Progress], None] | None = None,
 ) -> Swept:
     """Make the runs of a sweep that are not finished yet, several at a time.
 
     Finished runs are passed over and stopped ones are resumed, so that after Ctrl-C or a kill the same call goes on
-    where the sweep was. One run's failure does not end the others.
+    where the sweep was. Runs that begin later read what those before them with the same settings of the text read. One
+    run's failure does not end the others.
 
     Args:
         configs: The settings of each run (see `plan`); None for those that the folder's sweep was planned with.
         directory: The sweep's folder; each run is a run directory inside.
         processes: Runs at a time; 0 = one per core.
+        text: Where the text of the runs that have begun lies now (`session.door.RunText.find`).
         should_stop: Asked twice a second; True saves what is under way and ends the call.
         watch: Called twice a second with the progress.
 
     Raises:
         ConfigError: No runs, one twice, or a negative number of processes.
-        RecordError: A folder that is not a sweep's, or that holds a sweep with other settings or one under way.
+        RecordError: A folder that is not a sweep's, or that holds a sweep with other settings or one under way; another
+            text than the runs'.
         StorageError: The plan cannot be written.
     """
     if processes < 0:
@@ -162,6 +168,8 @@ def sweep(
     planned = SweepDirectory.open(directory) if configs is None else SweepDirectory.plan(directory, configs)
     planned.lock()
     try:
+        for run in planned.begun if text is not None else ():
+            RunText.of(run).find(text=text)
         crew = _Crew(planned)
         stopped = crew.work(processes or os.cpu_count() or 1, should_stop or (lambda: False), watch)
         return Swept(planned.results(), crew.failures, stopped)
@@ -210,7 +218,9 @@ class _Crew:
         with self._lock:
             if self._stopping:
                 return
-            worker = Worker(self.planned.runs[name], path, resume=is_run(path))
+            begun = is_run(path)
+            reads_as = None if begun else self._sibling(self.planned.runs[name])
+            worker = Worker(self.planned.runs[name], path, resume=begun, reads_as=reads_as)
             self._workers[name] = worker
         try:
             worker.run()
@@ -225,6 +235,11 @@ class _Crew:
         finally:
             with self._lock:
                 self._workers.pop(name, None)
+
+    def _sibling(self, config: RunConfig) -> Path | None:
+        """A run that has begun and says what it reads, where another one with these settings is to read the same."""
+        alike = (run for run in self.planned.begun if self.planned.runs[run.name].text == config.text)
+        return next((run for run in alike if text_facts(run) is not None), None)
 
     def _end(self, how: Callable[[Worker], None]) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ What a session imports is imported when it is built, since torch takes a second 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,19 @@ from .driver import Driver
 
 if TYPE_CHECKING:
     from ..session.session import Session
+    from ..text.dataset import TokenData
 
 
 def train(
-    child: Child, *, session: str, config: RunConfig | None, directory: str, resume: bool, throttle: float
+    child: Child,
+    *,
+    session: str,
+    config: RunConfig | None,
+    directory: str,
+    resume: bool,
+    throttle: float,
+    text: str | None = None,
+    reads_as: str | None = None,
 ) -> int:
     """Serve the commands of a run until it is closed or the parent is gone.
 
@@ -31,6 +41,8 @@ def train(
         directory: The run directory.
         resume: Whether to go on with the run in the directory.
         throttle: Most decisions per second of a run; 0 = no limit.
+        text: On resuming: where the run's text lies now.
+        reads_as: For a new run: another run's folder, whose text it is to read.
 
     Returns:
         The exit status.
@@ -40,7 +52,7 @@ def train(
     """
     child.traces = Path(directory)
     try:
-        run = _build(child, named(session), config, directory, resume)
+        run = _build(child, named(session), config, directory, resume, text, reads_as)
     except (Exception, SystemExit) as error:
         raise child.explain("Starting the run", error)[0] from None
     driver = Driver(run, child, throttle=throttle)
@@ -52,21 +64,38 @@ def train(
     return _end(child, driver)
 
 
-def _build(child: Child, kind: type[Session], config: RunConfig | None, directory: str, resume: bool) -> Session:
+def _build(
+    child: Child,
+    kind: type[Session],
+    config: RunConfig | None,
+    directory: str,
+    resume: bool,
+    text: str | None,
+    reads_as: str | None,
+) -> Session:
     child.say("preparing text")
     if resume:
-        session = kind.resume(directory)
+        session = kind.resume(directory, text=text)
     else:
         assert config is not None, "a new run has a config"
-        session = kind(config, directory)
+        data = None if reads_as is None else _text_of(reads_as)
+        session = kind(config, directory, data=data)
     if resume or session.directory is None:
         child.tell(session.opening())
     else:
         # A new session has emitted its first events before anybody could subscribe.
         for event in read_tail(RunDirectory.open(session.directory), 0):
             child.tell(event)
+    for sentence in session.text_notes:
+        child.tell({"kind": "text", "time": time.time(), "sentence": sentence})
     session.subscribe(child.tell)
     return session
+
+
+def _text_of(run: str) -> TokenData:
+    from ..session.door import RunText
+
+    return RunText.of(run).find().data
 
 
 def _end(child: Child, driver: Driver) -> int:

@@ -24,6 +24,8 @@ class Worker(Process, Commands):
         keep: A run that is going on outlives this process and this object, to its end; then the child saves and exits.
         throttle: Most decisions per second of a run; 0 = no limit.
         session: The class to build, as "module:name".
+        text: With `resume`: where the run's text lies now (`Session.resume`).
+        reads_as: For a new run: another run's folder, whose text it is to read.
 
     The child ends, and saves first, when it is closed, when this object is collected, and when this process is gone
     (killed included), unless `keep` is on and a run is going on. It takes no part in Ctrl-C; SIGTERM makes it save
@@ -49,15 +51,26 @@ class Worker(Process, Commands):
         keep: bool = False,
         throttle: float = 0.0,
         session: str = "layertie_lab.session.session:Session",
+        text: str | Path | None = None,
+        reads_as: str | Path | None = None,
     ) -> None:
         if config is None and not resume:
             raise WorkerError("Expected a config for a new run, but got none.", "Give one, or resume=True.")
         self.config = config
         self.directory = Path(directory)
         place = str(self.directory.absolute())
+        arguments: dict[str, Any] = {
+            "session": session,
+            "config": config,
+            "directory": place,
+            "resume": resume,
+            "throttle": throttle,
+            "text": None if text is None else str(Path(text).absolute()),
+            "reads_as": None if reads_as is None else str(Path(reads_as).absolute()),
+        }
         super().__init__(
             "layertie_lab.workers.training:train",
-            {"session": session, "config": config, "directory": place, "resume": resume, "throttle": throttle},
+            arguments,
             what=f"The training process of {directory}",
             remedy="Resume the run; at most the decision under way has to be made again.",
             purpose=[place],
@@ -65,9 +78,11 @@ class Worker(Process, Commands):
         )
 
     @classmethod
-    def resume(cls, directory: str | Path, *, keep: bool = False, throttle: float = 0.0) -> Worker:
+    def resume(
+        cls, directory: str | Path, *, keep: bool = False, throttle: float = 0.0, text: str | Path | None = None
+    ) -> Worker:
         """Go on with the run in a directory."""
-        return cls(None, directory, resume=True, keep=keep, throttle=throttle)
+        return cls(None, directory, resume=True, keep=keep, throttle=throttle, text=text)
 
     @staticmethod
     def prepare() -> None:

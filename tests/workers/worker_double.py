@@ -28,7 +28,9 @@ def config(behaviour: str = "", **changes: Any) -> RunConfig:
 class Double:
     """Same surface as Session; the loss of step n is n, the agent answers 0."""
 
-    def __init__(self, config: RunConfig, directory: str, state: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, config: RunConfig, directory: str, state: dict[str, Any] | None = None, *, data: Any = None
+    ) -> None:
         self.config = config
         word, _, number = config.text.corpus.partition("=")
         self.behaviour, self.number = word, float(number or 0)
@@ -48,11 +50,12 @@ class Double:
         self.notes: list[tuple[str, dict[str, Any]]] = []
 
     directory = None
+    text_notes = ()
     rules = Rules()
     recorder = SimpleNamespace(flush=lambda: None)
 
     @classmethod
-    def resume(cls, directory: str) -> Double:
+    def resume(cls, directory: str, *, text: str | None = None) -> Double:
         state = json.loads((Path(directory) / "state.json").read_text())
         return cls(RunConfig.from_dict(state["config"]), directory, state)
 
