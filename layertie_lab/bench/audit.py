@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -50,10 +51,10 @@ def _measured(session: Session, rounds: int) -> np.ndarray:
     auditor.take(session.opening())
     spent = 0.0
 
-    def take(entry: object) -> None:
+    def take(entry: Any) -> None:
         nonlocal spent
         start = time.perf_counter()
-        auditor.take(entry)  # type: ignore[arg-type]
+        auditor.take(entry)
         spent += time.perf_counter() - start
 
     session.subscribe(take)

@@ -52,17 +52,17 @@ def groups(config: RunConfig, data: TokenData, rounds: int) -> dict[str, Callabl
         "agent": lambda: agents.agent_cost(rounds),
         "fork": lambda: twins.fork_cost(config, data, rounds),
         "twins": lambda: twins.twins_against_their_steps(config, data, rounds),
-        "looks": lambda: _looks("views_in_steps", config, data, rounds),
-        "looking back": lambda: _looks("snapshots_and_scrubbing", config, data, rounds),
+        "views": lambda: _inside("views_in_steps", config, data, rounds),
+        "looking back": lambda: _inside("snapshots_and_scrubbing", config, data, rounds),
         "cursor": lambda: records.cursor_cost(rounds),
     }
 
 
-def _looks(name: str, config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
+def _inside(name: str, config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
     # Where only training is installed there is no polars, which analysis needs.
-    from . import looks
+    from . import inside
 
-    yield from getattr(looks, name)(config, data, rounds)
+    yield from getattr(inside, name)(config, data, rounds)
 
 
 def machine(device: str) -> dict[str, Any]:

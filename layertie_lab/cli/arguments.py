@@ -259,11 +259,11 @@ class Branch:
     run: tyro.conf.Positional[Path]
     """The run directory, or that of one of its branches."""
     decision: int | None = None
-    """The decision that the branch will answer anew; default the next one."""
+    """The decision that the branch will make anew; default the next one."""
     undo: bool = False
     """From before the last decision."""
     answer: int | None = None
-    """Answer it at once in the agent's place."""
+    """Take this action there at once, in the agent's place."""
     decisions: int = 0
     """Let the agent go on for so many decisions."""
     text: Path | None = None
@@ -282,24 +282,24 @@ class Branch:
 
 @dataclass(frozen=True)
 class Replay:
-    """Give a run's answers again to a new run: another seed, corpus, depth or semantics, or with edits.
+    """Give a run's actions again to a new run: another seed, corpus, depth or semantics, or with edits.
 
-    Every setting is the recorded run's unless another one is given. At another depth an answer goes to the layer at the
-    same relative position, in the same pass. Rules that the record changed on the way are changed again, whatever
+    Every setting is the recorded run's unless another one is given. At another depth an action goes to the layer at the
+    same relative position, in the same episode. Rules that the record changed on the way are changed again, whatever
     --rules the new run begins with.
     """
 
     run: tyro.conf.Positional[Path]
-    """The run whose answers are given again."""
+    """The run whose actions are given again."""
     config: RunConfig
     directory: Path | None = None
     """Where the new run is recorded; default runs/DATE-replay-of-NAME."""
     until: int | None = None
     """The last decision of the new run that is replayed; default all that the record reaches."""
     edit: tuple[str, ...] = ()
-    """Other answers for some decisions, each as DECISION=ANSWER; the record's answers follow."""
+    """Other actions for some decisions, each as DECISION=ACTION; the record's actions follow."""
     only: Literal["all", "human", "agent"] = "all"
-    """Whose answers are replayed; the new run's own agent gives the others."""
+    """Whose actions are replayed; the new run's own agent gives the others."""
     text: Path | None = None
     """Where the record's text lies now, if it was moved; compared by digest, and remembered in the run."""
     json: bool = False

@@ -24,7 +24,7 @@ def branch(command: arguments.Branch, progress: Console, output: Console) -> tup
     Raises:
         ConfigError: Flags that exclude each other.
         RecordError: Not a run, or no such decision.
-        TieError: An answer that is not legal.
+        TieError: An action that is not legal.
     """
     if command.tree:
         nodes = tree_of(command.run)
@@ -43,7 +43,7 @@ def branch(command: arguments.Branch, progress: Console, output: Console) -> tup
     try:
         return _go(path, command, progress)
     except TieError:
-        remove_branch(path)  # it was made for an answer that cannot be given
+        remove_branch(path)  # it was made for an action that cannot be taken
         raise
 
 

@@ -12,11 +12,11 @@ from . import arguments
 
 
 def replay(command: arguments.Replay, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
-    """Train a new run with a record's answers; (summary, exit code).
+    """Train a new run with a record's actions; (summary, exit code).
 
     Raises:
-        ConfigError: No such decision, or an answer that is not legal.
-        RecordError: Not a run, no answers, or a log that does not fit its settings.
+        ConfigError: No such decision, or an action that is not legal.
+        RecordError: Not a run, no decisions, or a log that does not fit its settings.
     """
     from ..session.replay import Log, Replay
     from ..session.session import Session
@@ -73,8 +73,8 @@ def _same_log(command: arguments.Replay, session: Any) -> bool:
 def _edits(words: tuple[str, ...]) -> dict[int, int]:
     edits: dict[int, int] = {}
     for word in words:
-        decision, equals, answer = word.partition("=")
-        if not (equals and decision.isdigit() and answer.isdigit()):
-            raise ConfigError(f"Expected an edit like 12=3, but got {word!r}.", "Write DECISION=ANSWER.")
-        edits[int(decision)] = int(answer)
+        decision, equals, action = word.partition("=")
+        if not (equals and decision.isdigit() and action.isdigit()):
+            raise ConfigError(f"Expected an edit like 12=3, but got {word!r}.", "Write DECISION=ACTION.")
+        edits[int(decision)] = int(action)
     return edits

@@ -160,15 +160,15 @@ def _text(facts: dict[str, Any] | None) -> Text:
 
 
 def _decisions(rows: list[dict[str, Any]]) -> Table:
-    table = Table("decision", "layer", "answer", "by", "proposed", "reward", "train loss", "independent", box=None)
+    table = Table("decision", "layer", "action", "by", "proposed", "reward", "train loss", "independent", box=None)
     for row in rows:
-        answer = "on its own" if row["choice"] == row["layer"] else f"tie to {row['choice']}"
+        action = "on its own" if row["choice"] == row["layer"] else f"tie to {row['choice']}"
         proposed = "on its own" if row["proposed"] == row["layer"] else f"tie to {row['proposed']}"
         who = f"{row['by']} (override)" if row["overridden"] else row["by"]
         table.add_row(
             str(row["decision"]),
             str(row["layer"]),
-            answer,
+            action,
             who,
             proposed,
             f"{row['reward']:.4f}",

@@ -25,7 +25,7 @@ from . import arguments
 def show_views(
     command: arguments.Show, views: Sequence[str], progress: Console, output: Console
 ) -> dict[str, dict[str, Any]]:
-    """The answers by view; printed as tables, and written as a page, as the command says.
+    """What was found, by view; printed as tables, and written as a page, as the command says.
 
     Raises:
         LayertieError: Nothing is stored for the decision, or a probe text that cannot be one.

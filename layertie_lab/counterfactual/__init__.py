@@ -1,1 +1,14 @@
-"""Did it matter? Branches, paired runs, interim analyses, verdicts and their words."""
+"""Did it matter? A decision of a run, both its futures in paired runs (twins), and a verdict between them.
+
+In reading order:
+
+- spec: the fields of a study, each declared once; interim: when replicates that still come in are analysed.
+- questions: which decisions of a run can be asked about, and asking it: a study is written down; study: it on disk.
+- branch: one future of a decision, step by step (weight_average: its weights averaged); pair: both futures of it on
+  common random numbers.
+- runner: the replicates of a study in processes; replicates: what such a process trains.
+- verdict: the rule, from differences to an outcome; judging: from a study's replicates to its verdict; wording: the
+  verdict in words; frames: its numbers for charts.
+- power, forecast: what so many replicates would see, before the effort.
+- tree: branches of a run that go on, from any decision.
+"""

@@ -35,7 +35,7 @@ class Twin:
     """What came of one branch.
 
     Args:
-        answer: The action it began with.
+        action: The one it began with.
         losses: Held-out loss at each of `TwinPlan.evaluated_at`, nats per token; on `TwinPlan.windows` windows where it
             counts, on `Pair.curve_windows` elsewhere.
         metrics: Name -> value at the horizon (`spec.METRICS`): what is asked for, and what is free.
@@ -43,7 +43,7 @@ class Twin:
         decisions: All of them, the first one included.
     """
 
-    answer: int
+    action: int
     losses: tuple[float, ...]
     metrics: dict[str, float]
     ties: TieMap
@@ -111,7 +111,7 @@ class Pair:
 
 def train_pair(
     moment: Session,
-    answer: int,
+    action: int,
     plan: TwinPlan,
     replicate: int,
     *,
@@ -129,7 +129,7 @@ def train_pair(
 
     Args:
         moment: A session at a proposal, which is left as it is (only asked for its proposal).
-        answer: The other action; the proposed one again gives equal twins, bit for bit.
+        action: The other one than proposed; the proposed one again gives equal twins, bit for bit.
         plan: Horizon, what happens after the fork, evaluations; a `StudySpec` is one.
         replicate: Names the random numbers from the fork on; the moment's own gives what the run itself will draw.
         proposed: The action to compare with, in place of the agent's proposal.
@@ -156,12 +156,12 @@ def train_pair(
         raise ConfigError(
             f"Expected at least 2 windows for the curve, but got {curve_windows!r}.", f"Use {CURVE_WINDOWS}."
         )
-    check_twins(moment, (first, answer), plan)
+    check_twins(moment, (first, action), plan)
     windows = _Windows.of(moment, plan, metrics, curve_windows)
     names = ("as proposed", "as answered")
     futures = [
         _Future(moment, choice, plan, replicate, metrics, windows, f"{name} ({choice})")
-        for choice, name in zip((first, answer), names, strict=True)
+        for choice, name in zip((first, action), names, strict=True)
     ]
     for turn in range(2 * plan.horizon):
         futures[turn % 2 if interleaved else turn // plan.horizon].step()
@@ -184,7 +184,7 @@ def train_pair(
         layer=proposal.layer,
         step=moment.step,
         proposed=one.twin(first),
-        answered=other.twin(answer),
+        answered=other.twin(action),
         windows=len(windows.full),
         curve_windows=curve_windows,
         errors=tuple(map(standard_error, gaps)),
@@ -326,7 +326,7 @@ class _Future:
             self._probed = self.branch.losses(self._windows.probe)
         return self._probed
 
-    def twin(self, answer: int) -> Twin:
+    def twin(self, action: int) -> Twin:
         """What came of it."""
         session, asked = self.branch.session, self._metrics
         losses = tuple(float(losses.mean()) for losses in self.curve)
@@ -344,4 +344,4 @@ class _Future:
             metrics["averaged"] = float(self.averaged().mean())
         if "probe" in asked:
             metrics["probe"] = float(self.probed().mean())
-        return Twin(answer, losses, metrics, session.ties, tuple(self.branch.decisions))
+        return Twin(action, losses, metrics, session.ties, tuple(self.branch.decisions))

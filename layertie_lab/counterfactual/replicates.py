@@ -1,11 +1,10 @@
-"""Replicates of a pair, trained one after another in a process of their own (`runner`)."""
+"""The replicates of a study, trained one after another in a process of their own (`runner`)."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 
 from ..session.door import RunText
 from ..session.moment import Moment
-from .pair import check_study, train_pair
+from .pair import Pair, Twin, check_study, train_pair
 from .study import Study
 
 
@@ -48,13 +47,17 @@ class Replicates:
         return json.loads(json.dumps(values))
 
 
-def values_of(pair: Any) -> dict[str, Any]:
+def values_of(pair: Pair) -> dict[str, Any]:
     """A pair as JSON has it: marks, and for each branch losses, metrics, tie map and actions."""
 
-    def branch(twin: Any) -> dict[str, Any]:
-        answers = [[d.proposal.decision, d.proposal.layer, d.choice, d.by] for d in twin.decisions]
-        values = {name: value for name, value in asdict(twin).items() if name in ("answer", "losses", "metrics")}
-        return values | {"ties": list(twin.ties), "answers": answers}
+    def branch(twin: Twin) -> dict[str, Any]:
+        return {
+            "answer": twin.action,
+            "losses": list(twin.losses),
+            "metrics": twin.metrics,
+            "ties": list(twin.ties),
+            "answers": [[d.proposal.decision, d.proposal.layer, d.choice, d.by] for d in twin.decisions],
+        }
 
     return {
         "replicate": pair.replicate,

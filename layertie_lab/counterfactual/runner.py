@@ -1,4 +1,4 @@
-"""Replicates of twins in worker processes: they are kept as they finish, and can be cancelled and gone on with."""
+"""The replicates of a study in worker processes: kept as they finish, and can be cancelled and gone on with."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class _Child:
 class _Crew:
     """What the thread of a runner works with; apart from it, so that the thread does not keep the runner."""
 
-    folder: Study
+    study: Study
     threads: int
     came: SimpleQueue[tuple[_Child, Future[dict[str, Any]]]] = field(default_factory=SimpleQueue)
     children: list[_Child] = field(default_factory=list)
@@ -82,10 +82,10 @@ class _Crew:
     def hire(self) -> _Child:
         process = Process(
             "layertie_lab.workers.answers:answer",
-            {"answerer": REPLICATES, "arguments": {"study": self.folder.path, "threads": self.threads}},
+            {"answerer": REPLICATES, "arguments": {"study": self.study.path, "threads": self.threads}},
             what="The process that trains the pairs",
             remedy="Go on with the study: the finished replicates are kept.",
-            purpose=[REPLICATES, str(self.folder.path)],
+            purpose=[REPLICATES, str(self.study.path)],
             threads=self.threads,
         )
         self.children.append(_Child(process))
@@ -105,7 +105,7 @@ class StudyRunner:
     """Runs the replicates of a study that are still missing.
 
     Args:
-        folder: The study.
+        study: The study.
         workers: Processes at a time; 0 = one per core, but no more than replicates.
         on_change: Called with the progress from another thread, at most five times a second and at every replicate.
         should_stop: Asked after every replicate with those that have come, without a gap from the first on
@@ -120,7 +120,7 @@ class StudyRunner:
 
     def __init__(
         self,
-        folder: Study,
+        study: Study,
         *,
         workers: int = 0,
         on_change: Callable[[StudyProgress], object] | None = None,
@@ -128,9 +128,9 @@ class StudyRunner:
     ) -> None:
         if workers < 0:
             raise ConfigError(f"Expected 0 processes or more, but got {workers}.", "0 is one per core.")
-        self.folder = folder
-        self.progress = StudyProgress(wanted=folder.spec.replicates)
-        self._workers = min(workers or os.cpu_count() or 1, folder.spec.replicates)
+        self.study = study
+        self.progress = StudyProgress(wanted=study.spec.replicates)
+        self._workers = min(workers or os.cpu_count() or 1, study.spec.replicates)
         self._on_change, self._should_stop = on_change, should_stop
         self._crew: _Crew | None = None
         self._thread: threading.Thread | None = None
@@ -144,8 +144,8 @@ class StudyRunner:
         """
         if self._thread is not None:
             raise LayertieError("Expected a runner that has not been started yet.", "Make another one to go on.")
-        lock = self.folder.lock()
-        self._crew = _Crew(self.folder, self.folder.spec.threads)
+        lock = self.study.lock()
+        self._crew = _Crew(self.study, self.study.spec.threads)
         self.progress = replace(self.progress, state="running")
         self._thread = threading.Thread(target=self._run, args=(self._crew, lock), name="layertie twins", daemon=True)
         self._thread.start()
@@ -188,8 +188,8 @@ class StudyRunner:
             self._tell(replace(self.progress, state=state, error=error, seconds_left=None))
 
     def _work(self, crew: _Crew) -> State:
-        stated, began = self.folder.spec, time.monotonic()
-        known = {values["replicate"]: values for values in self.folder.replicates()}
+        stated, began = self.study.spec, time.monotonic()
+        known = {values["replicate"]: values for values in self.study.replicates()}
         before = len(known)
         missing = [number for number in stated.numbers if number not in known]
         if not missing or self._is_enough(known):
@@ -219,12 +219,12 @@ class StudyRunner:
         number, error = child.number, future.exception()
         assert number is not None, "a process answers for the replicate that it was given"
         if isinstance(error, WorkerError):
-            place = f"in replicate {number - self.folder.spec.first_replicate + 1}"
+            place = f"in replicate {number - self.study.spec.first_replicate + 1}"
             raise WorkerError(f"{error.message.rstrip('.')} {place}.", error.remedy)
         if error is not None and not child.process.is_ready:
             raise error  # it could not be set up, whatever the replicate
         values = future.result() if error is None else {"replicate": number, "error": str(error)}
-        self.folder.append(values)
+        self.study.append(values)
         known[number] = values
         child.number, child.steps = None, 0
         if error is not None:
@@ -235,13 +235,13 @@ class StudyRunner:
         return any(child.number is not None for child in crew.children)
 
     def _is_enough(self, known: dict[int, Any]) -> bool:
-        came = in_order(list(known.values()), self.folder.numbers)
-        return len(came) == self.folder.spec.replicates or (
+        came = in_order(list(known.values()), self.study.numbers)
+        return len(came) == self.study.spec.replicates or (
             self._should_stop is not None and bool(came) and self._should_stop(came)
         )
 
     def _measure(self, known: dict[int, Any], crew: _Crew, before: int, began: float) -> StudyProgress:
-        stated, seconds = self.folder.spec, time.monotonic() - began
+        stated, seconds = self.study.spec, time.monotonic() - began
         each = 2 * stated.horizon
         under_way = sum(child.steps for child in crew.children)
         steps, wanted = len(known) * each + under_way, stated.replicates * each
@@ -249,7 +249,7 @@ class StudyRunner:
         times = [values["seconds"] for values in known.values() if "seconds" in values]
         return StudyProgress(
             state="running",
-            replicates=len(in_order(list(known.values()), self.folder.numbers)),
+            replicates=len(in_order(list(known.values()), self.study.numbers)),
             wanted=stated.replicates,
             steps=steps,
             steps_wanted=wanted,

@@ -63,7 +63,7 @@ METRICS: dict[str, Metric] = {
     "memory": Metric("predicted memory of a training step", "bytes"),
 }
 """last: held-out loss of the last weights. last-five: its mean over the last five evaluations after the fork (all,
-where there are fewer). averaged: held-out loss of the weights averaged along the branch, which answers another
+where there are fewer). averaged: held-out loss of the weights averaged along the branch, which is another
 question: what the branch's path is worth, not its end. perplexity: exp of last. train-loss: mean over the last
 steps_per_decision batches. probe: mean loss over a text that the person gave."""
 

@@ -54,10 +54,10 @@ def branch_at(
 
     Args:
         run: The run directory; itself untouched, and perhaps training in another process.
-        decision: The decision that the branch will answer anew, counted from 1; None = the latest with a stored moment.
+        decision: The decision that the branch will make anew, counted from 1; None = the latest with a stored moment.
         name, why, by: As in `records.tree.make_branch`.
         rebuild: Where the moment is not stored, train again what lies between it and the nearest one before it, with
-            the answers of the log; that comes out the same bit for bit (on one machine at one thread count).
+            the actions of the log; that comes out the same bit for bit (on one machine at one thread count).
         text: Where the run's text lies now (`session.door.RunText.find`); remembered in the run and its branch.
         watch: Called with (decisions trained again, of how many) before each of them; False ends it.
 

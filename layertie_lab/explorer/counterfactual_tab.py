@@ -1,4 +1,4 @@
-"""The tab "Did it matter?": a hypothesis stated before, the twins that answer it, and the tree of branches."""
+"""The tab "Did it matter?": a hypothesis stated before, the paired runs that test it, and the tree of branches."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Running:
     def name(self) -> str:
         """The study that runs; "" if none does."""
         going = self.runner is not None and self.runner.progress.state == "running"
-        return self.runner.folder.name if going and self.runner is not None else ""
+        return self.runner.study.name if going and self.runner is not None else ""
 
     def cancel(self) -> None:
         """End it, or one that is being stated; what has finished is kept."""
@@ -154,7 +154,7 @@ class Counterfactuals:
             timer.start()
 
     def _show_present(self) -> None:
-        """The decision at hand is the first of the moments, while an answer is awaited."""
+        """The decision at hand is the first of the moments, while its action is awaited."""
         state = self._steer
         stored = [moment for moment in self.panel.moments if moment["id"] != PRESENT]
         if state.can_answer and state.layer is not None and state.proposed is not None and self._trains:
@@ -195,7 +195,7 @@ class Counterfactuals:
         saved: Future[Any] | None = None
         if stated.moment == PRESENT:
             if not isinstance(self._hold.source, Handle):
-                raise LayertieError("Expected a run that waits for an answer, but none does.", "Pause it first.")
+                raise LayertieError("Expected a run that waits for an action, but none does.", "Pause it first.")
             saved = self._hold.source.give(Save(moment_name(self._steer.asked)))
         future = _WORK.submit(study_form.state, path, stated, self._steer.asked, saved)
         begin = weakref.WeakMethod(self._begin)
@@ -285,11 +285,12 @@ class Counterfactuals:
             self._show_run(inquiries.folder_of(path, str(values["id"])))
             return
         self.tree.show(busy=True, sentence="Making a branch.")
-        saved = None
-        if self._trains and values.get("decision") is None and self._steer.status in ("paused", "finished"):
+        saved, source = None, self._hold.source
+        at_rest = values.get("decision") is None and self._steer.status in ("paused", "finished")
+        if isinstance(source, Handle) and at_rest:
             # The present is stored, so that the branch begins there at once.
             with suppress(LayertieError):
-                saved = self._hold.source.give(Save())  # type: ignore[union-attr]
+                saved = source.give(Save())
         future = _WORK.submit(inquiries.branch, path, kind, values.get("decision"), saved)
         branched = weakref.WeakMethod(self._branched)
         future.add_done_callback(lambda done: (method := branched()) and method(path, kind, done))

@@ -15,7 +15,7 @@ from ..records.tree import as_row, last_decision, make_branch, moment_name, tree
 from .study_form import PRESENT
 
 ABOUT = (
-    "Answer in the agent's place, or choose a decision: then both futures are trained from the same moment, several"
+    "Decide in the agent's place, or choose a decision: then both futures are trained from the same moment, several"
     " times, and compared."
 )
 EXAMPLE = "A recorded example can be looked at; press Start above to train a run that can be asked."

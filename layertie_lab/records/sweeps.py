@@ -30,7 +30,7 @@ RESULTS: dict[str, tuple[Any, str]] = {
         "planned, running, finished, stopped (can be resumed), failed (an error ended it, such as a loss that is not "
         "finite) or damaged",
     ),
-    "policy": (pl.String, "who answers"),
+    "policy": (pl.String, "who decides"),
     "algorithm": (pl.String, "which preset the run's semantics came from"),
     "setting": (pl.String, 'the settings that vary within a policy, as "name=value, ..."; "" where none does'),
     "seed": (pl.Int64, "seed of all random draws; runs of one seed and setting read the same batches"),

@@ -1,7 +1,7 @@
 """Branches on disk: which moments of a run are stored, and the tree of trunk and branches.
 
 A branch is a run directory of its own in TRUNK/branches/NAME. It begins with a copy of its parent's log up to the
-decision that it answers anew, and with the parent's checkpoints up to there as hard links, so that all that works on a
+decision that it makes anew, and with the parent's checkpoints up to there as hard links, so that all that works on a
 run works on it. `branch.json` says where it left. A branch of a branch lies beside it, in the trunk's folder.
 """
 
@@ -37,7 +37,7 @@ class Leaving:
 
     Args:
         parent: Name of the parent branch; "" for the trunk.
-        decision: The decision that it answers anew, counted from 1.
+        decision: The decision that it makes anew, counted from 1.
         step: Optimizer steps done there.
         why: In words.
         by: Who made it: human, or a program's name.
@@ -167,11 +167,11 @@ def make_branch(
     """A branch from before a decision, which may be training in another process meanwhile.
 
     What lies between the nearest stored moment and the decision is trained again when the branch is gone on with, with
-    the answers of the log, and comes out the same bit for bit (on one machine at one thread count).
+    the actions of the log, and comes out the same bit for bit (on one machine at one thread count).
 
     Args:
         run: The run directory that it leaves; itself untouched.
-        decision: The decision that the branch will answer anew, counted from 1; None = the first without an outcome.
+        decision: The decision that the branch will make anew, counted from 1; None = the first without an outcome.
         name: Of its folder; None = branch-001, -002, ...
         why: In words.
         by: Who makes it.

@@ -84,7 +84,7 @@ def test_ctrl_c_keeps_what_has_come_and_resume_goes_on(
     wait, pressed = StudyRunner.wait, []
 
     def interrupted(runner: StudyRunner, timeout: float | None = None) -> Any:
-        if runner.folder.replicates() and not pressed:
+        if runner.study.replicates() and not pressed:
             pressed.append(True)
             signal.raise_signal(signal.SIGINT)
         return wait(runner, timeout)

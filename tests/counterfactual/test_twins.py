@@ -124,7 +124,7 @@ def elsewhere(moment: Moment, answer: int, plan: TwinPlan, threads: int) -> tupl
 def test_an_untie_changes_nothing_before_the_first_step(text_file: Path) -> None:
     session = trunk(text_file, 1, policy="all-tied")
     pair = train_pair(session, 2, replace(PLAN, after="hold"), replicate=1)  # layer 2, tied to 0
-    assert (pair.layer, pair.proposed.answer, pair.answered.answer) == (2, 0, 2)
+    assert (pair.layer, pair.proposed.action, pair.answered.action) == (2, 0, 2)
     assert pair.differences[0] == 0.0 == pair.errors[0]
     assert pair.differences[-1] != 0.0 < pair.errors[-1]
     block = sum(p.numel() for p in session.model.stack.layers[0].parameters())
@@ -168,7 +168,7 @@ def test_the_curve_and_the_metrics(text_file: Path) -> None:
     assert pair.difference("last-five") == pytest.approx(sum(pair.differences[-5:]) / 5, abs=1e-12)
     assert pair.metric_errors["last"] == pair.errors[-1]
     # By hand: the branch again, its weights averaged after each step.
-    branch = Branch(session, pair.answered.answer, plan, replicate=1)
+    branch = Branch(session, pair.answered.action, plan, replicate=1)
     total: dict[str, torch.Tensor] = {}
     for step in range(1, 13):
         branch.advance()

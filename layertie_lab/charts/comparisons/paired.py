@@ -1,4 +1,4 @@
-"""Twins as pictures: both futures of every replicate, their difference over the horizon, and what each replicate says.
+"""Paired runs as pictures: both futures of every replicate, their difference over the horizon, what each says.
 
 Panels read named data sets (`core.tables.STUDY_COLUMNS`), as those over a run do, so that rows can be appended while
 replicates come in.
@@ -159,7 +159,8 @@ def difference_over_horizon(stated: Stated, panel: Panel | None = None, rows: Ro
 
 
 def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None = None) -> alt.LayerChart:
-    """Each replicate's difference in the stated metric at the horizon, the running mean, and the interval at each look.
+    """Each replicate's difference in the stated metric at the horizon, the running mean, and the interval at each
+    interim analysis.
 
     Args:
         stated: What the study is about.
@@ -177,12 +178,12 @@ def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None
         .properties(name=MAIN)
     )
     mean = table("twin_values").mark_line(strokeWidth=2, color=palette.ANSWERED).encode(x=x, y=alt.Y("mean:Q"))
-    looks = table("twin_looks").encode(x=x)
-    whisker = looks.mark_rule(strokeWidth=3, color=palette.ANSWERED).encode(y=alt.Y("low:Q"), y2="high:Q")
-    middle = looks.mark_point(filled=True, shape="diamond", size=130, opacity=1, color=palette.ANSWERED).encode(
+    analyses = table("twin_looks").encode(x=x)
+    whisker = analyses.mark_rule(strokeWidth=3, color=palette.ANSWERED).encode(y=alt.Y("low:Q"), y2="high:Q")
+    middle = analyses.mark_point(filled=True, shape="diamond", size=130, opacity=1, color=palette.ANSWERED).encode(
         y=alt.Y("value:Q"),
         tooltip=[
-            alt.Tooltip("order:Q", title="look at"),
+            alt.Tooltip("order:Q", title="interim analysis at"),
             alt.Tooltip("value:Q", title="mean", format="+.5f"),
             alt.Tooltip("low:Q", format="+.5f"),
             alt.Tooltip("high:Q", format="+.5f"),
@@ -196,7 +197,9 @@ def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None
         middle,
         *empty_note(["twin_values"], WAITING),
     ]
-    about = f"Difference in {stated.metric} of each replicate, the running mean, and its interval at each look."
+    about = (
+        f"Difference in {stated.metric} of each replicate, the running mean, and its interval at each interim analysis."
+    )
     return assemble(layers, panel, ["twin_values", "twin_looks"], rows, zoom=False, hover=False, description=about)
 
 
@@ -265,5 +268,5 @@ def study_chart(
         charts.append(chart)
     heading: dict[str, Any] = {"title": alt.TitleParams(wrap(title, 80), subtitle=wrap(subtitle, 110))} if title else {}
     return alt.VConcatChart(
-        vconcat=charts, datasets=filled, config=vega_config(dark), description="A study of twins.", **heading
+        vconcat=charts, datasets=filled, config=vega_config(dark), description="A study of paired runs.", **heading
     )

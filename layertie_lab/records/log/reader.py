@@ -185,7 +185,7 @@ class Run:
 
     @property
     def q_values(self) -> pl.DataFrame:
-        """One row per decision and legal answer."""
+        """One row per decision and legal action."""
         return self.table("q_values")
 
     @property

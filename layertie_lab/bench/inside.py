@@ -1,4 +1,4 @@
-"""Rows about looking inside: views in training steps, what snapshots cost a run, how fast a look back is."""
+"""Rows about looking inside: views in training steps, what snapshots cost a run, how fast looking back is."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def views_in_steps(config: RunConfig, data: TokenData, rounds: int) -> Iterator[
 
 
 def snapshots_and_scrubbing(config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
-    """What a snapshot takes from a decision, and how long a look back takes that was computed before."""
+    """What a snapshot takes from a decision, and how long looking back takes where it was computed before."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         quiet = config.replace(evaluate_every=0, sample_every=0, decisions=10**6, checkpoint_seconds=1e9)
