@@ -1,4 +1,6 @@
-"""Charts as HTML pages that need no network."""
+"""Charts as HTML pages that need no network. What brings Vega, vl_convert, is imported where a page is made: it may be
+missing.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import altair as alt
 
 from ..core.errors import AnalysisError
 from .palette import DARK_PAGE, LIGHT_PAGE
+from .theme import vega_config
 
 _OPTIONS: dict[str, Any] = {"actions": {"export": True, "source": False, "compiled": False, "editor": False}}
 
@@ -59,8 +62,6 @@ def to_page(
     Raises:
         AnalysisError: The package vl-convert-python, which brings Vega along, is not installed.
     """
-    from .theme import vega_config
-
     try:
         import vl_convert
     except ImportError as error:

@@ -1,4 +1,7 @@
-"""Whether the Hugging Face hub can be reached, answered in bounded time."""
+"""Whether the Hugging Face hub can be reached, told in bounded time.
+
+The libraries are imported in the functions: only runs that ask the hub wait for them.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from layertie_lab import RunConfig, Session, load_run
-from layertie_lab.analysis.audit import training as audit_training
+from layertie_lab.analysis.audit import training_findings
 from layertie_lab.analysis.audit.module_audit import audit_module
 from layertie_lab.analysis.audit.rows import COLUMNS, Auditor
 from layertie_lab.analysis.audit.run_audit import Audit, audit_run, departures
@@ -204,14 +204,14 @@ def test_what_is_read_when_an_episode_begins(audits: dict[str, Audit]) -> None:
 @pytest.mark.parametrize(("layers", "mean", "deviation"), [(48, 4.46, 1.68), (12, 3.10, 1.24)])
 def test_what_uniform_draws_claim(layers: int, mean: float, deviation: float) -> None:
     end = {"layer": layers - 1, "true_map": [0] * layers, "explored": True}
-    verdict, _, evidence = audit_training.chance([{**end, "claimed_independent": round(mean)}] * 12)
+    verdict, _, evidence = training_findings.chance([{**end, "claimed_independent": round(mean)}] * 12)
     assert evidence["random_mean"] == pytest.approx(mean, abs=0.005)
     assert evidence["random_deviation"] == pytest.approx(deviation, abs=0.005)
     assert verdict == "exhibited"
-    assert audit_training.chance([{**end, "claimed_independent": layers}] * 5)[0] == "not exhibited"
-    assert audit_training.chance([{**end, "layer": 1, "claimed_independent": 4}])[0] == "cannot be told"
+    assert training_findings.chance([{**end, "claimed_independent": layers}] * 5)[0] == "not exhibited"
+    assert training_findings.chance([{**end, "layer": 1, "claimed_independent": 4}])[0] == "cannot be told"
     # A mean of few passes is near chance whoever answered.
-    assert audit_training.chance([{**end, "claimed_independent": round(mean)}] * 5)[0] == "cannot be told"
+    assert training_findings.chance([{**end, "claimed_independent": round(mean)}] * 5)[0] == "cannot be told"
 
 
 def edited(run: Path, folder: Path, edit: Any) -> Path:

@@ -15,7 +15,7 @@ from layertie_lab.analysis.statistics.calibration import (
     SCHEMA,
     predicted_and_realised,
     rank_agreement,
-    within_passes,
+    within_episodes,
 )
 from layertie_lab.core.errors import AnalysisError
 
@@ -318,7 +318,9 @@ def test_too_few_decisions_are_refused_with_what_there_is() -> None:
     assert rank_agreement(frame.head(LEAST))["decisions"] == LEAST
 
 
-def test_within_passes_an_agent_that_knows_the_time_alone_agrees_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_within_episodes_an_agent_that_knows_only_the_time_agrees_with_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(calibration, "RESAMPLES", 50)
     layers, values = 5, []
     for seed in range(20):
@@ -327,15 +329,15 @@ def test_within_passes_an_agent_that_knows_the_time_alone_agrees_with_nothing(mo
         rewards = -3 * np.exp(-steps / 150) + 0.3 * draw.normal(size=len(steps))
         known = decided(rewards, layers, seed).with_columns(q_choice=pl.Series(-np.exp(-steps / 150)))
         frame = predicted_and_realised(known, discount=0.9, changes=False, level=True, layers=layers)
-        values.append(rank_agreement(within_passes(frame, layers))["value"])
+        values.append(rank_agreement(within_episodes(frame, layers))["value"])
     assert abs(float(np.mean(values))) < 0.1
 
 
-def test_within_passes_each_side_is_less_its_mean_over_the_pass_around() -> None:
+def test_within_episodes_each_side_is_less_its_mean_over_the_pass_around() -> None:
     rewards = np.random.default_rng(3).normal(size=60)
     frame = predicted_and_realised(decided(rewards), discount=0.5, changes=False, level=True, layers=5)
     known = frame.filter(~pl.col("truncated"))
-    found = within_passes(frame, 5)
+    found = within_episodes(frame, 5)
     assert found.height == known.height < frame.height
     for name in ("predicted", "realised"):
         column = known[name].to_numpy()

@@ -43,13 +43,13 @@ def tie_costs(
         tick: Told the share done; may raise to cancel.
 
     Returns:
-        A row per layer and answer: layer, answer (the layer itself = on its own), owner (whose parameters it would
-        use), present (whether it is so now: the change is then 0), change (mean over sequences of the loss as it would
-        be minus as it is, nats per token), low, high (Student's t over sequences, paired; equal to the change where no
-        sequence's loss changes), sequences.
+        A row per layer and action: layer, answer (the action; the layer itself = on its own), owner (whose parameters
+        it would use), present (whether it is so now: the change is then 0), change (mean over sequences of the loss as
+        it would be minus as it is, nats per token), low, high (Student's t over sequences, paired; equal to the change
+        where no sequence's loss changes), sequences.
 
     Raises:
-        AnalysisError: Too few, too long or unknown tokens, or a layer that has no other answer.
+        AnalysisError: Too few, too long or unknown tokens, or a layer that has no other action.
     """
     check_tokens(model, tokens, targets=True)
     ties = ties_of(model)

@@ -3,7 +3,7 @@
 The numbering is that of our notes on the paper (Hay & Wolf, ICLR 2024) and its code: (1) copies give no gradient,
 (2) independent layers stay on shared storage, (3) storages only merge, (4) a frozen random start, (5) broken chains,
 (6) a constant reward, (7) a count that chance gives, (8) a Q-network that dies, (9) parameters counted twice,
-(10) memory that is not the peak and idle moments, (11) selection on the test split.
+(10) memory that is not the peak and idle optimizer state, (11) selection on the test split.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a run claimed beside what was true of it, decision by decision, from its events alone.
 
-The events hold the map as answered and the sharing of storages as measured. Everything else (which position gives a
-gradient, which layers have moments) follows from the answers under the run's settings; the measured storages check it.
+The events hold the map as decided and the sharing of storages as measured. Everything else (which position gives a
+gradient, which layers have optimizer state) follows from the decisions under the run's settings; the measured storages
+check it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Gradient = Literal["owner", "summed", "none"]
 COLUMNS: dict[str, tuple[Any, str]] = {
     "decision": (pl.Int64, "after this decision; 0 = the start"),
     "step": (pl.Int64, "optimizer steps done"),
-    "episode": (pl.Int64, "pass over layers 1 .. L-1, counted from 1; null at the start"),
+    "episode": (pl.Int64, "sweep over layers 1 .. L-1, counted from 1; null at the start"),
     "layer": (pl.Int64, "the layer asked about"),
     "choice": (pl.Int64, "what was committed"),
     "explored": (pl.Boolean, "whether the proposal was a random draw"),
@@ -40,9 +41,12 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "stored_parameters": (pl.Int64, "parameters in memory, trained or not, counted once per storage"),
     "claimed_bytes": (
         pl.Int64,
-        "bytes allocated when the episode began (weights and Adam's moments), where the official code reads its memory",
+        "bytes allocated when the episode began (weights and Adam's state), where the official code reads its memory",
     ),
-    "true_bytes": (pl.Int64, "bytes a training step needs: weights, gradients, moments, saved activations (predicted)"),
+    "true_bytes": (
+        pl.Int64,
+        "bytes that a step needs: weights, gradients, optimizer state, saved activations (predicted)",
+    ),
     "device_peak_bytes": (pl.Int64, "measured: most the CUDA allocator held so far, bytes; null elsewhere"),
     "resident_bytes": (pl.Int64, "measured: resident memory of the training process, bytes; null where not recorded"),
     "gradient": (
@@ -53,7 +57,7 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "without_gradient": (pl.Int64, "positions with gradient none"),
     "most_updates": (pl.Int64, "optimizer updates of one block's storage per step, the most over blocks"),
     "blocks_updated_twice": (pl.Int64, "distinct blocks that are updated more than once per step"),
-    "states": (pl.Int64, "layers' worth of Adam moments that are held"),
+    "states": (pl.Int64, "layers' worth of Adam's state that is held"),
     "idle_states": (pl.Int64, "of these, for layers that are not trained now"),
 }
 """Column -> (polars type, meaning with unit) of an audit's frame."""
@@ -182,8 +186,9 @@ class Auditor:
         sharing = self._sharing
         if sharing is not None and (list(sharing.blocks) != event.blocks or list(sharing.ties) != event.ties):
             self.notes.append(
-                f"From decision {event.decision} on the storages on record are {event.blocks}, where the answers under "
-                f"the run's settings lead to {list(sharing.blocks)}; gradients and moments are left out from there."
+                f"From decision {event.decision} on the storages on record are {event.blocks}, where the decisions "
+                f"under the run's settings lead to {list(sharing.blocks)}; gradients and optimizer state are left out "
+                "from there."
             )
             sharing = self._sharing = None
         if sharing is not None:

@@ -22,11 +22,10 @@ from ...records.directory import RunDirectory
 from ...records.log.cursor import EventCursor
 from ...records.log.reader import Run, load_run
 from ...records.state.checkpoints import load_checkpoint
-from . import sharing as audit_sharing
-from . import training as audit_training
+from . import sharing_findings, training_findings
 from .findings import TITLES, Finding, Told
 from .rows import COLUMNS, Auditor, frame_of
-from .training import Q_LEARNERS, QNetwork
+from .training_findings import Q_LEARNERS, QNetwork
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Audit:
             untied_parameters.
         frame: A row per decision, from 0 = the start; columns, types and units in `audit_rows.COLUMNS`.
         findings: The eleven departures of the official code from the paper's text, as this run shows them.
-        notes: What a reader should know of the records (damage, answers that do not explain the storages).
+        notes: What a reader should know of the records (damage, decisions that do not explain the storages).
     """
 
     run: dict[str, Any]
@@ -124,17 +123,17 @@ def departures(auditor: Auditor, network: QNetwork | None = None) -> list[Findin
     rows = auditor.rows
     made = rows[1:]
     tellers: list[Callable[[], Told]] = [
-        lambda: audit_sharing.dropped_gradients(made),
-        lambda: audit_sharing.shared_after_untying(rows),
-        lambda: audit_sharing.merging(rows),
-        lambda: audit_sharing.start(rows),
-        lambda: audit_sharing.chains(rows),
-        lambda: audit_training.constant_reward(made),
-        lambda: audit_training.chance(made),
-        lambda: audit_training.silent_units(rows, auditor.config.agent.policy, network),
-        lambda: audit_training.counted_twice(made),
-        lambda: audit_training.memory(made),
-        lambda: audit_training.selection(auditor),
+        lambda: sharing_findings.dropped_gradients(made),
+        lambda: sharing_findings.shared_after_untying(rows),
+        lambda: sharing_findings.merging(rows),
+        lambda: sharing_findings.start(rows),
+        lambda: sharing_findings.chains(rows),
+        lambda: training_findings.constant_reward(made),
+        lambda: training_findings.chance(made),
+        lambda: training_findings.silent_units(rows, auditor.config.agent.policy, network),
+        lambda: training_findings.counted_twice(made),
+        lambda: training_findings.memory(made),
+        lambda: training_findings.selection(auditor),
     ]
     nothing: Told = ("cannot be told", "No decision has an outcome yet.", {})
     return [

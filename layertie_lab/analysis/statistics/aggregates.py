@@ -33,7 +33,7 @@ RESAMPLES = 2_000
 
 AGGREGATES: dict[str, tuple[Any, str]] = {
     "setting": (pl.String, 'the varied settings; "" where none was; "all settings" where they are taken together'),
-    "policy": (pl.String, "who answered"),
+    "policy": (pl.String, "who decided"),
     "seeds": (pl.Int64, "seeds with a finished run"),
     "unfinished": (pl.Int64, "planned runs that are not in the numbers, for they are not finished"),
     "failed": (pl.Int64, "of these, those that an error ended, such as a loss that is not finite"),
@@ -64,7 +64,7 @@ AGGREGATES: dict[str, tuple[Any, str]] = {
 """Column -> (polars type, meaning) of `aggregate`. The metric's unit is that of its column in the results."""
 
 PROFILE: dict[str, tuple[Any, str]] = {
-    "policy": (pl.String, "who answered"),
+    "policy": (pl.String, "who decided"),
     "threshold": (pl.Float64, "the metric; with several settings its excess over the reference's mean in the setting"),
     "share": (pl.Float64, "share of runs at or below the threshold, 0 to 1, mean over settings"),
     "low": (pl.Float64, "lower end of its stratified bootstrap interval, pointwise"),
@@ -211,9 +211,10 @@ def profiles(
                 f"Expected runs of {reference} in every setting, to compare across settings, but some have none.",
                 "Choose a setting first, or another reference.",
             )
-    lowest, highest = done[metric].min(), done[metric].max()
-    margin = 0.05 * ((highest - lowest) or 1.0)  # type: ignore[operator]
-    thresholds = np.linspace(lowest - margin, highest + margin, points)  # type: ignore[operator]
+    values = done[metric].to_numpy()
+    lowest, highest = float(values.min()), float(values.max())
+    margin = 0.05 * ((highest - lowest) or 1.0)
+    thresholds = np.linspace(lowest - margin, highest + margin, points)
     rows: list[dict[str, Any]] = []
     for policy in dict.fromkeys(done["policy"]):
         strata = _strata(done.filter(policy=policy), metric)

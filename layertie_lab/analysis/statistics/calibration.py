@@ -1,4 +1,4 @@
-"""Are the agent's values right? What it predicted for the answers given, against what came of them."""
+"""Are the agent's values right? What it predicted for the actions taken, against what came of them."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ SCHEMA: dict[str, type[pl.DataType]] = {
 def predicted_and_realised(
     decisions: pl.DataFrame, *, discount: float, changes: bool, level: bool, layers: int
 ) -> pl.DataFrame:
-    """The agent's value of each answer given, beside what came of it.
+    """The agent's value of each action taken, beside what came of it.
 
     Args:
         decisions: The table `decisions` of a run.
         discount: The agent's.
-        changes: Whether values are about the change that an answer brings, 0 for keeping the tie (advantage form). What
+        changes: Whether values are about the change that an action brings, 0 for keeping the tie (advantage form). What
             came of it is then the change of the reward (its difference from the last one where rewards are levels),
-            less the mean over the decisions of one pass around it, which training brings anyway; nothing is discounted.
-            Otherwise values are about returns: the rewards from the decision on, each discounted once more than the
-            last, whoever gave the answers after it.
+            less the mean over the decisions of one episode around it, which training brings anyway; nothing is
+            discounted. Otherwise values are about returns: the rewards from the decision on, each discounted once more
+            than the last, whoever decided after it.
         level: Whether rewards say how good things are (negative perplexity), not what changed.
-        layers: Depth L; a pass has L - 1 decisions.
+        layers: Depth L; an episode has L - 1 decisions.
 
     Returns:
-        A row per decision with a value: decision, layer, choice, kept (whether the answer changed nothing: predicted 0
+        A row per decision with a value: decision, layer, choice, kept (whether the action changed nothing: predicted 0
         in the advantage form, by definition), by, predicted, realised, truncated (whether what came of it cannot be
         told: the run ends before the return's remaining rewards weigh less than a twentieth; of changes, it is in the
-        first pass, where training's own gain falls so steeply that the mean around does not take it away).
+        first episode, where training's own gain falls so steeply that the mean around does not take it away).
     """
     rewards = decisions["reward"].to_numpy().astype(np.float64)
     if changes:
@@ -54,18 +54,18 @@ def predicted_and_realised(
     found = decisions.select(
         "decision", "layer", "choice", "by", kept=pl.col("choice") == pl.col("present"), predicted="q_choice"
     ).with_columns(realised=pl.Series(realised), truncated=pl.Series(truncated))
-    return found.filter(pl.col("predicted").is_not_null()).select(list(SCHEMA)).cast(SCHEMA)  # type: ignore[arg-type]
+    return found.filter(pl.col("predicted").is_not_null()).select(list(SCHEMA)).cast(pl.Schema(SCHEMA))
 
 
-def within_passes(frame: pl.DataFrame, layers: int) -> pl.DataFrame:
-    """Predicted and realised returns, each less its mean over the pass around.
+def within_episodes(frame: pl.DataFrame, layers: int) -> pl.DataFrame:
+    """Predicted and realised returns, each less its mean over the episode around.
 
     Both change while training goes on, so that an agent that knows the time and nothing else would agree with what
-    came. What is left tells whether its values tell the decisions of a pass apart.
+    came. What is left tells whether its values tell the decisions of an episode apart.
 
     Args:
         frame: `predicted_and_realised` with `changes=False`; what is truncated is left out.
-        layers: Depth L; a pass has L - 1 decisions.
+        layers: Depth L; an episode has L - 1 decisions.
     """
     known = frame.filter(~pl.col("truncated"))
     return known.with_columns(
@@ -76,14 +76,14 @@ def within_passes(frame: pl.DataFrame, layers: int) -> pl.DataFrame:
 
 
 def rank_agreement(frame: pl.DataFrame, *, level: float = LEVEL, seed: int = 0) -> dict[str, float | int | None]:
-    """Spearman's rank correlation of predicted and realised, over answers that changed something.
+    """Spearman's rank correlation of predicted and realised, over actions that changed something.
 
     Returns and their values both change while training goes on: an agent that knows the time and nothing else has an
-    agreement near 1. Give returns as `within_passes` makes them.
+    agreement near 1. Give returns as `within_episodes` makes them.
 
     Args:
-        frame: `predicted_and_realised`, or of returns `within_passes`; what is truncated and answers that kept the tie
-            are left out.
+        frame: `predicted_and_realised`, or of returns `within_episodes`; what is truncated and actions that kept the
+            tie are left out.
         level: Coverage of the interval, 0 to 1.
         seed: Of the resamples.
 
@@ -139,6 +139,6 @@ def _returns(rewards: NDArray[np.float64], discount: float) -> NDArray[np.float6
 
 
 def _around(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Mean over the decisions of one pass around each, cut at the ends."""
+    """Mean over the decisions of one episode around each, cut at the ends."""
     half = max(1, width // 2)
     return np.array([values[max(0, at - half) : at + half + 1].mean() for at in range(len(values))])

@@ -1,4 +1,4 @@
-"""What a decision looked like before: the nearest past decisions, what was answered then and what came of it."""
+"""What a decision looked like before: the nearest past decisions, what was done then and what came of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def nearest_decisions(decisions: pl.DataFrame, ties: pl.DataFrame, decision: int
     Returns:
         Nearest first, of equals the latest: decision, layer, distance (entries of the map before the decision that
         differ, the layer's own among them), present, choice, by, explored, q_choice, reward, above_trend (reward less
-        the mean reward of the pass around it: half a pass before and after; of the run's first decisions as many
+        the mean reward of the episode around it: half an episode before and after; of the run's first decisions as many
         before as after, so that a steep start does not count for or against them, and the very first is 0).
 
     Raises:

@@ -1,1 +1,1 @@
-"""What a look at a moment shows: layers, tokens, reasons, costs, memory."""
+"""What the views of a moment show: layers, tokens, reasons, costs, memory."""

@@ -11,7 +11,7 @@ import polars as pl
 
 from ...agent.explanations import explain, input_attribution, state_ablation
 from ...agent.rewards.registry import REWARDS
-from ...analysis.statistics.calibration import predicted_and_realised, rank_agreement, within_passes
+from ...analysis.statistics.calibration import predicted_and_realised, rank_agreement, within_episodes
 from ...analysis.statistics.precedents import nearest_decisions
 from ...core.errors import AnalysisError
 from ...core.events import DecisionFinished
@@ -28,7 +28,7 @@ MOST_MOMENTS = 24
 def reasons(inspection: Inspection, options: dict[str, Any], tick: Tick) -> dict[str, Any]:
     """Why the decision that follows this moment.
 
-    Of returns, `calibration` is within episodes (`analysis.statistics.calibration.within_passes`).
+    Of returns, `calibration` is within episodes (`analysis.statistics.calibration.within_episodes`).
 
     Options: until (the last decision that is known of; None = the latest that is stored).
 
@@ -62,7 +62,7 @@ def reasons(inspection: Inspection, options: dict[str, Any], tick: Tick) -> dict
     predicted = _predicted(inspection, done)
     facts["returns"] = policy.description.values == "returns"
     if facts["returns"]:
-        predicted = within_passes(predicted, inspection.config.model.layers)
+        predicted = within_episodes(predicted, inspection.config.model.layers)
     frames["calibration"] = predicted.to_dicts()
     try:
         _check_known(done, predicted, facts["returns"], inspection.config.agent.discount)

@@ -1,4 +1,7 @@
-"""Text from Hugging Face data sets: the hub's, cached ones, and local folders of rows."""
+"""Text from Hugging Face data sets: the hub's, cached ones, and local folders of rows.
+
+The libraries are imported in the functions: they take half a second, and may be missing.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ def _identity(wanted: HubName) -> list[Any]:
 def _read(wanted: HubName, name: str, limit: int) -> Corpus:
     cached_only = not os.path.isdir(wanted.name) and _only_cached(wanted.name)
     try:
-        import datasets  # noqa: F401  (half a second, and not needed where no library is there to be told)
+        import datasets  # noqa: F401  (so that a missing library is told apart from a failing one)
 
         with reach.downloads_forbidden() if cached_only else nullcontext():
             return _corpus(wanted, name, limit)

@@ -18,7 +18,7 @@ def dropped_gradients(made: Sequence[Row]) -> Told:
     known = [row for row in made if row.get("gradient") is not None]
     copies = [[i for i, block in enumerate(row["true_map"]) if block < i] for row in known]
     if not any(copies):
-        words = "No layer shared its weights with an earlier one." if known else "The answers do not explain the log."
+        words = "No layer shared its weights with an earlier one." if known else "The decisions do not explain the log."
         return "cannot be told", words, {}
     dropped = [sum(row["gradient"][i] == "none" for i in layers) for row, layers in zip(known, copies, strict=True)]
     times = sum(count > 0 for count in dropped)
@@ -46,17 +46,17 @@ def shared_after_untying(rows: Sequence[Row]) -> Told:
         "with_several_updates": len(several),
         "most_updates": max(several, default=1),
     }
-    answers = f'{some(len(untied), "answer")} "on its own" to a layer that shared its storage'
+    actions = f'{some(len(untied), "action")} "on its own" of a layer that shared its storage'
     if stayed or several:
         words = (
-            f"At {stayed:,} of {answers}, it went on sharing it; at {len(several):,} of "
+            f"At {stayed:,} of {actions}, it went on sharing it; at {len(several):,} of "
             f"{some(len(rows) - 1, 'decision')} the optimizer updated one storage several times per step (up to "
             f"{max(several, default=1)} times)."
         )
         return "exhibited", words, evidence
     if not untied:
-        return "cannot be told", 'No layer that shared its storage was answered "on its own".', evidence
-    words = f"At {answers}, it got one of its own each time; no storage was updated more than once per step."
+        return "cannot be told", "No layer that shared its storage became independent.", evidence
+    words = f"At {actions}, it got one of its own each time; no storage was updated more than once per step."
     return "not exhibited", words, evidence
 
 
@@ -143,12 +143,12 @@ def chains(rows: Sequence[Row]) -> Told:
         return "exhibited", words, evidence
     if not occasions:
         return "cannot be told", "No layer that others were tied to was ever re-tied.", evidence
-    words = f"At {some(occasions, 'answer')} that re-tied a layer with followers, these went along."
+    words = f"At {some(occasions, 'action')} that re-tied a layer with followers, these went along."
     return "not exhibited", words, evidence
 
 
 def _untied(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
-    """(before, after) of each answer "on its own" to a layer that used an earlier layer's storage."""
+    """(before, after) of each action "on its own" of a layer that used an earlier layer's storage."""
     return [
         (before, after)
         for before, after in itertools.pairwise(rows)

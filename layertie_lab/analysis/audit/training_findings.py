@@ -17,8 +17,8 @@ QNetwork = tuple[int, torch.Tensor, torch.Tensor]
 """(decision it was saved at, first layer's weight [hidden, layers], its bias [hidden])."""
 Q_LEARNERS = ("paper", "official-code")
 """Policies with a Q-network."""
-PASSES = 10
-"""Passes over the layers from which on a mean count of layers that is near chance says something."""
+SWEEPS = 10
+"""Sweeps over the layers from which on a mean count of layers that is near chance says something."""
 
 
 def constant_reward(made: Sequence[Row]) -> Told:
@@ -51,7 +51,7 @@ def chance(made: Sequence[Row]) -> Told:
     expected, spread = sum(shares), math.sqrt(sum(share * (1 - share) for share in shares))
     evidence = {"episodes": len(ends), "random_mean": expected, "random_deviation": spread}
     if not ends:
-        return "cannot be told", "No pass over the layers is complete.", evidence
+        return "cannot be told", "No sweep over the layers is complete.", evidence
     mean = sum(ends) / len(ends)
     away = abs(mean - expected) / (spread / math.sqrt(len(ends)))
     drawn = sum(row["explored"] for row in made) / len(made)
@@ -60,7 +60,7 @@ def chance(made: Sequence[Row]) -> Told:
         f"At the end of {some(len(ends), 'episode')} the map claimed {mean:.2f} independent layers on average; uniform "
         f"draws give {expected:.2f} (standard deviation {spread:.2f}), {away:.1f} standard errors away"
     )
-    if away <= 2 and len(ends) < PASSES:
+    if away <= 2 and len(ends) < SWEEPS:
         return "cannot be told", f"{words}; so few cannot tell an agent from chance.", evidence
     if away <= 2:
         return "exhibited", f"{words}: the count does not tell this agent from chance.", evidence
@@ -104,20 +104,20 @@ def counted_twice(made: Sequence[Row]) -> Told:
 
 
 def memory(made: Sequence[Row]) -> Told:
-    """10: whether moments outlive training, and what a reading at an episode's start leaves out."""
+    """10: whether optimizer state outlives training, and what a reading at an episode's start leaves out."""
     known = [row for row in made if row.get("states") is not None]
     if not known:
-        return "cannot be told", "The answers do not explain the log.", {}
+        return "cannot be told", "The decisions do not explain the log.", {}
     idle = [row["idle_states"] for row in known]
     times = sum(count > 0 for count in idle)
     evidence = {"decisions": len(known), "with_idle_moments": times, "most_idle_layers": max(idle)}
     if times:
         words = (
-            f"At {times:,} of {some(len(known), 'decision')} Adam's moments were kept for layers no longer trained (up "
+            f"At {times:,} of {some(len(known), 'decision')} Adam's state was kept for layers no longer trained (up "
             f"to {some(max(idle), 'layer')})."
         )
     else:
-        words = f"Adam's moments were held for what was trained and nothing else ({some(len(known), 'decision')})."
+        words = f"Adam's state was held for what was trained and nothing else ({some(len(known), 'decision')})."
     sized = [row for row in known if row.get("true_bytes") is not None]
     if sized:
         worst = max(sized, key=lambda row: row["true_bytes"])
