@@ -203,14 +203,14 @@ class StatelessPolicy:
             )
 
 
-def legal_answer(choice: object, state: AgentState) -> int:
+def legal_answer(choice: Any, state: AgentState) -> int:
     """`choice` as a plain int, if it is a legal answer.
 
     Raises:
         AgentError: It is not a whole number, or not legal for the layer.
     """
     try:
-        answer = int(choice)  # type: ignore[call-overload]
+        answer = int(choice)
         whole = answer == choice
     except (TypeError, ValueError, OverflowError):
         answer, whole = -1, False

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import Parameter
 
 from ..core.ties import TieMap
 
@@ -28,6 +29,13 @@ def slots_of(block: nn.Module) -> dict[str, tuple[nn.Module, str]]:
         for name, parameter in module._parameters.items():
             if parameter is not None:
                 found[f"{prefix}.{name}" if prefix else name] = (module, name)
+    return found
+
+
+def parameter_at(module: nn.Module, name: str) -> Parameter:
+    """What a module holds under a name."""
+    found = module._parameters[name]
+    assert found is not None, f"{name} of {type(module).__name__} is None"
     return found
 
 
@@ -47,11 +55,12 @@ class DetachedForward(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         if not (self.copies or self.casts) or not torch.is_grad_enabled():
             return super().forward(*args, **kwargs)
-        owned = [module._parameters[name] for module, name in self.slots]
+        owned = [parameter_at(module, name) for module, name in self.slots]
         try:
             for i, (module, name) in enumerate(self.slots):
                 weight = self.casts.get(i, owned[i])
-                module._parameters[name] = weight.detach() if self.copies else weight  # type: ignore[assignment, union-attr]
+                held: dict[str, Any] = module._parameters
+                held[name] = weight.detach() if self.copies else weight
             return super().forward(*args, **kwargs)
         finally:
             for (module, name), weight in zip(self.slots, owned, strict=True):
@@ -94,7 +103,7 @@ def one_cast_per_owner(layers: Iterable[nn.Module], firsts: TieMap) -> Iterator[
         firsts: For each block the first one with the same Parameters.
     """
     blocks = [block for block in layers if isinstance(block, DetachedForward)]
-    kind = blocks[0].slots[0][0]._parameters[blocks[0].slots[0][1]].device.type  # type: ignore[union-attr]
+    kind = parameter_at(*blocks[0].slots[0]).device.type
     copies = [layer for layer, block in enumerate(blocks) if block.copies]
     if not copies or not torch.is_grad_enabled() or not torch.is_autocast_enabled(kind):
         yield
@@ -105,8 +114,8 @@ def one_cast_per_owner(layers: Iterable[nn.Module], firsts: TieMap) -> Iterator[
         for layer in sorted(used):
             owner = blocks[firsts[layer]]
             if not owner.casts:
-                weights = [module._parameters[name] for module, name in owner.slots]
-                owner.casts = {i: w.to(dtype) for i, w in enumerate(weights) if w is not None and w.dim() > 1}
+                weights = [parameter_at(module, name) for module, name in owner.slots]
+                owner.casts = {i: w.to(dtype) for i, w in enumerate(weights) if w.dim() > 1}
             blocks[layer].casts = owner.casts
         yield
     finally:

@@ -16,7 +16,7 @@ from ..core.config import TieConfig
 from ..core.errors import RecordError, TieError
 from ..core.ties import TieMap, sharing_of
 from . import sharing as rules
-from .detached import DetachedForward, make_detachable, one_cast_per_owner, slots_of
+from .detached import DetachedForward, make_detachable, one_cast_per_owner, parameter_at, slots_of
 from .sharing import Move, Sharing
 
 
@@ -275,14 +275,13 @@ class LayerStack(nn.Module):
         block = self.layers[layer]
         assert isinstance(block, DetachedForward)
         return {
-            slot: module._parameters[name]  # type: ignore[misc]
-            for slot, (module, name) in zip(self._slot_names, block.slots, strict=True)
+            slot: parameter_at(module, name) for slot, (module, name) in zip(self._slot_names, block.slots, strict=True)
         }
 
     def _check_alike(self) -> None:
-        first = {slot: module._parameters[name].shape for slot, (module, name) in slots_of(self.layers[0]).items()}  # type: ignore[union-attr]
+        first = {slot: parameter_at(*place).shape for slot, place in slots_of(self.layers[0]).items()}
         for layer, block in enumerate(self.layers):
-            shapes = {slot: module._parameters[name].shape for slot, (module, name) in slots_of(block).items()}  # type: ignore[union-attr]
+            shapes = {slot: parameter_at(*place).shape for slot, place in slots_of(block).items()}
             if shapes != first:
                 odd = sorted(set(shapes.items()) ^ set(first.items()))[:4]
                 raise TieError(

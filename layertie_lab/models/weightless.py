@@ -14,7 +14,7 @@ from torch.nn import Parameter
 
 from ..core.config import TieConfig
 from ..core.ties import TieMap
-from .detached import slots_of
+from .detached import parameter_at, slots_of
 from .stack import LayerStack
 from .tied_model import TiedModel
 
@@ -52,5 +52,5 @@ def put_under(twin: TiedModel, ties: TieMap) -> None:
     for block in twin.stack.layers:
         for module, name in slots_of(block).values():
             # An owner's weights may be another layer's until here.
-            module.register_parameter(name, Parameter(torch.empty_like(module.get_parameter(name))))
+            module.register_parameter(name, Parameter(torch.empty_like(parameter_at(module, name))))
     twin.stack = LayerStack(twin.stack.layers, TieConfig(gradient=twin.stack.config.gradient), ties)

@@ -15,6 +15,16 @@ from ..models.stack import TieChange
 from ..models.tied_model import TiedModel
 
 
+class AdamW(torch.optim.AdamW):
+    """torch's AdamW.
+
+    Attributes:
+        grad_scale: What the fused kernel divides gradients by, as `torch.amp.GradScaler` sets it; None: nothing.
+    """
+
+    grad_scale: Tensor | None = None
+
+
 class Optimizer:
     """AdamW over a model on a stack.
 
@@ -35,7 +45,7 @@ class Optimizer:
         groups = self._named_groups()
         self._names = [list(group) for group in groups]
         fused = all(p.device.type in ("cpu", "cuda", "mps") for group in groups for p in group.values())
-        self.inner = torch.optim.AdamW(
+        self.inner = AdamW(
             [{"params": list(group.values())} for group in groups],
             lr=config.learning_rate,
             betas=(config.beta1, config.beta2),
@@ -139,7 +149,7 @@ class Optimizer:
         if self.inner.defaults["fused"]:
             # The fused kernel divides while it updates, as for a GradScaler: no pass over the gradients of its own.
             device = self.parameters()[0].device
-            self.inner.grad_scale = None if divisor == 1 else torch.tensor(divisor, device=device)  # type: ignore[attr-defined]
+            self.inner.grad_scale = None if divisor == 1 else torch.tensor(divisor, device=device)
         elif divisor != 1:
             for p in self.parameters():
                 if p.grad is not None:
