@@ -15,6 +15,7 @@ import pytest
 from layertie_lab import RunConfig, Session
 from layertie_lab.agent.policies.registry import POLICIES
 from layertie_lab.core.errors import ConfigError, RecordError
+from layertie_lab.records.sweeps import SweepDirectory
 from layertie_lab.workers.sweep import BASELINES, Progress, plan, sweep
 
 SMALL: dict[str, Any] = dict(layers=3, width=16, context=16, batch_size=4, evaluate_every=3, threads=1)
@@ -203,3 +204,36 @@ def test_killed_again_and_again_it_ends_as_if_it_had_not_been(text_file: Path, t
             session.run()
         logs = [(tmp_path / root / name / "events.jsonl").read_bytes() for root in ("sweep", "whole")]
         assert logs[0] == logs[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [2_000_000, 0], ids=["kept", "not kept"])
+def test_a_sweep_that_goes_on_reads_what_it_read(
+    kept: int, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = text_file.read_text(encoding="utf-8")
+    text, home = tmp_path / "prose.txt", tmp_path / "sweep"
+    text.write_text(words, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    configs = plan(base(Path("prose.txt"), keep_text_bytes=kept), ["random"], [1, 2], baselines=False)
+    names = list(SweepDirectory.plan(home, configs).runs)
+    for name, config in zip(names, configs, strict=True):
+        with Session(config, tmp_path / "whole" / name) as session:
+            session.run()
+    with Session(configs[0], home / names[0]) as session:
+        session.run(2)
+    # One has begun and one has not, when the text becomes another one and the sweep is opened from elsewhere.
+    text.write_text(words[9_000:] + words[:9_000], encoding="utf-8")
+    monkeypatch.chdir("/")
+    found = sweep(None, home, processes=1)
+    if not kept:
+        assert set(found.failures) == set(names)
+        assert all("holds another one" in why and "--text PATH" in why for why in found.failures.values())
+        (tmp_path / "moved.txt").write_text(words, encoding="utf-8")
+        with pytest.raises(RecordError, match="holds another one"):
+            sweep(None, home, text=text)
+        found = sweep(None, home, processes=1, text=tmp_path / "moved.txt")
+    assert not found.failures
+    for name in names:
+        log = (tmp_path / "whole" / name / "events.jsonl").read_bytes()
+        assert (home / name / "events.jsonl").read_bytes() == log
