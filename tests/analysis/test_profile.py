@@ -20,7 +20,7 @@ def test_it_is_what_each_layer_does(make: Maker, probe: Tensor) -> None:
     frame = update_profile(model, tokens, batch_size=4)
     assert dict(frame.schema) == SCHEMA
     assert frame.height == 3 * 4
-    assert set(frame.select("measure", "unit").rows()) == set(MEASURES.items())
+    assert set(frame.select("measure", "unit").rows()) == {(each.name, each.unit) for each in MEASURES}
     x = model.embed(tokens)
     with torch.no_grad():
         for position, layer in enumerate(model.stack.layers):

@@ -17,7 +17,6 @@ from layertie_lab.analysis.attribution.tie_evidence import CORRELATIONS, NEARNES
 from layertie_lab.analysis.similarity.profile import MEASURES
 from layertie_lab.analysis.similarity.registry import SIMILARITIES
 from layertie_lab.charts import palette
-from layertie_lab.charts.inside.depth import _TITLES
 from layertie_lab.core.errors import AnalysisError
 
 OWNERS = [0, 1, 0, 3]
@@ -85,14 +84,14 @@ def profile() -> pl.DataFrame:
             {
                 "layer": layer,
                 "owner": OWNERS[layer],
-                "measure": measure,
+                "measure": measure.name,
                 "value": 0.5 * layer - 0.3,
                 "low": 0.0,
                 "high": 1.0,
                 "sequences": 8,
-                "unit": unit,
+                "unit": measure.unit,
             }
-            for measure, unit in MEASURES.items()
+            for measure in MEASURES
             for layer in range(4)
         ]
     )
@@ -140,7 +139,7 @@ def test_each_is_drawn_light_and_dark_and_in_a_container(drawer: Maker, dark: bo
 
 def test_every_method_and_measure_has_its_title() -> None:
     assert all(each.title and each.unit and each.meaning and each.label for each in SIMILARITIES)
-    assert _TITLES.keys() == MEASURES.keys()
+    assert all(each.title and each.unit and each.axis for each in MEASURES)
 
 
 @pytest.mark.parametrize("name", ["similarity", "similarity_of_models", "similarity_against_cost", "update_profile",

@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from ...core.descriptions import Description
 from ...models.tied_model import TiedModel
 from ..capture import Passage, Tick, check_tokens, ties_of, undisturbed
 from ..capture import passages as passages_of
 from ..statistics.intervals import LEVEL, mean_interval
 
-MEASURES: dict[str, str] = {
-    "relative update": "norm of the update as a share of the norm of the stream before the layer",
-    "cosine": "cosine of the update with the stream before the layer, -1 to 1",
-    "stream": "norm of the stream before the layer",
-}
-"""Measure -> what it is, with its unit; norms are Euclidean, per token, in units of the residual stream."""
+
+@dataclass(frozen=True)
+class Measure(Description):
+    """What a layer does to the stream, in one number; `unit` says what is measured, in what.
+
+    Args:
+        axis: Its title and unit, short enough for an axis, a line each.
+    """
+
+    axis: tuple[str, ...] = ()
+
+
+MEASURES = (
+    Measure(
+        "relative update",
+        "How much each layer adds",
+        unit="norm of the update as a share of the norm of the stream before the layer",
+        axis=("update / stream", "(norms)"),
+    ),
+    Measure(
+        "cosine",
+        "Which way it points",
+        unit="cosine of the update with the stream before the layer, -1 to 1",
+        axis=("cosine of update", "with stream"),
+    ),
+    Measure(
+        "stream",
+        "How long the stream is",
+        unit="norm of the stream before the layer",
+        axis=("norm of stream", "before the layer"),
+    ),
+)
+"""In the order of `_measured`; norms are Euclidean, per token, in units of the residual stream."""
 SCHEMA: dict[str, type[pl.DataType]] = {
     "layer": pl.Int64, "owner": pl.Int64, "measure": pl.String, "value": pl.Float64, "low": pl.Float64,
     "high": pl.Float64, "sequences": pl.Int64, "unit": pl.String,
@@ -59,14 +89,14 @@ def update_profile(
         (
             layer,
             owner,
-            measure,
+            measure.name,
             estimate.value[layer, place],
             estimate.low[layer, place],
             estimate.high[layer, place],
             estimate.count,
-            unit,
+            measure.unit,
         )
-        for place, (measure, unit) in enumerate(MEASURES.items())
+        for place, measure in enumerate(MEASURES)
         for layer, owner in enumerate(ties_of(model).owners)
     ]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -31,17 +32,13 @@ CAPTIONS = {
 
 _PROFILE = ["layer", "owner", "measure", "value", "low", "high", "sequences"]
 _SPECTRA = ["layer", "owner", "tensor", "index", "value"]
-_TITLES = {
-    "relative update": ["update / stream", "(norms)"],
-    "cosine": ["cosine of update", "with stream"],
-    "stream": ["norm of stream", "before the layer"],
-}
 
 
 def update_profile_chart(
     profile: pl.DataFrame,
     *,
     measure: str | None = None,
+    title: Sequence[str] = (),
     height: int = 200,
     width: Width = 560,
     dark: bool = False,
@@ -51,6 +48,7 @@ def update_profile_chart(
     Args:
         profile: `analysis.similarity.profile.update_profile`.
         measure: relative update, cosine or stream; may be left out where there is one.
+        title: Y title with the unit, a line each; by default the measure's name.
         height: Height of the plot in pixels.
         width: Width of the chart in pixels, or "container".
         dark: Whether the page is dark.
@@ -64,7 +62,7 @@ def update_profile_chart(
     frame, measure = of_method(profile, measure, column="measure")
     base = alt.Chart(alt.InlineData(values=rows(frame.sort("layer")))).transform_calculate(colour=owner_index("owner"))
     x = alt.X("layer:O", title="layer (0 = first)", axis=alt.Axis(labelAngle=0))
-    y = alt.Y("value:Q", title=_TITLES.get(measure, measure))
+    y = alt.Y("value:Q", title=list(title) or measure)
     tips = [
         alt.Tooltip("layer:O", title="layer"),
         alt.Tooltip("owner:O", title="owner"),

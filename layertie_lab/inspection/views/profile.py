@@ -52,14 +52,15 @@ class Profile(View):
         return {"frames": {"profile": found.to_dicts(), "spectra": values.to_dicts()}}
 
     def pictures(self, frames: Mapping[str, pl.DataFrame], facts: Facts) -> Pictures:
+        from ...analysis.similarity.profile import MEASURES
         from ...charts.captions import captioned
         from ...charts.inside.depth import CAPTIONS, spectra_chart, update_profile_chart
 
         size: dict[str, Any] = {"width": "container", "height": 200}
         profile, spectra, made = frames["profile"], frames["spectra"], {}
-        for measure, title in _TITLES.items():
-            chart = update_profile_chart(profile, measure=measure, **size)
-            made[title] = captioned(chart.to_dict(), CAPTIONS["update_profile"])
+        for measure in MEASURES:
+            chart = update_profile_chart(profile, measure=measure.name, title=measure.axis, **size)
+            made[measure.title] = captioned(chart.to_dict(), CAPTIONS["update_profile"])
         for tensor in spectra["tensor"].unique(maintain_order=True):
             chart = spectra_chart(spectra, tensor=tensor, **size)
             made[f"Singular values of {tensor}"] = captioned(chart.to_dict(), CAPTIONS["spectra"])
@@ -67,10 +68,3 @@ class Profile(View):
 
     def tables(self, frames: Mapping[str, Rows], facts: Facts) -> list[Table]:
         return per_layer([row | {"method": row["measure"]} for row in frames["profile"]])
-
-
-_TITLES = {
-    "relative update": "How much each layer adds",
-    "cosine": "Which way it points",
-    "stream": "How long the stream is",
-}
