@@ -119,6 +119,26 @@ def prepare(config: TextConfig, context: int, store: ArrayStore) -> TokenData:
         found = store.save(key, arrays, meta)
     arrays, meta = found
     _check_lengths(arrays, meta, config.corpus, context)
+    return _data(arrays, meta, Origin(meta["text"], meta["bytes"], source.where, state_of(identity)))
+
+
+def tokens_of(corpus: Corpus, config: TextConfig, context: int) -> TokenData:
+    """The tokens of a text that is at hand and lies nowhere.
+
+    Args:
+        corpus: The text.
+        config: Its tokenizer.
+        context: As in `prepare`.
+
+    Raises:
+        CorpusError: An unknown tokenizer, or a split shorter than one sequence.
+    """
+    arrays, meta = _tokenize(corpus, maker(config))
+    _check_lengths(arrays, meta, f"the text ({corpus.name})", context)
+    return _data(arrays, meta, None)
+
+
+def _data(arrays: Arrays, meta: dict[str, Any], origin: Origin | None) -> TokenData:
     return TokenData(
         splits={split: arrays[split] for split in SPLITS},
         tokenizer=tokenizer_from_dict(meta["tokenizer"]),
@@ -127,7 +147,7 @@ def prepare(config: TextConfig, context: int, store: ArrayStore) -> TokenData:
         description=meta["description"],
         notes=tuple(meta["notes"]),
         digest=meta["digest"],
-        origin=Origin(meta["text"], meta["bytes"], source.where, state_of(identity)),
+        origin=origin,
     )
 
 
