@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
+from ..core.config import RunConfig
 from ..core.decisions import Proposal
 from ..core.errors import AgentError
 from ..core.keys import RunKey
 from ..core.rules import Rules
 from ..core.ties import TieMap
-from .descriptions import PolicyDescription
+from .descriptions import PolicyDescription, RewardDescription
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -181,9 +182,17 @@ class Policy(Protocol):
 
 
 class StatelessPolicy:
-    """Base of policies that learn nothing and keep nothing."""
+    """Base of policies that learn nothing and keep nothing.
+
+    Args:
+        config: Not looked at; one that has no settings can be registered as it is.
+        told: Not looked at.
+    """
 
     description = PolicyDescription("stateless", "A policy without a state")
+
+    def __init__(self, config: RunConfig | None = None, told: RewardDescription | None = None) -> None:
+        pass
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
         """Nothing to learn; the reward is checked all the same."""

@@ -79,10 +79,10 @@ class Registry(Generic[D, T]):
         def registered(component: M) -> M:
             for description in descriptions:
                 earlier = self._found.get(description.name)
-                if earlier is not None and _path(earlier[1]) != _path(component):
+                if earlier is not None and import_path(earlier[1]) != import_path(component):
                     raise ConfigError(
-                        f"Expected a name for {_path(component)} that no other {self.kind} has, but "
-                        f"{description.name!r} is {_path(earlier[1])}.",
+                        f"Expected a name for {import_path(component)} that no other {self.kind} has, but "
+                        f"{description.name!r} is {import_path(earlier[1])}.",
                         "Give it another name.",
                     )
                 self._found[description.name] = (description, component)
@@ -128,6 +128,15 @@ class Registry(Generic[D, T]):
         """
         return self._of(name)[1]
 
+    def path(self, name: str) -> str:
+        """The import path of what is registered under a name; "" where nothing is."""
+        self._load()
+        return import_path(self._found[name][1]) if name in self._found else ""
+
+    def is_built_in(self, name: str) -> bool:
+        """Whether a name belongs to one of the built-in modules."""
+        return self.path(name).rpartition(".")[0] in self._modules
+
     def _of(self, name: str) -> tuple[D, Any]:
         self._load()
         if name not in self._found:
@@ -155,7 +164,7 @@ class Registry(Generic[D, T]):
                     warnings.warn(why, stacklevel=2)
 
 
-def _path(component: object) -> str:
+def import_path(component: object) -> str:
     """The import path of a class or function, else its class's."""
     named = component if hasattr(component, "__qualname__") else type(component)
     return f"{named.__module__}.{getattr(named, '__qualname__', '')}"

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..agent.policies.registry import make_policy
-from ..agent.protocol import AgentState, Policy
+from ..agent.protocol import AgentState, Policy, Saved
 from ..agent.schedule import next_layer
 from ..core.config import RunConfig
 from ..core.errors import AnalysisError, RecordError
@@ -25,6 +24,7 @@ from ..records.directory import RunDirectory
 from ..records.state.checkpoints import load_checkpoint
 from ..records.state.snapshots import load_snapshot, snapshot_decisions
 from ..session.door import RunText
+from ..session.own import Own
 from ..text.batches import windows
 from ..text.dataset import TokenData
 from .stored import checkpoints_between
@@ -41,7 +41,7 @@ class Inspection:
         step: Optimizer steps done.
         data: Its text.
         model: As it was then, in evaluation mode.
-        policy: The agent as it was then, after what it learned from that decision.
+        agent: The agent's tensors and values as they were then, after what it learned from that decision.
         rules: Rules that stood.
         notes: What a reader should know of how its text was found, a sentence each.
     """
@@ -52,7 +52,7 @@ class Inspection:
     step: int
     data: TokenData
     model: TiedModel
-    policy: Policy
+    agent: Saved
     rules: Rules
     notes: tuple[str, ...] = ()
 
@@ -96,8 +96,6 @@ class Inspection:
         tied = TieMap.all_tied(config.model.layers)
         model = make_model(config.model, found.data.vocabulary_size, config.ties, tied, seed=0)
         model.load(tensors, meta["model"])
-        policy = make_policy(config)
-        policy.load(policy_tensors, meta["policy"])
         rules = Rules.parse(meta.get("rules", config.ties.rules))
         return cls(
             directory.path,
@@ -106,7 +104,7 @@ class Inspection:
             meta["step"],
             found.data,
             model.to(device).eval(),
-            policy,
+            (policy_tensors, meta["policy"]),
             rules,
             found.notes,
         )
@@ -125,6 +123,15 @@ class Inspection:
     def key(self) -> RunKey:
         """The key of the run's random draws."""
         return RunKey(self.config.seed, self.config.replicate)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The agent as it was then.
+
+        Raises:
+            RecordError: It was handed in, and nothing is registered here under its name.
+        """
+        return _policy(RunDirectory.open(self.path), self.agent)
 
     @cached_property
     def asked(self) -> AgentState:
@@ -179,8 +186,16 @@ def policy_after(run: str | Path, decision: int) -> Policy:
     """
     directory = RunDirectory.open(run)
     _, tensors, meta = _stored(directory, decision)
-    policy = make_policy(directory.config)
-    policy.load(tensors, meta["policy"])
+    return _policy(directory, (tensors, meta["policy"]))
+
+
+def _policy(directory: RunDirectory, saved: Saved) -> Policy:
+    """The agent of a run, in a state of its."""
+    config = directory.config
+    own = Own.check(config)
+    own.check_same(directory.handed_in, config, directory.path)
+    policy, _ = own.made(config)
+    policy.load(*saved)
     return policy
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..agent.policies.registry import make_policy
 from ..agent.protocol import AgentState, Policy
 from ..agent.rewards.measurement import Reward
-from ..agent.rewards.registry import make_reward
 from ..core.config import RunConfig
 from ..core.decisions import Proposal
 from ..core.errors import ConfigError, TieError
@@ -163,8 +161,7 @@ def build(config: RunConfig, data: TokenData | None, given: Provided) -> Compone
     """
     training = config.training
     # First, so that a name that nobody knows costs no text.
-    reward = make_reward(config)
-    policy = make_policy(config, reward.description)
+    policy, reward = given.own.made(config)
     if training.threads:
         torch.set_num_threads(training.threads)
     key = RunKey(config.seed, config.replicate)

@@ -17,6 +17,7 @@ from ..text.dataset import TokenData
 from .capture import capture, restored
 from .components import build
 from .door import RunText
+from .own import Own
 from .provided import Provided
 from .session import Session
 
@@ -69,6 +70,7 @@ class Moment:
                 f"Expected a run that draws its own batches, but those of {directory} were handed in.",
                 "Resume it with Session.resume and the same batches, then fork the session.",
             )
+        Own.check(folder.config).check_same(folder.handed_in, folder.config, directory)
         checkpoint = load_checkpoint(folder, name)
         return cls(folder.config, checkpoint.tensors, checkpoint.meta, RunText.of(folder))
 

@@ -1,10 +1,10 @@
-"""Exact initial weights and batches that a person hands in, in place of those a run would draw itself."""
+"""What a person hands in in place of what a run would make itself: initial weights, batches, policy, reward."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..core.errors import ConfigError, RecordError
 from ..models.gpt2_names import EMBEDDING
 from ..text.dataset import TokenData
 from ..text.numbered import numbered
+from .own import Own
 
 Weights = Mapping[str, Any]
 """Name -> tensor or array (see `models.gpt2_names.load_gpt2`)."""
@@ -123,15 +124,22 @@ class Provided:
         initial_weights: Under GPT-2's names.
         batches: One per optimizer step (`training.accumulate` of them).
         reward_batches: One per decision; the measurement before the first decision uses the first one too.
+        own: Policy and reward.
     """
 
     initial_weights: Weights | None = None
     batches: FixedBatches | None = None
     reward_batches: FixedBatches | None = None
+    own: Own = field(default_factory=Own)
 
     @classmethod
     def check(
-        cls, config: RunConfig, initial_weights: Weights | None, batches: Tokens | None, reward_batches: Tokens | None
+        cls,
+        config: RunConfig,
+        initial_weights: Weights | None,
+        batches: Tokens | None,
+        reward_batches: Tokens | None,
+        own: Own,
     ) -> Provided:
         """Check the shapes.
 
@@ -149,6 +157,7 @@ class Provided:
             initial_weights,
             None if batches is None else FixedBatches(batches, context, training.batch_size, "training batches"),
             None if reward_batches is None else FixedBatches(reward_batches, context, None, "reward batches"),
+            own,
         )
 
     def data(self, recorded: dict[str, Any]) -> TokenData | None:
@@ -199,7 +208,7 @@ class Provided:
         for name, batches in self._kinds():
             if batches is not None:
                 found[name] = {"count": len(batches), "digest": batches.digest()}
-        return found | {"vocabulary_size": vocabulary_size} if found else {}
+        return (found | {"vocabulary_size": vocabulary_size} if found else {}) | dict(self.own.identity)
 
     def check_same(self, recorded: dict[str, Any], where: object, *, from_the_start: bool) -> None:
         """Refuse to go on with a run that was started with other weights or batches.

@@ -11,11 +11,12 @@ from ..core.decisions import Decision, Outcome, Proposal
 from ..core.errors import LayertieError, RecordError
 from ..core.measures import StepResult
 from ..core.rules import Rules
-from ..text.dataset import TokenData
+from ..text.provided import token_data
 from . import decision
 from .components import build
 from .evaluator import Evaluator
 from .meter import Meter
+from .own import Own, OwnPolicy, OwnReward
 from .provided import Provided, Tokens, Weights
 from .queries import Queries
 from .recorder import Recorder
@@ -34,7 +35,11 @@ class Session(Queries):
     Args:
         config: The run's settings.
         directory: Where the run is recorded; None records nothing.
-        data: Tokens to train on; prepared from `config.text` if None.
+        policy: One's own, in place of the one that the config names: a policy, or a class or function that makes one of
+            (config, description of the reward). The run goes under its name.
+        reward: One's own: a reward, or what makes one.
+        data: What to train on in place of `config.text`: a list of str, a polars or pandas column, rows of `datasets`,
+            or tokens (`text.provided.token_data`).
         initial_weights: Name -> array, GPT-2's names, matrices out x in (`models.gpt2_names`); None draws them.
         batches: One integer array [batch_size, context + 1] per optimizer step; None draws them from the text.
         reward_batches: One [any, context + 1] per decision (the first serves before it too); needs reward.split=train.
@@ -58,13 +63,18 @@ class Session(Queries):
         config: RunConfig,
         directory: str | Path | None = None,
         *,
-        data: TokenData | None = None,
+        policy: OwnPolicy | None = None,
+        reward: OwnReward | None = None,
+        data: object = None,
         initial_weights: Weights | None = None,
         batches: Tokens | None = None,
         reward_batches: Tokens | None = None,
     ) -> None:
         # Text and model first: what cannot be trained leaves no run behind.
-        components = build(config, data, Provided.check(config, initial_weights, batches, reward_batches))
+        own = Own.check(config, policy, reward)
+        config = own.named(config)
+        tokens = None if data is None else token_data(data, config.text, config.model.context)
+        components = build(config, tokens, Provided.check(config, initial_weights, batches, reward_batches, own))
         state = RunState.start(components)
         self._take(state, Recorder.create(directory, components), Schedule())
         try:
@@ -264,7 +274,9 @@ class Session(Queries):
         cls,
         directory: str | Path,
         *,
-        data: TokenData | None = None,
+        policy: OwnPolicy | None = None,
+        reward: OwnReward | None = None,
+        data: object = None,
         text: str | Path | None = None,
         initial_weights: Weights | None = None,
         batches: Tokens | None = None,
@@ -274,25 +286,26 @@ class Session(Queries):
         """The run in a directory, as it was after the last action that reached the log.
 
         What was trained since the last checkpoint is done again with the actions that the log holds; on one machine
-        at one thread count that gives the same numbers, bit for bit. Batches that were handed in are handed in again,
-        and more may follow; initial weights, where no checkpoint is left. `text` is where its text lies now, `data` the
-        data themselves; both are compared with what the run read (`RunText.find`). `watch` is told how far that is
-        (`Watch`).
+        at one thread count that gives the same numbers, bit for bit. A policy, a reward and batches that were handed in
+        are handed in again, and more batches may follow; initial weights, where no checkpoint is left. `text` is where
+        its text lies now, `data` the data themselves; both are compared with what the run read (`RunText.find`).
+        `watch` is told how far that is (`Watch`).
 
         Raises:
             RecordError: No run there, a damaged or newer one, or one that was started with another text, other batches
-                or weights.
+                or weights, another policy or reward.
         """
         recorder = Recorder.open(directory)
         try:
-            given, anew = (
-                Provided.check(recorder.config, initial_weights, batches, reward_batches),
-                recorder.is_to_be_repeated,
-            )
+            config, anew = recorder.config, recorder.is_to_be_repeated
+            own = Own.check(config, policy, reward)
+            own.check_same(recorder.handed_in, config, directory)
+            given = Provided.check(config, initial_weights, batches, reward_batches, own)
             given.check_same(recorder.handed_in, directory, from_the_start=anew)
-            data = given.data(recorder.handed_in) if data is None else data
-            found = recorder.text.find(data=data, text=text)
-            components = build(recorder.config, found.data, given)
+            tokens = token_data(data, config.text, config.model.context) if data is not None else None
+            tokens = given.data(recorder.handed_in) if tokens is None else tokens
+            found = recorder.text.find(data=tokens, text=text)
+            components = build(config, found.data, given)
             state, tail = rewound(components, recorder)
             session = cls.of_state(state, recorder)
             if anew:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ...core.config import RunConfig
 from ...core.decisions import Proposal
 from ...core.keys import RunKey
-from ..descriptions import PolicyDescription, RewardDescription
+from ..descriptions import PolicyDescription
 from ..protocol import AgentState, StatelessPolicy
 from .registry import POLICIES
 
@@ -18,6 +17,7 @@ HUMAN = PolicyDescription(
 )
 
 
+@POLICIES.register(HUMAN)
 class HumanPolicy(StatelessPolicy):
     """Proposes to keep the present tie; a person is expected to act."""
 
@@ -30,9 +30,3 @@ class HumanPolicy(StatelessPolicy):
     def greedy(self, state: AgentState) -> int:
         """The present source, or the legal one nearest to it."""
         return state.nearest(state.present)
-
-
-@POLICIES.register(HUMAN)
-def human(config: RunConfig, told: RewardDescription) -> HumanPolicy:
-    """It has no settings."""
-    return HumanPolicy()

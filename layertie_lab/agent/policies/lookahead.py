@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ...core.config import RunConfig
 from ...core.decisions import Proposal
 from ...core.errors import AgentError
 from ...core.keys import RunKey
-from ..descriptions import PolicyDescription, RewardDescription
+from ..descriptions import PolicyDescription
 from ..protocol import AgentState, StatelessPolicy
 from .registry import POLICIES
 
@@ -22,6 +21,7 @@ LOOK_AHEAD = PolicyDescription(
 )
 
 
+@POLICIES.register(LOOK_AHEAD)
 class LookAhead(StatelessPolicy):
     """Answers with what gives the lowest loss on held-out windows after one decision's steps.
 
@@ -51,9 +51,3 @@ class LookAhead(StatelessPolicy):
         losses = {answer: float(state.lookahead(answer)) for answer in wanted}
         # What is not legal is not tried; nobody looks at its place.
         return [losses[state.present] - losses.get(answer, losses[state.present]) for answer in range(state.layer + 1)]
-
-
-@POLICIES.register(LOOK_AHEAD)
-def look_ahead(config: RunConfig, told: RewardDescription) -> LookAhead:
-    """It has no settings."""
-    return LookAhead()

@@ -1,9 +1,9 @@
-"""The policies that a config can name. Each is registered where it is defined, with how it is made:
+"""The policies that a config can name. Each is registered where it is defined, a class or a function that makes it:
 
 MINE = PolicyDescription("mine", "My policy", about="Always ties to layer 0.")
 
 @POLICIES.register(MINE)
-def mine(config: RunConfig, told: RewardDescription) -> Policy: ...
+class Mine(StatelessPolicy): ...
 
 Their modules load no torch, so that help and the explorer's first page can list them; what learns with torch is loaded
 when it is made.
