@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+# transformers, a package for development, is imported where it is compared with.
+
 Step = Callable[[], float]
 
 

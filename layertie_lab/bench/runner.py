@@ -13,7 +13,7 @@ from ..core.config import RunConfig
 from ..core.version import __version__
 from ..records.io.store import Store
 from ..text.dataset import TokenData, prepare
-from . import agents, audit, live, records, training, twins
+from . import agents, audit, inside, live, records, training, twins
 from .pairing import Row
 
 Say = Callable[[str], None]
@@ -52,17 +52,10 @@ def groups(config: RunConfig, data: TokenData, rounds: int) -> dict[str, Callabl
         "agent": lambda: agents.agent_cost(rounds),
         "fork": lambda: twins.fork_cost(config, data, rounds),
         "twins": lambda: twins.twins_against_their_steps(config, data, rounds),
-        "views": lambda: _inside("views_in_steps", config, data, rounds),
-        "looking back": lambda: _inside("snapshots_and_scrubbing", config, data, rounds),
+        "views": lambda: inside.views_in_steps(config, data, rounds),
+        "looking back": lambda: inside.snapshots_and_scrubbing(config, data, rounds),
         "cursor": lambda: records.cursor_cost(rounds),
     }
-
-
-def _inside(name: str, config: RunConfig, data: TokenData, rounds: int) -> Iterator[Row]:
-    # Where only training is installed there is no polars, which analysis needs.
-    from . import inside
-
-    yield from getattr(inside, name)(config, data, rounds)
 
 
 def machine(device: str) -> dict[str, Any]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..analysis.audit.run_audit import Audit, audit_run
 from ..core.config import RunConfig
 from ..core.errors import ConfigError
+from ..records.io.disk import write_atomically
 from . import arguments
 
-if TYPE_CHECKING:
-    from ..analysis.audit.run_audit import Audit
+# A session and charts (altair) are imported where a short run or a page is asked for.
 
 GRADIENTS = {"owner": "o", "summed": "+", "none": "."}
 MARKS = {"exhibited": "bold red", "not exhibited": "green", "cannot be told": "dim"}
@@ -28,8 +29,6 @@ def audit(command: arguments.Audit, progress: Console, output: Console) -> tuple
         ConfigError: Neither a run nor an algorithm is named, or both are.
         RecordError: Not a run.
     """
-    from ..analysis.audit.run_audit import audit_run
-
     if (command.run is None) == (command.algorithm is None):
         given = "neither" if command.run is None else "both"
         raise ConfigError(
@@ -46,7 +45,6 @@ def audit(command: arguments.Audit, progress: Console, output: Console) -> tuple
 
 
 def _short_run(command: arguments.Audit, progress: Console) -> Audit:
-    from ..analysis.audit.run_audit import audit_run
     from ..session.session import Session
 
     assert command.algorithm is not None, "an algorithm is named where no run is"
@@ -65,7 +63,6 @@ def _short_run(command: arguments.Audit, progress: Console) -> Audit:
 
 def _write_page(found: Audit, path: Path) -> None:
     from ..charts import audit_chart, to_html
-    from ..records.io.disk import write_atomically
 
     title = f"Audit of {Path(found.run['directory']).name}"
     write_atomically(path, to_html(audit_chart(found.frame), title=title).encode())

@@ -11,6 +11,8 @@ from rich.table import Table
 from ..core.errors import ConfigError
 from . import arguments
 
+# What is measured is imported once it is sure that what it is compared with is there.
+
 
 def bench(command: arguments.Bench, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """Measure; (rows and machine, exit code: 1 where a target is missed)."""

@@ -13,8 +13,12 @@ from rich.tree import Tree
 from ..core.errors import CancelledError, ConfigError, RecordError, TieError
 from ..records.tree import Node, as_row, last_decision, make_branch, remove_branch, tree_of
 from . import arguments
+from .display import Display, summary_lines
+from .long_run import interruptible
 
-if TYPE_CHECKING:  # it imports torch, which showing a tree need not
+# The session (torch) is imported where a branch is opened: showing a tree needs none.
+
+if TYPE_CHECKING:
     from ..session.session import Session
 
 
@@ -48,9 +52,6 @@ def branch(command: arguments.Branch, progress: Console, output: Console) -> tup
 
 
 def _go(path: Path, command: arguments.Branch, progress: Console) -> tuple[dict[str, Any], int]:
-    from .display import Display, summary_lines
-    from .long_run import interruptible
-
     with interruptible() as stop, _come_to(path, command, stop, progress) as session:
         target = session.decision + (command.answer is not None) + command.decisions
         with Display(session, progress, target, quiet=command.quiet):

@@ -5,18 +5,20 @@ from __future__ import annotations
 import glob
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..analysis.statistics import compare as comparison
+from ..analysis.statistics.amounts import AXES, UNITS
 from ..core.errors import ConfigError, RecordError
 from ..records.directory import is_run
+from ..records.io.disk import write_atomically
 from . import arguments
 
-if TYPE_CHECKING:
-    from ..analysis.statistics.compare import Compared
+# Charts (altair) are imported where they are asked for.
 
 
 def compare(command: arguments.Compare, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
@@ -27,21 +29,18 @@ def compare(command: arguments.Compare, progress: Console, output: Console) -> t
         AnalysisError: Runs that cannot be compared.
         RecordError: Not a run.
     """
-    from ..analysis.statistics.compare import compare
-
     groups: dict[str, list[Path]] = {}
     for text in command.groups:
         label, paths = _group(text)
         if label in groups:
             raise ConfigError(f"Expected each group once, but {label} comes twice.", "Name them: NAME=RUN,RUN.")
         groups[label] = paths
-    found = compare(groups, metric=command.metric, at=command.at, where=command.horizon)
+    found = comparison.compare(groups, metric=command.metric, at=command.at, where=command.horizon)
     if not command.json:
         _print(found, output)
     if command.chart is not None:
         from ..charts import to_html
         from ..charts.comparisons.compare import compared_curves
-        from ..records.io.disk import write_atomically
 
         chart = compared_curves(found.curves, found.points, metric=found.metric, at=found.at)
         write_atomically(command.chart, to_html(chart, title=" and ".join(groups)).encode())
@@ -88,9 +87,7 @@ def _inside(path: Path) -> list[Path]:
         ) from error
 
 
-def _print(found: Compared, output: Console) -> None:
-    from ..analysis.statistics.amounts import AXES, UNITS
-
+def _print(found: comparison.Compared, output: Console) -> None:
     table = Table("group", "runs", f"mean {found.metric}", "seeds", box=None)
     for label, members in found.groups.items():
         mean = sum(member.value for member in members) / len(members)

@@ -8,7 +8,11 @@ from typing import Any
 from rich.console import Console
 
 from ..core.errors import ConfigError, LayertieError
+from ..session.replay import Log, Replay
+from ..session.session import Session
 from . import arguments
+from .display import Display, summary_lines
+from .long_run import interruptible, unused, waiting
 
 
 def replay(command: arguments.Replay, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
@@ -18,11 +22,6 @@ def replay(command: arguments.Replay, progress: Console, output: Console) -> tup
         ConfigError: No such decision, or an action that is not legal.
         RecordError: Not a run, no decisions, or a log that does not fit its settings.
     """
-    from ..session.replay import Log, Replay
-    from ..session.session import Session
-    from .display import Display, summary_lines
-    from .long_run import interruptible, unused, waiting
-
     log = Log.read(command.run)
     config = command.config
     if config.model.layers != log.config.model.layers and config.decisions == log.config.decisions:
@@ -63,8 +62,9 @@ def replay(command: arguments.Replay, progress: Console, output: Console) -> tup
     return summary, 0
 
 
-def _same_log(command: arguments.Replay, session: Any) -> bool:
+def _same_log(command: arguments.Replay, session: Session) -> bool:
     """Whether the new run's log is the record's, as far as both have come."""
+    assert session.directory is not None, "a replay is recorded"
     session.save()
     old, new = (command.run / "events.jsonl").read_bytes(), (session.directory / "events.jsonl").read_bytes()
     return new == old[: len(new)]

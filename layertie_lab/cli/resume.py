@@ -7,14 +7,13 @@ from typing import Any
 from rich.console import Console
 
 from ..core.errors import ConfigError
+from ..session.session import Session
 from . import arguments
 from .long_run import run_to_end, waiting
 
 
 def resume(command: arguments.Resume, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """Go on with a run; (summary, exit code)."""
-    from ..session.session import Session
-
     if command.decisions is not None and command.decisions < 1:
         raise ConfigError(f"Expected at least 1 decision to make, but got {command.decisions}.", "Raise --decisions.")
     with waiting(progress, command.quiet, "reading the run"):

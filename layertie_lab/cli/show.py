@@ -12,9 +12,12 @@ from rich.text import Text
 from ..core.errors import ConfigError
 from ..core.ties import TieMap
 from ..inspection.views.registry import VIEWS
+from ..records.log.reader import load_run
 from ..records.reads import text_facts
 from . import arguments
 from .display import size_text, sparkline, tie_map_text
+
+# What looks inside (torch) is imported where a view is asked for.
 
 USUAL = ["similarity", "attribution", "memory"]
 """Views of a page where none is named."""
@@ -46,8 +49,6 @@ def _check(command: arguments.Show, views: list[str]) -> None:
 
 def show(command: arguments.Show, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """A run's state as text, and as plain values; what was found inside, where that was asked for."""
-    from ..records.log.reader import load_run
-
     run = load_run(command.run)
     result = describe(run, command.decisions)
     views = command.views

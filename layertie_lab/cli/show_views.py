@@ -19,7 +19,10 @@ from ..inspection.stored import stored_decisions
 from ..inspection.views.registry import VIEWS
 from ..inspection.views.registry import Table as Found
 from ..records import findings
+from ..records.export import write_files
 from . import arguments
+
+# Charts (altair) are imported where a page is asked for.
 
 
 def show_views(
@@ -97,7 +100,6 @@ def _read(path: Path) -> str:
 
 def _write(path: Path, run: Path, found: dict[str, dict[str, Any]]) -> None:
     from ..charts.page import to_page
-    from ..records.export import write_files
 
     sections = {
         VIEWS.describe(view).title: (" ".join([asked(kept["facts"]), *sentences(kept["facts"])]), pictures(kept))

@@ -9,29 +9,28 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from ..analysis.statistics import aggregates as numbers
 from ..core.config import RunConfig
 from ..core.errors import AnalysisError, ConfigError
+from ..records.sweeps import SweepDirectory
+from ..workers import sweep as workers_sweep
 from . import arguments
 from .display import PLAIN_SECONDS
 from .long_run import interruptible, unused
 from .sweep_table import printed
 
-if TYPE_CHECKING:  # polars and the engine are loaded when a sweep begins, not for --help
-    import polars as pl
-
-    from ..workers.sweep import Progress
+# Charts (altair) are imported where a report is asked for.
 
 
 def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """Run it; (results and aggregates, exit code: 1 where a run failed, 130 where it was stopped)."""
-    from ..workers import sweep as workers_sweep
-
     directory = command.directory
     if command.report is not None:
         from .sweep_report import refuse_other
@@ -45,8 +44,6 @@ def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple
             "Expected --resume with --text, but it is not there.", "A new sweep names its text with --corpus."
         )
     if command.summarize and directory is not None:
-        from ..records.sweeps import SweepDirectory
-
         return _summarized(command, directory, SweepDirectory.open(directory).results(), output, progress), 0
     if command.resume:
         configs = None
@@ -85,8 +82,6 @@ def _refuse_single(command: arguments.Sweep) -> None:
 def _summarized(
     command: arguments.Sweep, directory: Path, results: pl.DataFrame, output: Console, progress: Console
 ) -> dict[str, Any]:
-    from ..analysis.statistics import aggregates as numbers
-
     result: dict[str, Any] = {"directory": str(directory), "results": results.to_dicts(), "aggregates": []}
     try:
         table = numbers.aggregate(results, reference=command.reference)
@@ -156,7 +151,7 @@ def _shown(console: Console, quiet: bool) -> Iterator[Any]:
     task = bar.add_task("", total=None)
     spoke = time.monotonic()
 
-    def watch(now: Progress) -> None:
+    def watch(now: workers_sweep.Progress) -> None:
         nonlocal spoke
         left = "" if now.seconds_left is None else f", {_duration(now.seconds_left)} left"
         words = f"{now.finished} of {now.runs} runs{left}: {', '.join(now.training)}"

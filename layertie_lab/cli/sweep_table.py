@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import polars as pl
 from rich.table import Table
-
-if TYPE_CHECKING:  # polars is loaded when a sweep begins, not for --help
-    import polars as pl
 
 
 def cells(row: dict[str, Any]) -> list[str]:

@@ -9,14 +9,13 @@ from rich.console import Console
 
 from ..agent.policies.registry import POLICIES
 from ..core.errors import ConfigError
+from ..session.session import Session
 from . import arguments
 from .long_run import run_to_end, unused, waiting
 
 
 def train(command: arguments.Train, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """Train a new run to the end of its budget; (summary, exit code)."""
-    from ..session.session import Session
-
     config = command.config
     if POLICIES.describe(config.agent.policy).by_hand:
         raise ConfigError(

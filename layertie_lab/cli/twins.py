@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..core.errors import ConfigError, WorkerError
+from ..counterfactual.forecast import forecast_of
 from ..counterfactual.interim import plan_at
+from ..counterfactual.judging import differences, is_decided, refusal_of, verdicts_of_run
+from ..counterfactual.questions import question, spec_about, state
+from ..counterfactual.runner import StudyProgress, StudyRunner
 from ..counterfactual.study import Study
+from ..counterfactual.verdict import Verdict
+from ..counterfactual.wording import headline_of, sentence_of
+from ..records.directory import RunDirectory
+from ..records.io.disk import write_atomically
 from . import arguments
+from .long_run import interruptible
 
-# What computes verdicts (scipy, polars) and what trains (torch) is imported when it is needed: --list needs no torch.
-
-if TYPE_CHECKING:
-    from ..counterfactual.verdict import Verdict
+# Charts (altair) are imported where they are asked for, and the run's text where it was moved.
 
 
 def twins(command: arguments.Twins, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
@@ -45,8 +51,6 @@ def twins(command: arguments.Twins, progress: Console, output: Console) -> tuple
 
 
 def _stated(command: arguments.Twins) -> Study:
-    from ..counterfactual.questions import question, spec_about, state
-
     if command.pilot and command.pilot < 2:
         raise ConfigError(
             f"Expected a pilot of at least 2 replicates, but got {command.pilot}.", "4 is the usual number."
@@ -72,10 +76,6 @@ def _stated(command: arguments.Twins) -> Study:
 
 def _run(study: Study, command: arguments.Twins, progress: Console) -> bool:
     """Whether it was stopped before its end."""
-    from ..counterfactual.judging import is_decided
-    from ..counterfactual.runner import StudyRunner
-    from .long_run import interruptible
-
     columns = ("{task.description}", "{task.fields[replicates]} of at most {task.fields[wanted]} replicates")
     bar = Progress(
         TextColumn(columns[0]),
@@ -95,7 +95,7 @@ def _run(study: Study, command: arguments.Twins, progress: Console) -> bool:
     with interruptible() as stop, bar:
         task = bar.add_task("twins", total=1.0, replicates=0, wanted=study.spec.replicates)
 
-        def show(found: Any) -> None:
+        def show(found: StudyProgress) -> None:
             bar.update(task, completed=found.share, replicates=found.replicates)
 
         runner = StudyRunner(study, workers=command.workers, on_change=show, should_stop=enough)
@@ -104,8 +104,6 @@ def _run(study: Study, command: arguments.Twins, progress: Console) -> bool:
             if stop.is_set():
                 runner.cancel()
     if found.state == "failed":
-        from ..counterfactual.judging import refusal_of
-
         refused = refusal_of(study.spec, study.replicates())
         again = f"layertie twins {study.run} --resume {study.name} goes on."
         raise WorkerError(found.error, "There is no verdict." if refused else again)
@@ -115,15 +113,10 @@ def _run(study: Study, command: arguments.Twins, progress: Console) -> bool:
 def _result(
     study: Study, command: arguments.Twins, stopped: bool, progress: Console, output: Console
 ) -> tuple[dict[str, Any], int]:
-    from ..counterfactual.judging import verdicts_of_run
-    from ..counterfactual.wording import sentence_of
-
     replicates = study.replicates()
     verdict = verdicts_of_run(Study.all_of(study.run)[0])[study.name]
     found = _as_values(study, verdict)
     if study.spec.is_pilot and not stopped:
-        from ..counterfactual.forecast import forecast_of
-
         expected = forecast_of(study.spec, replicates, plan_at(command.looks))
         found["forecast"] = None if expected is None else expected.sentence
         if not command.json:
@@ -142,8 +135,6 @@ def _result(
 def _draw(study: Study, verdict: Verdict | None, path: Path) -> None:
     from ..charts import study_chart, to_html
     from ..counterfactual.frames import stated_for_charts, tables_of
-    from ..counterfactual.wording import headline_of
-    from ..records.io.disk import write_atomically
 
     spec = study.spec
     said = "no verdict yet" if verdict is None else f"{verdict.outcome}. {headline_of(verdict)}"
@@ -154,9 +145,6 @@ def _draw(study: Study, verdict: Verdict | None, path: Path) -> None:
 
 
 def _as_values(study: Study, verdict: Verdict | None) -> dict[str, Any]:
-    from ..counterfactual.judging import differences, refusal_of
-    from ..counterfactual.wording import sentence_of
-
     spec, replicates = study.spec, study.replicates()
     values: dict[str, Any] = {
         "study": study.name,
@@ -188,9 +176,6 @@ def _as_values(study: Study, verdict: Verdict | None) -> dict[str, Any]:
 
 
 def _listed(run: Path, json: bool, output: Console) -> dict[str, Any]:
-    from ..counterfactual.judging import refusal_of, verdicts_of_run
-    from ..records.directory import RunDirectory
-
     RunDirectory.open(run)
     studies, damaged = Study.all_of(run)
     verdicts, ended = verdicts_of_run(studies), []

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..core.commands import Save
 from ..core.errors import LayertieError, RecordError
 from ..core.events import DecisionMade
+from ..counterfactual.runner import StudyProgress, StudyRunner
 from ..counterfactual.study import Study
 from ..records.tree import moment_name
 from ..widgets.branch_tree import BranchTree
@@ -25,9 +26,6 @@ from . import counterfactual_words as inquiries
 from . import study_form
 from .held_run import Hold
 from .study_form import PRESENT
-
-if TYPE_CHECKING:
-    from ..counterfactual.runner import StudyProgress, StudyRunner
 
 LOOK_AGAIN = 2.0
 """Seconds until a list is read again in which somebody else's study runs."""
@@ -219,8 +217,6 @@ class Counterfactuals:
         self._run(done.result())
 
     def _run(self, study: Study) -> None:
-        from ..counterfactual.runner import StudyRunner
-
         self._look_at(study)
         changed = weakref.WeakMethod(self._changed)
         self.running.runner = runner = StudyRunner(

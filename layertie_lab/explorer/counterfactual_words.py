@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import LayertieError, RecordError
+from ..counterfactual.questions import Question, questions
+from ..counterfactual.runner import StudyProgress
 from ..counterfactual.spec import in_words
 from ..counterfactual.study import Study
 from ..records.studies import missing_studies
 from ..records.tree import as_row, last_decision, make_branch, moment_name, tree_of
 from .study_form import PRESENT
+
+# Verdicts (scipy) and charts (polars) are imported where a study is there: a page without one is not to wait.
 
 ABOUT = (
     "Decide in the agent's place, or choose a decision: then both futures are trained from the same moment, several"
@@ -53,8 +57,6 @@ def read(path: Path) -> Found:
     Raises:
         LayertieError: The run cannot be read.
     """
-    from ..counterfactual.questions import questions
-
     try:
         asked = questions(path)
     except RecordError:  # it has only just been made
@@ -81,11 +83,11 @@ def _brief(layer: int, source: int) -> str:
     return "own" if source == layer else f"to {source}"
 
 
-def _moment(found: Any) -> dict[str, Any]:
+def _moment(found: Question) -> dict[str, Any]:
     opening = f"decision {found.decision}, layer {found.layer}"
     agent = f"agent: {_brief(found.layer, found.proposed)}"
     words = f"{opening} ({agent})"
-    if found.overridden:
+    if found.answered is not None and found.overridden:
         words = f"{opening} (you: {_brief(found.layer, found.answered)}; {agent})"
     return {
         "id": moment_name(found.decision),
@@ -158,7 +160,7 @@ def judge_of(study: Study) -> Callable[[list[dict[str, Any]]], bool] | None:
     return lambda replicates: is_decided(study.spec, replicates)
 
 
-def how_far(progress: Any) -> str:
+def how_far(progress: StudyProgress) -> str:
     """A study's progress in a sentence."""
     done = f"{progress.replicates} of at most {progress.wanted} replicates"
     if progress.seconds_left is None:
@@ -166,7 +168,7 @@ def how_far(progress: Any) -> str:
     return f"{done}; at most {max(1, round(progress.seconds_left))} s more. The run above may go on meanwhile."
 
 
-def ended(study: Study, progress: Any) -> str:
+def ended(study: Study, progress: StudyProgress) -> str:
     """What is said when a study has ended."""
     if progress.state == "failed":
         return progress.error
