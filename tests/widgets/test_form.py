@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layertie_lab.core.config import RunConfig
+from layertie_lab.core.descriptions import Description
 from layertie_lab.core.errors import ConfigError
 from layertie_lab.core.serialize import settings_of
 from layertie_lab.widgets.forms.form import (
@@ -132,6 +133,26 @@ def test_fields_cover_every_setting_with_its_help() -> None:
     bias = next(entry for entry in made if entry["path"] == "model.bias")
     assert bias["kind"] == "flag"
     assert bias["value"] is True
+
+
+NAMED = {"agent.policy": (Description("lab", "Lab", about="It learns."), Description("mine", "Mine", about="Mine."))}
+
+
+def test_names_of_components_are_choices_and_the_help_says_what_the_chosen_one_is() -> None:
+    def shown(draft: Draft) -> dict:
+        return next(entry for entry in fields(draft, NAMED) if entry["path"] == "agent.policy")
+
+    assert (shown(Draft())["kind"], shown(Draft())["choices"]) == ("choice", ["lab", "mine"])
+    assert shown(Draft())["help"].endswith("lab: It learns.")
+    mine = change(Draft(), "agent.policy", "mine")
+    assert shown(mine)["help"].endswith("mine: Mine.")
+    assert not problems(mine, NAMED)
+    assert "one of lab, mine, but got 'his'" in problems(change(Draft(), "agent.policy", "his"), NAMED)["agent.policy"]
+
+
+def test_a_number_has_its_unit_and_range_in_its_help() -> None:
+    layers = next(entry for entry in fields(Draft()) if entry["path"] == "model.layers")
+    assert layers["help"] == "Number of layers. [layers, at least 2]"
 
 
 def test_a_field_knows_its_preset_value() -> None:
