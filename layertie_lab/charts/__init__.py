@@ -1,6 +1,10 @@
 """Pictures: polars frames or live rows in, Altair charts out.
 
 `from layertie_lab import charts; charts.loss_chart(run.steps, run.evaluations, run.decisions)`
+
+In reading order: `frames` (rows of a chart), `palette`, `theme`, `captions` (how to read a chart stands beside it),
+`run/` (panels over a run), `inside/` (views of a moment), `comparisons/`, `page` (charts as a file). A new chart is one
+file, named in `_HOMES` here.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from .comparisons.paired import Stated, study_chart, twin_specs
     from .comparisons.sweeps import parameters_against_loss, policy_intervals, profile_chart, sweep_chart
     from .inside.attribution import attribution_bars, attribution_methods
-    from .inside.depth import spectra_chart, update_profile_chart
+    from .inside.profile import spectra_chart, update_profile_chart
     from .inside.similarity import similarity_against_cost, similarity_heatmap
     from .page import to_html
     from .run.live import LIVE, live_chart, live_spec
@@ -50,7 +54,7 @@ _HOMES = {
     "inside.attribution": ["attribution_bars", "attribution_methods"],
     "comparisons.audit": ["audit_chart", "claimed_and_true", "gradient_flow"],
     "comparisons.compare": ["compared_curves"],
-    "inside.depth": ["spectra_chart", "update_profile_chart"],
+    "inside.profile": ["spectra_chart", "update_profile_chart"],
     "run.live": ["LIVE", "live_chart", "live_spec"],
     "run.maps": ["tie_map"],
     "page": ["to_html"],
@@ -67,7 +71,7 @@ _CAPTIONED = (
     *(f"run.{module}" for module in ("panels", "strips", "maps", "glance")),
     *(
         f"inside.{module}"
-        for module in ("similarity", "depth", "attribution", "tokens", "tie_costs", "reasons", "ledger")
+        for module in ("similarity", "profile", "attribution", "tokens", "costs", "reasons", "memory")
     ),
     *(f"comparisons.{module}" for module in ("paired", "audit")),
 )

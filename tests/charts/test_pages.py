@@ -14,8 +14,8 @@ import pytest
 from drawn_marks import marks
 from hand_made_answers import ANSWERS
 
+from layertie_lab.charts.inside.costs import cost_matrix
 from layertie_lab.charts.inside.reasons import calibration
-from layertie_lab.charts.inside.tie_costs import cost_matrix
 from layertie_lab.charts.page import to_html, to_page
 from layertie_lab.charts.palette import DARK_PAGE, LIGHT_PAGE
 from layertie_lab.core.errors import AnalysisError

@@ -8,7 +8,7 @@ import pytest
 from drawn_marks import Mark, contrast, marks, words
 from hand_made_answers import OWNERS, TIES, costs
 
-from layertie_lab.charts.inside.tie_costs import COLUMNS, cost_matrix
+from layertie_lab.charts.inside.costs import COLUMNS, cost_matrix
 from layertie_lab.charts.palette import owner_colour
 from layertie_lab.core.errors import AnalysisError
 

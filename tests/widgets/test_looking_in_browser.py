@@ -12,7 +12,7 @@ import pytest
 from marimo_pages import Page, served
 
 from layertie_lab.charts.captions import captioned
-from layertie_lab.charts.inside.tie_costs import CAPTIONS, cost_matrix
+from layertie_lab.charts.inside.costs import CAPTIONS, cost_matrix
 from layertie_lab.charts.run.glance import memory_bars
 
 pytestmark = pytest.mark.browser

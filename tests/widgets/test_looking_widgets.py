@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from layertie_lab.charts.captions import captioned
-from layertie_lab.charts.inside.tie_costs import CAPTIONS, cost_matrix
+from layertie_lab.charts.inside.costs import CAPTIONS, cost_matrix
 from layertie_lab.charts.inside.tokens import lens_curve
 from layertie_lab.charts.run.glance import memory_bars
 from layertie_lab.core.columns import Column

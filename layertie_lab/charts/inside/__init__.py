@@ -1,1 +1,3 @@
-"""What the views of a moment show: layers, tokens, reasons, costs, memory."""
+"""What the views of a moment show, a file per view: `similarity` (and weights), `profile`, `attribution`, `tokens`,
+`costs`, `reasons`, `memory`.
+"""

@@ -195,7 +195,7 @@ def loss(
     return assemble(layers, panel, tables, rows, zoom_y=True, description=f"Training and evaluation {y} over the run.")
 
 
-def reward(panel: Panel, rows: Rows | None = None, *, title: str = "reward") -> alt.LayerChart:
+def reward(panel: Panel, rows: Rows | None = None, *, title: str = "reward (agent's units)") -> alt.LayerChart:
     """What the agent was told after each decision, and the mean of the last 20.
 
     Args:

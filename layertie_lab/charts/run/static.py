@@ -58,7 +58,7 @@ def loss_chart(
     return panels.loss(_panel(240, layout, decisions, steps), data, y=y, splits=splits)
 
 
-def reward_chart(decisions: pl.DataFrame, *, title: str = "reward", **layout: Any) -> alt.LayerChart:
+def reward_chart(decisions: pl.DataFrame, *, title: str = "reward (agent's units)", **layout: Any) -> alt.LayerChart:
     """What the agent was told after each decision, and the mean of the last 20.
 
     Args:

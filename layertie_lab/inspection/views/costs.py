@@ -88,11 +88,11 @@ class Costs(View):
     def pictures(self, frames: Mapping[str, pl.DataFrame], facts: Facts) -> Pictures:
         from ...analysis.similarity.registry import SIMILARITIES
         from ...charts.captions import captioned
-        from ...charts.inside import tie_costs
+        from ...charts.inside import costs
         from ...charts.inside.similarity import CAPTIONS, similarity_against_cost
 
-        chart = tie_costs.cost_matrix(frames["costs"], width="container", height=320)
-        made = {"What every change of a tie would cost now": captioned(chart.to_dict(), tie_costs.CAPTIONS["costs"])}
+        chart = costs.cost_matrix(frames["costs"], width="container", height=320)
+        made = {"What every change of a tie would cost now": captioned(chart.to_dict(), costs.CAPTIONS["costs"])}
         if "evidence" not in frames:
             return made
         evidence, correlations = frames["evidence"], frames["correlations"]

@@ -64,7 +64,7 @@ class Memory(View):
 
     def pictures(self, frames: Mapping[str, pl.DataFrame], facts: Facts) -> Pictures:
         from ...charts.captions import captioned
-        from ...charts.inside.ledger import CAPTIONS, memory_by_layer, memory_of_maps
+        from ...charts.inside.memory import CAPTIONS, memory_by_layer, memory_of_maps
 
         size: dict[str, Any] = {"width": "container", "height": 220}
         maps, layers = memory_of_maps(frames["memory"], **size), memory_by_layer(frames["memory"], **size)

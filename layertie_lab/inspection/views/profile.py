@@ -54,7 +54,7 @@ class Profile(View):
     def pictures(self, frames: Mapping[str, pl.DataFrame], facts: Facts) -> Pictures:
         from ...analysis.similarity.profile import MEASURES
         from ...charts.captions import captioned
-        from ...charts.inside.depth import CAPTIONS, spectra_chart, update_profile_chart
+        from ...charts.inside.profile import CAPTIONS, spectra_chart, update_profile_chart
 
         size: dict[str, Any] = {"width": "container", "height": 200}
         profile, spectra, made = frames["profile"], frames["spectra"], {}

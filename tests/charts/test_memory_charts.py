@@ -10,7 +10,7 @@ import pytest
 from drawn_marks import Mark, marks, words
 from hand_made_answers import OWNERS, memory
 
-from layertie_lab.charts.inside.ledger import COLUMNS, memory_by_layer, memory_of_maps
+from layertie_lab.charts.inside.memory import COLUMNS, memory_by_layer, memory_of_maps
 from layertie_lab.charts.palette import MEMORY_COLOURS, owner_colour
 from layertie_lab.core.errors import AnalysisError
 
