@@ -17,61 +17,59 @@ app = marimo.App(width="full", app_title="Layer tying explorer", css_file="explo
 @app.cell
 def _():
     from pathlib import Path
+    from types import SimpleNamespace
 
     import marimo as mo
 
-    from layertie_lab.explorer.desk import make_desk
+    from layertie_lab.explorer import Explorer
+    from layertie_lab.explorer.layout import draw
 
-    return Path, make_desk, mo
-
-
-@app.cell
-def _(Path, make_desk, mo):
-    desk = make_desk(mo.query_params(), Path(__file__).parents[1] / "data" / "examples")
-    return (desk,)
+    return Explorer, Path, SimpleNamespace, draw, mo
 
 
 @app.cell
-def _(desk, mo):
-    _menu, _form = mo.ui.anywidget(desk.menu), mo.ui.anywidget(desk.form)
+def _(Explorer, Path, mo):
+    explorer = Explorer(query=mo.query_params(), examples=Path(__file__).parents[1] / "data" / "examples")
+    return (explorer,)
+
+
+@app.cell
+def _(SimpleNamespace, explorer, mo):
+    # marimo holds its elements weakly; these live as long as the cell.
+    elements = {widget: mo.ui.anywidget(widget) for widget in explorer.widgets}
+    # How each kind of part of a page looks here (`explorer.css`).
+    host = SimpleNamespace(
+        widget=elements.__getitem__,
+        rows=mo.vstack,
+        pair=lambda left, right: mo.Html(f'<div class="explorer-pair"><div>{left}</div><div>{right}</div></div>'),
+        pinned=lambda top, below: mo.Html(f'<div><div class="explorer-time">{top}</div>{below}</div>'),
+        tabs=mo.ui.tabs,
+    )
+    return elements, host
+
+
+@app.cell
+def _(elements, explorer, mo):
+    _menu, _form = elements[explorer.menu], elements[explorer.form]
     mo.Html(f'<div class="explorer-head"><h1>Layer tying explorer</h1>{_menu}</div>{_form}')
     return
 
 
 @app.cell
-def _(desk, mo):
-    _steer, _tie_map = mo.ui.anywidget(desk.steer), mo.ui.anywidget(desk.tie_map)
-    mo.Html(f'<div class="explorer-pair"><div>{_steer}</div><div>{_tie_map}</div></div>')
+def _(draw, explorer, host):
+    draw(explorer.steering, host)
     return
 
 
 @app.cell
-def _(desk, mo):
-    mo.ui.anywidget(desk.chart)
+def _(draw, explorer, host):
+    draw(explorer.chart, host)
     return
 
 
 @app.cell
-def _(desk, mo):
-    _inside, _tried = desk.inside, desk.counterfactuals
-    _form, _twins = mo.ui.anywidget(_tried.panel), mo.ui.anywidget(_tried.chart)
-    _pair = mo.Html(f'<div class="explorer-pair"><div>{_form}</div><div>{_twins}</div></div>')
-    _map, _glance = mo.ui.anywidget(_inside.tie_map), mo.ui.anywidget(_inside.glance)
-    _then = mo.Html(f'<div class="explorer-pair"><div>{_map}</div><div>{_glance}</div></div>')
-    _time = mo.ui.anywidget(_inside.time)
-    _views = {
-        title: mo.vstack([mo.ui.anywidget(widget) for widget in widgets]) for title, widgets in _inside.widgets.items()
-    }
-    mo.ui.tabs(
-        {
-            "Decisions": mo.ui.anywidget(desk.table),
-            "Did it matter?": mo.vstack([_pair, mo.ui.anywidget(_tried.studies), mo.ui.anywidget(_tried.tree)]),
-            "Rules": mo.ui.anywidget(desk.ruling.panel),
-            # One block, so that the scrubber stays in sight above all that it moves.
-            "Look inside": mo.Html(f'<div><div class="explorer-time">{_time}</div>{_then}{mo.ui.tabs(_views)}</div>'),
-            "Audit": mo.vstack([mo.ui.anywidget(desk.auditing.panel), mo.ui.anywidget(desk.auditing.chart)]),
-        }
-    )
+def _(draw, explorer, host):
+    draw(explorer.below, host)
     return
 
 

@@ -1,28 +1,57 @@
-"""What a desk holds of the run that it shows, apart from the desk, so that it can be let go when the desk is gone."""
+"""What a page holds of the run that it shows, apart from the page, so that it can be let go when the page is gone."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
+from ..core.commands import Command
+from ..core.config import RunConfig
+from ..core.errors import RecordError, WorkerError
 from ..core.events import Event
 from ..records.log.cursor import EventCursor
 from ..records.log.follower import Follower
 from ..workers.pool import Handle
+from .feed import RowTaker
 
-if TYPE_CHECKING:  # an audit imports torch
-    from ..analysis.audit.run_audit import Audit
+T = TypeVar("T")
 
 
-class Hold:
-    """The run on the page: its folder, where its events come from while it goes on, and its audit as it is shown."""
+class HeldRun:
+    """The run on the page.
+
+    Attributes:
+        path: Its folder; None before any run.
+        config: Its settings.
+        example: Whether it is a recorded example.
+        source: Where its events come from while it goes on: a worker that trains it, or its log, which somebody else
+            writes; None where it does not go on.
+    """
 
     def __init__(self) -> None:
         self.path: Path | None = None
+        self.config = RunConfig()
+        self.example = False
         self.source: Handle | Follower | None = None
-        self.audit: Audit | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Its folder.
+
+        Raises:
+            RecordError: There is no run on the page.
+        """
+        if self.path is None:
+            raise RecordError("Expected a run, but none is shown.", "Press Start, or open a run.")
+        return self.path
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a worker of this program trains it, or waits to."""
+        return isinstance(self.source, Handle)
 
     @property
     def is_still(self) -> bool:
@@ -30,6 +59,16 @@ class Hold:
         if isinstance(self.source, Handle):
             return not self.source.worker.alive
         return self.path is not None and (self.source is None or self.source.status != "running")
+
+    def give(self, command: Command[T]) -> Future[T]:
+        """Give the worker a command (`Worker.give`).
+
+        Raises:
+            WorkerError: No worker of this program trains the run.
+        """
+        if not isinstance(self.source, Handle):
+            raise WorkerError("Expected a run that this page trains.", "Press Start, or Step on a stopped run.")
+        return self.source.give(command)
 
     def let_go(self, grace: float = 0.0) -> None:
         """Give the worker back, which is then saved and ended after `grace` seconds (unless it is kept)."""
@@ -43,7 +82,7 @@ class Hold:
 class Tables:
     """Hands the rows of one run to several widgets, until it is closed."""
 
-    def __init__(self, *takers: Any) -> None:
+    def __init__(self, *takers: RowTaker) -> None:
         self._takers, self._lock, self._open = takers, threading.Lock(), True
 
     def push(self, rows: Mapping[str, Iterable[Any]]) -> None:
@@ -52,7 +91,7 @@ class Tables:
             for taker in self._takers if self._open else ():
                 taker.push(rows)
 
-    def reset(self, rows: Mapping[str, Iterable[Any]] | None = None) -> None:
+    def reset(self, rows: Mapping[str, Iterable[Any]]) -> None:
         """Begin again with the given rows."""
         for taker in self._takers:
             taker.reset(rows)

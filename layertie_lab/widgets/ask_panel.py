@@ -8,7 +8,7 @@ from typing import Any
 import traitlets
 
 from .listeners import Listeners
-from .panel import Download, Panel
+from .panel import Panel
 
 
 class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
@@ -19,7 +19,6 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
         repeats: Offer to ask again every so many decisions, under these words; "" offers nothing.
         sentence: What is said at first.
         files: Format of a file -> words on the button that downloads it, shown beside a text.
-        download: Gives the file of a format.
         cancellable: Whether what is under way can be cancelled (see `on_cancel`).
         choices: Name of a choice -> (words before it, value -> words for it); the first value is chosen at first.
 
@@ -55,14 +54,12 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
         repeats: str = "",
         sentence: str = "",
         files: Mapping[str, str] | None = None,
-        download: Download | None = None,
         cancellable: bool = False,
         choices: Mapping[str, tuple[str, Mapping[str, str]]] | None = None,
     ) -> None:
-        self._asks, self._cancels, self._sights, self._choices = (Listeners() for _ in range(4))
+        self._asks, self._cancels, self._sights, self._choices, self._downloads = (Listeners() for _ in range(5))
         offered = choices or {}
         self._views: set[str] = set()
-        self._download = download
         super().__init__(
             questions=dict(questions),
             repeats=repeats,
@@ -92,6 +89,10 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
         """Call `callback(name)` when another value of a choice is chosen; as `on_ask`."""
         return self._choices.add(callback)
 
+    def on_download(self, callback: Callable[[str], Any]) -> Callable[[], None]:
+        """Call `callback(format)` when what was found is wanted as a file (see `hand_over`); as `on_ask`."""
+        return self._downloads.add(callback)
+
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         match kind:
             case "ask":
@@ -105,7 +106,7 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
             case "every":
                 self.every = int(message["every"])
             case "download":
-                self._hand_over(self._download, message["format"])
+                self._downloads.call(message["format"])
             case "seen":
                 # A host may make a second view of a panel before it ends the first.
                 before = bool(self._views)

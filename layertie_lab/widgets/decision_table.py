@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import traitlets
 
 from ..charts.palette import SEMANTIC_COLOURS
+from .listeners import Listeners
 from .live.pacer import Pacer
 from .live.row_store import short
-from .panel import Download, Panel
+from .panel import Panel
 
 SHOWN = 500
 """Newest decisions held and shown; a download has all."""
@@ -26,9 +27,6 @@ _COLUMNS = (
 class DecisionTable(Panel, files=("decision_table.js", "decision_table.css"), refusal="problem"):
     """Rows of the table `decisions` (`layertie_lab.core.tables`), the newest on top, sortable by each column.
 
-    Args:
-        download: Gives the file of a format, parquet or csv.
-
     Rows travel as messages, so that sorting and scrolling survive.
 
     Attributes:
@@ -38,14 +36,21 @@ class DecisionTable(Panel, files=("decision_table.js", "decision_table.css"), re
     problem = traitlets.Unicode("").tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
 
-    def __init__(self, download: Download | None = None) -> None:
-        self._download = download
+    def __init__(self) -> None:
+        self._downloads = Listeners()
         self._rows: list[list[Any]] = []
         self._pending: list[list[Any]] = []
         self._count = 0
         self._shown = False
         self._pacer = Pacer(self, "flush", FLUSH_SECONDS)
         super().__init__()
+
+    def on_download(self, callback: Callable[[str], Any]) -> Callable[[], None]:
+        """Call `callback(format)` when the table is wanted as a file, parquet or csv (see `hand_over`).
+
+        The result ends it. A bound method is held weakly. A LayertieError that the callback raises is shown.
+        """
+        return self._downloads.add(callback)
 
     def push(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """Append rows, by table; those of other tables are passed over."""
@@ -86,5 +91,5 @@ class DecisionTable(Panel, files=("decision_table.js", "decision_table.css"), re
                 self._shown = True
                 self._send_all()
         elif kind == "download":
-            self._hand_over(self._download, message["format"])
+            self._downloads.call(message["format"])
             self.problem = ""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import anywidget
 
 from ..core.errors import LayertieError
 from .assets import module, style
-
-Download = Callable[[str], tuple[str, bytes]]
-"""Gives a file's name and content for its format. It must not hold the owner of the widget that it is given to."""
 
 
 class Panel(anywidget.AnyWidget):
@@ -49,6 +46,10 @@ class Panel(anywidget.AnyWidget):
             for name, value in state.items():
                 setattr(self, name, value)
 
+    def hand_over(self, name: str, content: bytes) -> None:
+        """Send a file to the browser, which saves it under a name."""
+        self.send({"kind": "file", "name": name}, buffers=[content])
+
     # -- what a subclass may say otherwise ---------------------------------------------------------------------------
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
@@ -65,18 +66,6 @@ class Panel(anywidget.AnyWidget):
 
     def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
         """Tell the browser that a message has been acted on or refused, where it waits for that."""
-
-    # -- what it may use ---------------------------------------------------------------------------------------------
-
-    def _hand_over(self, download: Download | None, format: str) -> None:
-        """Send a file to the browser, which saves it.
-
-        Raises:
-            LayertieError: There is none.
-        """
-        if download is not None:
-            name, content = download(format)
-            self.send({"kind": "file", "name": name}, buffers=[content])
 
     def _receive(self, widget: object, message: Any, buffers: object) -> None:
         kind = message.get("kind") if isinstance(message, dict) else None

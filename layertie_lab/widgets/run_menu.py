@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import traitlets
@@ -14,14 +14,10 @@ from .panel import Panel
 class RunMenu(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
     """The name of the run on the page, and a menu of others; the list is asked for each time the menu opens.
 
-    Args:
-        list_runs: Returns one dict of short texts per run: name, status, what, reached, loss, when. Held as given, so
-            it must not hold the menu's owner.
-
     Attributes:
         current: Name of the run that is shown; "" for none.
         about: A line on it.
-        runs: The list, as last asked for.
+        runs: One dict of short texts per run: name, status, what, reached, loss, when, note.
         problem: A sentence on why a run or the list could not be opened; "" if nothing is wrong.
     """
 
@@ -30,10 +26,13 @@ class RunMenu(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
     problem = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, list_runs: Callable[[], Sequence[Mapping[str, str]]]) -> None:
-        self._list_runs = list_runs
-        self._opens = Listeners()
+    def __init__(self) -> None:
+        self._lists, self._opens = Listeners(), Listeners()
         super().__init__()
+
+    def on_list(self, callback: Callable[[], Any]) -> Callable[[], None]:
+        """Call `callback()` when the menu opens, to show `runs`; as `on_open`."""
+        return self._lists.add(callback)
 
     def on_open(self, callback: Callable[[str], Any]) -> Callable[[], None]:
         """Call `callback(name)` when a run is chosen; the result ends it. A bound method is held weakly.
@@ -44,7 +43,8 @@ class RunMenu(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         if kind == "list":
-            self.show(runs=[dict(run) for run in self._list_runs()], problem="")
+            self._lists.call()
+            self.problem = ""
         elif kind == "open":
             self.problem = ""
             self._opens.call(message["name"])

@@ -11,16 +11,12 @@ EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 PROGRAM = """
 import sys
 from pathlib import Path
-from layertie_lab.explorer import desk
+from layertie_lab.explorer import Explorer
 from layertie_lab.workers.worker import Worker
 Worker.prepare = staticmethod(lambda: None)
-class Query(dict):
-    to_dict, set = dict.copy, dict.__setitem__
-    def remove(self, name):
-        self.pop(name, None)
-made = desk.make_desk(Query(), Path(sys.argv[1]))
+made = Explorer(examples=Path(sys.argv[1]))
 assert made.menu.current == "laptop-lab", made.menu.current
-assert made.chart.panels and made.inside.time.about
+assert made.chart.panels and made.tabs["look-inside"].time.about
 print(*sorted({"torch", "scipy", "captum", "transformers", "datasets"} & set(sys.modules)))
 """
 

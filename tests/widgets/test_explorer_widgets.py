@@ -89,7 +89,8 @@ def test_the_form_shows_a_runs_config() -> None:
 
 def test_the_menu_lists_when_it_is_opened() -> None:
     runs = [{"name": "a"}]
-    menu, listener = RunMenu(lambda: runs), Listener()
+    menu, listener = RunMenu(), Listener()
+    menu.on_list(lambda: menu.show(runs=[dict(run) for run in runs]))
     menu.on_open(listener.hear)
     assert menu.runs == []
     say(menu, kind="list")
@@ -136,12 +137,13 @@ def test_the_table_holds_the_newest() -> None:
 
 
 def test_a_download_is_a_file_or_a_sentence() -> None:
-    def download(format: str) -> tuple[str, bytes]:
+    def download(format: str) -> None:
         if format == "csv":
             raise RecordError("It is gone.", "Look again.")
-        return "decisions.parquet", b"PAR1"
+        table.hand_over("decisions.parquet", b"PAR1")
 
-    table = DecisionTable(download)
+    table = DecisionTable()
+    table.on_download(download)
     sent = say(table, kind="download", format="parquet")
     assert sent == [{"kind": "file", "name": "decisions.parquet", "buffers": [b"PAR1"]}]
     say(table, kind="download", format="csv")
@@ -161,7 +163,7 @@ def test_a_question_is_passed_on_and_a_refusal_shown() -> None:
     assert panel.every == 20
 
 
-@pytest.mark.parametrize("make", [SettingsForm, lambda: RunMenu(list), lambda: AskPanel({})])
+@pytest.mark.parametrize("make", [SettingsForm, RunMenu, lambda: AskPanel({})])
 def test_widgets_do_not_keep_their_listeners_alive(make: Any) -> None:
     widget, listener = make(), Listener()
     for register in ("on_start", "on_change", "on_open", "on_ask"):

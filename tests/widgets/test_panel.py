@@ -28,7 +28,7 @@ class Counter(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
                 raise ConfigError("Expected 9 or less.", "Add less.")
             self.show(count=self.count + message["by"], twice=2 * (self.count + message["by"]))
         elif kind == "download":
-            self._hand_over(lambda format: (f"count.{format}", b"1"), message["format"])
+            self.hand_over(f"count.{message['format']}", b"1")
 
     def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
         self.send({"kind": "ack", "of": kind, "good": good})

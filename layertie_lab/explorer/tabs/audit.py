@@ -1,4 +1,6 @@
-"""What the explorer shows of a run's audit: sentences and pictures, as plain functions."""
+"""The tab "Audit": what the run's records claim, beside what is true of it."""
+
+# Imports in functions are for the start of the explorer: an audit loads torch.
 
 from __future__ import annotations
 
@@ -7,16 +9,73 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-if TYPE_CHECKING:  # altair and torch are imported when somebody asks for an audit
-    from ..analysis.audit.run_audit import Audit
-    from ..charts.comparisons.audit import Quantity
+import polars as pl
 
+from ...core.descriptions import Description
+from ...core.errors import LayertieError
+from ...widgets.ask_panel import AskPanel
+from ...widgets.live.live_chart import LiveChart
+from ..layout import Part, Rows
+from ..tab import Page, Tab
+from .registry import TABS
+
+if TYPE_CHECKING:
+    from ...analysis.audit.run_audit import Audit
+    from ...charts.comparisons.audit import Quantity
+
+ABOUT = "What the run claims, beside what is true of it."
+WORKING = "Reading the run's records; training goes on meanwhile."
 PICTURES: dict[str, Quantity] = {"Layers": "layers", "Parameters": "parameters", "Memory, claimed and true": "memory"}
 """Title of a picture -> what it compares."""
 ROWS = 12
 """Latest decisions to list."""
 GRADIENTS = {"owner": "o", "summed": "+", "none": "."}
 MARKS = {"exhibited": "!", "not exhibited": "-", "cannot be told": "?"}
+
+
+_WORK = ThreadPoolExecutor(1, thread_name_prefix="layertie audit")
+"""One audit at a time, however many pages ask: training is what the cores are for."""
+
+
+@TABS.register(Description("audit", "Audit", ABOUT))
+class AuditTab(Tab):
+    """A button, what the audit found in words and pictures, and both as files."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__(page)
+        self.panel = AskPanel({"audit": "Audit this run"}, files={"json": "Download JSON", "csv": "Download CSV"})
+        self.chart = LiveChart({}, columns=2)
+        self._found: Audit | None = None
+        self.panel.on_ask(self._ask)
+        self.panel.on_download(self._download)
+
+    @property
+    def layout(self) -> Part:
+        return Rows((self.panel, self.chart))
+
+    def show(self) -> None:
+        self._found = None
+        self.chart.set_panels({})
+        self.panel.show(text="", can_ask=True, share=None, alarm=False, sentence=ABOUT)
+
+    def _ask(self, _: str) -> None:
+        path = self.run.folder
+        self.panel.show(share=-1.0, alarm=False, sentence=WORKING)
+        # From its records, so that it works whoever trains the run; in a thread, since a long log takes seconds.
+        self.when_done(_WORK.submit(audit, path), self._audited)
+
+    def _audited(self, done: Future[Audited]) -> None:
+        if (error := done.exception()) is not None:
+            self.panel.show(share=None, alarm=True, sentence=str(error))
+            return
+        self._found, sentence, text, pictures = done.result()
+        self.chart.set_panels(pictures)
+        self.panel.show(share=None, alarm=False, sentence=sentence, text=text)
+
+    def _download(self, format: str) -> None:
+        if self._found is None:
+            raise LayertieError("Expected an audit to download, but none is shown.", "Press Audit this run first.")
+        self.panel.hand_over(*file_of(self._found, self.run.folder.name, format))
 
 
 class Audited(NamedTuple):
@@ -28,15 +87,6 @@ class Audited(NamedTuple):
     pictures: dict[str, Any]
 
 
-_WORK = ThreadPoolExecutor(1, thread_name_prefix="layertie audit")
-"""One audit at a time, however many tabs ask: training is what the cores are for."""
-
-
-def submit(path: Path) -> Future[Audited]:
-    """Audit a run in a thread."""
-    return _WORK.submit(audit, path)
-
-
 def file_of(found: Audit, stem: str, format: str) -> tuple[str, bytes]:
     """An audit as a file: json, all that `layertie audit --json` prints, or csv, its table.
 
@@ -45,8 +95,6 @@ def file_of(found: Audit, stem: str, format: str) -> tuple[str, bytes]:
     Returns:
         The file's name and content.
     """
-    import polars as pl
-
     if format == "json":
         text = json.dumps(found.to_dict(), indent=1)
     else:
@@ -61,9 +109,9 @@ def audit(path: Path) -> Audited:
     Raises:
         LayertieError: The run cannot be read, or has not begun.
     """
-    from ..analysis.audit.run_audit import audit_run
-    from ..charts.captions import captioned
-    from ..charts.comparisons.audit import CAPTIONS, claimed_and_true, gradient_flow
+    from ...analysis.audit.run_audit import audit_run
+    from ...charts.captions import captioned
+    from ...charts.comparisons.audit import CAPTIONS, claimed_and_true, gradient_flow
 
     found = audit_run(path)
     charts = {

@@ -1,46 +1,48 @@
-"""One browser tab's desk: the widgets on the page, and the run that they show."""
+"""The explorer: the widgets of one page, the tabs below them, and the run that they all show."""
 
 from __future__ import annotations
 
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import ipywidgets
+
 from ..agent.choices import choices
+from ..agent.policies.registry import POLICIES
 from ..core.commands import Command, Opening, Run, Step
 from ..core.config import RunConfig
 from ..core.errors import CorpusError, LayertieError, RecordError, WorkerError
 from ..core.events import Event
 from ..records.directory import RunDirectory
-from ..records.log import reader
 from ..records.log.follower import Follower
 from ..records.log.reader import load_run
 from ..records.runs import new_folder
 from ..text.corpora.lookup import source_of
 from ..text.corpora.registry import builtin_corpora
 from ..text.tokenizers.lookup import builtin_tokenizers
-from ..widgets.decision_table import DecisionTable
-from ..widgets.forms.form import from_query, query_names, to_query
+from ..widgets.forms.form import from_query, query_names
 from ..widgets.forms.settings_form import SettingsForm
 from ..widgets.live.live_chart import LiveChart
 from ..widgets.run_menu import RunMenu
 from ..widgets.steer_panel import Press, SteerPanel
 from ..widgets.tie_map_view import TieMapView
-from ..workers.inspector import Inspector
 from ..workers.pool import Handle, attach, get
 from ..workers.worker import Worker
-from . import farewells, listing
-from .audit_tab import Auditing
-from .counterfactual_tab import Counterfactuals, Running
+from . import farewells, live_panels, run_list
 from .feed import Feed
-from .held_run import Hold, Past, Tables
-from .inside_tab import Inside
-from .rules_tab import Ruling, rules_in_force
+from .held_run import HeldRun, Past, Tables
+from .jupyter import Notebook
+from .layout import Pair, Part, Rows, Tabbed, draw, widgets_of
+from .query import NoAddress, Query, write_settings
+from .still_run import state_of
+from .tab import Page, Tab
+from .tabs.registry import TABS
+from .weakly import weakly
 
 FAREWELL_GRACE = 8.0
 """Seconds that a run goes on after its page has said farewell, so that a reloaded page finds it."""
@@ -48,46 +50,81 @@ MEMORY_SECONDS = 2.0
 """Least time between two readings of the process's memory."""
 
 
-class Desk:
-    """The widgets of one tab and the run behind them.
+class Explorer:
+    """The widgets of one page and the run behind them, the same in marimo, Jupyter and VS Code.
 
     Args:
-        root: The folder of runs.
-        query: The page's query parameters (`marimo.query_params()`): settings, and `run`.
+        root: The folder of runs; None = ./runs, or what LAYERTIE_RUNS names.
+        query: The page's address (`marimo.query_params()`): settings, and `run`. None where it has none.
         examples: A folder of recorded runs to look at.
 
-    When nobody holds the desk any more its worker is saved and ended, unless it is kept. So nothing here gives a bound
-    method of the desk to a run; widgets hold theirs weakly.
+    When nobody holds it any more its worker is saved and ended, unless it is kept. So nothing here gives a bound method
+    of it to a run; widgets hold theirs weakly.
+
+    Attributes:
+        menu: Which run is shown, and the others.
+        form: The settings of a new one.
+        steer: Its controls, and the decision at hand.
+        tie_map: Its ties, and their history.
+        chart: Its live charts.
+        tabs: Name -> tab, from left to right (`tabs.registry`).
     """
 
-    def __init__(self, root: Path, query: Any, examples: Path) -> None:
-        self.root, self.examples, self._query = root, examples, query
-        self._hold, self._feed, self._tables = Hold(), None, Tables()
+    def __init__(
+        self, root: str | Path | None = None, *, query: Query | None = None, examples: str | Path | None = None
+    ) -> None:
+        self.root = Path(root or os.environ.get("LAYERTIE_RUNS") or "runs").expanduser().absolute()
+        self.examples = None if examples is None else Path(examples).absolute()
+        self._query: Query = NoAddress() if query is None else query
+        self._run, self._feed, self._tables = HeldRun(), None, Tables()
         self._memory_due, self._goal = 0.0, None
-        self._config = RunConfig()
-        self._look = listing.look(self._config)
-        draft, sentences = from_query(query.to_dict())
+        self._in_notebook: Any = None
+        self._drawn = live_panels.kind_of(self._run.config)
+        draft, sentences = from_query(self._query.to_dict())
         suggestions = {"text.corpus": builtin_corpora(), "text.tokenizer": builtin_tokenizers()}
         self.form = SettingsForm(draft, choices=choices(), suggestions=suggestions, note=" ".join(sentences))
-        self.menu = RunMenu(partial(listing.rows, root, examples))
-        self.steer, self.tie_map = SteerPanel(), TieMapView()
-        self.chart = LiveChart(listing.panels(self._config))
-        self.table = DecisionTable(partial(_download, self._hold))
-        self.inside, self.auditing = Inside(self._hold, self.root), Auditing(self._hold)
-        self.ruling = Ruling(self._hold)
-        self.counterfactuals = Counterfactuals(self._hold, self.steer, self.show_run)
+        self.menu, self.steer, self.tie_map = RunMenu(), SteerPanel(), TieMapView()
+        self.chart = LiveChart(live_panels.panels(self._run.config))
+        page = Page(self._run, self.root, self.steer, weakly(self.show_run))
+        self.tabs: dict[str, Tab] = {tab.name: TABS.get(tab.name)(page) for tab in TABS}
         self.form.on_start(self.start)
         self.form.on_change(self._link)
+        self.menu.on_list(self._list)
         self.menu.on_open(self.open)
         self.steer.on_press(self._press)
-        parts = [self, self.inside, *self.inside.tabs.values(), self.auditing, self.counterfactuals, self.ruling]
-        widgets = [value for part in parts for value in vars(part).values() if hasattr(value, "comm")]
-        ended = self._hold, self.counterfactuals.running, self.inside.inspector, widgets
-        weakref.finalize(self, _end, *ended).atexit = False
-        self._open_first(str(query.get("run") or ""))
+        weakref.finalize(self, _end, self._run, list(self.tabs.values()), list(self.widgets)).atexit = False
+        self._open_first(str(self._query.get("run") or ""))
         if sentences:
             # Showing a run clears the form's note; what the link had wrong is still to be read.
             self.form.say(" ".join(sentences))
+
+    # -- how it stands on a page -------------------------------------------------------------------------------------
+
+    @property
+    def page(self) -> Part:
+        """The whole of it."""
+        return Rows((self.menu, self.form, self.steering, self.chart, self.below))
+
+    @property
+    def steering(self) -> Part:
+        """The controls, and the tie map beside them."""
+        return Pair(self.steer, self.tie_map)
+
+    @property
+    def below(self) -> Part:
+        """The tabs."""
+        return Tabbed({TABS.describe(name).title: tab.layout for name, tab in self.tabs.items()})
+
+    @property
+    def widgets(self) -> Sequence[ipywidgets.Widget]:
+        """All of them."""
+        return list(widgets_of(self.page))
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """A notebook shows it as the last line of a cell."""
+        if self._in_notebook is None:
+            self._in_notebook = draw(self.page, Notebook())
+        return self._in_notebook._repr_mimebundle_(**options)
 
     # -- which run is shown ------------------------------------------------------------------------------------------
 
@@ -102,52 +139,41 @@ class Desk:
         except CorpusError as error:
             self.form.blame("text.corpus", str(error))
             return
-        path = new_folder(self.root, listing.stem(config))
-        earlier = self._hold.path if isinstance(self._hold.source, Handle) else None
+        path = new_folder(self.root, run_list.stem(config))
+        earlier = self._run.path if self._run.is_trained else None
         self._link()
         self._take(path, config, lambda: Worker(config, path))
         self._goal = None
-        if not listing.by_hand(config):
-            self._give(Run())
-        self.form.say("" if earlier is None else f"{earlier.name} {self._fate(earlier)} and can be opened again.")
-
-    @staticmethod
-    def _fate(path: Path) -> str:
-        """What becomes of a run that this page has left."""
-        if (handle := get(path)) is None:
-            return "is saved"
-        others = handle.held > 1
-        handle.release(0.0)
-        return "goes on in another tab" if others else "goes on" if handle.worker.keep else "is saved"
+        agent = POLICIES.find(config.agent.policy)
+        if agent is None or not agent.by_hand:
+            self._run.give(Run())
+        self.form.say("" if earlier is None else f"{earlier.name} {_fate(earlier)} and can be opened again.")
 
     def open(self, name: str, *, returning: bool = False, copy: bool = True) -> None:
         """Show a run: joined if it goes on here, watched if it goes on elsewhere, read if it does not go on.
 
         Args:
-            name: Of its folder.
+            name: Of its folder; a branch is named RUN/branches/NAME.
             returning: Whether this may be its own page, reloaded; it then goes on if it was going on.
             copy: Whether its settings go into the form.
 
         Raises:
             RecordError: There is no such run, or it cannot be read.
         """
-        self._open(self._folder(name), returning=returning, copy=copy)
+        if ".." in Path(name).parts:
+            raise RecordError(f"Expected the name of a run, but got {name}.", "Choose one in the menu.")
+        own = self.root / name
+        self._open(own if self.examples is None or own.is_dir() else self.examples / name, returning, copy)
 
-    def show_run(self, path: Path) -> None:
+    def show_run(self, path: str | Path) -> None:
         """Show a run by its folder, such as a branch of the one on the page.
 
         Raises:
             RecordError: It cannot be read.
         """
-        self._open(path)
+        self._open(Path(path).absolute())
 
-    def _folder(self, name: str) -> Path:
-        """A run by its name in the link or the menu; a branch is named RUN/branches/NAME."""
-        if ".." in Path(name).parts:
-            raise RecordError(f"Expected the name of a run, but got {name}.", "Choose one in the menu.")
-        return self.root / name if (self.root / name).is_dir() else self.examples / name
-
-    def _open(self, path: Path, *, returning: bool = False, copy: bool = True) -> None:
+    def _open(self, path: Path, returning: bool = False, copy: bool = True) -> None:
         directory = RunDirectory.open(path)
         recently, self._goal = farewells.take(path)
         if (handle := get(path)) is not None:
@@ -155,11 +181,11 @@ class Desk:
             handle.release()
         elif returning and recently:
             self._take(path, directory.config, lambda: Worker.resume(path))
-            self._give(Run(None if self._goal is None else max(0, self._goal - self.steer.decision)))
+            self._run.give(Run(None if self._goal is None else max(0, self._goal - self.steer.decision)))
         elif directory.running:
             self._watch(path, directory.config)
         else:
-            self._read(load_run(path, damaged="keep"))
+            self._read(path)
         if copy:
             self.form.put(directory.config)
         self.form.say("")
@@ -169,8 +195,9 @@ class Desk:
         """The run that the link names, else the latest one, else an example."""
         linked = any(parameter in self._query for parameter in query_names())
         wanted, missing = self.form.draft, ""
-        mine = listing.names(self.root)
-        for candidate in [*([name] if name else []), *mine, *listing.names(self.examples)]:
+        mine = run_list.names(self.root)
+        examples = [] if self.examples is None else run_list.names(self.examples)
+        for candidate in [*([name] if name else []), *mine, *examples]:
             try:
                 # An example that nobody asked for is there to be looked at; Start begins with the preset.
                 self.open(candidate, returning=candidate == name, copy=candidate == name or candidate in mine)
@@ -182,11 +209,11 @@ class Desk:
             # A link with settings is to reproduce a run: they stay in the form, whatever is shown meanwhile.
             self.form.put(wanted)
             self._link()
-        if not isinstance(self._hold.source, Handle):
+        if not self._run.is_trained:
             Worker.prepare()
 
     def _take(self, path: Path, config: RunConfig, factory: Callable[[], Worker]) -> None:
-        """Show a run that a worker trains; there is one worker for it, however many tabs show it."""
+        """Show a run that a worker trains; there is one worker for it, however many pages show it."""
         self._leave()
         handle = attach(path, factory)
         # While a worker starts, or once it is gone, there is nothing that the log does not have.
@@ -195,49 +222,49 @@ class Desk:
                 handle.ask(Opening(), timeout=2.0)
         self._begin(path, config, handle, past=Past(path))
         self.steer.show(can_save=True, can_keep=True, can_resume=True, keep=handle.worker.keep)
-        self.inside.refresh()
-        self.ruling.allow(True)
 
     def _watch(self, path: Path, config: RunConfig) -> None:
+        """Show a run that somebody else trains, by its log."""
         self._leave()
         self._begin(path, config, Follower(path))
         self.steer.show(can_save=False, can_keep=False, can_resume=False)
 
     def _begin(self, path: Path, config: RunConfig, source: Handle | Follower, past: Iterable[Event] = ()) -> None:
-        self._show(path, config)
-        heard = weakref.WeakMethod(self._heard)
-        source.subscribe(lambda entry: (method := heard()) and method(entry))
-        self._hold.source = source
-        self._tables.reset()
+        self._show(path, config, source)
+        self._tables.reset({})
+        source.subscribe(weakly(self._heard))
         self._feed = Feed(
             source, chart=self._tables, tie_map=self.tie_map, steer=self.steer, past=past, budget=config.decisions
         )
-        self.menu.show(current=path.name, about=listing.about(config))
+        for tab in self.tabs.values():
+            tab.joined()
 
-    def _read(self, run: reader.Run) -> None:
+    def _read(self, path: Path) -> None:
+        """Show a run that does not go on, as its log has it."""
+        run = load_run(path, damaged="keep")
         self._leave()
-        self._show(run.path, run.config)
+        self._show(path, run.config)
         self.tie_map.show(budget=run.config.decisions)
         Feed.show(run, chart=self._tables, tie_map=self.tie_map, steer=self.steer)
         if run.opened is not None:
             self._tables.push({"reference": [{"name": "unigram", "loss": run.opened.unigram_entropy}]})
-        self.steer.show(**listing.state(run, self._is_example))
-        self.menu.show(current=run.name, about=listing.about(run.config, example=self._is_example))
+        self.steer.show(**state_of(run, example=self._run.example))
 
-    def _show(self, path: Path, config: RunConfig) -> None:
+    def _show(self, path: Path, config: RunConfig, source: Handle | Follower | None = None) -> None:
         """Clear the page for another run."""
-        self._hold.path, self._hold.audit, self._config = path, None, config
-        self._tables = Tables(self.chart, self.table)
+        run = self._run
+        run.path, run.config, run.source = path, config, source
+        run.example = self.examples is not None and path.is_relative_to(self.examples)
+        self._tables = Tables(self.chart, *(taker for tab in self.tabs.values() for taker in tab.row_takers))
         self.steer.show(error="", status="preparing", status_text="", layer=None, can_answer=False, keep=False)
-        if self._look != listing.look(config):
+        if self._drawn != live_panels.kind_of(config):
             # A view that is made once is never made anew for the same panels.
-            self._look = listing.look(config)
-            self.chart.set_panels(listing.panels(config), steps_per_decision=config.training.steps_per_decision)
+            self._drawn = live_panels.kind_of(config)
+            self.chart.set_panels(live_panels.panels(config), steps_per_decision=config.training.steps_per_decision)
         self.tie_map.clear()
-        self.inside.clear()
-        self.auditing.clear()
-        self.counterfactuals.clear(example=self._is_example)
-        self.ruling.clear(config, rules_in_force(path))
+        for tab in self.tabs.values():
+            tab.show()
+        self.menu.show(current=path.name, about=run_list.about(config, example=run.example))
         if path.is_relative_to(self.root):
             self._query.set("run", path.relative_to(self.root).as_posix())
         else:
@@ -248,44 +275,46 @@ class Desk:
         if self._feed is not None:
             self._feed.close()
             self._feed = None
-        self._hold.let_go(grace)
+        self._run.let_go(grace)
 
     # -- what is pressed ---------------------------------------------------------------------------------------------
 
     def _press(self, press: Press) -> None:
         command = press.command
         if command is None:
-            if self.steer.status == "running" and self._hold.path is not None:
-                farewells.put(self._hold.path, self._goal)
-            self.counterfactuals.running.cancel()
+            if self.steer.status == "running" and self._run.path is not None:
+                farewells.put(self._run.path, self._goal)
+            for tab in self.tabs.values():
+                tab.leave()
             self._leave(FAREWELL_GRACE)
             return
         if isinstance(command, Run):
             self._goal = None if command.decisions is None else self.steer.decision + command.decisions
-        if self._hold.is_still:
+        if self._run.is_still:
             self._go_on(command)
 
     def _go_on(self, command: Command[Any]) -> None:
         """A press on a run that nobody trains resumes it."""
-        path = self._hold.path
-        assert path is not None, "there is a run to go on with"
-        if not isinstance(command, Step | Run) or self._is_example:
+        path = self._run.folder
+        if not isinstance(command, Step | Run) or self._run.example:
             return
         self._take(path, RunDirectory.open(path).config, lambda: Worker.resume(path))
-        self._give(command)
-
-    def _give(self, command: Command[Any]) -> None:
-        assert isinstance(self._hold.source, Handle), "only a worker takes commands"
         # What goes wrong is told by the run's own status.
-        self._hold.source.give(command)
+        self._run.give(command)
+
+    def _list(self) -> None:
+        self.menu.show(runs=run_list.rows(self.root, self.examples))
+
+    def _link(self, _: object = None) -> None:
+        """Put the form's settings into the page's address."""
+        write_settings(self._query, self.form.draft)
 
     # -- what is heard -----------------------------------------------------------------------------------------------
 
     def _heard(self, entry: Any) -> None:
         """An entry of the run, in one of its threads."""
-        self.inside.heard(entry)
-        self.counterfactuals.heard(entry)
-        self.ruling.heard(entry)
+        for tab in self.tabs.values():
+            tab.heard(entry)
         if isinstance(entry, dict):
             self._heard_telemetry(entry)
 
@@ -293,51 +322,28 @@ class Desk:
         kind = entry["kind"]
         if kind == "timing" and time.monotonic() > self._memory_due:
             self._memory_due = time.monotonic() + MEMORY_SECONDS
-            self.menu.about = listing.about(self._config, timing=entry)
+            self.menu.about = run_list.about(self._run.config, timing=entry)
         elif kind == "status" and entry["status"] == "failed":
             self.form.say("The run could not start; the reason stands below.", alarm=True)
-            if self._hold.path is not None:
+            if self._run.path is not None:
                 with suppress(OSError):  # not empty: there is a run in it
-                    self._hold.path.rmdir()
-
-    # -- small things ------------------------------------------------------------------------------------------------
-
-    @property
-    def _is_example(self) -> bool:
-        return self._hold.path is not None and self._hold.path.is_relative_to(self.examples)
-
-    def _link(self, _: Any = None) -> None:
-        """Put the form's settings into the page's address."""
-        wanted = to_query(self.form.draft)
-        for name in query_names():
-            if name in wanted and self._query.get(name) != wanted[name]:
-                self._query.set(name, wanted[name])
-            elif name not in wanted:
-                self._query.remove(name)
+                    self._run.path.rmdir()
 
 
-def _download(hold: Hold, format: str) -> tuple[str, bytes]:
-    if hold.path is None:
-        raise LayertieError("Expected a run to download, but none is shown.", "Open a run first.")
-    return listing.decisions_file(hold.path, format)
+def _fate(path: Path) -> str:
+    """What becomes of a run that a page has left."""
+    if (handle := get(path)) is None:
+        return "is saved"
+    others = handle.held > 1
+    handle.release(0.0)
+    return "goes on in another tab" if others else "goes on" if handle.worker.keep else "is saved"
 
 
-def _end(hold: Hold, studying: Running, inspector: Inspector, widgets: list[Any]) -> None:
-    studying.cancel()
-    inspector.close()
-    hold.let_go()
+def _end(run: HeldRun, tabs: list[Tab], widgets: list[ipywidgets.Widget]) -> None:
+    for tab in tabs:
+        tab.end()
+    run.let_go()
     for widget in widgets:
         # The host may have closed the connection already.
         with suppress(RuntimeError, KeyError):
             widget.close()
-
-
-def make_desk(query: Any, examples: Path) -> Desk:
-    """The desk of a tab; the folder of runs is ./runs, or what LAYERTIE_RUNS names.
-
-    Args:
-        query: As `Desk`.
-        examples: Folder of recorded runs that are shown where there is none of one's own.
-    """
-    root = Path(os.environ.get("LAYERTIE_RUNS") or "runs").expanduser().absolute()
-    return Desk(root, query, examples)

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import threading
-import weakref
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..core.commands import Save
-from ..core.errors import LayertieError, RecordError
-from ..core.events import DecisionMade
-from ..counterfactual.runner import StudyProgress, StudyRunner
-from ..counterfactual.study import Study
-from ..records.tree import moment_name
-from ..widgets.branch_tree import BranchTree
-from ..widgets.forms.hypothesis_panel import HypothesisPanel
-from ..widgets.live.live_chart import LiveChart
-from ..widgets.steer_panel import SteerPanel
-from ..widgets.study_list import StudyList
-from ..workers.pool import Handle
-from . import counterfactual_words as inquiries
-from . import study_form
-from .held_run import Hold
-from .study_form import PRESENT
+from ...core.commands import Save
+from ...core.descriptions import Description
+from ...core.errors import LayertieError
+from ...core.events import DecisionMade, Event
+from ...counterfactual.runner import StudyProgress, StudyRunner
+from ...counterfactual.study import Study
+from ...records.tree import moment_name
+from ...widgets.branch_tree import BranchTree
+from ...widgets.forms.hypothesis_panel import HypothesisPanel
+from ...widgets.live.live_chart import LiveChart
+from ...widgets.study_list import StudyList
+from .. import counterfactual_words as inquiries
+from .. import study_form
+from ..layout import Pair, Part, Rows
+from ..study_form import PRESENT
+from ..tab import Page, Tab
+from ..weakly import weakly
+from .registry import TABS
 
 LOOK_AGAIN = 2.0
 """Seconds until a list is read again in which somebody else's study runs."""
@@ -53,20 +53,17 @@ class Running:
             self.runner.cancel()
 
 
-class Counterfactuals:
-    """Widgets and what is behind them.
+@TABS.register(
+    Description("did-it-matter", "Did it matter?", "Whether an action mattered, from runs that differ in it alone.")
+)
+class DidItMatter(Tab):
+    """The form of a hypothesis, its paired runs, the list of studies and the tree of branches."""
 
-    Args:
-        hold: The run on the page.
-        steer: Knows the decision at hand.
-        open_run: Shows another run, given its folder. A bound method is held weakly.
-    """
-
-    def __init__(self, hold: Hold, steer: SteerPanel, open_run: Callable[[Path], None]) -> None:
-        self._hold, self._steer = hold, steer
-        self._open = weakref.WeakMethod(open_run)
+    def __init__(self, page: Page) -> None:
+        super().__init__(page)
         self.running = Running()
         self._shown: str | None = None
+        self._drawn = -1
         self.panel = HypothesisPanel(study_form.fields())
         self.chart = LiveChart({})
         self.studies = StudyList()
@@ -74,15 +71,17 @@ class Counterfactuals:
         self.panel.on_press(self._press)
         self.studies.on_press(self._choose)
         self.tree.on_press(self._tree_press)
-        at_hand = weakref.WeakMethod(self._show_present)
-        steer.observe(lambda change: (method := at_hand()) and method(), names=["can_answer", "asked", "proposed"])
+        page.steer.observe(weakly(self._show_present), names=["can_answer", "asked", "proposed"])
 
-    def clear(self, *, example: bool) -> None:
-        """Another run is on the page."""
-        stopped = self.running.name
+    @property
+    def layout(self) -> Part:
+        return Rows((Pair(self.panel, self.chart), self.studies, self.tree))
+
+    def show(self) -> None:
+        stopped, example = self.running.name, self.run.example
         self.running.cancel()
         self._shown = None
-        self._steer.show(hint="")
+        self.page.steer.show(hint="")
         self.panel.show(
             moments=[],
             chosen="",
@@ -99,7 +98,7 @@ class Counterfactuals:
         )
         self.chart.set_panels({})
         self.studies.show(studies=[], current="", note="")
-        path = self._hold.path
+        path = self.run.path
         self.tree.show(
             runs=[],
             current="" if path is None else path.name,
@@ -111,34 +110,33 @@ class Counterfactuals:
         )
         self.refresh()
 
+    def leave(self) -> None:
+        self.running.cancel()
+
+    def end(self) -> None:
+        self.running.cancel()
+
     def refresh(self, chosen: str = "") -> None:
         """Read again what the run has on disk, in a thread."""
-        path = self._hold.path
-        if path is None:
-            return
-        future = _WORK.submit(inquiries.read, path)
-        take = weakref.WeakMethod(self._take)
-        future.add_done_callback(lambda done: (method := take()) and method(path, chosen, done))
+        if self.run.path is not None:
+            self.when_done(_WORK.submit(inquiries.read, self.run.path), self._take, chosen)
 
-    def heard(self, entry: Any) -> None:
-        """An entry of the run, in one of its threads."""
+    def heard(self, entry: Event | dict[str, Any]) -> None:
         if isinstance(entry, DecisionMade):
             overruled = entry.by == "human" and entry.choice != entry.proposed
             if overruled:
                 self.refresh(moment_name(entry.decision))
                 self.panel.show(sentence=inquiries.offer(entry), alarm=False)
-            if overruled or self._steer.hint:
-                self._steer.show(hint=inquiries.HINT if overruled else "")
+            if overruled or self.page.steer.hint:
+                self.page.steer.show(hint=inquiries.HINT if overruled else "")
         elif isinstance(entry, dict) and entry["kind"] == "status" and entry["status"] in ("ready", "finished"):
             self.refresh()
 
-    def _take(self, path: Path, chosen: str, done: Future[Any]) -> None:
-        if path != self._hold.path:
-            return
+    def _take(self, chosen: str, done: Future[inquiries.Found]) -> None:
         if (error := done.exception()) is not None:
             self.panel.show(sentence=str(error), alarm=True)
             return
-        found = done.result()
+        found, path = done.result(), self.run.folder
         present = [moment for moment in self.panel.moments if moment["id"] == PRESENT]
         self.panel.show(moments=[*present, *found.moments], chosen=chosen or self.panel.chosen)
         self.tree.show(runs=found.tree, stored=found.stored, current=path.name)
@@ -146,23 +144,18 @@ class Counterfactuals:
         self._show_present()
         if found.others and not self.running.name:
             # Another page's study, or one that this page has just left: its end is not told here.
-            again = weakref.WeakMethod(self.refresh)
-            timer = threading.Timer(LOOK_AGAIN, lambda: (method := again()) and method())
+            timer = threading.Timer(LOOK_AGAIN, weakly(self.refresh))
             timer.daemon = True
             timer.start()
 
-    def _show_present(self) -> None:
+    def _show_present(self, _: object = None) -> None:
         """The decision at hand is the first of the moments, while its action is awaited."""
-        state = self._steer
+        state = self.page.steer
         stored = [moment for moment in self.panel.moments if moment["id"] != PRESENT]
-        if state.can_answer and state.layer is not None and state.proposed is not None and self._trains:
+        if state.can_answer and state.layer is not None and state.proposed is not None and self.run.is_trained:
             stored.insert(0, inquiries.present(state))
         if stored != self.panel.moments:
             self.panel.show(moments=stored)
-
-    @property
-    def _trains(self) -> bool:
-        return isinstance(self._hold.source, Handle)
 
     # -- the form ----------------------------------------------------------------------------------------------------
 
@@ -170,7 +163,7 @@ class Counterfactuals:
         if kind == "cancel":
             self.running.cancel()
             return
-        path = self._path()
+        path = self.run.folder
         if self.panel.share is not None:
             raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
         stated = study_form.Form.read(kind, values)
@@ -192,17 +185,14 @@ class Counterfactuals:
         )
         saved: Future[Any] | None = None
         if stated.moment == PRESENT:
-            if not isinstance(self._hold.source, Handle):
+            if not self.run.is_trained:
                 raise LayertieError("Expected a run that waits for an action, but none does.", "Pause it first.")
-            saved = self._hold.source.give(Save(moment_name(self._steer.asked)))
-        future = _WORK.submit(study_form.state, path, stated, self._steer.asked, saved)
-        begin = weakref.WeakMethod(self._begin)
-        future.add_done_callback(lambda done: (method := begin()) and method(path, done))
+            saved = self.run.give(Save(moment_name(self.page.steer.asked)))
+        future = _WORK.submit(study_form.state, path, stated, self.page.steer.asked, saved)
+        self.when_done(future, self._begin)
 
-    def _begin(self, path: Path, done: Future[Study]) -> None:
+    def _begin(self, done: Future[Study]) -> None:
         """A study is on disk: run it."""
-        if path != self._hold.path:
-            return
         if (error := done.exception()) is not None:
             field = study_form.field_of(error)
             if field:
@@ -218,11 +208,10 @@ class Counterfactuals:
 
     def _run(self, study: Study) -> None:
         self._look_at(study)
-        changed = weakref.WeakMethod(self._changed)
         self.running.runner = runner = StudyRunner(
             study,
             should_stop=inquiries.judge_of(study),
-            on_change=lambda progress: (method := changed()) and method(study, progress),
+            on_change=weakly(self._changed, study),
         )
         try:
             runner.start()
@@ -235,7 +224,7 @@ class Counterfactuals:
 
     def _changed(self, study: Study, progress: StudyProgress) -> None:
         """How far a study is, in its thread."""
-        if study.run != self._hold.path:
+        if study.run != self.run.path:
             return
         if progress.state == "running":
             self.panel.show(share=progress.share, sentence=inquiries.how_far(progress))
@@ -265,7 +254,7 @@ class Counterfactuals:
     # -- past studies and branches -------------------------------------------------------------------------------------
 
     def _choose(self, kind: str, name: str) -> None:
-        study = Study.open(self._path() / "studies" / name)
+        study = Study.open(self.run.folder / "studies" / name)
         if kind == "show":
             self._look_at(study)
         elif self.panel.share is not None:
@@ -276,39 +265,26 @@ class Counterfactuals:
             self._run(study)
 
     def _tree_press(self, kind: str, values: dict[str, Any]) -> None:
-        path = self._path()
+        path = self.run.folder
         if kind == "open":
-            self._show_run(inquiries.folder_of(path, str(values["id"])))
+            self.page.open_run(inquiries.folder_of(path, str(values["id"])))
             return
         self.tree.show(busy=True, sentence="Making a branch.")
-        saved, source = None, self._hold.source
-        at_rest = values.get("decision") is None and self._steer.status in ("paused", "finished")
-        if isinstance(source, Handle) and at_rest:
-            # The present is stored, so that the branch begins there at once.
+        saved = None
+        if values.get("decision") is None and self.page.steer.status in ("paused", "finished"):
+            # The present is stored, so that the branch begins there at once; a run that nobody trains has it stored.
             with suppress(LayertieError):
-                saved = source.give(Save())
+                saved = self.run.give(Save())
         future = _WORK.submit(inquiries.branch, path, kind, values.get("decision"), saved)
-        branched = weakref.WeakMethod(self._branched)
-        future.add_done_callback(lambda done: (method := branched()) and method(path, kind, done))
+        self.when_done(future, self._branched, kind)
 
-    def _branched(self, path: Path, kind: str, done: Future[Path]) -> None:
-        if path != self._hold.path:
-            return
+    def _branched(self, kind: str, done: Future[Path]) -> None:
         if (error := done.exception()) is not None:
             self.tree.show(busy=False, sentence=str(error), alarm=True)
             return
         made = done.result()
         if kind == "undo":
-            self._show_run(made)
+            self.page.open_run(made)
             return
         self.tree.show(busy=False, sentence=f"{made.name} is made. Click its line to open it; this run goes on.")
         self.refresh()
-
-    def _show_run(self, path: Path) -> None:
-        if (method := self._open()) is not None:
-            method(path)
-
-    def _path(self) -> Path:
-        if self._hold.path is None:
-            raise RecordError("Expected a run to ask about, but none is shown.", "Press Start, or open a run.")
-        return self._hold.path

@@ -1,56 +1,51 @@
-"""The tab "Rules": rules that stand, put into force in the run on the page."""
+"""The tab "Rules": constraints on the actions, for the agent and for the person, applied in the run on the page."""
 
 from __future__ import annotations
 
-import weakref
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from ..core.commands import SetRules
-from ..core.config import RunConfig
-from ..core.errors import ConfigError, LayertieError
-from ..core.events import RulesChanged
-from ..core.rules import Rules
-from ..widgets.forms.rules_panel import RulesPanel
-from ..workers.pool import Handle
-from .held_run import Hold
+from ...core.commands import SetRules
+from ...core.descriptions import Description
+from ...core.errors import ConfigError
+from ...core.events import Event, RulesChanged, parse
+from ...core.rules import Rules
+from ...records.log.cursor import LineCursor
+from ...widgets.forms.rules_panel import RulesPanel
+from ..layout import Part
+from ..tab import Page, Tab
+from .registry import TABS
 
 ABOUT = "They mask the legal answers, for the agent and for you. A layer follows when it is asked about."
 
 
-class Ruling:
-    """The panel and what is behind it.
+@TABS.register(Description("rules", "Rules", "Constraints on the actions."))
+class RulesTab(Tab):
+    """Fields for the constraints, and a button that applies them."""
 
-    Args:
-        hold: The run on the page.
-    """
-
-    def __init__(self, hold: Hold) -> None:
-        self._hold = hold
+    def __init__(self, page: Page) -> None:
+        super().__init__(page)
         self.panel = RulesPanel(sentence=ABOUT)
         self.panel.on_apply(self._apply)
 
-    def clear(self, config: RunConfig, last: str | None) -> None:
-        """Another run is on the page.
+    @property
+    def layout(self) -> Part:
+        return self.panel
 
-        Args:
-            config: Its settings.
-            last: The rules that its log put into force last; None where it has not changed them.
-        """
+    def show(self) -> None:
+        last = None if self.run.path is None else rules_in_force(self.run.path)
         self.panel.show(sentence=ABOUT, alarm=False, can_apply=False)
-        self._show(Rules.parse(config.ties.rules if last is None else last))
+        self._fill(Rules.parse(self.run.config.ties.rules if last is None else last))
 
-    def allow(self, can: bool) -> None:
-        """Whether there is a process to take other rules."""
-        self.panel.show(can_apply=can)
+    def joined(self) -> None:
+        self.panel.show(can_apply=self.run.is_trained)
 
-    def heard(self, entry: Any) -> None:
-        """An entry of the run, in one of its threads."""
+    def heard(self, entry: Event | dict[str, Any]) -> None:
         if isinstance(entry, RulesChanged):
-            self._show(Rules.parse(entry.rules))
+            self._fill(Rules.parse(entry.rules))
 
-    def _show(self, rules: Rules) -> None:
+    def _fill(self, rules: Rules) -> None:
         self.panel.show(
             independent=", ".join(map(str, rules.independent)),
             most_owners=rules.most_owners,
@@ -60,12 +55,7 @@ class Ruling:
         )
 
     def _apply(self, values: dict[str, Any]) -> None:
-        source = self._hold.source
-        if not isinstance(source, Handle):
-            raise LayertieError("Expected a run that this page trains.", "Press Start, or Step on a stopped run.")
-        future = source.give(SetRules(str(_read(values))))
-        told = weakref.WeakMethod(self._told)
-        future.add_done_callback(lambda done: (method := told()) and method(done))
+        self.when_done(self.run.give(SetRules(str(_read(values)))), self._told)
 
     def _told(self, done: Future[Any]) -> None:
         error = done.exception()
@@ -94,9 +84,6 @@ def _read(values: dict[str, Any]) -> Rules:
 
 def rules_in_force(path: Path) -> str | None:
     """The rules that a run's log put into force last; None where it has not changed them."""
-    from ..core.events import parse
-    from ..records.log.cursor import LineCursor
-
     lines = [line for line in LineCursor(path / "events.jsonl").read_lines() if b'"event":"ruled"' in line[:60]]
     event = parse(lines[-1]) if lines else None
     return event.rules if isinstance(event, RulesChanged) else None

@@ -1,0 +1,60 @@
+"""The runs that can be opened, and what is said of one in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..core.config import RunConfig
+from ..records.runs import RunSummary, list_runs
+
+
+def stem(config: RunConfig) -> str:
+    """The name of a new run's folder: the moment and the settings that matter."""
+    return f"{datetime.now():%Y%m%d-%H%M%S}-{config.scale}-{config.algorithm}-seed{config.seed}"
+
+
+def about(config: RunConfig, *, example: bool = False, timing: Mapping[str, Any] | None = None) -> str:
+    """A line on a run."""
+    model = config.model
+    words = [
+        "a recorded example" if example else "",
+        f"{config.scale} ({model.layers} layers x {model.width})",
+        config.algorithm if config.agent.policy == config.algorithm else f"{config.algorithm}, {config.agent.policy}",
+        config.text.corpus,
+        f"seed {config.seed}",
+    ]
+    if timing is not None:
+        peak = timing.get("device_peak_bytes") or 0
+        words.append(f"process {timing['resident_bytes'] / 1e6:.0f} MB")
+        words.append(f"device peak {peak / 1e6:.0f} MB" if peak else "")
+    return ", ".join(word for word in words if word)
+
+
+def names(root: Path) -> list[str]:
+    """The runs of a folder, the latest first."""
+    return [run.name for run in list_runs(root)]
+
+
+def rows(root: Path, examples: Path | None = None) -> list[dict[str, str]]:
+    """The run menu's rows.
+
+    Raises:
+        RecordError: The folder of runs cannot be listed.
+    """
+    recorded = [] if examples is None else list_runs(examples)
+    return [*map(_row, list_runs(root)), *(_row(run, "example") for run in recorded)]
+
+
+def _row(run: RunSummary, status: str = "") -> dict[str, str]:
+    return {
+        "name": run.name,
+        "status": status or run.status,
+        "what": f"{run.scale}, {run.algorithm}" if run.scale else "",
+        "reached": f"{run.decisions} of {run.budget}",
+        "loss": "" if run.validation_loss is None else f"{run.validation_loss:.3f}",
+        "when": f"{datetime.fromtimestamp(run.modified):%d %b %H:%M}",
+        "note": run.note,
+    }

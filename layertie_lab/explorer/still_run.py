@@ -1,0 +1,49 @@
+"""What the steering panel shows of a run that does not go on: how it stands, and its last decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..records.log.reader import Run
+
+
+def state_of(run: Run, *, example: bool) -> dict[str, Any]:
+    """Attributes of a `SteerPanel`."""
+    return {**_last_decision(run), **_standing(run, example)}
+
+
+def _last_decision(run: Run) -> dict[str, Any]:
+    if not run.decisions.height:
+        return {}
+    last = run.decisions.row(-1, named=True)
+    valued = run.q_values.filter(run.q_values["decision"] == last["decision"]).sort("answer")
+    values, layer = valued["q_value"].to_list(), last["layer"]
+    # Rules may have left some answers only, which are those that have values.
+    legal = valued["answer"].to_list() or list(range(layer + 1))
+    after = run.ties.filter(run.ties["decision"] == last["decision"]).sort("layer")["owner"].to_list()
+    owners = [layer if answer == layer else after[answer] for answer in legal]
+    return {
+        "asked": last["decision"],
+        "legal": legal,
+        "owners": owners,
+        "q_values": values,
+        **{name: last[name] for name in ("episode", "layer", "present", "proposed", "explored", "epsilon")},
+    }
+
+
+def _standing(run: Run, example: bool) -> dict[str, Any]:
+    done, budget = run.decisions.height, run.config.decisions
+    if run.damage:
+        return {"status": "empty", "status_text": "This run cannot be gone on with.", "error": run.damage}
+    if example:
+        return {"status": "empty", "status_text": "A recorded example. Press Start above to train one yourself."}
+    if run.opened is None:
+        return {"status": "paused", "status_text": "This run holds no decision yet. Step or Run begins it."}
+    if run.status == "finished":
+        words = f"Finished after {done} decisions. Step, or run some more, goes on with it."
+        return {"status": "finished", "status_text": words}
+    if run.status == "failed":
+        why = run.telemetry("failed")[-1].get("sentence", "")
+        words = f"An error ended the training in decision {done + 1}. Step or Run tries to go on."
+        return {"status": "paused", "status_text": words, "error": why}
+    return {"status": "paused", "status_text": f"Stopped after {done} of {budget} decisions. Step or Run goes on."}

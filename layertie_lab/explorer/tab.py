@@ -1,0 +1,84 @@
+"""What all tabs of the explorer have in common: what they show, how they are told of a run, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.events import Event
+from ..widgets.steer_panel import SteerPanel
+from .feed import RowTaker
+from .held_run import HeldRun
+from .layout import Part
+from .weakly import weakly
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a tab may use of the page that it is on.
+
+    Args:
+        run: What is known of the run on the page; one object for as long as the page is there, whichever run it holds.
+        root: The folder of runs.
+        steer: Knows the decision at hand.
+        open_run: Shows another run, given its folder. It does not keep the page.
+    """
+
+    run: HeldRun
+    root: Path
+    steer: SteerPanel
+    open_run: Callable[[Path], None]
+
+
+class Tab:
+    """Widgets of the explorer that are shown together, and what is behind them.
+
+    One is made per page. A new one is a file in `tabs` that registers a class, named in `tabs.registry`. It must not
+    hold the page's owner, and what it gives to threads and runs is to be `weakly`; else a run would be trained for a
+    page that nobody holds any more.
+
+    Args:
+        page: The page it is on.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.run = page, page.run
+
+    @property
+    def layout(self) -> Part:
+        """Its widgets as they stand on the page; the same ones each time."""
+        raise NotImplementedError
+
+    @property
+    def row_takers(self) -> Sequence[RowTaker]:
+        """Those of its widgets that take the rows of the run on the page, beside the live charts."""
+        return ()
+
+    def show(self) -> None:
+        """Another run is on the page (`self.run`): show it, and nothing of the one before."""
+
+    def joined(self) -> None:
+        """The run on the page goes on, and its entries come from now on (`heard`)."""
+
+    def heard(self, entry: Event | dict[str, Any]) -> None:
+        """An entry of the run on the page, in one of the run's threads."""
+
+    def leave(self) -> None:
+        """The person leaves the page, or reloads it: what it had others do for it is to end."""
+
+    def end(self) -> None:
+        """The page is gone."""
+
+    def when_done(self, future: Future[Any], tell: Callable[..., Any], *first: Any) -> None:
+        """Call a method of this tab with a future that is done, if the same run is still on the page then.
+
+        Args:
+            future: What is awaited.
+            tell: The method; the future is its last argument.
+            *first: Its other arguments.
+        """
+        run, path, call = self.run, self.run.path, weakly(tell, *first)
+        future.add_done_callback(lambda done: call(done) if run.path == path else None)

@@ -1,0 +1,89 @@
+"""The explorer over a real run, without a browser: started, stepped, overruled, constrained, looked into, left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layertie_lab import load_run
+from layertie_lab.core.config import RunConfig
+from layertie_lab.explorer import Explorer
+from layertie_lab.explorer.tabs.decisions import Decisions
+from layertie_lab.explorer.tabs.did_it_matter import DidItMatter
+from layertie_lab.explorer.tabs.look_inside import LookInside
+from layertie_lab.explorer.tabs.rules import RulesTab
+from layertie_lab.widgets.panel import Panel
+
+pytestmark = pytest.mark.slow
+
+
+def wait_for(condition: Callable[[], Any], words: str, seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"waited {seconds:g} s for {words}"
+        time.sleep(0.02)
+
+
+def press(panel: Panel, kind: str, **values: Any) -> None:
+    panel._receive(panel, {"kind": kind, "id": "test", **values}, None)
+
+
+@pytest.fixture
+def explorer(tmp_path: Path, text_file: Path) -> Iterator[Explorer]:
+    explorer = Explorer(tmp_path / "runs")
+    explorer.start(RunConfig.preset("tiny", corpus=str(text_file), decisions=8, policy="human"))
+    wait_for(lambda: explorer.steer.can_answer, "the first proposal")
+    yield explorer
+    explorer.steer._receive(explorer.steer, {"kind": "farewell"}, None)
+
+
+def test_one_run_through_all_of_it(explorer: Explorer) -> None:
+    path = explorer.root / explorer.menu.current
+    assert list(explorer.form.problems) == []
+    assert (explorer.steer.status, explorer.steer.asked) == ("paused", 1)
+
+    # A person's action, from the tie map; the first view has it in its table.
+    press(explorer.tie_map, "answer", layer=1, source=1)
+    wait_for(lambda: explorer.steer.asked == 2 and explorer.steer.can_answer, "the second proposal")
+    assert explorer.tie_map.sources[1] == 1
+    decisions, rules = explorer.tabs["decisions"], explorer.tabs["rules"]
+    assert isinstance(decisions, Decisions)
+    assert isinstance(rules, RulesTab)
+    wait_for(lambda: decisions.table._count == 1, "its row")
+
+    # Constraints reach the run, and the proposal at hand.
+    assert rules.panel.can_apply
+    press(rules.panel, "apply", values={"independent": "2", "most_owners": "0", "neighbours": False, "locked": ""})
+    wait_for(lambda: explorer.steer.legal == [2], "the constrained proposal")
+    assert rules.panel.independent == "2"
+    press(rules.panel, "apply", values={"independent": "two"})
+    assert "Write numbers of layers" in rules.panel.sentence
+
+    # The moments before can be looked at, and asked about.
+    inside, matters = explorer.tabs["look-inside"], explorer.tabs["did-it-matter"]
+    assert isinstance(inside, LookInside)
+    assert isinstance(matters, DidItMatter)
+    wait_for(lambda: inside.time.stored == [0, 1], "what is stored")
+    press(inside.time, "move", decision=0)
+    assert (inside.time.decision, inside.time.follows) == (0, False)
+    place = inside.place()
+    assert place is not None
+    assert (place.run, place.decision, place.stored) == (path, 0, (0, 1))
+    memory = inside.panes["memory"]
+    press(memory.panel, "seen", view="a", seen=True)
+    wait_for(lambda: memory.panel.share is None and memory.pictures.panels, "the memory of a step", 120)
+    assert "before the first decision" in memory.panel.sentence
+    wait_for(lambda: [moment["id"] for moment in matters.panel.moments][:1] == ["present"], "the moment at hand")
+    wait_for(lambda: [run["id"] for run in matters.tree.runs] == [path.name], "the tree")
+
+    # The page is left: the run is saved, and still there.
+    explorer.steer._receive(explorer.steer, {"kind": "farewell"}, None)
+    wait_for(lambda: load_run(path).status != "running", "the run to be saved")
+    explorer.open(path.name)
+    assert explorer.steer.status in ("paused", "finished")
+    assert load_run(path).decisions["by"].to_list() == ["human"]
+    assert explorer.tie_map.sources[1] == 1

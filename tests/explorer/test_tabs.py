@@ -1,0 +1,154 @@
+"""The tabs of the explorer, without a browser."""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import weakref
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import polars as pl
+import pytest
+
+from layertie_lab import load_run
+from layertie_lab.core.descriptions import Description, Registry
+from layertie_lab.core.errors import RecordError
+from layertie_lab.explorer import Explorer
+from layertie_lab.explorer.jupyter import Notebook
+from layertie_lab.explorer.layout import Part, Tabbed, draw
+from layertie_lab.explorer.tab import Page, Tab
+from layertie_lab.explorer.tabs import audit as audits
+from layertie_lab.explorer.tabs.audit import AuditTab
+from layertie_lab.explorer.tabs.decisions import decisions_file
+from layertie_lab.explorer.tabs.registry import TABS
+from layertie_lab.explorer.tabs.rules import RulesTab
+from layertie_lab.widgets.ask_panel import AskPanel
+from layertie_lab.widgets.live.live_chart import LiveChart
+from layertie_lab.workers.worker import Worker
+
+EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
+
+
+def test_decisions_as_files() -> None:
+    decisions = load_run(EXAMPLES / "laptop-lab").decisions
+    name, content = decisions_file(EXAMPLES / "laptop-lab", "parquet")
+    assert name == "laptop-lab-decisions.parquet"
+    assert pl.read_parquet(io.BytesIO(content)).equals(decisions)
+    _, text = decisions_file(EXAMPLES / "laptop-lab", "csv")
+    assert text.count(b"\n") == decisions.height + 1
+    with pytest.raises(RecordError):
+        decisions_file(EXAMPLES / "nowhere", "csv")
+
+
+def test_the_audit_of_a_run_is_sentences_and_pictures() -> None:
+    _, sentence, text, pictures = audits.audit(EXAMPLES / "laptop-lab")
+    assert sentence.startswith("As of decision 200: ")
+    findings, table = (part.splitlines() for part in text.split("\n\n"))
+    assert [line.split()[1] for line in findings] == [str(number) for number in range(1, 12)]
+    assert [line.split()[0] for line in table] == ["decision", *(str(number) for number in range(189, 201))]
+    assert len(LiveChart(pictures).panels) == 4
+    assert all(spec["usermeta"]["caption"] for spec in pictures.values())
+    with pytest.raises(RecordError):
+        audits.audit(EXAMPLES / "nowhere")
+
+
+def test_the_audit_of_a_run_as_files() -> None:
+    found = audits.audit(EXAMPLES / "laptop-lab").found
+    name, content = audits.file_of(found, "laptop-lab", "json")
+    assert name == "laptop-lab-audit.json"
+    assert len(json.loads(content)["departures"]) == 11
+    name, content = audits.file_of(found, "laptop-lab", "csv")
+    assert name == "laptop-lab-audit.csv"
+    frame = pl.read_csv(io.BytesIO(content))
+    assert frame.height == 201
+    assert len(frame["true_map"][-1].split()) == 12
+
+
+class Seen(Tab):
+    """A tab of a package's own."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__(page)
+        self.panel = AskPanel({"say": "Say"})
+        self.told: list[Any] = []
+
+    @property
+    def layout(self) -> Part:
+        return self.panel
+
+    def show(self) -> None:
+        self.told.append(self.run.folder.name)
+
+    def end(self) -> None:
+        self.told.append("end")
+
+
+def own(registry: Registry[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is registered in a test leaves with it."""
+    assert registry.names
+    monkeypatch.setattr(registry, "_found", dict(registry._found))
+
+
+@pytest.fixture
+def own_tab(monkeypatch: pytest.MonkeyPatch) -> type[Tab]:
+    own(TABS, monkeypatch)
+    return TABS.register(Description("seen", "Seen", "What was told."))(Seen)
+
+
+@pytest.fixture(autouse=True)
+def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Worker, "prepare", staticmethod(lambda: None))
+
+
+def test_the_tabs_stand_in_their_order(tmp_path: Path) -> None:
+    explorer = Explorer(tmp_path, examples=EXAMPLES)
+    below = explorer.below
+    assert isinstance(below, Tabbed)
+    assert list(below.parts) == ["Decisions", "Did it matter?", "Rules", "Look inside", "Audit"]
+    assert len(set(explorer.widgets)) == len(explorer.widgets)
+
+
+def test_a_tab_is_one_file_told_of_each_run_and_of_the_end(tmp_path: Path, own_tab: type[Tab]) -> None:
+    explorer = Explorer(tmp_path, examples=EXAMPLES)
+    tab = explorer.tabs["seen"]
+    assert isinstance(tab, Seen)
+    assert isinstance(explorer.below, Tabbed)
+    assert list(explorer.below.parts)[-1] == "Seen"
+    assert tab.panel in explorer.widgets
+    explorer.open("laptop-lab")
+    assert tab.told == ["laptop-lab", "laptop-lab"]
+    gone = weakref.ref(explorer)
+    del explorer
+    gc.collect()
+    assert gone() is None
+    assert tab.told[-1] == "end"
+
+
+def test_a_notebook_shows_the_same_widgets(tmp_path: Path) -> None:
+    explorer = Explorer(tmp_path, examples=EXAMPLES)
+    shown = explorer._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in shown
+    assert explorer._repr_mimebundle_() == shown
+
+    def within(box: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+        children = getattr(box, "children", None)
+        return [box] if children is None else [widget for child in children for widget in within(child)]
+
+    assert within(draw(explorer.page, Notebook())) == list(explorer.widgets)
+
+
+def test_without_a_run_the_page_says_what_to_do(tmp_path: Path) -> None:
+    explorer = Explorer(tmp_path / "runs")
+    assert explorer.menu.current == ""
+    rules, audit = explorer.tabs["rules"], explorer.tabs["audit"]
+    assert isinstance(rules, RulesTab)
+    assert isinstance(audit, AuditTab)
+    rules.panel._receive(rules.panel, {"kind": "apply", "values": {"independent": "0"}}, None)
+    assert rules.panel.sentence == "Expected a run that this page trains. Press Start, or Step on a stopped run."
+    audit.panel._receive(audit.panel, {"kind": "ask", "name": "audit"}, None)
+    assert "none is shown" in audit.panel.sentence
+    explorer.menu._receive(explorer.menu, {"kind": "open", "name": "../elsewhere"}, None)
+    assert "Choose one in the menu." in explorer.menu.problem
