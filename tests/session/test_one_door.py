@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import pytest
 import torch
 from branching import other_answer
 
+import layertie_lab
 from layertie_lab import RunConfig, Session, Worker
 from layertie_lab.cli import main
 from layertie_lab.core.errors import RecordError
@@ -180,8 +182,12 @@ def look(run: Path, text: Path | None) -> bytes:
 
 def explorer(run: Path, text: Path | None) -> bytes:
     """What the explorer does with a run that somebody chooses: a worker of its own, and the probe set of its text."""
+    heard: list[Any] = []
     with Worker.resume(run, text=text) as worker:
+        worker.subscribe(heard.append)
         worker.run()
+    told = [entry["sentence"] for entry in heard if isinstance(entry, dict) and entry["kind"] == "text"]
+    assert told == list(RunText.of(run).find().notes)
     assert RunText.of(run).find().data.splits["validation"].size
     return (run / "events.jsonl").read_bytes()
 
@@ -323,6 +329,20 @@ def test_that_kept_tokens_are_used_is_said(row: tuple[str, Base], kept: int, tmp
     telemetry = (tmp_path / "run" / "telemetry.jsonl").read_text(encoding="utf-8").splitlines()
     assert [entry["sentence"] for entry in map(json.loads, telemetry) if entry["kind"] == "text"] == [note]
     assert Inspection.of(tmp_path / "run").notes == (note,)
+
+
+def test_there_is_no_other_door() -> None:
+    """Only a new run, the door, and what measures without a run make tokens of a text."""
+    package = Path(layertie_lab.__file__).parent
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").endswith("text.dataset")
+        and "prepare" in {alias.name for alias in node.names}
+    }
+    assert found == {"session/components.py", "session/door.py", "bench/runner.py"}
 
 
 @pytest.fixture
