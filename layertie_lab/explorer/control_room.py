@@ -24,7 +24,7 @@ PANELS = ("loss", "reward", "parameters", "memory")
 
 
 class ControlRoom(ipywidgets.VBox):
-    """Steer a run, answer in the agent's place, and watch what comes of it.
+    """Steer a run, act in the agent's place, and watch what comes of it.
 
     Args:
         source: A Session, which then trains in a thread of this kernel and pauses between optimizer steps; or a Worker,

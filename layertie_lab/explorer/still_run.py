@@ -18,10 +18,10 @@ def _last_decision(run: Run) -> dict[str, Any]:
     last = run.decisions.row(-1, named=True)
     valued = run.q_values.filter(run.q_values["decision"] == last["decision"]).sort("answer")
     values, layer = valued["q_value"].to_list(), last["layer"]
-    # Rules may have left some answers only, which are those that have values.
+    # Constraints may have left some actions only, which are those that have values.
     legal = valued["answer"].to_list() or list(range(layer + 1))
     after = run.ties.filter(run.ties["decision"] == last["decision"]).sort("layer")["owner"].to_list()
-    owners = [layer if answer == layer else after[answer] for answer in legal]
+    owners = [layer if source == layer else after[source] for source in legal]
     return {
         "asked": last["decision"],
         "legal": legal,

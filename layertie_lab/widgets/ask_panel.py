@@ -1,4 +1,4 @@
-"""Questions to a run that take a moment: buttons, a sentence on how far the answer is, and a text."""
+"""Questions to a run that take a moment: buttons, a sentence on how far it is, and a text."""
 
 from __future__ import annotations
 

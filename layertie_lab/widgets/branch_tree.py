@@ -18,7 +18,7 @@ class BranchTree(Panel, files=("branch_tree.js", "branch_tree.css")):
     """A lane per run over its decisions; a branch leaves its parent's lane where it was made.
 
     Presses leave as messages (see `on_press`): "open" (with the run's `id`), "branch" (with `decision`: the one that
-    the branch will answer anew; None = the present), and "undo".
+    the branch will take anew; None = the present), and "undo".
 
     Attributes:
         runs: One dict per run of the tree, parents first: `id`, `name`, `parent` (id or None), `decision` (where it

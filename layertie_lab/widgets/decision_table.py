@@ -1,4 +1,4 @@
-"""The decisions as a live table: which layer, what was answered, by whom and why, and what came of it."""
+"""The decisions as a live table: which layer, what was done, by whom and why, and what came of it."""
 
 from __future__ import annotations
 

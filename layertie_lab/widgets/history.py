@@ -43,7 +43,7 @@ class History:
             decision: Counted from 1.
             owners: Owner of each layer by the tie map.
             blocks: First layer with the same storage, for each layer.
-            override: The layer asked about, if a person answered it otherwise than proposed.
+            override: The layer asked about, if a person acted otherwise than proposed.
         """
         if not self._start:
             self.begin(owners, blocks)

@@ -35,7 +35,7 @@ class Press:
 
 
 class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="error"):
-    """Step, run, pause, run so many, save; and the layer at hand with its answers and their values.
+    """Step, run, pause, run so many, save; and the layer at hand with its actions and their values.
 
     Presses leave as messages (see `on_press`), shown at once and acknowledged, so that no cell is run again.
 
@@ -48,21 +48,21 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
         decisions_per_second: Of late; 0 if unknown.
         steps_per_second: Of late; 0 if unknown.
         asked: Number of the decision at hand.
-        episode: Its pass over the layers.
+        episode: Its sweep over the layers, counted from 1.
         layer: The layer at hand, or None.
-        legal: Legal answers, ascending.
+        legal: Legal actions, ascending.
         owners: The owner that the layer would have with each, aligned with `legal`: whose colour it is shown in.
         q_values: The agent's value of each, aligned with `legal`; empty if it has none.
         present: The layer's source now, or None.
-        proposed: What the agent would answer, or None.
+        proposed: What the agent would do, or None.
         explored: Whether that is a random draw.
         epsilon: Probability of one, or None.
-        can_answer: Whether an answer is awaited.
+        can_answer: Whether an action is awaited.
         can_save: Whether there is a run directory to save to.
         can_keep: Whether the run can outlive the page.
         can_resume: Whether whoever listens goes on with a run whose process is gone, when Step or Run is pressed.
         keep: Whether it shall.
-        hint: What could be done next, below the answers; "" for nothing.
+        hint: What could be done next, below the actions; "" for nothing.
     """
 
     status = traitlets.Enum(("empty", "preparing", "running", "paused", "finished", "failed", "lost"), "empty").tag(

@@ -1,4 +1,4 @@
-"""The tie map as a picture that can be answered in, with its history."""
+"""The tie map as a picture that can be acted in, with its history."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ LAYERS_WITH_A_COLOUR = 48
 class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "tie_map.css"), refusal="message"):
     """Layers in a row, one colour per owner, an arc from each tied layer to its source; below, decision by layer.
 
-    While `can_answer` is true, a click (or Enter) on a legal block answers for the layer at hand: an earlier layer to
-    tie it to, or the layer itself to train it on its own. The answer leaves as a message (see `on_answer`).
+    While `can_answer` is true, a click (or Enter) on a legal block acts on the layer at hand: an earlier layer to
+    tie it to, or the layer itself to train it on its own. The action leaves as a message (see `on_answer`).
 
-    With `can_brush` several layers can be answered for at once by dragging over them (see `on_ahead`).
+    With `can_brush` several layers can be acted on at once by dragging over them (see `on_ahead`).
 
     Attributes:
         sources: `TieMap.sources`; empty before a run.
         blocks: For each layer the first one with the same storage; shown where it differs from the map.
-        legal: Legal answers for the layer at hand.
+        legal: Legal actions for the layer at hand.
         layer: The layer at hand, or None.
-        proposed: What the agent would answer, or None.
-        can_answer: Whether an answer is awaited.
+        proposed: What the agent would do, or None.
+        can_answer: Whether an action is awaited.
         message: A sentence above the picture in place of the usual one; "" for the usual one.
-        can_brush: Whether answers can be given ahead, before their layers are asked about.
-        ahead: Layer (as text) -> source, of answers that wait.
+        can_brush: Whether actions can be given ahead, before their layers are asked about.
+        ahead: Layer (as text) -> source, of actions that wait.
         overrides: Layers whose present source is a person's override.
         with_history: Whether the history is shown below the map.
         with_legend: Whether the signs are explained below the map.
@@ -114,7 +114,7 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
             ties: The map after it.
             blocks: The true sharing after it.
             layer: The layer asked about.
-            override: Whether a person answered otherwise than the agent proposed.
+            override: Whether a person acted otherwise than the agent proposed.
         """
         with self._lock:
             self._history.record(decision, ties.owners, blocks, layer if override else None)
@@ -153,11 +153,11 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
             self._tell(self._history.whole())
 
     def on_answer(self, callback: Callable[[int, int], Any]) -> Callable[[], None]:
-        """Call `callback(layer, source)` with each answer; the result ends it. A bound method is held weakly."""
+        """Call `callback(layer, source)` with each action; the result ends it. A bound method is held weakly."""
         return self._answers.add(callback)
 
     def on_ahead(self, callback: Callable[[dict[int, int]], Any]) -> Callable[[], None]:
-        """Call `callback({layer: source})` with answers for several layers, which wait until each is asked about.
+        """Call `callback({layer: source})` with actions for several layers, which wait until each is asked about.
 
         An empty dict forgets those that wait. The result ends it. A bound method is held weakly.
         """

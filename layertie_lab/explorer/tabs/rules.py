@@ -17,7 +17,7 @@ from ..layout import Part
 from ..tab import Page, Tab
 from .registry import TABS
 
-ABOUT = "They mask the legal answers, for the agent and for you. A layer follows when it is asked about."
+ABOUT = "They constrain the actions, the agent's and yours. A layer follows when it is asked about."
 
 
 @TABS.register(Description("rules", "Rules", "Constraints on the actions."))
@@ -59,7 +59,7 @@ class RulesTab(Tab):
 
     def _told(self, done: Future[Any]) -> None:
         error = done.exception()
-        sentence = "They are in force from the next decision on." if error is None else str(error)
+        sentence = "They apply from the next decision on." if error is None else str(error)
         self.panel.show(sentence=sentence, alarm=error is not None)
 
 
@@ -83,7 +83,7 @@ def _read(values: dict[str, Any]) -> Rules:
 
 
 def rules_in_force(path: Path) -> str | None:
-    """The rules that a run's log put into force last; None where it has not changed them."""
+    """The constraints that a run's log says were applied last; None where it has not changed them."""
     lines = [line for line in LineCursor(path / "events.jsonl").read_lines() if b'"event":"ruled"' in line[:60]]
     event = parse(lines[-1]) if lines else None
     return event.rules if isinstance(event, RulesChanged) else None

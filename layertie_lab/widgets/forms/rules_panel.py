@@ -1,4 +1,4 @@
-"""Rules that stand: which answers are legal at all, for the agent and for the person."""
+"""Constraints: which actions are legal at all, for the agent and for the person."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..panel import Panel
 
 
 class RulesPanel(Panel, files=("rules_panel.js", "rules_panel.css")):
-    """Fields for a `core.rules.Rules`, put into force by a button. A press leaves as a message (see `on_apply`).
+    """Fields for a `core.rules.Rules`, applied by a button. A press leaves as a message (see `on_apply`).
 
     Attributes:
         independent: Layers that have to train on their own, as text ("0, -1"; -1 is the last).
         most_owners: Most independent layers at a time; 0 for no limit.
         neighbours: Whether a layer may only be tied to the one before it.
         locked: Layers whose source stays as it is, as text.
-        in_force: The rules that stand, as a sentence.
+        in_force: The constraints that apply, as a sentence.
         sentence: What came of the last press.
         alarm: Whether it was refused.
-        can_apply: Whether there is a run to put rules into force in.
+        can_apply: Whether there is a run to apply them to.
     """
 
     independent = traitlets.Unicode("").tag(sync=True)

@@ -54,7 +54,7 @@ class BranchTree {
     say(this.sentence, this.get("sentence"));
     set(this.sentence, { "data-alarm": this.get("alarm") ? "" : null });
     this.draw(runs);
-    const how = "Each line is a run from left to right over its decisions; a branch leaves where its answer was given anew. Click one to open it.";
+    const how = "Each line is a run from left to right over its decisions; a branch leaves where its decision was taken anew. Click one to open it.";
     say(this.note, runs.length > 1 ? how : "This run has no branch yet.");
     Object.assign(this.root.dataset, { runs: runs.length, current: this.get("current") });
   }

@@ -1,4 +1,4 @@
-// Rules that stand. What is typed stays in the browser until it is put into force.
+// Constraints on the actions. What is typed stays in the browser until it is applied.
 
 class RulesPanel {
   constructor(model, root) {
@@ -11,9 +11,9 @@ class RulesPanel {
       text("independent", "Always on their own", "layer numbers; -1 is the last layer"),
       this.row("most_owners", "Most independent layers", "0 = no limit", number),
       this.row("neighbours", "Tie only to the layer before", "", html("input", { type: "checkbox" })),
-      text("locked", "Keep their source", "layer numbers; nobody may answer otherwise for them"),
+      text("locked", "Keep their source", "layer numbers; nobody may change them"),
     ];
-    this.apply = html("button", { type: "button", class: "ll-main" }, "Put into force");
+    this.apply = html("button", { type: "button", class: "ll-main" }, "Apply");
     this.apply.addEventListener("click", () => {
       if (this.apply.getAttribute("aria-disabled") === "true") return;
       const read = (input) => (input.type === "checkbox" ? input.checked : input.value);
@@ -34,7 +34,7 @@ class RulesPanel {
     return html("label", { class: "ll-rule" }, label, input, html("span", { class: "ll-hint" }, hint));
   }
 
-  /** The fields as the rules in force have them. */
+  /** The fields as the constraints that apply have them. */
   fill() {
     for (const [name, input] of Object.entries(this.inputs)) {
       const value = this.model.get(name);

@@ -3,8 +3,8 @@
 const STATUS = {
   empty: "No run yet.",
   preparing: "Preparing the text and the model.",
-  running: "Running: the agent answers.",
-  paused: "Paused: an answer is awaited.",
+  running: "Running: the agent acts.",
+  paused: "Paused: an action is awaited.",
   finished: "Finished: the budget is spent. Step, or run some more.",
   failed: "Failed: the run has stopped.",
   lost: "Lost: the training process is gone.",
@@ -38,7 +38,7 @@ class SteerPanel {
     this.error = html("p", { class: "ll-error", role: "alert" });
     this.title = html("strong", {});
     this.opinion = html("span", { class: "ll-opinion" });
-    this.list = html("div", { class: "ll-answers", role: "group", "aria-label": "Answers for the layer at hand" });
+    this.list = html("div", { class: "ll-answers", role: "group", "aria-label": "Actions for the layer at hand" });
     this.list.addEventListener("keydown", (event) => this.press(event));
     this.key = html("p", { class: "ll-key" });
     this.hint = html("p", { class: "ll-hint" });
@@ -176,7 +176,7 @@ class SteerPanel {
       say(this.opinion, "");
       return;
     }
-    say(this.title, `Layer ${layer}, decision ${this.get("asked")}, pass ${this.get("episode")}`);
+    say(this.title, `Layer ${layer}, decision ${this.get("asked")}, episode ${this.get("episode")}`);
     const proposed = this.get("proposed");
     const would = this.get("can_answer") ? "The agent would" : "The agent chose to";
     const what = proposed === layer ? "train it on its own" : `tie it to layer ${proposed}`;
@@ -195,7 +195,7 @@ class SteerPanel {
     while (this.answers.length < legal.length) this.answers.push(this.makeAnswer(this.answers.length));
     const shown = this.answers.slice(0, legal.length);
     if (this.list.children.length !== shown.length) this.list.replaceChildren(...shown.map((answer) => answer.button));
-    set(this.list, { "data-none": legal.length ? null : "The answers for a layer appear here." });
+    set(this.list, { "data-none": legal.length ? null : "The actions for a layer appear here." });
     const known = values.length === legal.length && legal.length > 0;
     const [low, high] = known ? [Math.min(...values), Math.max(...values)] : [0, 1];
     this.focused = Math.min(this.focused, Math.max(0, legal.length - 1));
@@ -206,7 +206,7 @@ class SteerPanel {
       const words = source === layer ? "on its own" : `tie to ${source}`;
       answer.source = source;
       say(answer.words, words);
-      say(answer.tags, [proposed && "agent's answer", present && "now"].filter(Boolean).join(", "));
+      say(answer.tags, [proposed && "agent's action", present && "now"].filter(Boolean).join(", "));
       say(answer.worth, known ? inWords(values[at]) : "");
       set(answer.bar, { width: `${(100 * share).toFixed(1)}%`, fill: this.colour(this.get("owners")[at] ?? source) });
       set(answer.button, {
@@ -216,7 +216,7 @@ class SteerPanel {
         "aria-label": [
           source === layer ? `Train layer ${layer} on its own` : `Tie layer ${layer} to layer ${source}`,
           known && `value ${inWords(values[at])}`,
-          proposed && "the agent's answer",
+          proposed && "the agent's action",
           present && "as it is now",
         ].filter(Boolean).join(", "),
       });
@@ -226,11 +226,11 @@ class SteerPanel {
     const bars = known ? " Bar: the agent's value (Q value)." : "";
     const chance = this.get("epsilon") === null ? "" : " epsilon: chance of a random draw.";
     say(this.hint, this.get("hint"));
-    say(this.key, `Press an answer to give it in the agent's place. now: the present tie.${bars}${chance}`);
+    say(this.key, `Press an action to take it in the agent's place. now: the present tie.${bars}${chance}`);
     if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
   }
 
-  /** Bring the agent's answer into view, without moving the page; not while a person is in the list. */
+  /** Bring the agent's action into view, without moving the page; not while a person is in the list. */
   scrollToProposed(shown) {
     this.scrolledFor = this.get("asked");
     const answer = shown.find((answer) => answer.source === this.get("proposed"));

@@ -1,5 +1,5 @@
-// A brush over the tie map: drag over several layers (or Shift and an arrow key) to answer for all of them.
-// The answers wait until their layers are asked about; the agent answers the layers between.
+// A brush over the tie map: drag over several layers (or Shift and an arrow key) to act on all of them.
+// The actions wait until their layers are at hand; the agent acts on the layers between.
 
 class TieBrush {
   /** picture: the TieMapPicture; it calls paint() when it has drawn itself. */
@@ -8,8 +8,8 @@ class TieBrush {
     this.range = null;
     this.from = null;
     this.words = html("span", { class: "ll-brush-words" });
-    this.choice = html("select", { "aria-label": "Answer for these layers" });
-    this.go = html("button", { type: "button", class: "ll-brush-go" }, "Answer when asked");
+    this.choice = html("select", { "aria-label": "Action for these layers" });
+    this.go = html("button", { type: "button", class: "ll-brush-go" }, "Act when asked");
     this.no = html("button", { type: "button" }, "Forget");
     this.go.addEventListener("click", () => this.give());
     this.no.addEventListener("click", () => this.forget());
@@ -90,7 +90,7 @@ class TieBrush {
       say(this.words, range[0] === range[1] ? `Layer ${range[0]}:` : `Layers ${range[0]} to ${range[1]}:`);
     } else if (queued.length) {
       const list = queued.map((layer) => (waiting[layer] === layer ? `${layer} on its own` : `${layer} to ${waiting[layer]}`));
-      say(this.words, `Your answers that wait until their layer is asked about: ${list.join(", ")}.`);
+      say(this.words, `Your actions that wait until their layer is asked about: ${list.join(", ")}.`);
     }
     const inside = queued.filter((layer) => layer < layers);
     this.waiting.replaceChildren(

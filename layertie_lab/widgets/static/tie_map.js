@@ -1,5 +1,5 @@
 // The tie map as a picture: layers in a row, one colour per owner, an arc from each tied layer to its source.
-// A click on a block while a layer is at hand answers for it; nothing else leaves the widget.
+// A click on a block while a layer is at hand acts on it; nothing else leaves the widget.
 
 const MAP = { edge: 8, arcs: 84, block: 34, under: 39, pitch: 12, widest: 72 };
 
@@ -203,14 +203,14 @@ class TieMapPicture {
     if (this.get("message")) return this.get("message");
     if (!this.blocks.length) return "There is no tie map yet.";
     if (hand === null) return "No layer is at hand.";
-    if (!legal.length) return `Layer ${hand} is at hand; its answer is given.`;
+    if (!legal.length) return `Layer ${hand} is at hand; its action is taken.`;
     return `Click a block to the left to tie layer ${hand} to it, or layer ${hand} itself to train it on its own.`;
   }
 
   describe(layer, sources, owners, overrides, legal) {
     const tied = sources[layer] !== layer;
     const what = tied ? `tied to layer ${sources[layer]}, uses the parameters of layer ${owners[layer]}` : "independent";
-    const who = overrides.has(layer) ? ", answered by a person against the agent" : "";
+    const who = overrides.has(layer) ? ", set by a person against the agent" : "";
     const hand = this.get("layer");
     if (!legal.includes(layer)) return `Layer ${layer}: ${what}${who}`;
     const act = layer === hand ? `train layer ${hand} on its own` : `tie layer ${hand} to it`;
@@ -236,7 +236,7 @@ class TieMapPicture {
       row(small(svg("path", { class: "ll-arc", d: "M3,14C3,0 23,0 23,14", stroke: grey })), "arc: copies that layer"),
       row(
         small(svg("path", { class: "ll-asked", d: "M3,14C3,0 23,0 23,14" })),
-        "dashed arc and blue ring: what the agent would answer",
+        "dashed arc and blue ring: what the agent would do",
       ),
       row(small(svg("path", { class: "ll-override", d: diamond(13, 8, 6) })), "yellow diamond: a person's override"),
     ];
