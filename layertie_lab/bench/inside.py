@@ -40,8 +40,8 @@ def views_in_steps(config: RunConfig, data: TokenData, rounds: int) -> Iterator[
         components.trainer.step(batch, session.step)
 
     views: dict[str, tuple[Callable[[], object], float]] = {
-        "similarity matrix (CKA)": (lambda: layer_similarity(model, tokens[:, :-1], ["cka"]), 20),
-        "four similarity matrices": (lambda: layer_similarity(model, tokens[:, :-1]), 40),
+        "similarity matrix (CKA)": (lambda: layer_similarity(model, model.inputs(tokens), ["cka"]), 20),
+        "four similarity matrices": (lambda: layer_similarity(model, model.inputs(tokens)), 40),
         "loss without each layer": (lambda: loss_if_skipped(model, tokens), 10),
         "conductance of each layer": (lambda: layer_attribution(model, tokens, ["conductance"]), 20),
         "memory ledger": (lambda: ledger(model, tokens, batch_size=config.training.batch_size), 20),

@@ -144,6 +144,7 @@ class GPT(nn.Module):
                 init_weights(layers[layer], torch.Generator().manual_seed(key.at(layer + 1, "init")), len(layers))
 
     metric = Metric("loss", "nats per token")
+    causal = True
 
     @property
     def context(self) -> int:

@@ -43,6 +43,7 @@ class TiedModel(Protocol):
         width: Features of the residual stream, D.
         vocabulary_size: Number of different tokens that it reads.
         token_vectors: [vocabulary, D'] what `embed` looks tokens up in.
+        causal: Whether what is predicted at a position depends on that position and the ones before it alone.
         draws: Whether a forward pass in training mode draws random numbers (dropout).
         training: Whether it is in training mode, as in `nn.Module`.
     """
@@ -60,6 +61,8 @@ class TiedModel(Protocol):
     def vocabulary_size(self) -> int: ...
     @property
     def token_vectors(self) -> Tensor: ...
+    @property
+    def causal(self) -> bool: ...
     @property
     def draws(self) -> bool: ...
 

@@ -111,7 +111,8 @@ class Trainer:
             return
         what = f"a loss of {loss}" if not math.isfinite(loss) else f"a gradient norm of {norm}"
         raise DivergedError(
-            f"Expected a finite loss at step {step_index + 1}, but got {what}; the weights are those before the step.",
+            f"Expected a finite {self.model.metric.name} at step {step_index + 1}, but got {what}; the weights are "
+            "those before the step.",
             "Lower the learning rate, lengthen the warm-up, or clip the gradient.",
         )
 

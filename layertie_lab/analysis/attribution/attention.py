@@ -31,8 +31,8 @@ def attention_maps(model: TiedModel, sequence: Tensor, layers: list[int] | None 
         layers: Which; None = all.
 
     Returns:
-        A row per layer, head, query and key <= query: layer, owner, head, query, key, weight (0 to 1; those of a query
-        sum to 1).
+        A row per layer, head, query and key (of a causal model up to the query): layer, owner, head, query, key, weight
+        (0 to 1; those of a query sum to 1).
 
     Raises:
         AnalysisError: A model that keeps its attention to itself, several sequences, a layer that does not exist, or
@@ -50,7 +50,8 @@ def attention_maps(model: TiedModel, sequence: Tensor, layers: list[int] | None 
         weights = _weights(model, sequence)
     frames = []
     time = sequence.shape[1]
-    query, key = torch.tril_indices(time, time)
+    seen = torch.ones(time, time)
+    query, key = (seen.tril() if model.causal else seen).nonzero(as_tuple=True)
     for layer in chosen:
         for head, matrix in enumerate(weights[layer][0].cpu()):
             count = len(query)
@@ -83,10 +84,10 @@ def attention_entropy(
         tick: Told the share done; may raise to cancel.
 
     Returns:
-        A row per layer and head: layer, owner, head, entropy (of its weights, nats, mean over queries from the second
-        on, which are the ones with a choice, then over sequences), low, high (Student's t over sequences), share (mean
-        of the entropy as a share of the most that a query can have, the logarithm of the tokens it sees: 0 = one token
-        alone, 1 = all alike), sequences.
+        A row per layer and head: layer, owner, head, entropy (of its weights, nats, mean over queries with
+        a choice, of a causal model from the second on, then over sequences), low, high (Student's t over sequences),
+        share (mean of the entropy as a share of the most that a query can have, the logarithm of the tokens it sees:
+        0 = one token alone, 1 = all alike), sequences.
 
     Raises:
         AnalysisError: A model that keeps its attention to itself, too few sequences, or tokens that it cannot take.
@@ -96,8 +97,10 @@ def attention_entropy(
     with undisturbed(model), torch.no_grad():
         for start in range(0, len(tokens), batch_size):
             batch = tokens[start : start + batch_size]
-            most = torch.tensor([math.log(seen) for seen in range(2, batch.shape[1] + 1)])
-            entropies = [torch.special.entr(w).sum(-1)[..., 1:].cpu() for w in _weights(model, batch)]  # B H T-1
+            time = batch.shape[1]
+            most = torch.tensor([math.log(seen) for seen in (range(2, time + 1) if model.causal else [time] * time)])
+            # The first query of a causal model sees itself alone.
+            entropies = [torch.special.entr(w).sum(-1)[..., -len(most) :].cpu() for w in _weights(model, batch)]
             found.append(torch.stack([entropy.mean(-1) for entropy in entropies], dim=1).double())  # B L H
             shares.append(torch.stack([(entropy / most).mean(-1) for entropy in entropies], dim=1).double())
             if tick is not None:

@@ -124,7 +124,7 @@ def _sums(found: tuple[Tensor, Tensor]) -> Tensor:
         "Integrated gradients of the layer",
         about="the update's share while the layer's input and update go, in a straight line, from what they are on the "
         "baseline to what they are on the text",
-        unit="nats per token, of loss(text) - loss(baseline)",
+        unit="of loss(text) - loss(baseline)",
         meaning="Below 0 the layer's update lowers the loss on the straight line from the baseline to the text.",
         reads="the baseline",
         source="Sundararajan, Taly & Yan (ICML 2017), equation 1",
@@ -142,7 +142,7 @@ def integrated_gradients(path: Path, tick: Tick) -> Tensor:
         "Ablation of the layer's update",
         about="the loss minus the loss when the update, all of it at once, is what it is on the baseline; later layers "
         "react",
-        unit="nats per token, loss - loss(update as on the baseline)",
+        unit="loss - loss(update as on the baseline)",
         meaning="Below 0 the layer's update lowers the loss, against what it is on the baseline. No sum is promised.",
         reads="the baseline",
         axis="change of the loss (nats per token)",
@@ -158,7 +158,7 @@ def feature_ablation(path: Path, tick: Tick) -> Tensor:
         "deeplift",
         "DeepLift of the layer",
         about="DeepLift by captum's rules, refused where they do not hold",
-        unit="nats per token, of loss(text) - loss(baseline)",
+        unit="of loss(text) - loss(baseline)",
         meaning="Below 0 the layer's update lowers the loss, by rules for each kind of module.",
         reads="the baseline",
         source="Shrikumar, Greenside & Kundaje (ICML 2017), equation 1",

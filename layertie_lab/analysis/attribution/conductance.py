@@ -19,7 +19,7 @@ from .registry import AttributionDescription
         "conductance",
         "Conductance of the layer",
         about="what flows through the layer's update while the input goes from baseline to text",
-        unit="nats per token, of loss(text) - loss(baseline)",
+        unit="of loss(text) - loss(baseline)",
         meaning="Below 0 the layer's update lowers the loss on the way from the baseline to the text.",
         reads="the baseline",
         source="Dhamdhere, Sundararajan & Yan (ICLR 2019), definition 1",

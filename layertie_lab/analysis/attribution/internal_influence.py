@@ -18,7 +18,7 @@ from .registry import AttributionDescription
         "internal-influence",
         "Internal influence of the layer",
         about="the mean gradient at the layer on the path from baseline to text, times the update on the text",
-        unit="nats per token, mean gradient on the path times the update",
+        unit="mean gradient on the path times the update",
         meaning="What the loss would lose with the update if it were linear; below 0 the layer lowers it. No sum is "
         "promised.",
         reads="the baseline",

@@ -83,9 +83,9 @@ def lens_of_token(model: TiedModel, tokens: Tensor, position: int, *, top: int =
     check_tokens(model, tokens, targets=True)
     check_target(tokens, 0, position)
     with undisturbed(model), torch.no_grad():
-        streams = _streams(model, tokens[:1, :-1].to(device_of(model)))
-        logits = torch.cat([model.head(x)[:, position] for x in streams])
-        target = tokens[0, position + 1].to(logits.device).expand(len(logits))
+        sequence = tokens[:1].to(device_of(model))
+        logits = torch.cat([model.head(x)[:, position] for x in _streams(model, model.inputs(sequence))])
+        target = model.targets(sequence)[:, position].expand(len(logits))
         found = predictions(logits, target, top)
     depths = range(len(logits))
     place = dict(zip(("depth", "layer", "owner"), zip(*(_place(model, d) for d in depths), strict=True), strict=True))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.errors import AnalysisError
-from ...models.tied_model import TiedModel
+from ...models.tied_model import Metric, TiedModel
 from ..capture import Tick, check_tokens, device_of, hooked, layers_of, ties_of, undisturbed
 from .registry import ATTRIBUTIONS, BASELINES, STEPS, Asked, AttributionDescription, Baseline
 from .rows import SCHEMA, row
@@ -181,9 +181,9 @@ def along_paths(
     for method, each in zip(methods, found, strict=True):
         shares = torch.stack(each)  # [sequences, layers, 2]
         errors = (shares.sum(-1) - total[:, None]).abs().mean(0).numpy()  # [layers]
-        _refuse_incomplete(method.described, errors, float(total.abs().mean()))
+        _refuse_incomplete(method.described, model.metric, errors, float(total.abs().mean()))
         for layer, update in enumerate(shares[:, :, 1].T.numpy()):
-            one = row(method.described, layer, owners[layer], update, asked.level, asked.target)
+            one = row(method.described, model.metric, layer, owners[layer], update, asked.level, asked.target)
             error = None if np.isnan(errors[layer]) else float(errors[layer])
             rows.append(one | {"completeness_error": error, "baseline": str(start), "total": float(total.mean())})
     return pl.DataFrame(rows, schema=SCHEMA)
@@ -200,7 +200,7 @@ def _start(model: TiedModel, tokens: Tensor, baseline: Baseline, pad_token: int 
                 f"Expected no pad token for the baseline {baseline!r}, but got {pad_token}.", 'Use baseline="pad".'
             )
         return Start(baseline)
-    token = int(tokens[:, :-1].flatten().bincount().argmax()) if pad_token is None else pad_token
+    token = int(model.inputs(tokens).flatten().bincount().argmax()) if pad_token is None else pad_token
     vocabulary = model.vocabulary_size
     if not 0 <= token < vocabulary:
         raise AnalysisError(
@@ -210,11 +210,11 @@ def _start(model: TiedModel, tokens: Tensor, baseline: Baseline, pad_token: int 
     return Start(baseline, token)
 
 
-def _refuse_incomplete(described: AttributionDescription, errors: np.ndarray, total: float) -> None:
+def _refuse_incomplete(described: AttributionDescription, metric: Metric, errors: np.ndarray, total: float) -> None:
     if described.misses and errors.max() > LARGEST_ERROR * total:
         raise AnalysisError(
-            f"Expected {described.name}'s shares to sum to the loss difference of {total:.3g} nats per token within "
-            f"{LARGEST_ERROR:.0%}, but they miss it by up to {errors.max():.3g}: {described.misses}.",
+            f"Expected {described.name}'s shares to sum to the loss difference of {total:.3g} {metric.unit} "
+            f"within {LARGEST_ERROR:.0%}, but they miss it by up to {errors.max():.3g}: {described.misses}.",
             "Use conductance or integrated-gradients, which need no rules.",
         )
 

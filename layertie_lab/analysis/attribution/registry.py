@@ -1,6 +1,6 @@
 """What a method of attribution is: it says of itself what its values mean, and gives a row per layer.
 
-    @ATTRIBUTIONS.register(AttributionDescription("mine", "What I attribute", unit="nats per token", axis="my measure"))
+    @ATTRIBUTIONS.register(AttributionDescription("mine", "What I attribute", unit="of what", axis="my measure"))
     def mine(model, tokens, asked, tick): ...  # rows of `rows.SCHEMA`, see `rows.row`
 
 One that walks from a baseline to the text is shorter still, see `paths.path_method`.
@@ -32,7 +32,7 @@ Side = Literal["above", "below"]
 
 @dataclass(frozen=True)
 class AttributionDescription(Description):
-    """What a method of attribution says of itself; `unit` is what its values are in and of.
+    """What a method of attribution says of itself; `unit` is what its values are of, in the unit of the model's metric.
 
     Args:
         axis: Its title and unit, short enough for an axis.

@@ -22,7 +22,7 @@ SKIPPED = AttributionDescription(
     "skipped",
     "Loss without the layer",
     about="the loss when the layer is skipped, minus the loss",
-    unit="nats per token, loss(skipped) - loss",
+    unit="loss(skipped) - loss",
     meaning="Above 0 the layer lowers the loss: without it the loss is that much higher.",
     axis="rise of the loss (nats per token)",
     lowers="above",
@@ -33,7 +33,7 @@ REPLACED = tuple(
         f"replaced-{side}",
         f"Loss with the weights of the layer {side}",
         about=f"the loss when the nearest layer {side} with other weights stands in, minus the loss",
-        unit="nats per token, loss(replaced) - loss",
+        unit="loss(replaced) - loss",
         meaning="Above 0 the layer's own weights are better in its place.",
         axis="rise of the loss (nats per token)",
         lowers="above",
@@ -76,7 +76,9 @@ def loss_if_skipped(
     tokens, objective = chosen(tokens, target)
     owners = ties_of(model).owners
     changes = _changes(model, tokens, [(layer, _identity) for layer in range(len(owners))], objective, batch_size, tick)
-    rows = [row(SKIPPED, layer, owners[layer], found, level, target) for layer, found in enumerate(changes)]
+    rows = [
+        row(SKIPPED, model.metric, layer, owners[layer], found, level, target) for layer, found in enumerate(changes)
+    ]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
@@ -126,9 +128,11 @@ def loss_if_replaced(
     rows: list[dict[str, Any]] = []
     for method, layer, other in pairs:
         if other is None:
-            rows.append(row(method, layer, owners[layer], None, level, target) | {"sequences": len(tokens)})
+            rows.append(
+                row(method, model.metric, layer, owners[layer], None, level, target) | {"sequences": len(tokens)}
+            )
         else:
-            found = row(method, layer, owners[layer], next(changes), level, target)
+            found = row(method, model.metric, layer, owners[layer], next(changes), level, target)
             rows.append(found | {"neighbour": other})
     return pl.DataFrame(rows, schema=SCHEMA)
 

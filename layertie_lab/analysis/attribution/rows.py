@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ...core.errors import AnalysisError
+from ...models.tied_model import Metric
 from ..statistics.intervals import mean_interval
 from .registry import AttributionDescription
 from .targets import Target
@@ -26,6 +27,7 @@ which side of 0 the layer lowers the loss, above or below."""
 
 def row(
     described: AttributionDescription,
+    metric: Metric,
     layer: int,
     owner: int,
     samples: NDArray[np.float64] | None,
@@ -38,7 +40,12 @@ def row(
         AnalysisError: Fewer than two sequences (but for one token's loss, which has no interval), or not finite.
     """
     method = described.name
-    found: dict[str, Any] = {"method": method, "layer": layer, "owner": owner, "unit": described.unit}
+    found: dict[str, Any] = {
+        "method": method,
+        "layer": layer,
+        "owner": owner,
+        "unit": f"{metric.unit}, {described.unit}",
+    }
     found["lowers"] = described.lowers
     if samples is None:
         return found

@@ -137,7 +137,7 @@ def token_attribution(
         tick: Called with the share done; may raise to cancel.
 
     Returns:
-        One row per method and token read up to `position` (later ones cannot matter): value (nats; negative where the
+        One row per method and token read, of a causal model up to `position`: value (nats; negative where the
         token lowers the loss of the target), target_position, target (its id), total (loss(text) - loss(baseline) of
         the target, which the values should sum to), completeness_error (|sum of values - total|), baseline. One token
         of one sequence: no interval.
@@ -153,7 +153,9 @@ def token_attribution(
     check_target(tokens, 0, position)
     _check_attribution(tokens, methods, baseline, steps)
     sequence = tokens.to(device_of(model))
-    read, target = sequence[:, : position + 1], int(sequence[0, position + 1])
+    read, target = model.inputs(sequence), int(model.targets(sequence)[0, position])
+    if model.causal:  # later tokens cannot matter
+        read = read[:, : position + 1]
     rows: list[dict[str, Any]] = []
     with undisturbed(model):
         with torch.no_grad():
@@ -165,7 +167,7 @@ def token_attribution(
         def loss(x: Tensor) -> Tensor:
             """[batch] loss of the target, nats."""
             begin = model.embed(read.expand(len(x), -1), x)
-            logits = model.head(through_layers(model, begin)[:, -1])
+            logits = model.head(through_layers(model, begin)[:, position])
             return -logits.float().log_softmax(-1)[:, target]
 
         with torch.no_grad():

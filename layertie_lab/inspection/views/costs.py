@@ -74,7 +74,7 @@ class Costs(View):
         facts: dict[str, Any] = {"asked": inspection.asked.layer, "policy": inspection.policy.description.name}
         frames = {"costs": joined}
         try:
-            alike = layer_similarity(inspection.model, probe.tokens[:, :-1], tick=part(tick, 0.8, 1.0))
+            alike = layer_similarity(inspection.model, inspection.model.inputs(probe.tokens), tick=part(tick, 0.8, 1.0))
             evidence = similarity_and_cost(alike, frame)
             evidence = pl.concat([evidence, _held_by_the_agent(evidence, values)])
             frames["evidence"], frames["correlations"] = evidence, rank_correlations(evidence)

@@ -44,7 +44,7 @@ class Profile(View):
         from ...analysis.similarity.profile import update_profile
         from ...analysis.similarity.spectra import spectra
 
-        found = update_profile(inspection.model, probe.tokens[:, :-1], tick=part(tick, 0.0, 0.5))
+        found = update_profile(inspection.model, inspection.model.inputs(probe.tokens), tick=part(tick, 0.0, 0.5))
         values = spectra(inspection.model, tick=part(tick, 0.5, 1.0))
         most = max(values["index"].to_list(), default=0)
         kept = np.unique(np.geomspace(1, most + 1, MOST_VALUES).round().astype(int) - 1)

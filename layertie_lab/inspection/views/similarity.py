@@ -44,13 +44,15 @@ class Similarity(View):
         from ...analysis.similarity.fresh import freshly_initialised
         from ...analysis.similarity.layer_similarity import layer_similarity
         from ...analysis.similarity.registry import SIMILARITIES, similarities_of_any_shape
+        from ...models.tied_model import Initialised
         from ..comparable import check_comparable, named, other_of
 
-        tokens, model = probe.tokens[:, :-1], inspection.model
+        model, tokens = inspection.model, inspection.model.inputs(probe.tokens)
         other = other_of(options)
         if other is None:
             methods = options.get("methods") or SIMILARITIES.names
-            frame = layer_similarity(model, tokens, methods, fresh=freshly_initialised(model), tick=tick)
+            begun = freshly_initialised(model) if isinstance(model, Initialised) else None
+            frame = layer_similarity(model, tokens, methods, fresh=begun, tick=tick)
             return {"frames": {"similarity": frame.to_dicts()}}
         check_comparable(inspection.config, other.config)
         context = other.config.model.context
@@ -58,7 +60,8 @@ class Similarity(View):
         facts = {} if tokens.shape[1] <= context else {"probe": cut}
         same_shape = replace(inspection.config.model, layers=1) == replace(other.config.model, layers=1)
         methods = options.get("methods") or (SIMILARITIES.names if same_shape else similarities_of_any_shape())
-        fresh = freshly_initialised(model), freshly_initialised(other.model, seed=1)
+        known = isinstance(model, Initialised) and isinstance(other.model, Initialised)
+        fresh = (freshly_initialised(model), freshly_initialised(other.model, seed=1)) if known else None
         frame = layer_similarity(model, tokens[:, :context], methods, other=other.model, fresh=fresh, tick=tick)
         frames = {"similarity": frame.to_dicts(), "aligned": diagonal(frame).to_dicts()}
         return {"frames": frames, "facts": named(inspection, other) | facts}

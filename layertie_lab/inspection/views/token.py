@@ -38,7 +38,8 @@ class Token(View):
     Options: sequence, position (of the token that is predicted, from 1: the first has nothing before it).
 
     Frames: `lens` (`lens_of_token`), `shares` (`attribution.tokens.token_attribution`), `attention` (of all
-    layers, from the token before it), `attribution` (of the layers, `layer_attribution`: of this token's loss).
+    layers, from the token before it, where the model shows it), `attribution` (of the layers, `layer_attribution`: of
+    this token's loss).
     Facts: `pieces` of the sequence, `names` (as in `tokens`), `target`.
     """
 
@@ -51,6 +52,7 @@ class Token(View):
         from ...analysis.attribution.replacement import loss_if_skipped
         from ...analysis.attribution.targets import Target
         from ...analysis.attribution.tokens import check_target, token_attribution
+        from ...models.tied_model import ShowsAttention
 
         if not {"sequence", "position"} <= options.keys():
             raise AnalysisError("Expected a token to look at, but none is picked.", "Give its sequence and position.")
@@ -66,7 +68,6 @@ class Token(View):
         skipped = loss_if_skipped(model, one, target=target, tick=part(tick, 0.4, 0.6))
         passed = layer_attribution(model, one, ["conductance"], target=target, tick=part(tick, 0.6, 0.95))
         by_layer = pl.concat([skipped, passed]).with_columns(target_sequence=pl.lit(sequence, pl.Int64))
-        maps = attention_maps(model, one[:, :-1]).filter(pl.col("query") == position)
         pieces = probe.pieces[sequence]
         facts = {
             "pieces": pieces,
@@ -75,15 +76,11 @@ class Token(View):
             "sequence": sequence,
             "position": position + 1,
         }
-        return {
-            "frames": {
-                "lens": lens.to_dicts(),
-                "shares": shares.to_dicts(),
-                "attention": maps.to_dicts(),
-                "attribution": by_layer.to_dicts(),
-            },
-            "facts": facts,
-        }
+        frames = {"lens": lens.to_dicts(), "shares": shares.to_dicts(), "attribution": by_layer.to_dicts()}
+        if isinstance(model, ShowsAttention):
+            maps = attention_maps(model, model.inputs(one)).filter(pl.col("query") == position)
+            frames["attention"] = maps.to_dicts()
+        return {"frames": frames, "facts": facts}
 
     def words(self, facts: Facts) -> list[str]:
         place = f"Token {facts['position']} of sequence {facts['sequence']} (both counted from 0)"
@@ -97,12 +94,14 @@ class Token(View):
         size: dict[str, Any] = {"width": "container", "height": 240}
         names = [name for top in facts["names"] for name in top]
         curve, said = lens_curve(frames["lens"], **size), lens_tokens(frames["lens"], names, **size)
-        looks = attention_row(frames["attention"], facts["pieces"], **size)
-        return {
+        drawn = {
             "Loss of the token after each layer": captioned(curve.to_dict(), CAPTIONS["lens_of_token"]),
             "What it would say after each layer": captioned(said.to_dict(), CAPTIONS["lens_tokens"]),
-            "Where its layers look": captioned(looks.to_dict(), CAPTIONS["attention"]),
-        } | bars_by_method(frames["attribution"], attribution.CAPTIONS["attribution_of_token"])
+        }
+        if "attention" in frames:
+            looks = attention_row(frames["attention"], facts["pieces"], **size)
+            drawn["Where its layers look"] = captioned(looks.to_dict(), CAPTIONS["attention"])
+        return drawn | bars_by_method(frames["attribution"], attribution.CAPTIONS["attribution_of_token"])
 
     def coloured(self, frames: Mapping[str, Rows], facts: Facts) -> ColouredText:
         shares = frames["shares"]

@@ -39,7 +39,8 @@ _LENS = (
     )
 )
 class Tokens(View):
-    """Frames `tokens` (`attribution.tokens.token_losses`), and where there are two sequences `lens` and `entropy`.
+    """Frames `tokens` (`attribution.tokens.token_losses`), and where there are two sequences `lens` and, where the
+    model shows its attention, `entropy`.
 
     Facts: `pieces` (the probe set as text, by sequence and token), `names` (the likeliest tokens as text, by row).
     """
@@ -48,6 +49,7 @@ class Tokens(View):
         from ...analysis.attribution.attention import attention_entropy
         from ...analysis.attribution.logit_lens import logit_lens
         from ...analysis.attribution.tokens import token_losses
+        from ...models.tied_model import ShowsAttention
 
         model = inspection.model
         found = token_losses(model, probe.tokens, tick=part(tick, 0.0, 0.4))
@@ -55,7 +57,9 @@ class Tokens(View):
         facts: dict[str, Any] = {"pieces": probe.pieces, "names": likeliest(inspection, found)}
         try:
             frames["lens"] = logit_lens(model, probe.tokens, tick=part(tick, 0.4, 0.7)).to_dicts()
-            frames["entropy"] = attention_entropy(model, probe.tokens[:, :-1], tick=part(tick, 0.7, 1.0)).to_dicts()
+            if isinstance(model, ShowsAttention):
+                entropy = attention_entropy(model, model.inputs(probe.tokens), tick=part(tick, 0.7, 1.0))
+                frames["entropy"] = entropy.to_dicts()
         except AnalysisError as error:
             facts["no_intervals"] = str(error)
         return {"frames": frames, "facts": facts}
