@@ -15,12 +15,6 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 _LIGHT = {"ink": "#1d2321", "soft": "#56605b", "grid": "#e2e7e4", "halo": "#ffffff"}
 _DARK = {"ink": "#e9edea", "soft": "#aab3ae", "grid": "#343b38", "halo": "#181c1a"}
 
-STYLES = (
-    "note", "readout", "hover", "reference", "reference-label", "halo", "tick", "label", "outline", "interval",
-    "on-colour",
-)  # fmt: skip
-"""Mark styles that the specs use and `vega_config` defines."""
-
 
 def vega_config(dark: bool = False) -> dict[str, Any]:
     """The `config` of every chart.

@@ -223,7 +223,7 @@ class Twins:
 
     run: tyro.conf.Positional[Path]
     """The run directory; a moment before the decision has to be stored there."""
-    choices: StudyChoices
+    hypothesis: StudyChoices = field(default_factory=StudyChoices)
     decision: int | None = None
     """Which decision; default the latest override of a person, else the one that waits for its action."""
     answer: int | None = None

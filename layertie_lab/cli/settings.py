@@ -1,4 +1,4 @@
-"""A run's settings as flags, made from the fields of the config: choices, unit and range are those beside the field.
+"""A run's settings and a study's as flags, made from their fields: choices, unit and range are those beside the field.
 
 The names of policies are imported when a flag shows them: start-up has no need of them.
 """
@@ -16,6 +16,7 @@ from tyro.extras import literal_type_from_choices
 from ..core.config import RunConfig
 from ..core.descriptions import Choices
 from ..core.serialize import Setting, settings_of
+from ..counterfactual.spec import StudyChoices
 
 
 def _policy() -> Any:
@@ -57,19 +58,22 @@ def preset_of(argv: Sequence[str]) -> RunConfig:
 
 
 def flags(choices: Choices) -> tyro.constructors.ConstructorRegistry:
-    """How tyro makes flags of a `RunConfig`."""
+    """How tyro makes flags of a `RunConfig` and of `StudyChoices`."""
     registry = tyro.constructors.ConstructorRegistry()
     settings = {(setting.group, setting.name): setting for setting in settings_of(RunConfig)}
     groups: dict[Any, str] = {type(getattr(RunConfig(), group)): group for group, _ in settings if group}
     groups[RunConfig] = ""
+    settings |= {("study", setting.name): setting for setting in settings_of(StudyChoices)}
+    groups[StudyChoices] = "study"
 
     @registry.struct_rule
     def _(info: StructTypeInfo) -> StructConstructorSpec | None:
         if info.type not in groups:
             return None
+        given = info.default if isinstance(info.default, info.type) else info.type()
         fields = []
         for entry in dataclasses.fields(info.type):
-            value = getattr(info.default, entry.name)
+            value = getattr(given, entry.name)
             setting = settings.get((groups[info.type], entry.name))
             made = _field(setting, value, choices) if setting else _spec(entry.name, type(value), value)
             fields.append(made)

@@ -66,7 +66,7 @@ def _stated(command: arguments.Twins) -> Study:
             f"{found.decision}, but got {given}.",
             f"Give --answer, one of {[source for source in found.legal if source != found.proposed]}.",
         )
-    choices = command.choices
+    choices = command.hypothesis
     if command.pilot:
         choices = replace(choices, statement=f"Pilot: {choices.statement}")
     plan = plan_at((command.pilot,) if command.pilot else command.looks, open_ended=command.open_ended)

@@ -65,7 +65,7 @@ def _field(setting: Setting, label: str) -> dict[str, Any]:
         "label": label,
         "kind": "long" if setting.name == "probe" else kind,
         "choices": [[value, said] for value, said in words.items()],
-        "help": setting.help,
+        "help": setting.explained,
         "value": "" if setting.default == () else str(setting.default),
     }
 

@@ -86,13 +86,13 @@ def test_replicates_have_numbers_of_their_own() -> None:
 def test_flags_and_form_are_made_of_the_spec() -> None:
     typed = arguments.parse(["twins", "run"])
     assert isinstance(typed, arguments.Twins)
-    assert typed.choices == StudyChoices()
+    assert typed.hypothesis == StudyChoices()
     assert typed.looks == GroupSequential().replicates
     words = [word for entry in fields(StudyChoices) for word in (f"--{entry.name.replace('_', '-')}",)]
     given = ["5", "memory", "recorded", "1", "2", "600", "reward", "0.5", "Once", "It is.", "better", "0.1", "2"]
     typed = arguments.parse(["twins", "run", *(word for pair in zip(words, given, strict=True) for word in pair)])
     assert isinstance(typed, arguments.Twins)
-    assert all(getattr(typed.choices, entry.name) != entry.default for entry in fields(StudyChoices))
+    assert all(getattr(typed.hypothesis, entry.name) != entry.default for entry in fields(StudyChoices))
     settings = {setting.name: setting for setting in settings_of(StudyChoices)}
     assert all(setting.help for setting in settings.values())
     form = {entry["name"]: entry for entry in study_form.fields()}
@@ -103,7 +103,7 @@ def test_flags_and_form_are_made_of_the_spec() -> None:
     assert filled.wrong == {}
     assert filled.choices == StudyChoices(statement="It is.")
     assert filled.plan == GroupSequential()
-    assert all(form[name]["help"] == settings[name].help for name in study_form.FIELDS)
+    assert all(form[name]["help"] == settings[name].explained for name in study_form.FIELDS)
 
 
 @pytest.mark.parametrize(
