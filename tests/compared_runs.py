@@ -26,7 +26,7 @@ def events_of(
     for place, loss in enumerate(losses):
         decision = first + place
         before, after = STEPS * (decision - 1), STEPS * decision
-        ties = list(TieMap.all_tied(4).answer(1, decision % 2))
+        ties = list(TieMap.all_tied(4).act(1, decision % 2))
         events.append(DecisionMade(before, decision, 1, 1, [0, 1], 0, 0, None, False, None, decision % 2, "agent"))
         count = START if parameters is None else parameters[place]
         held = 900 if memory is None else memory[place]

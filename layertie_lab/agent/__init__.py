@@ -1,1 +1,1 @@
-"""Who answers for each layer, what it is told, and how it learns."""
+"""Who acts for each layer, what it is told, and how it learns."""

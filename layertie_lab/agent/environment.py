@@ -27,11 +27,11 @@ class SessionLike(Protocol):
         ...
 
     def propose(self) -> Proposal:
-        """The next question (and somebody's answer, which is ignored)."""
+        """The next question (and somebody's action, which is ignored)."""
         ...
 
     def commit(self, choice: int, by: str = "human") -> Outcome:
-        """Answer it, train, measure."""
+        """Act, train, measure."""
         ...
 
     def close(self) -> None:
@@ -40,7 +40,7 @@ class SessionLike(Protocol):
 
 
 class LayerTyingEnv(gymnasium.Env[np.ndarray, np.int64]):
-    """Answer, layer by layer, whether it trains on its own or copies an earlier layer.
+    """Say, layer by layer, whether it trains on its own or copies an earlier layer.
 
     ## Action Space
     `Discrete(L)`: the source of the layer asked about. An action a below the layer ties it to layer a, the layer's own
@@ -58,7 +58,7 @@ class LayerTyingEnv(gymnasium.Env[np.ndarray, np.int64]):
     A new run from `make(seed)`, the seed drawn from the environment's generator.
 
     ## Episode End
-    Truncated when the budget of decisions is spent; never terminated. One episode here is one run, not one pass over
+    Truncated when the budget of decisions is spent; never terminated. One episode here is one run, not one sweep over
     the layers.
 
     A loop in the manner of CleanRL:
@@ -134,7 +134,7 @@ class LayerTyingEnv(gymnasium.Env[np.ndarray, np.int64]):
         return self._seen(), self._info()
 
     def step(self, action: np.int64 | int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Commit an answer and go on to the next layer.
+        """Commit an action and go on to the next layer.
 
         Raises:
             AgentError: The action is illegal and the environment is strict, or the episode is over.
@@ -146,17 +146,17 @@ class LayerTyingEnv(gymnasium.Env[np.ndarray, np.int64]):
                 "Call reset() when an episode is truncated.",
             )
         proposal = session.propose()
-        answer, illegal = int(action), int(action) not in proposal.legal
+        choice, illegal = int(action), int(action) not in proposal.legal
         if illegal:
             if self.strict:
                 raise AgentError(
                     f"Expected an action out of {list(proposal.legal)} for layer {proposal.layer}, but got {action}.",
                     'Choose among the actions that info["action_mask"] allows.',
                 )
-            answer = proposal.present if proposal.present in proposal.legal else proposal.choice
-        outcome = session.commit(answer, by="environment")
+            choice = proposal.present if proposal.present in proposal.legal else proposal.choice
+        outcome = session.commit(choice, by="environment")
         self._done += 1
-        info = self._info() | {"illegal": illegal, "answer": answer}
+        info = self._info() | {"illegal": illegal, "answer": choice}
         return self._seen(), float(outcome.reward), False, self._done >= self.decisions, info
 
     def action_masks(self) -> np.ndarray:

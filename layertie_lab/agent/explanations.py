@@ -1,4 +1,4 @@
-"""Why a policy answers as it does: its values, what they would be on another map, and what its inputs give to them.
+"""Why a policy acts as it does: its values, what they would be on another map, and what its inputs give to them.
 
 Plain rows, which JSON can hold; nothing here changes a policy.
 """
@@ -40,7 +40,7 @@ class Differentiable(Protocol):
         """[inputs] what it reads, a number per layer; all 0 on the all-tied map."""
         ...
 
-    def answers(self, inputs: Tensor, layer: int) -> Tensor:
+    def action_values(self, inputs: Tensor, layer: int) -> Tensor:
         """[..., layer + 1] the values of a layer's actions, from [..., inputs]."""
         ...
 
@@ -49,9 +49,9 @@ def explain(policy: Policy, state: AgentState, key: RunKey) -> Row:
     """A proposal with what stands behind it.
 
     Returns:
-        decision, layer, present, legal, q_values (per legal answer; None where the policy has none), greedy, choice,
+        decision, layer, present, legal, q_values (per legal action; None where the policy has none), greedy, choice,
         explored, epsilon, policy, and of its description: reads (what the values depend on), meaning, unit, learning.
-        Where the policy has to try answers out
+        Where the policy has to try actions out
         and the state cannot (`AgentState.lookahead`), q_values, greedy and choice are None.
     """
     said = policy.description
@@ -84,10 +84,10 @@ def explain(policy: Policy, state: AgentState, key: RunKey) -> Row:
 
 
 def state_ablation(policy: Policy, state: AgentState, key: RunKey) -> list[Row]:
-    """How the values of the answers would change if one entry of the tie map were different.
+    """How the values of the actions would change if one entry of the tie map were different.
 
     Each entry but that of the layer asked about is set to each of its other sources in turn, whatever rules stand
-    (answers that the rules leave on one of the two maps only have no row); where these are more than `MOST_MAPS` maps,
+    (actions that the rules leave on one of the two maps only have no row); where these are more than `MOST_MAPS` maps,
     to itself, to layer 0 and to the layer before it.
 
     Returns:
@@ -108,24 +108,24 @@ def state_ablation(policy: Policy, state: AgentState, key: RunKey) -> list[Row]:
         for source in sources:
             if source == ties[entry]:
                 continue
-            changed = _values(policy, replace(state, ties=ties.answer(entry, source), blocks=None), key)
+            changed = _values(policy, replace(state, ties=ties.act(entry, source), blocks=None), key)
             rows += [
                 {
                     "entry": entry,
                     "source": source,
                     "present": ties[entry],
-                    "answer": answer,
+                    "answer": action,
                     "q_value": value,
-                    "change": value - now[answer],
+                    "change": value - now[action],
                 }
-                for answer, value in (changed or {}).items()
-                if answer in now
+                for action, value in (changed or {}).items()
+                if action in now
             ]
     return rows
 
 
 def input_attribution(policy: Policy, state: AgentState) -> list[Row]:
-    """What each input of the policy gives to the value of each answer.
+    """What each input of the policy gives to the value of each action.
 
     For a differentiable policy, such as one with a Q-network, integrated gradients on its inputs from the all-tied map,
     whose inputs are all 0; `total` is then the value less that on the all-tied map, and `completeness_error` how far
@@ -144,14 +144,14 @@ def input_attribution(policy: Policy, state: AgentState) -> list[Row]:
         return [
             {
                 "input": name,
-                "answer": answer,
-                "value": values[answer],
-                "total": sum(part[answer] for part in parts.values()),
+                "answer": action,
+                "value": values[action],
+                "total": sum(part[action] for part in parts.values()),
                 "completeness_error": 0.0,
                 "method": "contribution",
             }
             for name, values in parts.items()
-            for answer in state.legal
+            for action in state.legal
         ]
     return []
 
@@ -160,23 +160,23 @@ def _integrated_gradients(policy: Differentiable, state: AgentState) -> list[Row
     from captum.attr import IntegratedGradients
 
     inputs = policy.inputs(state)[None]
-    method = IntegratedGradients(lambda x, answer: policy.answers(x, state.layer)[:, answer])
+    method = IntegratedGradients(lambda x, action: policy.action_values(x, state.layer)[:, action])
     rows: list[Row] = []
-    for answer in state.legal:
+    for action in state.legal:
         shares = method.attribute(
             inputs,
             baselines=torch.zeros_like(inputs),
-            additional_forward_args=(answer,),
+            additional_forward_args=(action,),
             n_steps=STEPS,
             method="gausslegendre",
         ).detach()[0]
         with torch.no_grad():
-            ends = policy.answers(torch.cat([inputs, torch.zeros_like(inputs)]), state.layer)[:, answer]
+            ends = policy.action_values(torch.cat([inputs, torch.zeros_like(inputs)]), state.layer)[:, action]
         total = float(ends[0] - ends[1])
         rows += [
             {
                 "input": f"source of layer {entry}",
-                "answer": answer,
+                "answer": action,
                 "value": float(share),
                 "total": total,
                 "completeness_error": abs(float(shares.sum()) - total),
@@ -192,7 +192,7 @@ def _values(policy: Policy, state: AgentState, key: RunKey) -> dict[int, float] 
         proposal = policy.propose(state, key)
     except AgentError:
         raise
-    except LayertieError:  # rules that leave no answer on the other map
+    except LayertieError:  # rules that leave no action on the other map
         return None
     if proposal.q_values is None:
         return None

@@ -42,7 +42,7 @@ def observe(ties: TieMap, layer: int, decision: int, budget: int) -> np.ndarray:
 
 
 def legal_mask(legal: Iterable[int], layers: int) -> np.ndarray:
-    """Which of the actions 0 .. L-1 are legal answers, bool [L]."""
+    """Which of the actions 0 .. L-1 are legal, bool [L]."""
     mask = np.zeros(layers, dtype=bool)
     mask[list(legal)] = True
     return mask

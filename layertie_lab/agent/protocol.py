@@ -1,4 +1,4 @@
-"""What a policy sees, what it answers and what it is told: the surface between agents and sessions.
+"""What a policy sees, what it does and what it is told: the surface between agents and sessions.
 
 torch and numpy are imported for their types alone: policies are listed where neither is loaded.
 """
@@ -31,19 +31,19 @@ Saved: TypeAlias = "tuple[Tensors, dict[str, Any]]"
 
 @dataclass(frozen=True)
 class AgentState:
-    """What a policy sees before it answers.
+    """What a policy sees before it acts.
 
     Args:
         ties: The tie map as it stands (under the official code's bookkeeping: as claimed).
         layer: The layer asked about, 1 .. L-1.
         decision: Which decision of the run this is, counted from 1.
-        episode: Which pass over layers 1 .. L-1, counted from 1.
+        episode: Which sweep over layers 1 .. L-1, counted from 1.
         budget: Decisions the run is planned for; schedules follow it.
         blocks: The true sharing (`Outcome.blocks`); None = the same as `ties.flattened()`.
         trainable_share: Trainable parameters as a share of the untied model's, 0 to 1.
-        rules: Rules that stand, which mask the legal answers.
-        lookahead: Loss on windows of the reward split, nats per token, if the layer were answered so and trained for
-            one decision; None where the policy does not look ahead or the run cannot.
+        rules: Rules that stand, which mask the legal actions.
+        lookahead: Loss on windows of the reward split, nats per token, after this action and the training of one
+            decision; None where the policy does not look ahead or the run cannot.
     """
 
     ties: TieMap
@@ -58,7 +58,7 @@ class AgentState:
 
     @cached_property
     def legal(self) -> tuple[int, ...]:
-        """The legal answers, ascending.
+        """The legal actions, ascending.
 
         Raises:
             TieError: The rules leave none.
@@ -66,10 +66,10 @@ class AgentState:
         return self.rules.legal(self.ties, self.layer)
 
     def best(self, values: Sequence[float] | NDArray[Any], *, keep: bool = False) -> int:
-        """The legal answer of highest value, the first of equals.
+        """The legal action of highest value, the first of equals.
 
         Args:
-            values: One per answer 0 .. layer.
+            values: One per action 0 .. layer.
             keep: Of equals (to 1e-12) the present source, if it is legal.
         """
         best = max(self.legal, key=values.__getitem__)
@@ -78,13 +78,13 @@ class AgentState:
             return self.present if float(values[self.present]) >= least else best
         return best
 
-    def nearest(self, answer: int) -> int:
-        """The answer itself where it is legal, else the legal one that is nearest in the order of layers."""
-        return answer if answer in self.legal else min(self.legal, key=lambda legal: (abs(legal - answer), legal))
+    def nearest(self, action: int) -> int:
+        """The action itself where it is legal, else the legal one that is nearest in the order of layers."""
+        return action if action in self.legal else min(self.legal, key=lambda legal: (abs(legal - action), legal))
 
     @property
     def present(self) -> int:
-        """The layer's source as it stands; answering it changes nothing."""
+        """The layer's source as it stands; choosing it changes nothing."""
         return self.ties[self.layer]
 
     def proposal(
@@ -98,29 +98,29 @@ class AgentState:
         """A checked proposal for this state.
 
         Args:
-            choice: The answer.
-            q_values: One value per answer 0 .. layer, of which the legal ones are kept; None where the policy has none.
+            choice: The action.
+            q_values: One value per action 0 .. layer, of which the legal ones are kept; None where the policy has none.
             explored: Whether `choice` is a random draw.
             epsilon: Probability of such a draw; None where the policy has none.
 
         Raises:
-            AgentError: An answer that is not legal, or values that are not finite or not one per legal answer.
+            AgentError: An action that is not legal, or values that are not finite or not one per legal action.
         """
-        answer = legal_answer(choice, self)
+        action = legal_action(choice, self)
         if q_values is not None:
             q_values = tuple(float(value) for value in q_values)
             if len(q_values) != self.layer + 1 or not all(map(math.isfinite, q_values)):
                 raise AgentError(
-                    f"Expected {self.layer + 1} finite values, one per answer 0 to {self.layer}, but got {q_values}.",
+                    f"Expected {self.layer + 1} finite values, one per action 0 to {self.layer}, but got {q_values}.",
                     "The policy may have diverged: lower q_learning_rate, or choose another policy.",
                 )
-            q_values = tuple(q_values[answer] for answer in self.legal)
+            q_values = tuple(q_values[action] for action in self.legal)
         return Proposal(
             decision=self.decision,
             episode=self.episode,
             layer=self.layer,
             legal=self.legal,
-            choice=answer,
+            choice=action,
             q_values=q_values,
             explored=bool(explored),
             epsilon=None if epsilon is None else float(epsilon),
@@ -137,7 +137,7 @@ class Transition:
         choice: What was committed, which may differ from what the policy proposed.
         reward: What came of it (`rewards`).
         next_state: The state of the decision that follows.
-        by: Who answered: "agent", "human", "replay" or a policy's own name. A policy learns from every answer alike.
+        by: Who acted: "agent", "human", "replay" or a policy's own name. A policy learns from every action alike.
     """
 
     state: AgentState
@@ -149,7 +149,7 @@ class Transition:
 
 @runtime_checkable
 class Policy(Protocol):
-    """Something that answers for layers.
+    """Something that acts for layers.
 
     A policy draws only from `key.random(decision, "agent")` when it proposes and `key.random(decision, "learn")` when
     it learns, so that it has no random state of its own and a resumed or forked run goes on as it would have.
@@ -161,11 +161,11 @@ class Policy(Protocol):
         ...
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
-        """An answer for `state.layer`. Pure: the same policy state, `state` and key give the same proposal."""
+        """An action for `state.layer`. Pure: the same policy state, `state` and key give the same proposal."""
         ...
 
     def greedy(self, state: AgentState) -> int:
-        """The answer that looks best now, without exploration. Pure."""
+        """The action that looks best now, without exploration. Pure."""
         ...
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
@@ -212,24 +212,24 @@ class StatelessPolicy:
             )
 
 
-def legal_answer(choice: Any, state: AgentState) -> int:
-    """`choice` as a plain int, if it is a legal answer.
+def legal_action(choice: Any, state: AgentState) -> int:
+    """`choice` as a plain int, if it is a legal action.
 
     Raises:
         AgentError: It is not a whole number, or not legal for the layer.
     """
     try:
-        answer = int(choice)
-        whole = answer == choice
+        action = int(choice)
+        whole = action == choice
     except (TypeError, ValueError, OverflowError):
-        answer, whole = -1, False
-    if not whole or isinstance(choice, bool) or answer not in state.legal:
+        action, whole = -1, False
+    if not whole or isinstance(choice, bool) or action not in state.legal:
         allowed = f"out of {list(state.legal)} (rules: {state.rules})" if state.rules else f"from 0 to {state.layer}"
         raise AgentError(
-            f"Expected an answer {allowed} for layer {state.layer}, but got {choice!r}.",
-            "A policy must keep to the legal answers (the action mask).",
+            f"Expected an action {allowed} for layer {state.layer}, but got {choice!r}.",
+            "A policy must keep to the legal actions (the action mask).",
         )
-    return answer
+    return action
 
 
 def check_reward(transition: Transition) -> float:

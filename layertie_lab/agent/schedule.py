@@ -6,17 +6,17 @@ from ..core.config import AgentConfig
 
 
 def next_layer(decision: int, layers: int) -> tuple[int, int]:
-    """The pass and the layer of a decision: layers 1 .. L-1 in order, over and over (Hay & Wolf, section 3).
+    """The episode and the layer of a decision: layers 1 .. L-1 in order, over and over (Hay & Wolf, section 3).
 
     Args:
         decision: Counted from 1.
         layers: Depth of the model, at least 2. Layer 0 is always independent and is never asked about.
 
     Returns:
-        (episode, layer): the pass, counted from 1, and the layer.
+        (episode, layer): the sweep over the layers, counted from 1, and the layer.
     """
-    passes, offset = divmod(decision - 1, layers - 1)
-    return passes + 1, offset + 1
+    sweeps, offset = divmod(decision - 1, layers - 1)
+    return sweeps + 1, offset + 1
 
 
 def exploration(decision: int, budget: int, config: AgentConfig) -> float:

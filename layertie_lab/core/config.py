@@ -101,11 +101,11 @@ class TieConfig:
     """tied: all layers use layer 0's block. frozen-random: the map says so, but each layer holds its own random
     weights, frozen until first visited (PAPER departure 4)."""
     moments: Literal["clone", "reset", "keep", "rebuild"] = "clone"
-    """Adam's moments of a layer that becomes independent: cloned from its old owner (with clone only), reset to zero,
+    """Adam's state of a layer that becomes independent: cloned from its old owner (with clone only), reset to zero,
     or (with alias only) kept for every layer throughout, as the official code does (PAPER departure 10). rebuild: those
     of all parameters start anew whenever the map changes, as where the optimizer is built again after each re-tie."""
     rules: str = ""
-    """Rules that stand from the start and mask the legal answers of agent and person alike, such as "independent=0,-1;
+    """Rules that stand from the start and mask the legal actions of agent and person alike, such as "independent=0,-1;
     most-owners=4; neighbours; locked=3" (-1 is the last layer); "" = none."""
 
     def check(self, layers: int) -> None:
@@ -136,7 +136,7 @@ class TieConfig:
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """Who answers, and how it learns."""
+    """Who acts, and how it learns."""
 
     policy: str = "lab"
     """The policy that proposes an action for each layer, by its name."""
@@ -144,18 +144,19 @@ class AgentConfig:
     """Distinct blocks for the patterns that take a number (cycle, sequence, ...), and owners that random-matched aims
     at; 0 = a third of the layers."""
     learner: Literal["linear", "gaussian", "advantage"] = "linear"
-    """How the lab agent learns. linear: Thompson sampling over features of whole maps, planning a pass ahead. gaussian:
-    Thompson sampling per layer and source. advantage: Q-learning in which keeping the present tie is worth 0."""
+    """How the lab agent learns. linear: Thompson sampling over features of whole maps, planning a sweep ahead.
+    gaussian: Thompson sampling per layer and source. advantage: Q-learning in which keeping the present tie is worth
+    0."""
     epsilon_start: Annotated[float, Range(low=0, high=1)] = 1.0
-    """Exploration at the start: probability of a random answer; for the lab agent's samplers the share of their
+    """Exploration at the start: probability of a random action; for the lab agent's samplers the share of their
     uncertainty that they act on; for annealing the first temperature, in units of a typical reward. At 1 the official
-    code's first passes are uniformly random (PAPER departure 7)."""
+    code's first sweeps are uniformly random (PAPER departure 7)."""
     epsilon_floor: Annotated[float, Range(low=0, high=1)] = 0.02
     """Exploration at the end."""
     explore_share: Annotated[float, Range(above=0)] = 0.7
     """Share of the budget of decisions over which exploration falls from start to floor (lab, annealing)."""
-    memory_passes: Annotated[float, Range(above=0, unit="passes")] = 1.0
-    """Passes over the layers that the lab agent's linear learner compares the present with: short forgets slow drifts
+    memory_passes: Annotated[float, Range(above=0, unit="sweeps")] = 1.0
+    """Sweeps over the layers that the lab agent's linear learner compares the present with: short forgets slow drifts
     of the loss, long averages more noise away."""
     epsilon_decay: Annotated[float, Range(low=0, high=1)] = 0.95
     """Factor on epsilon per episode, for the Q-learners of the paper and the official code."""
@@ -171,7 +172,7 @@ class AgentConfig:
     """How the Q-network of the paper and the official code sees the map. raw: the sources as numbers 0 to L-1, on which
     its hidden units die in deep models (PAPER departure 8). scaled: the same between 0 and 1."""
     bootstrap: Literal["same-layer", "next-layer"] = "next-layer"
-    """Whose values the Q-learner's target looks at in the next state: the layer just answered (official code) or the
+    """Whose values the Q-learner's target looks at in the next state: the layer just acted on (official code) or the
     layer asked next."""
     unshare_at: Annotated[float, Range(low=0, high=1)] = 0.25
     """Share of the budget after which share-then-unshare makes every layer independent."""
@@ -278,8 +279,8 @@ class RecordsConfig:
     every layer called independent in full, shared storage several times, as the official code does (PAPER departure
     9)."""
     memory_reported: Literal["peak", "episode-start"] = "peak"
-    """What a run's summary reports as its memory. peak: the most that was in use. episode-start: weights and moments
-    allocated when the last pass over the layers began, as the official code reads it (PAPER departure 10)."""
+    """What a run's summary reports as its memory. peak: the most that was in use. episode-start: weights and optimizer
+    state allocated when the last sweep over the layers began, as the official code reads it (PAPER departure 10)."""
 
 
 @dataclass(frozen=True)

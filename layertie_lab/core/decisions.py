@@ -9,15 +9,15 @@ from .ties import TieMap
 
 @dataclass(frozen=True)
 class Proposal:
-    """The agent's answer for one layer, before anybody has acted on it.
+    """The agent's action for one layer, before anybody has acted on it.
 
     Args:
         decision: Which decision of the run this is, counted from 1.
-        episode: Which pass over layers 1 .. L-1, counted from 1.
+        episode: Which sweep over layers 1 .. L-1, counted from 1.
         layer: The layer asked about.
-        legal: The legal answers, ascending; `layer` itself means *train on its own*.
-        choice: What the agent would answer.
-        q_values: The agent's value of each legal answer, aligned with `legal`; None where the policy has none.
+        legal: The legal actions, ascending; `layer` itself means *train on its own*.
+        choice: What the agent would do.
+        q_values: The agent's value of each legal action, aligned with `legal`; None where the policy has none.
         explored: Whether `choice` was drawn at random rather than because it looked best.
         epsilon: The probability of such a random draw, 0 to 1; None where the policy has none.
         present: The layer's source before the decision.
@@ -36,13 +36,13 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Decision:
-    """What was done: a proposal and the answer that was committed.
+    """What was done: a proposal and the action that was committed.
 
     Args:
         proposal: What the agent had proposed.
         choice: What was committed.
-        by: Who answered: "agent", "human", "replay" or a policy's own name.
-        step: Optimizer steps done when the answer was committed.
+        by: Who acted: "agent", "human", "replay" or a policy's own name.
+        step: Optimizer steps done when the action was committed.
     """
 
     proposal: Proposal
@@ -52,7 +52,7 @@ class Decision:
 
     @property
     def overridden(self) -> bool:
-        """Whether the answer differs from the proposal (an *override*)."""
+        """Whether the action differs from the proposal (an *override*)."""
         return self.choice != self.proposal.choice
 
 

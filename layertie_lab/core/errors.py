@@ -30,7 +30,7 @@ class ConfigError(LayertieError):
 
 
 class TieError(LayertieError):
-    """A tie map or an answer that is not legal."""
+    """A tie map or an action that is not legal."""
 
 
 class CorpusError(LayertieError):

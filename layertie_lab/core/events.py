@@ -78,7 +78,7 @@ class Opened(Event):
 
 @dataclass(frozen=True)
 class DecisionMade(Event):
-    """An answer was committed; its steps follow. Flushed to disk before they begin.
+    """An action was committed; its steps follow. Flushed to disk before they begin.
 
     Fields as in `Proposal` and `Decision`.
     """

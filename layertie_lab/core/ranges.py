@@ -68,5 +68,5 @@ class Range:
         bound = self.low if self.low is not None and value < self.low else self.high
         near = "" if bound in (None, default) else f"{bound} (the nearest) or "
         remedy = f"Use {near}{default} (the default)."
-        of = f" ({self.unit})" * bool(self.unit)
+        of = f" ({self.unit})" if self.unit and self.unit not in path else ""
         raise ConfigError(f"Expected {path} to be {self.words}{of}, but got {value!r}.", remedy)

@@ -1,4 +1,4 @@
-"""Rules that stand: which answers are legal at all, for the agent and for a person, whatever each decision is about."""
+"""Rules that stand: which actions are legal at all, for the agent and for a person, whatever each decision is about."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FORM = "Write them like: independent=0,-1; most-owners=4; neighbours; locked=3.
 
 @dataclass(frozen=True)
 class Rules:
-    """A mask over the legal answers, in force until it is replaced. It changes no tie by itself: layers follow when
+    """A mask over the legal actions, until it is replaced. It changes no tie by itself: layers follow when
     they are asked about.
 
     Args:
@@ -84,7 +84,7 @@ class Rules:
     def in_words(self) -> str:
         """A sentence that says what holds."""
         if not self:
-            return "No rules stand: every earlier layer, and the layer itself, is a legal answer."
+            return "No rules stand: every earlier layer, and the layer itself, is a legal action."
         parts = []
         if self.independent:
             parts.append(f"always on their own: layers {', '.join(map(str, self.independent))}")
@@ -97,26 +97,26 @@ class Rules:
         return f"Rules that stand: {'; '.join(parts)}."
 
     def legal(self, ties: TieMap, layer: int) -> tuple[int, ...]:
-        """The answers for a layer that the rules leave, ascending.
+        """The actions for a layer that the rules leave, ascending.
 
         Raises:
             TieError: They leave none, or there is no such layer.
         """
-        answers = ties.legal(layer)
+        actions = ties.legal(layer)
         if not self:
-            return answers
+            return actions
         layers = len(ties)
         owns = layer in _places(self.independent, layers)
-        left = [answer for answer in answers if answer == layer] if owns else list(answers)
+        left = [action for action in actions if action == layer] if owns else list(actions)
         if self.neighbours:
-            left = [answer for answer in left if answer >= layer - 1]
+            left = [action for action in left if action >= layer - 1]
         if layer in _places(self.locked, layers):
-            left = [answer for answer in left if answer == ties[layer]]
+            left = [action for action in left if action == ties[layer]]
         elif self.most_owners and not owns:
             left = self._few_enough(ties, layer, left)
         if not left:
             raise TieError(
-                f"Expected at least one legal answer for layer {layer}, but the rules ({self}) leave none: it is "
+                f"Expected at least one legal action for layer {layer}, but the rules ({self}) leave none: it is "
                 f"{'on its own' if ties[layer] == layer else f'tied to {ties[layer]}'}.",
                 "Change the rules.",
             )
@@ -144,21 +144,21 @@ class Rules:
             )
 
     def check(self, ties: TieMap) -> None:
-        """Refuse rules that leave some layer of this map no answer.
+        """Refuse rules that leave some layer of this map no action.
 
         Raises:
             ConfigError: As `check_layers`.
-            TieError: Some layer would have no legal answer.
+            TieError: Some layer would have no legal action.
         """
         self.check_layers(len(ties))
         for layer in range(1, len(ties)):
             self.legal(ties, layer)
 
-    def _few_enough(self, ties: TieMap, layer: int, answers: list[int]) -> list[int]:
+    def _few_enough(self, ties: TieMap, layer: int, actions: list[int]) -> list[int]:
         now = len(ties.independent_layers)
-        counts = {answer: now + (answer == layer) - (ties[layer] == layer) for answer in answers}
-        within = [answer for answer in answers if counts[answer] <= self.most_owners or counts[answer] < now]
-        return within or [answer for answer in answers if counts[answer] <= now]
+        counts = {action: now + (action == layer) - (ties[layer] == layer) for action in actions}
+        within = [action for action in actions if counts[action] <= self.most_owners or counts[action] < now]
+        return within or [action for action in actions if counts[action] <= now]
 
 
 def _places(layers: tuple[int, ...], count: int) -> set[int]:

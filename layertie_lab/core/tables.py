@@ -24,16 +24,16 @@ COLUMNS: dict[str, dict[str, tuple[type, str]]] = {
     "decisions": {
         "decision": (int, "counted from 1"),
         "step": (int, "optimizer steps done when the outcome was measured"),
-        "episode": (int, "pass over layers 1 .. L-1, counted from 1"),
+        "episode": (int, "sweep over layers 1 .. L-1, counted from 1"),
         "layer": (int, "the layer asked about"),
         "present": (int, "its source before"),
         "proposed": (int, "what the agent proposed"),
         "choice": (int, "what was committed"),
-        "by": (str, "who answered: agent, human, replay"),
-        "overridden": (bool, "whether the answer differs from the proposal"),
+        "by": (str, "who acted: agent, human, replay"),
+        "overridden": (bool, "whether the action differs from the proposal"),
         "explored": (bool, "whether the proposal was a random draw"),
         "epsilon": (float, "probability of a random draw; null where the policy has none"),
-        "q_choice": (float, "the agent's value of the committed answer; null where it has none"),
+        "q_choice": (float, "the agent's value of the committed action; null where it has none"),
         "reward": (float, "what the agent was told"),
         "reward_loss": (float, "loss behind the reward, nats per token"),
         "train_loss": (float, "mean training loss over the decision's steps, nats per token"),
@@ -46,7 +46,7 @@ COLUMNS: dict[str, dict[str, tuple[type, str]]] = {
     "q_values": {
         "decision": (int, "counted from 1"),
         "layer": (int, "the layer asked about"),
-        "answer": (int, "a legal answer"),
+        "answer": (int, "a legal action"),
         "q_value": (float, "the agent's value of it, in units of (discounted) reward"),
         "proposed": (bool, "whether it is the agent's proposal"),
         "chosen": (bool, "whether it was committed"),
@@ -103,7 +103,7 @@ def _exp(loss: float) -> float:
 class Tabulator:
     """Turns a run's events, in order, into rows of `COLUMNS`.
 
-    It holds only what a later row needs: the answer under way and the constants of the opening event.
+    It holds only what a later row needs: the action under way and the constants of the opening event.
     """
 
     def __init__(self) -> None:
@@ -127,16 +127,16 @@ class Tabulator:
             )
         elif isinstance(event, DecisionMade):
             self._decided[event.decision] = event
-            for answer, value in zip(event.legal, event.q_values or (), strict=False):
+            for action, value in zip(event.legal, event.q_values or (), strict=False):
                 yield (
                     "q_values",
                     {
                         "decision": event.decision,
                         "layer": event.layer,
-                        "answer": answer,
+                        "answer": action,
                         "q_value": value,
-                        "proposed": answer == event.proposed,
-                        "chosen": answer == event.choice,
+                        "proposed": action == event.proposed,
+                        "chosen": action == event.choice,
                     },
                 )
         elif isinstance(event, DecisionFinished):

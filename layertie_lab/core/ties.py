@@ -91,21 +91,21 @@ class TieMap:
         return {owner: tuple(members) for owner, members in groups.items()}
 
     def legal(self, layer: int) -> tuple[int, ...]:
-        """The legal answers for a layer: 0 .. layer, where `layer` itself means *train on its own*."""
+        """The legal actions for a layer: 0 .. layer, where `layer` itself means *train on its own*."""
         self._check_layer(layer)
         return tuple(range(layer + 1))
 
-    def answer(self, layer: int, source: int) -> TieMap:
-        """The map after `layer` is answered with `source` (`source == layer`: train on its own).
+    def act(self, layer: int, source: int) -> TieMap:
+        """The map after the action `source` for `layer` (`source == layer`: train on its own).
 
         Raises:
-            TieError: No such layer, or not a legal answer for it.
+            TieError: No such layer, or not a legal action for it.
         """
         self._check_layer(layer)
         if isinstance(source, bool) or not isinstance(source, int) or not 0 <= source <= layer:
             raise TieError(
-                f"Expected an answer from 0 to {layer} for layer {layer}, but got {source!r}.",
-                f"Answer {layer} to train the layer on its own, or name an earlier layer to tie it to.",
+                f"Expected an action from 0 to {layer} for layer {layer}, but got {source!r}.",
+                f"Take {layer} to train the layer on its own, or name an earlier layer to tie it to.",
             )
         return TieMap((*self.sources[:layer], source, *self.sources[layer + 1 :]))
 

@@ -202,7 +202,7 @@ def check_twins(moment: Session, actions: Iterable[int], plan: TwinPlan) -> None
     check_moment(moment)
     layer = moment.propose().layer
     for action in actions:
-        moment.ties.answer(layer, action)
+        moment.ties.act(layer, action)
     if plan.after == "recorded":
         _check_recorded(moment, plan)
     _Windows.of(moment, plan, (plan.metric,), CURVE_WINDOWS)

@@ -72,7 +72,7 @@ def after_action(sharing: Sharing, layer: int, source: int, config: TieConfig) -
     Raises:
         TieError: Not a legal action for the layer.
     """
-    ties = sharing.ties.answer(layer, source)
+    ties = sharing.ties.act(layer, source)
     if config.on_untie == "alias":
         return _aliased(sharing, ties, layer, source, config)
     waiting = tuple(waits and i != layer for i, waits in enumerate(sharing.waiting))

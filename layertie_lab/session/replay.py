@@ -123,7 +123,7 @@ class Replay:
                 )
             if not 0 <= answer <= layer:
                 raise ConfigError(
-                    f"Expected an answer from 0 to {layer} for decision {decision} (layer {layer}), but got {answer}.",
+                    f"Expected an action from 0 to {layer} for decision {decision} (layer {layer}), but got {answer}.",
                     f"{layer} trains the layer on its own; a smaller number ties it to that layer.",
                 )
 

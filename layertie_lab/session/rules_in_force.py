@@ -37,7 +37,7 @@ def check_action(state: RunState, proposal: Proposal, choice: int) -> None:
     Raises:
         TieError: It is not.
     """
-    state.ties.answer(proposal.layer, choice)
+    state.ties.act(proposal.layer, choice)
     if choice not in proposal.legal:
         raise TieError(
             f"Expected an answer out of {list(proposal.legal)} for layer {proposal.layer}, which the rules "

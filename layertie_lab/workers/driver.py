@@ -296,7 +296,7 @@ class Driver:
         """Let answers wait for their layers, in place of those that wait; whether a run through them was begun."""
         session = self.session
         for layer, source in answers.items():
-            session.ties.answer(layer, source)
+            session.ties.act(layer, source)
             if layer == 0 or source not in session.rules.legal(session.ties, layer):
                 raise TieError(
                     f"Expected an answer out of {list(session.rules.legal(session.ties, layer))} for layer {layer}, "

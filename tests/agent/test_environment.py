@@ -45,8 +45,8 @@ def test_in_v_a_dip_must_be_crossed() -> None:
     given = made.best.independent_layers[1:]
     # As many owners as wanted, one at the wrong place: no single answer is an improvement of the places.
     wrong = next(layer for layer in range(1, 12) if layer not in given)
-    start = made.best.answer(given[-1], made.best.owners[given[-1] - 1]).answer(wrong, wrong)
-    assert made.worth(start.answer(given[-1], given[-1])) < made.worth(start)
+    start = made.best.act(given[-1], made.best.owners[given[-1] - 1]).act(wrong, wrong)
+    assert made.worth(start.act(given[-1], given[-1])) < made.worth(start)
     assert made.worth(made.best) > made.worth(start)
 
 

@@ -402,7 +402,7 @@ def test_the_q_network_reads_sources_and_answers_from_a_layers_own_slice(name: s
     maps = [[0, 1, 2, 3, 4, 5], [0, 0, 1, 1, 3, 2], list(state.ties)]
     batch = torch.tensor(maps, dtype=torch.float32) * scale
     for layer in range(LAYERS):
-        found = policy.answers(batch, layer).detach()
+        found = policy.action_values(batch, layer).detach()
         assert found.shape == (3, layer + 1)
         for row, sources in zip(found, maps, strict=True):
             assert row.tolist() == pytest.approx(q_values(policy, sources, layer, scale).tolist(), abs=1e-5)

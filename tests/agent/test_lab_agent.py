@@ -93,7 +93,7 @@ def test_it_uses_its_state() -> None:
     for name, ties in (("fewer", fewer), ("more", more)):
         state = AgentState(ties, last, 805, 162, 800)
         answers[name] = run.policy.greedy(state)
-        truth = [run.landscape.worth(ties.answer(last, answer)) for answer in state.legal]
+        truth = [run.landscape.worth(ties.act(last, answer)) for answer in state.legal]
         assert truth[answers[name]] == pytest.approx(max(truth))
         values = run.policy.propose(state, run.key).q_values
         assert values is not None
@@ -120,7 +120,7 @@ def test_a_persons_answers_count_for_the_rest_of_the_pass() -> None:
     assert untouched.choice == run.landscape.best[1]
     # A person ties everything before the last layer that should own: what is left of the pass makes up for it.
     tied = TieMap.all_tied(6)
-    worth = {answer: run.landscape.worth(tied.answer(4, answer)) for answer in range(5)}
+    worth = {answer: run.landscape.worth(tied.act(4, answer)) for answer in range(5)}
     proposal = run.policy.propose(AgentState(tied, 4, 804, 162, 800), run.key)
     assert worth[proposal.choice] >= worth[0]
 
@@ -137,7 +137,7 @@ def test_a_price_makes_it_choose_fewer_owners() -> None:
         ties = TieMap.all_tied(6)
         for decision in range(401, 411):
             state = state_at(ties, decision, 400)
-            ties = ties.answer(state.layer, run.policy.greedy(state))
+            ties = ties.act(state.layer, run.policy.greedy(state))
         return len(ties.independent_layers)
 
     assert owners(0.0) == 3

@@ -43,8 +43,8 @@ def test_planner_and_features_agree_on_every_map() -> None:
         assert ours - ours[0] == pytest.approx(theirs - theirs[0])
         for ties in maps[:: len(maps) // 7]:
             for layer in range(1, 5):
-                values = planner.answer_values(ties, layer)
-                each = [weights @ features.vector(ties.answer(layer, answer)) for answer in range(layer + 1)]
+                values = planner.action_values(ties, layer)
+                each = [weights @ features.vector(ties.act(layer, answer)) for answer in range(layer + 1)]
                 assert values - values[0] == pytest.approx(np.array(each) - each[0])
 
 

@@ -115,7 +115,7 @@ def test_a_reward_that_is_no_number_is_refused(name: str, reward: float) -> None
 def test_a_persons_answer_is_learned_from_like_any_other(name: str) -> None:
     said, done = Walk(make(name)), Walk(make(name))
     state = state_at(TieMap.all_tied(5), 1)
-    following = state_at(TieMap.all_tied(5).answer(1, 1), 2)
+    following = state_at(TieMap.all_tied(5).act(1, 1), 2)
     for walk, by in ((said, "human"), (done, "agent")):
         walk.policy.learn(Transition(state, 1, 0.5, following, by), walk.key)
         walk.ties, walk.decision = following.ties, 1
@@ -168,5 +168,5 @@ def test_look_ahead_takes_the_lowest_loss() -> None:
     assert proposal.choice == 1
     assert proposal.q_values == pytest.approx((0.0, 0.5, 0.1))
     blind = AgentState(TieMap((0, 0, 0, 0)), 2, 2, 1, 10)
-    with pytest.raises(AgentError, match="try answers out"):
+    with pytest.raises(AgentError, match="try actions out"):
         make("look-ahead", 4).propose(blind, RunKey(0))

@@ -57,5 +57,5 @@ def test_no_policy_proposes_what_they_forbid(changes: dict[str, Any], rules: Rul
         assert proposal.choice in proposal.legal == rules.legal(ties, state.layer)
         assert proposal.q_values is None or len(proposal.q_values) == len(proposal.legal)
         assert policy.greedy(state) in proposal.legal
-        ties = ties.answer(state.layer, proposal.choice)
+        ties = ties.act(state.layer, proposal.choice)
         policy.learn(Transition(state, proposal.choice, float(draw.normal()), asked(decision + 1)), key)

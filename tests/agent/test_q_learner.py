@@ -49,7 +49,7 @@ def test_it_is_the_stock_network_stepped_by_stock_adamw(name: str) -> None:
         now = stock(torch.tensor([float(source) for source in ties]))
         assert values == pytest.approx(slice_of(now, state.layer).tolist(), abs=1e-6)
         choice = decision % (state.layer + 1)
-        ties = ties.answer(state.layer, choice)
+        ties = ties.act(state.layer, choice)
         following, reward = state_at(ties, decision + 1), -3.0 - decision
         learning = policy.learn(Transition(state, choice, reward, following), RunKey(0))
         with torch.no_grad():

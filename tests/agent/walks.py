@@ -53,7 +53,7 @@ class Walk:
             proposals.append(proposal)
             human = override is not None and self.decision % override == 0
             choice = 0 if human else proposal.choice
-            self.ties = self.ties.answer(state.layer, choice)
+            self.ties = self.ties.act(state.layer, choice)
             following = state_at(self.ties, self.decision + 1)
             reward = reward_of(self.ties, self.decision)
             by = "human" if human else "agent"

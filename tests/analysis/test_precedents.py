@@ -163,7 +163,7 @@ def test_a_recorded_runs_distances_are_those_of_its_answers_given_again(asked: i
     ties, before = TieMap.all_tied(12), []
     for layer, choice in run.decisions.select("layer", "choice").rows():
         before.append(ties)
-        ties = ties.answer(layer, choice)
+        ties = ties.act(layer, choice)
     before.append(ties)
     found = nearest_decisions(run.decisions, run.ties, asked)
     assert found.height == min(8, (asked - 1) // 11)

@@ -68,7 +68,7 @@ def simulate(decisions: int, seed: int = 0, *, overrides: float = 0.2) -> Tables
                 by="human" if choice != proposed else "agent",
             )
         )
-        ties = ties.answer(layer, choice)
+        ties = ties.act(layer, choice)
         blocks[layer] = blocks[choice]
         losses = [3 * math.exp(-(step + i) / 90) + draw.gauss(0, 0.05) + 1 for i in range(STEPS)]
         for loss in losses:

@@ -59,7 +59,7 @@ def test_a_map_answered_by_the_rules_comes_to_keep_them(rules: Rules, data: st.D
         return
     before = ties
     for layer in (*range(1, 6), *range(1, 6)):
-        ties = ties.answer(layer, data.draw(st.sampled_from(rules.legal(ties, layer))))
+        ties = ties.act(layer, data.draw(st.sampled_from(rules.legal(ties, layer))))
     for layer in rules.independent:
         assert ties[layer % 6] == layer % 6
     for layer in rules.locked:
@@ -90,6 +90,6 @@ def test_rules_that_no_map_can_keep() -> None:
         Rules(independent=(6,)).check_layers(6)
     with pytest.raises(ConfigError, match="at most 2 independent layers, but 3"):
         Rules(independent=(2, 4), most_owners=2).check_layers(6)
-    with pytest.raises(TieError, match=r"one legal answer for layer 4.*leave none.*tied to 0"):
+    with pytest.raises(TieError, match=r"one legal action for layer 4.*leave none.*tied to 0"):
         Rules(independent=(4,), locked=(4,)).check(TIED)
     Rules(independent=(4,), locked=(4,)).check(MIXED)

@@ -36,10 +36,10 @@ def test_groups_partition_the_layers(ties: TieMap) -> None:
 def test_an_answer_changes_one_source_and_is_undone_by_the_old_one(ties: TieMap, data: st.DataObject) -> None:
     layer = data.draw(st.integers(0, len(ties) - 1))
     answer = data.draw(st.sampled_from(ties.legal(layer)))
-    after = ties.answer(layer, answer)
+    after = ties.act(layer, answer)
     assert [i for i in range(len(ties)) if after[i] != ties[i]] in ([], [layer])
     assert after[layer] == answer
-    assert after.answer(layer, ties[layer]) == ties
+    assert after.act(layer, ties[layer]) == ties
 
 
 @given(tie_maps())
@@ -59,13 +59,13 @@ def test_illegal_maps_are_refused_in_a_sentence(sources: tuple) -> None:
 @pytest.mark.parametrize(("layer", "answer"), [(2, 3), (2, -1), (2, True), (3, 0), (-1, 0), (1, 1.0)])
 def test_illegal_answers_are_refused_in_a_sentence(layer: int, answer: object) -> None:
     with pytest.raises(TieError, match=r"Expected .* but got .*\."):
-        TieMap((0, 0, 0)).answer(layer, answer)
+        TieMap((0, 0, 0)).act(layer, answer)
 
 
 def test_a_chain_follows_its_source() -> None:
     ties = TieMap((0, 1, 1))
-    assert ties.answer(1, 0).owners == (0, 0, 0)
-    assert ties.answer(1, 0).answer(1, 1).owners == (0, 1, 1)
+    assert ties.act(1, 0).owners == (0, 0, 0)
+    assert ties.act(1, 0).act(1, 1).owners == (0, 1, 1)
 
 
 @pytest.mark.parametrize("name", PATTERNS)

@@ -146,7 +146,7 @@ def test_what_happens_after_the_fork_is_what_was_chosen(text_file: Path) -> None
         pairs[after] = train_pair(session, answer, plan, replicate=1)
     first = (2, answer, "human")
     assert choices(pairs["hold"]) == [first]
-    assert pairs["hold"].answered.ties == session.ties.answer(2, answer)
+    assert pairs["hold"].answered.ties == session.ties.act(2, answer)
     assert choices(pairs["recorded"]) == [first, (3, 3, "replay"), (1, 1, "replay"), (2, 0, "replay"), (3, 3, "replay")]
     free, locked = choices(pairs["continue"]), choices(pairs["continue-locked"])
     assert [layer for layer, _, _ in free] == [2, 3, 1, 2, 3]
@@ -198,7 +198,7 @@ def test_refusals_leave_the_trunk_alone(text_file: Path) -> None:
     session = trunk(text_file)
     before = everything(session)
     recorded = TwinPlan(horizon=12, after="recorded", answers=(0,))
-    with pytest.raises(TieError, match="an answer from 0 to 2 for layer 2"):
+    with pytest.raises(TieError, match="an action from 0 to 2 for layer 2"):
         train_pair(session, 3, PLAN, replicate=1)
     with pytest.raises(ConfigError, match="2 recorded actions"):
         train_pair(session, 0, recorded, replicate=1)

@@ -99,7 +99,7 @@ class PretendSession:
 
     def begin(self, choice: int, by: str = "human") -> Decision:
         proposal = self.propose()
-        ties = self.ties.answer(proposal.layer, choice)
+        ties = self.ties.act(proposal.layer, choice)
         decision = Decision(proposal, choice, by, self.step)
         self._tell(DecisionMade.of(decision))
         self.ties, self.decision, self._pending, self._steps = ties, proposal.decision, decision, 0

@@ -102,7 +102,7 @@ def test_books_balance_after_any_answers(ties, steps):
     expected = model.stack.ties
     for layer, source in steps:
         change = model.stack.retie(layer, source)
-        expected = expected.answer(layer, source)
+        expected = expected.act(layer, source)
         model.stack.check_books()
         assert change.after == model.stack.ties == expected
     if ties.on_untie == "clone":

@@ -31,7 +31,7 @@ def decision(number: int, steps: int = 2, choice: int | None = None) -> list[Eve
     """The events of one decision, counted from 1."""
     episode, layer = (number - 1) // (LAYERS - 1) + 1, (number - 1) % (LAYERS - 1) + 1
     choice = number % (layer + 1) if choice is None else choice
-    ties = list(TieMap.all_tied(LAYERS).answer(layer, choice))
+    ties = list(TieMap.all_tied(LAYERS).act(layer, choice))
     first = (number - 1) * steps
     values = [0.1 * answer for answer in range(layer + 1)]
     events: list[Event] = [

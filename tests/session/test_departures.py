@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from layertie_lab import RunConfig, Session
+from layertie_lab.agent.choices import choices
 from layertie_lab.agent.policies.qlearning import QLearner
 from layertie_lab.agent.policies.registry import make_policy
 from layertie_lab.agent.protocol import AgentState, Transition
@@ -91,7 +92,7 @@ def owners_of_a_first_pass(config: RunConfig) -> float:
         policy, ties = make_policy(sized), TieMap.all_tied(DEEP)
         for decision in range(1, DEEP):
             state = state_of(ties, decision)
-            ties = ties.answer(state.layer, policy.propose(state, RunKey(seed)).choice)
+            ties = ties.act(state.layer, policy.propose(state, RunKey(seed)).choice)
         counts.append(len(ties.independent_layers))
     return sum(counts) / len(counts)
 
@@ -174,7 +175,8 @@ def test_each_can_be_switched_alone_and_changes_a_number(
     found = measured(code), measured(text)
     assert as_expected(*found), found
     (setting,) = (setting for setting in settings_of(RunConfig) if setting.name in switch)
-    assert f"PAPER departure {number}" in " ".join(setting.help.split())
+    named = choices().get(setting.path, ())
+    assert f"PAPER departure {number}" in " ".join([setting.help, *(each.about for each in named)])
 
 
 def test_all_eleven_are_in_the_table_and_in_the_settings_docstrings() -> None:
@@ -193,7 +195,7 @@ def test_hidden_units_die_on_raw_inputs(text_file: Path) -> None:
         for decision in range(1, 50 * (DEEP - 1) + 1):
             state = state_of(ties, decision)
             choice = policy.propose(state, RunKey(0)).choice
-            ties = ties.answer(state.layer, choice)
+            ties = ties.act(state.layer, choice)
             policy.learn(Transition(state, choice, -10.0, state_of(ties, decision + 1)), RunKey(0))
         tensors, _ = policy.state()
         scale = 1.0 if inputs == "raw" else 1 / (DEEP - 1)

@@ -51,7 +51,7 @@ class Fixed:
 @pytest.mark.parametrize(
     ("action", "said"),
     [
-        (np.array(3), "Expected an answer from 0 to 1 for layer 1, but got 3"),
+        (np.array(3), "Expected an action from 0 to 1 for layer 1, but got 3"),
         (np.array(-1), "but got -1"),
         (np.array(0.5), "but got 0.5"),
         (np.array([0, 1]), "Expected one action from the model, but got 2"),

@@ -120,7 +120,7 @@ def test_refusals(record: Path, tmp_path: Path, text_file: Path) -> None:
         ({"until": 13}, "a last decision from 1 to 12"),
         ({"edits": {13: 0}}, "a decision from 1 to 12 to edit"),
         ({"edits": {10: 0}, "until": 6}, "a decision from 1 to 6 to edit"),
-        ({"edits": {2: 3}}, "an answer from 0 to 2 for decision 2"),
+        ({"edits": {2: 3}}, "an action from 0 to 2 for decision 2"),
     ):
         with pytest.raises(ConfigError, match=words):
             Replay(log, log.config, **options)

@@ -179,7 +179,7 @@ def test_an_illegal_answer_changes_nothing(text_file: Path, tmp_path: Path) -> N
     session = Session(small(text_file), tmp_path / "run")
     before = everything(session)
     for answer in (2, -1, 99):
-        with pytest.raises(TieError, match="Expected an answer from 0 to 1 for layer 1"):
+        with pytest.raises(TieError, match="Expected an action from 0 to 1 for layer 1"):
             session.commit(answer)
     assert session.phase == "propose"
     after = everything(session)

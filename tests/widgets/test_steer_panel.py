@@ -42,11 +42,11 @@ def test_a_press_is_a_command_and_is_acknowledged(panel: SteerPanel, messages: l
 def test_an_error_stands_beside_the_controls_until_the_next_press(panel: SteerPanel, messages: list[Any]) -> None:
     def refuse(press: Press) -> None:
         if isinstance(press.command, Commit):
-            raise TieError("Expected an answer from 0 to 3, but got 9.", "Choose one of them.")
+            raise TieError("Expected an action from 0 to 3, but got 9.", "Choose one of them.")
 
     panel.on_press(refuse)
     panel._receive(panel, press("commit", "a-1", choice=9, decision=1), None)
-    assert panel.error == "Expected an answer from 0 to 3, but got 9. Choose one of them."
+    assert panel.error == "Expected an action from 0 to 3, but got 9. Choose one of them."
     assert messages == [{"kind": "ack", "id": "a-1", "good": False}]
     panel._receive(panel, press("step", "a-2"), None)
     assert panel.error == ""

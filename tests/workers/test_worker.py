@@ -132,7 +132,7 @@ def test_a_person_answers_during_a_run(start: Start) -> None:
         worker.commit(0, decision=done)
     with pytest.raises(TieError, match="has not been asked yet"):
         worker.commit(0, decision=done + 100)
-    with pytest.raises(TieError, match="Expected an answer from 0 to"):
+    with pytest.raises(TieError, match="Expected an action from 0 to"):
         worker.commit(17)
     assert not running.done()
     with pytest.raises(LayertieError, match=r"paused run for begin"):

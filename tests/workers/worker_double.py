@@ -79,7 +79,7 @@ class Double:
 
     def begin(self, choice: int, by: str = "human") -> Decision:
         proposal = self.propose()
-        self.ties = self.ties.answer(proposal.layer, choice)
+        self.ties = self.ties.act(proposal.layer, choice)
         self._pending = Decision(proposal, choice, by, self.step)
         self.decision, self.pending_steps = proposal.decision, self.config.training.steps_per_decision
         self._tell(DecisionMade.of(self._pending))

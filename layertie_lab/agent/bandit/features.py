@@ -11,7 +11,7 @@ class MapFeatures:
     """Features of a map whose weighted sum stands for its worth.
 
     Groups (name: number of features, meaning):
-        table: one per layer 1 .. L-1 and legal answer, which source the layer names (itself = trains on its own)
+        table: one per layer 1 .. L-1 and legal action, which source the layer names (itself = trains on its own)
         count: 2, the share of layers that are owners, and its square
         position: 2, where the owners are: sums of z and z^2 over owners, z from -1 (first layer) to 1 (last), / L
         jumps: one per layer 1 .. L-1, whether it is tied but has another owner than the layer before it

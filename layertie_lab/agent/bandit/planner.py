@@ -11,7 +11,7 @@ from .features import MapFeatures
 class Planner:
     """Searches maps of highest worth: a weighted sum of `MapFeatures` plus what it costs to get there.
 
-    Worth of a map, up to a constant: sum of `answers[l, source of l]` + `curve` x (owners)^2 + sum of `jumps` over
+    Worth of a map, up to a constant: sum of `actions[l, source of l]` + `curve` x (owners)^2 + sum of `jumps` over
     layers that jump + `reach` x sum of owners' indices. Everything but the square of the owner count is a sum over
     layers, so the search sweeps the layers for a given price of owning, and picks the number of owners for which price
     and square agree.
@@ -33,14 +33,14 @@ class Planner:
         hop, distance = weights[groups["pooled"]]
         own = (linear + tilt * features.place + bend * features.place**2) / layers
         table, starts = weights[groups["table"]], features.starts
-        self._answers = [np.zeros(1)] + [
+        self._actions = [np.zeros(1)] + [
             table[starts[layer] : starts[layer] + layer + 1].copy() for layer in range(1, layers)
         ]
         for layer in range(1, layers):
-            self._answers[layer][layer] += own[layer]
+            self._actions[layer][layer] += own[layer]
         if present is not None and costs is not None:
             for layer in range(1, layers):
-                row, source = self._answers[layer], present[layer]
+                row, source = self._actions[layer], present[layer]
                 kept = row[source]
                 row += costs[0]
                 if source == layer:
@@ -56,17 +56,17 @@ class Planner:
         """Worth of a map, up to a constant that all maps share."""
         sources, owners = ties.sources, np.array(ties.owners)
         own = np.array(sources) == np.arange(self._layers)
-        answers = sum(float(self._answers[layer][source]) for layer, source in enumerate(sources))
+        actions = sum(float(self._actions[layer][source]) for layer, source in enumerate(sources))
         jumps = (owners[1:] != owners[:-1]) & ~own[1:]
         return (
-            answers
+            actions
             + self._curve * int(own.sum()) ** 2
             + float(jumps @ self._jumps[1:])
             + self._reach * float(owners.sum())
         )
 
-    def answer_values(self, ties: TieMap, layer: int) -> np.ndarray:
-        """Worth of each legal answer of one layer, the others staying as they are, up to a constant. [layer + 1]"""
+    def action_values(self, ties: TieMap, layer: int) -> np.ndarray:
+        """Worth of each legal action of one layer, the others staying as they are, up to a constant. [layer + 1]"""
         values = self._sweep_values(list(ties.sources), np.array(ties.owners), layer)
         others = len(ties.independent_layers) - (ties[layer] == layer)
         values[layer] += self._curve * (2 * others + 1)
@@ -121,7 +121,7 @@ class Planner:
         return float(above + below) / 2
 
     def _sweep(self, sources: list[int], price: float, first: int) -> np.ndarray:
-        """Give each layer from `first` on its best answer, in place; returns what owning gains, before the price."""
+        """Give each layer from `first` on its best action, in place; returns what owning gains, before the price."""
         owners = np.array(TieMap(tuple(sources)).owners)
         gains = np.zeros(self._layers - first)
         for layer in range(first, self._layers):
@@ -136,7 +136,7 @@ class Planner:
         return gains
 
     def _sweep_values(self, sources: list[int], owners: np.ndarray, layer: int) -> np.ndarray:
-        """Worth of each answer of a layer without the owner count's part."""
+        """Worth of each action of a layer without the owner count's part."""
         members = self._members(sources, layer) - (layer - 1)
         candidates = owners[: layer + 1].copy()
         candidates[layer] = layer
@@ -147,7 +147,7 @@ class Planner:
             if sources[later] == later:
                 jumps[:, later - layer] = False
         jumps[layer, 0] = False
-        return self._answers[layer] + jumps @ self._jumps[layer:] + self._reach * len(members) * candidates
+        return self._actions[layer] + jumps @ self._jumps[layer:] + self._reach * len(members) * candidates
 
     @staticmethod
     def _members(sources: list[int], layer: int) -> np.ndarray:

@@ -29,11 +29,11 @@ _STREAM = 0xAD7A
 class AdvantageLearner:
     """Q(layer, a) = F(layer, a) - F(layer, present source), so that keeping the present tie is worth exactly 0.
 
-    F is a table over (layer, source) plus, for answering with the layer itself, a small network of the layer and of the
+    F is a table over (layer, source) plus, for the layer itself as the action, a small network of the layer and of the
     number of other owners. Learned from changes divided by their root mean square; the whole history is replayed, one
     step of Adam on a batch of 64 per decision. Explores with probability epsilon (linear over `explore_share` of the
-    budget) by the least tried legal answer. With a discount, targets come from a copy that is renewed each second pass,
-    at the answer that looks best now (double Q-learning).
+    budget) by the least tried legal action. With a discount, targets come from a copy, renewed each second sweep, at
+    the action that looks best now (double Q-learning).
 
     Args:
         layers: Depth L.
@@ -79,21 +79,21 @@ class AdvantageLearner:
         self._square = 0.0
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
-        """With probability epsilon the least tried answer, else the best one."""
+        """With probability epsilon the least tried action, else the best one."""
         values = self._values(state)
         epsilon = exploration(state.decision, state.budget, self._config)
         draw = key.random(state.decision, "agent")
         explored = draw.random() < epsilon
         if explored:
-            tried = {answer: int(self._tried[state.layer, answer]) for answer in state.legal}
-            choice = draw.choice([answer for answer in state.legal if tried[answer] == min(tried.values())])
+            tried = {action: int(self._tried[state.layer, action]) for action in state.legal}
+            choice = draw.choice([action for action in state.legal if tried[action] == min(tried.values())])
         else:
             choice = state.best(values)
         scale = math.sqrt(self._square)
         return state.proposal(choice, q_values=(values * scale).tolist(), explored=explored, epsilon=epsilon)
 
     def greedy(self, state: AgentState) -> int:
-        """The answer of highest value."""
+        """The action of highest value."""
         return state.best(self._values(state))
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
@@ -129,26 +129,26 @@ class AdvantageLearner:
     def _next_values(self, following: Tensor) -> Tensor:
         """The copy's value of what looks best next. [batch]"""
         layer, present, others = following.unbind(1)
-        answers = torch.arange(self.layers).expand(len(layer), -1)
-        shape = answers.shape
+        actions = torch.arange(self.layers).expand(len(layer), -1)
+        shape = actions.shape
         layers, counts = layer[:, None].expand(shape), others[:, None].expand(shape)
-        worth = self.network(layers, answers, counts).masked_fill(answers > layers, -math.inf)
+        worth = self.network(layers, actions, counts).masked_fill(actions > layers, -math.inf)
         best = worth.argmax(dim=1)
         return self._target(layer, best, others) - self._target(layer, present, others)
 
     @torch.no_grad()
     def _values(self, state: AgentState) -> np.ndarray:
         check_layers(self.layers, state)
-        answers = torch.arange(state.layer + 1)
-        layer, others = torch.full_like(answers, state.layer), torch.full_like(answers, _others(state))
-        worth = self.network(layer, answers, others).numpy().astype(np.float64)
+        actions = torch.arange(state.layer + 1)
+        layer, others = torch.full_like(actions, state.layer), torch.full_like(actions, _others(state))
+        worth = self.network(layer, actions, others).numpy().astype(np.float64)
         return worth - worth[state.present]
 
     def contributions(self, state: AgentState) -> dict[str, list[float]]:
-        """What the table and the network give to the value of each answer, which is their sum.
+        """What the table and the network give to the value of each action, which is their sum.
 
         Returns:
-            "table" and "number of owners" (the network) -> one number per answer 0 .. layer, in units of reward.
+            "table" and "number of owners" (the network) -> one number per action 0 .. layer, in units of reward.
         """
         values, scale = self._values(state) * math.sqrt(self._square), math.sqrt(self._square)
         table = self.network.table[state.layer, : state.layer + 1].detach().numpy().astype(np.float64) * scale

@@ -28,7 +28,7 @@ ANNEALING = PolicyDescription(
 class Annealing(StatelessPolicy):
     """Walks from map to map by changing one layer's source, and keeps what was not worse, or not much.
 
-    At a layer that stands as in the kept map, another answer is tried with the probability that is also the
+    At a layer that stands as in the kept map, another action is tried with the probability that is also the
     temperature: linear from `epsilon_start` to `epsilon_floor` over `explore_share` of the budget. The change it
     brings is accepted if it is positive, else with probability exp(change / (temperature x a typical change)); what is
     rejected is undone when the layer is asked again. Every change is measured once (Kirkpatrick et al. 1983).
@@ -50,13 +50,13 @@ class Annealing(StatelessPolicy):
         self._square, self._count = 0.0, 0
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
-        """The kept source where another is in force; else a trial, or no change."""
+        """The kept source where another stands; else a trial, or no change."""
         kept = self.greedy(state)
         temperature = exploration(state.decision, state.budget, self._config)
         if kept != state.present:
             return state.proposal(kept, epsilon=temperature)
         draw = key.random(state.decision, "agent")
-        others = [answer for answer in state.legal if answer != kept]
+        others = [action for action in state.legal if action != kept]
         if draw.random() >= temperature or not others:
             return state.proposal(kept, epsilon=temperature)
         return state.proposal(draw.choice(others), explored=True, epsilon=temperature)

@@ -12,7 +12,7 @@ from ...core.errors import AgentError
 from ...core.keys import RunKey
 from ..descriptions import PolicyDescription
 from ..observation import legal_mask, observe
-from ..protocol import AgentState, StatelessPolicy, legal_answer
+from ..protocol import AgentState, StatelessPolicy, legal_action
 
 
 class ExternalPolicy(StatelessPolicy):
@@ -20,7 +20,7 @@ class ExternalPolicy(StatelessPolicy):
 
     Args:
         model: Has `predict`, which returns an action or a tuple that begins with one. If `predict` takes
-            `action_masks` (MaskablePPO), it gets the mask of legal answers; else an illegal answer is refused.
+            `action_masks` (MaskablePPO), it gets the mask of legal actions; else an illegal action is refused.
         name: Under which name it goes.
 
     Raises:
@@ -47,7 +47,7 @@ class ExternalPolicy(StatelessPolicy):
         """The model's action.
 
         Raises:
-            AgentError: It is not a legal answer, or the model was trained on observations of another depth.
+            AgentError: It is not a legal action, or the model was trained on observations of another depth.
         """
         layers = len(state.ties)
         masks = {"action_masks": legal_mask(state.legal, layers)} if self._masks else {}
@@ -66,4 +66,4 @@ class ExternalPolicy(StatelessPolicy):
                 f"Expected one action from the model, but got {action.size} of them.",
                 "The model must act in one environment with the actions Discrete(layers).",
             )
-        return legal_answer(action.item(), state)
+        return legal_action(action.item(), state)

@@ -1,4 +1,4 @@
-"""The lab agent: a linear Thompson sampler over features of whole maps, which plans a pass ahead."""
+"""The lab agent: a linear Thompson sampler over features of whole maps, which plans a sweep ahead."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _DRIFT = 2
 
 
 class LinearThompson:
-    """Learns what a map is worth from the changes of reward that its answers bring.
+    """Learns what a map is worth from the changes of reward that its actions bring.
 
     Model: the change of worth that a decision brings is the change of the map's features times their weights, plus the
     cost of a change (any; an owner's own weights given up; a new owner), plus what training gains anyway (constant and
     fading parts), plus noise. So keeping the present tie brings only the trend. Rewards and features are summed with
-    weights that fade over `memory_passes` passes, which compares each map with the recent past rather than with the
+    weights that fade over `memory_passes` sweeps, which compares each map with the recent past rather than with the
     last decision: noise of single measurements averages out and slow drifts cancel (the innovations form of an
     ARIMA(0,1,1) process). All decisions count, whoever took them.
 
-    Acting: once per pass, a draw from the posterior (Thompson sampling; its spread shrinks over `explore_share` of the
-    budget) and the best whole map under it, which the pass then puts into force, layer by layer. Answers given by
+    Acting: once per sweep, a draw from the posterior (Thompson sampling; its spread shrinks over `explore_share` of the
+    budget) and the best whole map under it, which the sweep then applies, layer by layer. Actions of
     somebody else on the way change what is best for the layers that follow.
 
     Args:
@@ -67,11 +67,11 @@ class LinearThompson:
         self._costs = slice(features.size, end)
         groups = features.groups | {"costs": self._costs, "drift": slice(end, end + _DRIFT)}
         # Relative to the mean square of rewards: the worth of the owners' number, their places and the pooled features
-        # spans the whole map, that of an answer one layer.
+        # spans the whole map, that of an action one layer.
         scales = {"table": 1.0, "count": 10.0 * layers, "position": layers, "jumps": 1.0, "pooled": layers}
-        passes = layers - 1
-        self._posterior = LinearPosterior(groups, scales | {"costs": 1.0, "drift": 1.0}, max(2.0 * passes, 20.0))
-        self._keep = max(0.0, 1 - 1 / (config.memory_passes * passes))
+        sweep = layers - 1
+        self._posterior = LinearPosterior(groups, scales | {"costs": 1.0, "drift": 1.0}, max(2.0 * sweep, 20.0))
+        self._keep = max(0.0, 1 - 1 / (config.memory_passes * sweep))
         self._trace = np.zeros(self._posterior.size)
         self._traced = 0.0
         self._rows: list[np.ndarray] = []
@@ -81,7 +81,7 @@ class LinearThompson:
         self._look_ahead(TieMap.all_tied(layers), config.epsilon_start, key.at(0, "learn"))
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
-        """The best answer under this pass's draw; values are the posterior's means, keeping the present tie being 0."""
+        """The best action under this sweep's draw; values are posterior means, keeping the present tie being 0."""
         check_layers(self.layers, state)
         values = self._values(self._weights, state, self._plan)
         means = self._values(self._posterior.mean, state, self._plan)
@@ -89,14 +89,14 @@ class LinearThompson:
         return state.proposal(choice, q_values=(means - means[state.present]).tolist(), explored=choice != mean)
 
     def greedy(self, state: AgentState) -> int:
-        """The layer's answer in the best map that this pass can still reach, under the posterior's mean."""
+        """The layer's action in the best map that this sweep can still reach, under the posterior's mean."""
         check_layers(self.layers, state)
         mean = self._posterior.mean
         plan = self._planner(mean, state.ties).best(self._starts(state.ties, state.layer), first=state.layer)
         return state.best(self._values(mean, state, plan), keep=True)
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
-        """Take in what a decision changed; at the end of a pass, update the posterior and plan the next pass."""
+        """Take in what a decision changed; at the end of a sweep, update the posterior and plan the next one."""
         change = self._changes.of(check_reward(transition))
         state, following = transition.state, transition.next_state
         check_layers(self.layers, state)
@@ -129,9 +129,9 @@ class LinearThompson:
         self._plan = self._planner(self._weights, ties).best(self._starts(ties, 1))
 
     def _values(self, weights: np.ndarray, state: AgentState, plan: TieMap) -> np.ndarray:
-        """Worth of each answer, the layers before as they are and the layers after as planned."""
+        """Worth of each action, the layers before as they are and the layers after as planned."""
         planner = self._planner(weights, state.ties)
-        return planner.answer_values(self._completed(planner, state, plan), state.layer)
+        return planner.action_values(self._completed(planner, state, plan), state.layer)
 
     @staticmethod
     def _completed(planner: Planner, state: AgentState, plan: TieMap) -> TieMap:
@@ -139,16 +139,16 @@ class LinearThompson:
         layer = state.layer
         rest = plan.sources[layer + 1 :]
         if plan.sources[:layer] != state.ties.sources[:layer]:
-            # Somebody else answered on the way: what was planned for the rest may no longer be best.
+            # Somebody else acted on the way: what was planned for the rest may no longer be best.
             start = TieMap((*state.ties.sources[: layer + 1], *rest))
             rest = planner.best([start], first=layer).sources[layer + 1 :]
         return TieMap((*state.ties.sources[: layer + 1], *rest))
 
     def contributions(self, state: AgentState) -> dict[str, list[float]]:
-        """What each group of features gives to the value of each answer, which is their sum.
+        """What each group of features gives to the value of each action, which is their sum.
 
         Returns:
-            Group of `MapFeatures`, and "changing a tie" -> one number per answer 0 .. layer, in units of reward; 0 for
+            Group of `MapFeatures`, and "changing a tie" -> one number per action 0 .. layer, in units of reward; 0 for
             the present source.
         """
         check_layers(self.layers, state)
@@ -157,11 +157,11 @@ class LinearThompson:
         costs = mean[self._costs]
         before = self._features.vector(whole)
         found: dict[str, list[float]] = {name: [] for name in [*self._features.groups, "changing a tie"]}
-        for answer in range(layer + 1):
-            moved = self._features.vector(whole.answer(layer, answer)) - before
+        for action in range(layer + 1):
+            moved = self._features.vector(whole.act(layer, action)) - before
             for name, place in self._features.groups.items():
                 found[name].append(float(mean[place] @ moved[place]))
-            kinds = np.array([1.0, state.present == layer, answer == layer]) * (answer != state.present)
+            kinds = np.array([1.0, state.present == layer, action == layer]) * (action != state.present)
             found["changing a tie"].append(float(costs @ kinds))
         return found
 
@@ -173,7 +173,7 @@ class LinearThompson:
         return Planner(self._features, weights[: self._features.size], ties, weights[self._costs])
 
     def state(self) -> Saved:
-        """The posterior, this pass's draw and plan, and the decisions of this pass so far."""
+        """The posterior, this sweep's draw and plan, and the decisions of this sweep so far."""
         tensors, values = self._posterior.state()
         size = self._posterior.size
         tensors |= {

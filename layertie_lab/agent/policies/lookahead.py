@@ -1,4 +1,4 @@
-"""Greedy one-step look-ahead: try every answer, take the one with the lowest loss."""
+"""Greedy one-step look-ahead: try every action, take the one with the lowest loss."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ LOOK_AHEAD = PolicyDescription(
 
 @POLICIES.register(LOOK_AHEAD)
 class LookAhead(StatelessPolicy):
-    """Answers with what gives the lowest loss on held-out windows after one decision's steps.
+    """Takes what gives the lowest loss on held-out windows after one decision's steps.
 
-    The trials are the run's (`AgentState.lookahead`), one for each legal answer: expensive, and blind to all that comes
+    The trials are the run's (`AgentState.lookahead`), one for each legal action: expensive, and blind to all that comes
     later, which is what it is here to show.
     """
 
     description = LOOK_AHEAD
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
-        """The best answer of one step; values are losses saved against keeping the present tie, nats per token."""
+        """The best action of one step; values are losses saved against keeping the present tie, nats per token."""
         gains = self._gains(state)
         return state.proposal(state.best(gains, keep=True), q_values=gains)
 
     def greedy(self, state: AgentState) -> int:
-        """The best answer of one step."""
+        """The best action of one step."""
         return state.best(self._gains(state), keep=True)
 
     @staticmethod
     def _gains(state: AgentState) -> list[float]:
         if state.lookahead is None:
             raise AgentError(
-                "Expected a run that can try answers out (AgentState.lookahead), but this one cannot.",
+                "Expected a run that can try actions out (AgentState.lookahead), but this one cannot.",
                 "Choose another policy.",
             )
         wanted = {*state.legal, state.present}
-        losses = {answer: float(state.lookahead(answer)) for answer in wanted}
+        losses = {action: float(state.lookahead(action)) for action in wanted}
         # What is not legal is not tried; nobody looks at its place.
-        return [losses[state.present] - losses.get(answer, losses[state.present]) for answer in range(state.layer + 1)]
+        return [losses[state.present] - losses.get(action, losses[state.present]) for action in range(state.layer + 1)]

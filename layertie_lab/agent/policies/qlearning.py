@@ -25,7 +25,7 @@ class QLearner:
 
     State: the tie map as L raw numbers (or scaled, `inputs`). Network: `QNetwork`. No replay, no target network (Hay &
     Wolf, section 3, and the official code).
-    Target: reward + discount x max over a slice at the next state: the slice of the layer just answered
+    Target: reward + discount x max over a slice at the next state: the slice of the layer just acted on
     (`bootstrap="same-layer"`, official code) or of the layer asked next (`"next-layer"`, the text).
 
     Args:
@@ -45,7 +45,7 @@ class QLearner:
         )
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
-        """Epsilon-greedy: with probability epsilon a uniform draw over all legal answers."""
+        """Epsilon-greedy: with probability epsilon a uniform draw over all legal actions."""
         epsilon = self.epsilon(state.episode)
         values = self.values(state)
         draw = key.random(state.decision, "agent")
@@ -54,11 +54,11 @@ class QLearner:
         return state.proposal(choice, q_values=values, explored=explored, epsilon=epsilon)
 
     def greedy(self, state: AgentState) -> int:
-        """The answer of highest value."""
+        """The action of highest value."""
         return state.best(self.values(state))
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
-        """One step of AdamW on the squared temporal-difference error of the answer that was committed."""
+        """One step of AdamW on the squared temporal-difference error of the action that was committed."""
         reward = check_reward(transition)
         state, following = transition.state, transition.next_state
         check_layers(self.layers, state)
@@ -84,13 +84,13 @@ class QLearner:
         return found
 
     def epsilon(self, episode: int) -> float:
-        """Probability of a random answer in an episode, counted from 1."""
+        """Probability of a random action in an episode, counted from 1."""
         config = self._config
         return max(config.epsilon_floor, config.epsilon_start * config.epsilon_decay ** (episode - 1))
 
     @torch.no_grad()
     def values(self, state: AgentState) -> list[float]:
-        """The value of each answer 0 .. layer."""
+        """The value of each action 0 .. layer."""
         check_layers(self.layers, state)
         return self._slice(state, state.layer).tolist()
 
@@ -99,12 +99,12 @@ class QLearner:
         scale = 1.0 if self._config.inputs == "raw" else 1 / (self.layers - 1)
         return torch.tensor([source * scale for source in state.ties])
 
-    def answers(self, inputs: Tensor, layer: int) -> Tensor:
-        """[..., layer + 1] the network's values of a layer's answers, from [..., L] inputs."""
+    def action_values(self, inputs: Tensor, layer: int) -> Tensor:
+        """[..., layer + 1] the network's values of a layer's actions, from [..., L] inputs."""
         return self.network(inputs, layer)
 
     def _slice(self, state: AgentState, layer: int) -> Tensor:
-        return self.answers(self.inputs(state), layer)
+        return self.action_values(self.inputs(state), layer)
 
     def state(self) -> Saved:
         """Weights and the optimizer's state."""

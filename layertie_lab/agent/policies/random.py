@@ -28,7 +28,7 @@ RANDOM_MATCHED = PolicyDescription(
 
 
 class RandomPolicy(StatelessPolicy):
-    """A uniform draw over the legal answers, or one matched to a number of owners.
+    """A uniform draw over the legal actions, or one matched to a number of owners.
 
     Args:
         owners: Mean number of independent layers to aim at; None = uniform, which gives 1 + sum of 1/(l+1): about
@@ -45,7 +45,7 @@ class RandomPolicy(StatelessPolicy):
         return state.proposal(self._draw(state, key.random(state.decision, "agent")), explored=True, epsilon=1.0)
 
     def greedy(self, state: AgentState) -> int:
-        """A random draw too, since no answer looks better than another; the same for the same state."""
+        """A random draw too, since no action looks better than another; the same for the same state."""
         return self._draw(state, random.Random(f"{state.decision}/{state.ties}"))
 
     def _draw(self, state: AgentState, draw: random.Random) -> int:
@@ -58,7 +58,7 @@ class RandomPolicy(StatelessPolicy):
                 "Choose a number of owners that the model can have.",
             )
         own = draw.random() < (self.owners - 1) / (layers - 1)
-        tied = [answer for answer in state.legal if answer != state.layer]
+        tied = [action for action in state.legal if action != state.layer]
         return state.layer if state.layer in state.legal and (own or not tied) else draw.choice(tied)
 
 

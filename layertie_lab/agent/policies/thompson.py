@@ -22,10 +22,10 @@ _NOISE_FLOOR = 1e-3
 
 
 class GaussianThompson:
-    """Bayesian contrasts: the change that answering a where p was brings is F(layer, a) - F(layer, p) plus noise.
+    """Bayesian contrasts: the change that taking a where p was brings is F(layer, a) - F(layer, p) plus noise.
 
     So keeping the present tie is worth exactly 0. F has an independent Gaussian prior per (layer, source), as wide as a
-    typical change; every decision counts, whoever took it. An answer is the best one under a draw from the posterior,
+    typical change; every decision counts, whoever took it. An action is the best one under a draw from the posterior,
     whose spread shrinks over `explore_share` of the budget.
 
     Args:
@@ -55,7 +55,7 @@ class GaussianThompson:
         self._square, self._noise, self._count = 1.0, 1.0, 0
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
-        """The best answer under one draw from the layer's posterior; values are its means, the present's being 0."""
+        """The best action under one draw from the layer's posterior; values are its means, the present's being 0."""
         mean, factor, _ = self._posterior(state)
         z = np.random.default_rng(key.at(state.decision, "agent")).standard_normal(len(mean))
         sample = mean + exploration(state.decision, state.budget, self._config) * (factor @ z)
@@ -65,7 +65,7 @@ class GaussianThompson:
         )
 
     def greedy(self, state: AgentState) -> int:
-        """The answer of highest posterior mean."""
+        """The action of highest posterior mean."""
         return state.best(self._posterior(state)[0])
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:

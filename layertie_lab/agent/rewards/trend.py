@@ -17,7 +17,7 @@ class Trend:
     A line in log time through i x (improvement at decision i), the natural scale of a loss that falls like a power of
     time: expected(i) = (a + b ln(i / t)) / i. Fitted to the decisions i < t by least squares with weights
     i^2 x 2^(-(t - i) / h), h = half of the decisions so far (8 to 256), and with Huber's weights against single jumps
-    (such as the ones that good and bad answers make). What it expects at t is a / t. On a plain training curve what is
+    (such as the ones that good and bad actions make). What it expects at t is a / t. On a plain training curve what is
     left averages to a few percent of the improvements.
     """
 

@@ -81,22 +81,22 @@ class SyntheticRun:
         )
 
     def propose(self) -> Proposal:
-        """The policy's answer for the next layer. Asking again gives the same proposal."""
+        """The policy's action for the next layer. Asking again gives the same proposal."""
         if self._proposal is None:
             self._asked = self.state
             self._proposal = self.policy.propose(self._asked, self.key)
         return self._proposal
 
     def commit(self, choice: int, by: str = "human") -> Outcome:
-        """Answer for the proposed layer and let the policy learn.
+        """Act for the proposed layer and let the policy learn.
 
         Raises:
-            TieError: Not a legal answer; nothing has changed.
+            TieError: Not a legal action; nothing has changed.
         """
         proposal = self.propose()
         asked = self._asked
         assert asked is not None, "a proposal was made from a state"
-        self.ties = self.ties.answer(proposal.layer, choice)
+        self.ties = self.ties.act(proposal.layer, choice)
         decision = Decision(proposal, choice, by, self.decision * _STEPS)
         self.decision += 1
         self._proposal = None
@@ -116,7 +116,7 @@ class SyntheticRun:
         )
 
     def run(self, decisions: int | None = None) -> list[Outcome]:
-        """Let the policy answer.
+        """Let the policy act.
 
         Args:
             decisions: How many; default what is left of the budget.
@@ -140,6 +140,6 @@ class SyntheticRun:
         landscape = self.landscape
         return 1 - landscape.worth(ties) + landscape.drift * (1 + decision / (2 * landscape.layers)) ** -0.5
 
-    def _try(self, answer: int) -> float:
+    def _try(self, action: int) -> float:
         layer = next_layer(self.decision + 1, self.landscape.layers)[1]
-        return self._expected_loss(self.ties.answer(layer, answer), self.decision + 1)
+        return self._expected_loss(self.ties.act(layer, action), self.decision + 1)

@@ -43,7 +43,7 @@ class Trial:
 
 
 def try_agent(config: RunConfig, landscape: str, decisions: int, seed: int) -> Trial:
-    """Train the agent of a config, then let it walk two passes greedily, without learning, from two starts.
+    """Train the agent of a config, then let it walk two sweeps greedily, without learning, from two starts.
 
     Args:
         config: Its agent and reward are used, and its depth.
