@@ -166,7 +166,8 @@ class Feed:
 
     def _take_telemetry(self, entry: Mapping[str, Any]) -> None:
         kind = entry["kind"]
-        if kind == "refused" and self._steer is not None:
+        # How the text of a run was found is no refusal, but to be read before one goes on.
+        if kind in ("refused", "text") and self._steer is not None:
             self._steer.show(error=entry["sentence"])
         elif kind == "keep" and self._steer is not None:
             self._steer.show(keep=bool(entry["keep"]))

@@ -137,7 +137,10 @@ class LookInside(Tab):
             if not follows and self.time.pieces:
                 return  # a past moment stays as it is
             self._show_moment(decision)
-            self._show_probe()
+            try:
+                self._show_probe()
+            except LayertieError as error:  # a text that is gone, or another one: all but looking inside goes on
+                self.time.show(problem=str(error))
             if not self.time.others:
                 self._show_others()
 
@@ -221,16 +224,16 @@ class LookInside(Tab):
         if path is None or (sequences is None and self.time.pieces and self.time.source):
             return
         config = RunDirectory.open(path).config
-        data = RunText.of(path).find().data
+        found = RunText.of(path).find()
         wanted = self.time.sequences if sequences is None else sequences
-        probe = probe_of(data, config.model.context, sequences=wanted, text=text or None)
+        probe = probe_of(found.data, config.model.context, sequences=wanted, text=text or None)
         self.time.show(
             sequences=wanted if not text else 0,
             typed=text or "",
             source=probe.source,
             problem="",
             pieces=["".join(pieces) for pieces in probe.pieces],
-            warning=" ".join(probe.warnings),
+            warning=" ".join([*found.notes, *probe.warnings]),
         )
 
     def _pick(self, name: str, sequence: int, token: int) -> None:
