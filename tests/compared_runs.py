@@ -8,6 +8,7 @@ from typing import Any
 
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Event, Opened
+from layertie_lab.core.notices import Timing
 from layertie_lab.core.ties import TieMap
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.log.writer import EventWriter
@@ -91,6 +92,6 @@ def compared_run(
         writer.append(event)
     for place, spent in enumerate(seconds or ()):
         if spent is not None:
-            writer.telemetry("timing", decision=place + 1, step=STEPS * (place + 1), training_seconds=spent)
+            writer.telemetry(Timing(place + 1, STEPS * (place + 1), spent, spent, 0.0, 0, 0))
     writer.close("closed")
     return path

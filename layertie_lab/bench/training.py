@@ -9,6 +9,7 @@ import torch
 
 from ..core.config import RunConfig
 from ..core.keys import RunKey
+from ..core.notices import Timing
 from ..core.ties import TieMap
 from ..models.registry import make_model
 from ..session.session import Session
@@ -121,13 +122,13 @@ def decision_overhead(config: RunConfig, data: TokenData, rounds: int) -> Iterat
     """The share of a decision that is neither optimizer steps nor evaluation: agent, re-tie, log, bookkeeping."""
     for layers in (12, 48):
         sized = config.replace(layers=layers, decisions=10**6, evaluate_every=0, sample_every=0)
-        laps: list[dict[str, float]] = []
+        laps: list[Timing] = []
         session = Session(sized, data=data)
         session.run(3)
-        session.subscribe(lambda entry, laps=laps: laps.append(entry) if isinstance(entry, dict) else None)
+        session.subscribe(lambda entry, laps=laps: laps.append(entry) if isinstance(entry, Timing) else None)
         session.run(rounds)
-        other = np.array([lap["seconds"] - lap["training_seconds"] - lap["evaluation_seconds"] for lap in laps])
-        share = other / np.array([lap["seconds"] for lap in laps])
+        other = np.array([lap.seconds - lap.training_seconds - lap.evaluation_seconds for lap in laps])
+        share = other / np.array([lap.seconds for lap in laps])
         milliseconds = float(np.median(other) * 1e3)
         yield row(
             f"share of a decision that is not training or evaluation, {layers} x {config.model.width}",

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from ..core.errors import LayertieError
+from ..core.notices import Failed
 from .display import Display, summary_lines
 
 
@@ -71,7 +72,7 @@ def run_to_end(
             try:
                 session.run(decisions, should_stop=stop.is_set)
             except LayertieError as error:
-                session.note("failed", error=type(error).__name__, sentence=str(error))
+                session.note(Failed(type(error).__name__, str(error)))
                 raise
         summary = session.summary()
     summary["finished"] = session.decision >= target and session.phase == "propose"

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from ..core.errors import ConfigError, LayertieError
+from ..core.notices import Failed
 from ..session.replay import Log, Replay
 from ..session.session import Session
 from . import arguments
@@ -45,7 +46,7 @@ def replay(command: arguments.Replay, progress: Console, output: Console) -> tup
             try:
                 plan.give(session, should_stop=stop.is_set)
             except LayertieError as error:
-                session.note("failed", error=type(error).__name__, sentence=str(error))
+                session.note(Failed(type(error).__name__, str(error)))
                 raise
         summary = session.summary()
         same = _same_log(command, session)

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from ..core.errors import ConfigError, LayertieError, WorkerError
 from ..records.studies import in_order
-from ..workers.process import Process
+from ..workers.process.parent import Process
 from .study import Study
 
 REPLICATES = "layertie_lab.counterfactual.replicates:Replicates"
-"""What the processes run (`workers.answers`); by its path, since it imports torch."""
+"""What the processes run (`workers.process.answers`); by its path, since it imports torch."""
 TURN = 0.2
 """Seconds between two words on the progress."""
 
@@ -81,7 +81,7 @@ class _Crew:
 
     def hire(self) -> _Child:
         process = Process(
-            "layertie_lab.workers.answers:answer",
+            "layertie_lab.workers.process.answers:answer",
             {"answerer": REPLICATES, "arguments": {"study": self.study.path, "threads": self.threads}},
             what="The process that trains the pairs",
             remedy="Go on with the study: the finished replicates are kept.",

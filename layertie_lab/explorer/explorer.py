@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ..core.commands import Command, Opening, Run, Step
 from ..core.config import RunConfig
 from ..core.errors import CorpusError, LayertieError, RecordError, WorkerError
 from ..core.events import Event
+from ..core.notices import Entry, StatusChanged, Timing
 from ..records.directory import RunDirectory
 from ..records.log.follower import Follower
 from ..records.log.reader import load_run
@@ -311,19 +312,14 @@ class Explorer:
 
     # -- what is heard -----------------------------------------------------------------------------------------------
 
-    def _heard(self, entry: Any) -> None:
+    def _heard(self, entry: Entry) -> None:
         """An entry of the run, in one of its threads."""
         for tab in self.tabs.values():
             tab.heard(entry)
-        if isinstance(entry, dict):
-            self._heard_telemetry(entry)
-
-    def _heard_telemetry(self, entry: Mapping[str, Any]) -> None:
-        kind = entry["kind"]
-        if kind == "timing" and time.monotonic() > self._memory_due:
+        if isinstance(entry, Timing) and time.monotonic() > self._memory_due:
             self._memory_due = time.monotonic() + MEMORY_SECONDS
             self.menu.about = run_list.about(self._run.config, timing=entry)
-        elif kind == "status" and entry["status"] == "failed":
+        elif isinstance(entry, StatusChanged) and entry.status == "failed":
             self.form.say("The run could not start; the reason stands below.", alarm=True)
             if self._run.path is not None:
                 with suppress(OSError):  # not empty: there is a run in it

@@ -9,12 +9,14 @@ from typing import Any, Protocol
 
 from ..core.errors import LayertieError
 from ..core.events import DecisionFinished, DecisionMade, Event, Opened, RulesChanged
+from ..core.notices import Entry, KeepChanged, Notice, Refused, StatusChanged, TextNoted
 from ..core.tables import COLUMNS, Tabulator
 from ..core.ties import TieMap
 from ..widgets.live.inlet import Inlet
 from ..widgets.steer_panel import Press, SteerPanel
 from ..widgets.tie_map_view import TieMapView
-from .pilot import Pilot
+from ..workers.pool import Handle
+from .pilot import Acted, Pilot
 from .run_state import RunState
 
 STATE_SECONDS = 0.25
@@ -64,7 +66,9 @@ class Feed:
         self._state_due = 0.0
         self._past: set[tuple[Any, ...]] = set()
         self._inlet = Inlet()
-        self._pilot = Pilot(source, self._inlet.put) if hasattr(source, "give") else None
+        # Presses go to a worker itself: of what a share of it adds, that answers end with it, a pilot needs nothing.
+        taker = source.worker if isinstance(source, Handle) else source
+        self._pilot = Pilot(taker, self._inlet.put) if hasattr(source, "give") else None
         self._finalizer = weakref.finalize(self, self._inlet.close)
         if tie_map is not None:
             tie_map.show(budget=budget)
@@ -107,7 +111,7 @@ class Feed:
             reached = {name: max((row[name] for row in rows["decisions"]), default=0) for name in ("decision", "step")}
             steer.show(status="finished", can_answer=False, can_save=False, can_keep=False, layer=None, **reached)
 
-    def take(self, entries: Iterable[Event | dict[str, Any]]) -> None:
+    def take(self, entries: Iterable[Entry]) -> None:
         """Let entries of the source count, and show what has come of them. Called by the feed's own thread."""
         rows: Rows = {}
         urgent = False
@@ -120,7 +124,7 @@ class Feed:
                 self._take_event(entry, rows)
             else:
                 urgent = True
-                self._take_telemetry(entry)
+                self._take_notice(entry)
             self._state.take(entry)
             self._tell_effects(entry)
         if self._chart is not None and rows:
@@ -133,7 +137,7 @@ class Feed:
             last = past[-1].decision
             self._past = {_name(event) for event in past if event.decision >= last - 1}
         if status:
-            self.take([{"kind": "status", "status": status}])
+            self.take([StatusChanged(status)])
 
     def _take_event(self, event: Event, rows: Rows) -> None:
         if isinstance(event, DecisionFinished):
@@ -156,22 +160,21 @@ class Feed:
             ties, override = TieMap(tuple(came.ties)), decided.choice != decided.proposed
             self._tie_map.record(came.decision, ties, came.blocks, layer=decided.layer, override=override)
 
-    def _tell_effects(self, entry: Event | dict[str, Any]) -> None:
+    def _tell_effects(self, entry: Entry) -> None:
         presses = self._pilot.effects(entry) if self._pilot is not None else []
-        if not isinstance(entry, Event) and entry["kind"] == "acted":
-            presses.append(entry["press"])
+        if isinstance(entry, Acted):
+            presses.append(entry.press)
         for press in presses:
             if self._steer is not None and press.id:
                 self._steer.acted(press)
 
-    def _take_telemetry(self, entry: Mapping[str, Any]) -> None:
-        kind = entry["kind"]
+    def _take_notice(self, notice: Notice) -> None:
         # How the text of a run was found is no refusal, but to be read before one goes on.
-        if kind in ("refused", "text") and self._steer is not None:
-            self._steer.show(error=entry["sentence"])
-        elif kind == "keep" and self._steer is not None:
-            self._steer.show(keep=bool(entry["keep"]))
-        elif kind == "status" and entry["status"] in ("ready", "finished") and self._pilot is not None:
+        if isinstance(notice, Refused | TextNoted) and self._steer is not None:
+            self._steer.show(error=notice.sentence)
+        elif isinstance(notice, KeepChanged) and self._steer is not None:
+            self._steer.show(keep=notice.keep)
+        elif isinstance(notice, StatusChanged) and notice.status in ("ready", "finished") and self._pilot is not None:
             self._pilot.ask()
 
     def _show_state(self, urgent: bool) -> None:

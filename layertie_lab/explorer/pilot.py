@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from ..core.commands import AnswerAhead, Command, Commit, Pause, Propose
 from ..core.errors import LayertieError, WorkerError
-from ..core.events import DecisionMade, Event
+from ..core.events import DecisionMade
+from ..core.notices import AheadChanged, Entry, Notice, Proposed, Refused, StatusChanged
 from ..widgets.steer_panel import Press
 
 T = TypeVar("T")
@@ -21,7 +23,19 @@ class Source(Protocol):
     """A run that goes on elsewhere: a Worker, or a Session in a `SessionThread`."""
 
     def give(self, command: Command[T], /) -> Future[T]: ...
-    def subscribe(self, callback: Callable[[Any], None], /) -> Callable[[], None]: ...
+    def subscribe(self, callback: Callable[[Entry], None], /) -> Callable[[], None]: ...
+
+
+@dataclass(frozen=True)
+class Acted(Notice):
+    """A press has taken effect.
+
+    Args:
+        press: The press.
+    """
+
+    kind = "acted"
+    press: Press
 
 
 class Pilot:
@@ -29,11 +43,11 @@ class Pilot:
 
     Args:
         source: The run; held weakly.
-        report: Takes what came of a press, in the manner of telemetry: kind "proposed" (with the proposal), "acted"
-            (with the press), "refused" (with the command and a sentence). Called from any thread.
+        report: Takes what came of a press (`Acted`, `Refused`), and what the person is asked next (`Proposed`). Called
+            from any thread.
     """
 
-    def __init__(self, source: Source, report: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, source: Source, report: Callable[[Notice], None]) -> None:
         self._source = weakref.ref(source)
         self._report = report
         self._under_way: deque[Press] = deque(maxlen=100)
@@ -68,7 +82,7 @@ class Pilot:
         try:
             self.press(Press(command))
         except LayertieError as error:
-            self._report({"kind": "refused", "sentence": str(error), "command": command.verb})
+            self._report(Refused(str(error), command.verb))
 
     def answer_ahead(self, answers: dict[int, int]) -> None:
         """Answers, by layer, that wait until their layers are asked about, and a run through the last of them.
@@ -79,9 +93,9 @@ class Pilot:
         try:
             future = self._give(command)
         except LayertieError as error:
-            self._report({"kind": "refused", "sentence": str(error), "command": command.verb})
+            self._report(Refused(str(error), command.verb))
             return
-        self._report({"kind": "ahead", "answers": answers})
+        self._report(AheadChanged(answers))
         future.add_done_callback(partial(_tell_ahead, self._report, command.verb))
 
     def ask(self) -> None:
@@ -95,9 +109,9 @@ class Pilot:
             return  # it has ended, and says so itself
         future.add_done_callback(partial(_tell_proposal, self._report))
 
-    def effects(self, entry: Event | Mapping[str, Any]) -> list[Press]:
+    def effects(self, entry: Entry) -> list[Press]:
         """The presses that have taken effect, as an entry of the source shows: training has begun."""
-        begun = isinstance(entry, DecisionMade) or (isinstance(entry, Mapping) and entry.get("status") == "running")
+        begun = isinstance(entry, DecisionMade) or (isinstance(entry, StatusChanged) and entry.status == "running")
         presses = list(self._under_way) if begun else []
         for press in presses:
             self._under_way.remove(press)
@@ -126,25 +140,25 @@ class Pilot:
         return source.give(command)
 
 
-def _tell_proposal(report: Callable[[dict[str, Any]], None], future: Future[Any]) -> None:
+def _tell_proposal(report: Callable[[Notice], None], future: Future[Any]) -> None:
     # Refused: a decision is under way again, and the next status says more.
     if future.exception() is None:
-        report({"kind": "proposed", "proposal": future.result()})
+        report(Proposed(future.result()))
 
 
-def _tell_acted(report: Callable[[dict[str, Any]], None], press: Press, future: Future[Any]) -> None:
+def _tell_acted(report: Callable[[Notice], None], press: Press, future: Future[Any]) -> None:
     if future.exception() is None:
-        report({"kind": "acted", "press": press})
+        report(Acted(press))
 
 
-def _tell_ahead(report: Callable[[dict[str, Any]], None], verb: str, future: Future[Any]) -> None:
+def _tell_ahead(report: Callable[[Notice], None], verb: str, future: Future[Any]) -> None:
     if (error := future.exception()) is not None:
-        report({"kind": "ahead", "answers": {}})
-        report({"kind": "refused", "sentence": str(error), "command": verb})
+        report(AheadChanged({}))
+        report(Refused(str(error), verb))
 
 
 def _tell_error(
-    report: Callable[[dict[str, Any]], None],
+    report: Callable[[Notice], None],
     verb: str,
     pilot: weakref.ref[Pilot] | None,
     number: int,
@@ -155,4 +169,4 @@ def _tell_error(
         return
     if pilot is not None and ((holder := pilot()) is None or holder.is_past(number)):
         return
-    report({"kind": "refused", "sentence": str(error), "command": verb})
+    report(Refused(str(error), verb))

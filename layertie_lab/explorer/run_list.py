@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from ..core.config import RunConfig
+from ..core.notices import Timing
 from ..records.runs import RunSummary, list_runs
 
 
@@ -16,7 +15,7 @@ def stem(config: RunConfig) -> str:
     return f"{datetime.now():%Y%m%d-%H%M%S}-{config.scale}-{config.algorithm}-seed{config.seed}"
 
 
-def about(config: RunConfig, *, example: bool = False, timing: Mapping[str, Any] | None = None) -> str:
+def about(config: RunConfig, *, example: bool = False, timing: Timing | None = None) -> str:
     """A line on a run."""
     model = config.model
     words = [
@@ -27,8 +26,8 @@ def about(config: RunConfig, *, example: bool = False, timing: Mapping[str, Any]
         f"seed {config.seed}",
     ]
     if timing is not None:
-        peak = timing.get("device_peak_bytes") or 0
-        words.append(f"process {timing['resident_bytes'] / 1e6:.0f} MB")
+        peak = timing.device_peak_bytes
+        words.append(f"process {timing.resident_bytes / 1e6:.0f} MB")
         words.append(f"device peak {peak / 1e6:.0f} MB" if peak else "")
     return ", ".join(word for word in words if word)
 

@@ -1,15 +1,16 @@
-"""Where a run stands, gathered from its events and telemetry: what the tie map and the steering panel show."""
+"""Where a run stands, gathered from its events and notices: what the tie map and the steering panel show."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ..core.decisions import Proposal
 from ..core.events import DecisionFinished, DecisionMade, Event, Finished, Opened, Stepped
+from ..core.notices import AheadChanged, Entry, Failed, Proposed, StatusChanged
 from ..core.ties import TieMap
 from ..widgets.live.row_store import short
 
@@ -65,18 +66,18 @@ class RunState:
         self._overridden = False
         self._times: dict[str, deque[float]] = {"decisions": deque(), "steps": deque()}
 
-    def take(self, entry: Event | Mapping[str, Any]) -> None:
-        """Let an event or a telemetry entry count."""
+    def take(self, entry: Entry) -> None:
+        """Let an event or a notice count."""
         if isinstance(entry, Event):
             self._take_event(entry)
-        elif entry["kind"] == "status":
-            self._take_status(entry["status"], entry.get("sentence", ""))
-        elif entry["kind"] == "proposed":
-            self._take_proposal(entry["proposal"])
-        elif entry["kind"] == "ahead":
-            self.ahead = dict(entry["answers"])
-        elif entry["kind"] == "failed":
-            self.failure = entry.get("sentence", "Training has stopped.")
+        elif isinstance(entry, StatusChanged):
+            self._take_status(entry.status, entry.sentence)
+        elif isinstance(entry, Proposed):
+            self._take_proposal(entry.proposal)
+        elif isinstance(entry, AheadChanged):
+            self.ahead = dict(entry.answers)
+        elif isinstance(entry, Failed):
+            self.failure = entry.sentence
 
     @property
     def open_decision(self) -> int | None:

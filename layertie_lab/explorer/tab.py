@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.events import Event
+from ..core.notices import Entry
 from ..widgets.steer_panel import SteerPanel
 from .feed import RowTaker
 from .held_run import HeldRun
@@ -63,7 +63,7 @@ class Tab:
     def joined(self) -> None:
         """The run on the page goes on, and its entries come from now on (`heard`)."""
 
-    def heard(self, entry: Event | dict[str, Any]) -> None:
+    def heard(self, entry: Entry) -> None:
         """An entry of the run on the page, in one of the run's threads."""
 
     def leave(self) -> None:

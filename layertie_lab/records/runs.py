@@ -12,14 +12,13 @@ from pathlib import Path
 
 from ..core.errors import RecordError
 from ..core.events import DecisionFinished, DecisionMade, Evaluated, Event, Finished, Stepped, parse
+from ..core.notices import GOES_ON, Failed
 from .directory import RunDirectory, Status, is_run
 from .io.disk import writing
 from .reads import Reads
 
 UNDER_WAY = (DecisionMade, Stepped)
 """Events in the middle of a decision."""
-GOES_ON = ("process", "timing")
-"""Telemetry after which training goes on, whatever was before it."""
 _BLOCK = 1 << 16
 _MOST = 1 << 20
 
@@ -169,8 +168,8 @@ def _failed(telemetry: Path) -> bool:
     for line in _lines_from_end(telemetry):
         with suppress(ValueError, KeyError, TypeError):
             kind = json.loads(line)["kind"]
-            if kind in ("failed", *GOES_ON):
-                return kind == "failed"
+            if kind in (Failed.kind, *(notice.kind for notice in GOES_ON)):
+                return kind == Failed.kind
     return False
 
 

@@ -15,6 +15,7 @@ from ..core.config import RunConfig
 from ..core.decisions import Decision
 from ..core.errors import LayertieError, StorageError
 from ..core.events import Event
+from ..core.notices import CheckpointSaved, Notice, ProcessStarted, SnapshotsEnded, Timing
 from ..records.directory import RunDirectory
 from ..records.log.writer import EventWriter
 from ..records.state.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
@@ -154,8 +155,7 @@ class Recorder:
 
     def process(self, state: RunState, *, resumed: bool = False) -> None:
         """Note which process, versions and device the run has from here."""
-        self.note(
-            "process",
+        started = ProcessStarted(
             resumed=resumed,
             pid=os.getpid(),
             python=platform.python_version(),
@@ -166,16 +166,21 @@ class Recorder:
             step=state.step,
             decision=state.decision,
         )
+        self.note(started)
 
     def timing(self, state: RunState, meter: Meter) -> None:
         """Note what the last decision cost."""
-        self.note(
-            "timing",
-            decision=state.decision,
-            step=state.step,
-            **meter.lap(),
-            **meter.memory(),
+        spent, memory = meter.lap(), meter.memory()
+        timing = Timing(
+            state.decision,
+            state.step,
+            seconds=spent["seconds"],
+            training_seconds=spent["training_seconds"],
+            evaluation_seconds=spent["evaluation_seconds"],
+            resident_bytes=memory["resident_bytes"],
+            device_peak_bytes=memory["device_peak_bytes"],
         )
+        self.note(timing)
 
     def checkpoint_due(self, seconds: float) -> bool:
         """Whether the last checkpoint is at least so many seconds old."""
@@ -198,7 +203,7 @@ class Recorder:
         path = save_checkpoint(self._directory, name, tensors, meta, resumable=not self.rewound)
         if name is None:
             self._saved = time.monotonic()
-        self.note("checkpoint", decision=state.decision, step=state.step, file=path.name, offset=meta["offset"])
+        self.note(CheckpointSaved(state.decision, state.step, path.name, meta["offset"]))
         return path
 
     def keep_moment(self, state: RunState, decision: Decision) -> None:
@@ -245,7 +250,7 @@ class Recorder:
         store.keep(decision, *snapshot(state))
         if store.problem and not self._told:
             self._told = True
-            self.note("snapshots", sentence=store.problem)
+            self.note(SnapshotsEnded(store.problem))
         return time.perf_counter() - start
 
     def settle_snapshots(self) -> None:
@@ -301,14 +306,13 @@ class Recorder:
         if writer is not None:
             writer.close("closed")
 
-    def note(self, kind: str, **values: Any) -> None:
-        """Write a telemetry entry and pass it on.
+    def note(self, notice: Notice) -> None:
+        """Write a notice and pass it on.
 
         Raises:
             StorageError: It cannot be written.
         """
-        entry: dict[str, Any] = {"kind": kind, "time": time.time(), **values}
         if self._writer is not None:
-            entry = self._writer.telemetry(kind, **values)
+            self._writer.telemetry(notice)
             self._writer.flush()
-        self.tell(entry)
+        self.tell(notice)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ..core.config import RunConfig
 from ..core.decisions import Decision, Outcome, Proposal
 from ..core.errors import LayertieError, RecordError
 from ..core.measures import StepResult
+from ..core.notices import Notice, TextNoted
 from ..core.rules import Rules
 from ..text.provided import token_data
 from . import decision
@@ -231,10 +231,10 @@ class Session(Queries):
 
     # -- who watches, who steers --------------------------------------------------------------------------------
 
-    def note(self, kind: str, **values: Any) -> None:
-        """Write a fact about the process, not the run (`EventWriter.telemetry`), and pass it on."""
+    def note(self, notice: Notice) -> None:
+        """Write a fact about the process, not the run, into its telemetry, and pass it on."""
         with self.turns.use():
-            self.recorder.note(kind, **values)
+            self.recorder.note(notice)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Call `callback` with every event and telemetry entry from now on; the result ends it."""
@@ -314,7 +314,7 @@ class Session(Queries):
             recorder.process(state, resumed=True)
             session.text_notes = found.notes
             for sentence in found.notes:
-                recorder.note("text", sentence=sentence)
+                recorder.note(TextNoted(sentence))
             session.save()
         except BaseException:
             recorder.close()

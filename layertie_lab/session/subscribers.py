@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-Subscriber = Callable[[Any], None]
-"""Called with each event and each entry of telemetry, in the thread in which it happens."""
+from ..core.notices import Entry
+
+Subscriber = Callable[[Entry], None]
+"""Called with each event and each notice, in the thread in which it happens."""
 
 
 class Subscribers:
@@ -20,7 +21,7 @@ class Subscribers:
         self._callbacks.append(callback)
         return lambda: self._callbacks.remove(callback) if callback in self._callbacks else None
 
-    def tell(self, entry: Any) -> None:
-        """Pass an event or an entry of telemetry on."""
+    def tell(self, entry: Entry) -> None:
+        """Pass an event or a notice on."""
         for callback in tuple(self._callbacks):
             callback(entry)

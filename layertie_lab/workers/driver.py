@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..agent.schedule import next_layer
@@ -18,6 +18,7 @@ from ..core.commands import Command, Standing
 from ..core.decisions import Decision, Outcome, Proposal
 from ..core.errors import LayertieError, TieError
 from ..core.measures import StepResult
+from ..core.notices import Entry, Failed, KeepChanged, Notice, Proposed, Refused
 from .inbox import Asked, Caller, Inbox
 
 if TYPE_CHECKING:  # the session is handed in; importing it here would import torch before "starting" is said
@@ -40,8 +41,8 @@ class Host(Protocol):
         """Whether nobody can."""
         ...
 
-    def tell(self, entry: Any, /) -> None:
-        """Pass an event or a telemetry entry on to those who watch."""
+    def tell(self, entry: Entry, /) -> None:
+        """Pass an event or a notice on to those who watch."""
 
     def say(self, status: str, /) -> None:
         """Tell those who watch what is going on, where it has changed."""
@@ -196,30 +197,30 @@ class Driver:
         except (Exception, SystemExit) as error:
             told = self._explain("Training", error)
             if told is error:
-                self.note("failed", error=type(told).__name__, sentence=str(told))
+                self.note(Failed(type(told).__name__, str(told)))
             self._halt(told)
             return None
         return 0.0
 
-    def note(self, kind: str, **values: Any) -> None:
+    def note(self, notice: Notice) -> None:
         """Write to the run's telemetry, and tell those who watch."""
         try:
-            self.session.note(kind, **values)
+            self.session.note(notice)
         except LayertieError as error:
             # The disk may be what has failed; those who watch learn it all the same.
-            self._host.tell({"kind": kind, "time": time.time(), **values, "unwritten": str(error)})
+            self._host.tell(replace(notice, unwritten=str(error)))
 
     def _explain(self, doing: str, error: BaseException) -> Exception:
         if isinstance(error, LayertieError):
             return error
         told, trace = self._host.explain(doing, error)
         if told is not error:
-            self.note("failed", error=type(error).__name__, sentence=str(told), trace=trace)
+            self.note(Failed(type(error).__name__, str(told), trace))
         return told
 
     def _go_on_alone(self) -> None:
         self.throttle = 0.0
-        self.note("keep", keep=True, alone=True)
+        self.note(KeepChanged(keep=True, alone=True))
         self._host.detach()
 
     def _carry_out(self, command: Command[Any], caller: Caller) -> Any:
@@ -270,7 +271,7 @@ class Driver:
             case commands.SetRules(rules):
                 return session.set_rules(rules)
             case commands.SetKeep(keep):
-                return self.note("keep", keep=keep, alone=False)
+                return self.note(KeepChanged(keep, alone=False))
             case commands.SetThrottle(throttle):
                 self.throttle = throttle
                 return None
@@ -390,7 +391,7 @@ class Driver:
         if wait > 0:
             if self._shown != proposal.decision:
                 self._shown = proposal.decision
-                self._host.tell({"kind": "proposed", "proposal": proposal})
+                self._host.tell(Proposed(proposal))
             return wait
         self._begin(*self._action(proposal))
         return 0.0
@@ -403,7 +404,7 @@ class Driver:
         if source is not None:
             # The map or the rules have changed since it was given.
             sentence = f"Your answer {source} for layer {proposal.layer} is not legal any more: the agent answered."
-            self._host.tell({"kind": "refused", "sentence": sentence, "command": commands.AnswerAhead.verb})
+            self._host.tell(Refused(sentence, commands.AnswerAhead.verb))
         return proposal.choice, "agent"
 
     def _act_for(self, person: commands.Commit, caller: Caller) -> None:

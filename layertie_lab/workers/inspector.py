@@ -11,7 +11,7 @@ from typing import Any
 from ..core.errors import CancelledError
 from ..inspection.question import PICTURES, Question
 from ..records import findings
-from .process import Process
+from .process.parent import Process
 
 Found = dict[str, Any]
 
@@ -75,7 +75,7 @@ class Inspector:
     def _start(self) -> Process:
         answering = "layertie_lab.inspection.answering:Answering"
         return Process(
-            "layertie_lab.workers.answers:answer",
+            "layertie_lab.workers.process.answers:answer",
             {"answerer": answering, "arguments": {"threads": self._threads}},
             what="The process that looks inside",
             remedy="Ask again.",

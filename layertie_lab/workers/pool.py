@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from ..core.commands import Command
 from ..core.errors import LayertieError, WorkerError
 from .commands import Commands
-from .process import Subscriber
+from .process.parent import Subscriber
 from .worker import Worker
 
 T = TypeVar("T")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.commands import Close, Command
 from ..core.errors import LayertieError, WorkerError
+from ..core.notices import Entry, StatusChanged
 from .commands import Commands, wait_for
 from .driver import Asked, Driver, Inbox
 
@@ -74,8 +74,8 @@ class SessionThread(Commands):
                 f'Use submit("{what}", ...) there.',
             )
 
-    def subscribe(self, callback: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `callback` with the session's events and telemetry, and with status entries; the result ends it."""
+    def subscribe(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
+        """Call `callback` with the session's events and notices, and with changes of status; the result ends it."""
         subscribers = self._host.subscribers
         subscribers.append(callback)
         return lambda: subscribers.remove(callback) if callback in subscribers else None
@@ -90,7 +90,7 @@ class SessionThread(Commands):
         Raises:
             StorageError: The checkpoint could not be written.
         """
-        if self._finalizer.detach() is None:
+        if self._finalizer.detach() is None or self._host.ended:
             return
         closed = self.give(Close(save))
         if threading.current_thread() is not self._thread:
@@ -120,16 +120,16 @@ class _Host:
         self.alone = self.ended = False
         self.lock = threading.Lock()
         self.status = "ready"
-        self.subscribers: list[Callable[[Any], None]] = []
+        self.subscribers: list[Callable[[Entry], None]] = []
 
-    def tell(self, entry: Any) -> None:
+    def tell(self, entry: Entry) -> None:
         for callback in tuple(self.subscribers):
             callback(entry)
 
     def say(self, status: str) -> None:
         if status != self.status:
             self.status = status
-            self.tell({"kind": "status", "status": status, "time": time.time()})
+            self.tell(StatusChanged(status))
 
     def explain(self, doing: str, error: BaseException) -> tuple[Exception, str | None]:
         # The caller is in this process and can read the error itself.

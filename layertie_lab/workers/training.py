@@ -6,15 +6,15 @@ What a session imports is imported when it is built, since torch takes a second 
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.config import RunConfig
+from ..core.notices import Ready, TextNoted
 from ..records.directory import RunDirectory
 from ..records.log.recovery import read_tail
-from .child import Child, named
 from .driver import Driver
+from .process.child import Child, named
 
 if TYPE_CHECKING:
     from ..session.session import Session
@@ -58,8 +58,9 @@ def train(
     driver = Driver(run, child, throttle=throttle)
     child.position = lambda: (run.decision, run.step, driver.step_seconds)
     child.saves = True
-    where: dict[str, Any] = {"decision": run.decision, "step": run.step}
-    child.say(driver.status, ready=True, config=run.config, resumed=resume, pid=os.getpid(), **where)
+    child.ready(
+        Ready(driver.status, config=run.config, resumed=resume, pid=os.getpid(), decision=run.decision, step=run.step)
+    )
     driver.serve(child.inbox)
     return _end(child, driver)
 
@@ -87,8 +88,8 @@ def _build(
         for event in read_tail(RunDirectory.open(session.directory), 0):
             child.tell(event)
     for sentence in session.text_notes:
-        child.tell({"kind": "text", "time": time.time(), "sentence": sentence})
-    session.subscribe(child.tell)
+        child.tell(TextNoted(sentence))
+    session.subscribe(child.outbox.tell)
     return session
 
 

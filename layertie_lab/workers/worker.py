@@ -9,9 +9,10 @@ from typing import Any
 from ..core.commands import Close
 from ..core.config import RunConfig
 from ..core.errors import WorkerError
+from ..core.notices import Entry, Ready
 from .commands import Commands
-from .link import prepare
-from .process import Process
+from .process.link import prepare
+from .process.parent import Process
 
 
 class Worker(Process, Commands):
@@ -31,8 +32,7 @@ class Worker(Process, Commands):
     (killed included), unless `keep` is on and a run is going on. It takes no part in Ctrl-C; SIGTERM makes it save
     and exit.
 
-    Subscribers get every event and telemetry entry of the run, and the kinds `status`, `proposed` (what a throttled run
-    is about to do), `failed`, and `dropped` (with the count so far).
+    Subscribers get every event and notice of the run (`core.notices`).
 
     Attributes:
         status: "starting", "preparing text", then "ready" (an action is awaited), "running", "paused" (inside a
@@ -104,7 +104,7 @@ class Worker(Process, Commands):
             StorageError: The last checkpoint could not be written; the log and the earlier ones are intact.
             WorkerTimeout: It did not end in time.
         """
-        self.check_may_wait("close")
+        self.check_may_wait(Close.verb)
         answer = None
         if self.is_ready:
             with contextlib.suppress(WorkerError):  # it has just ended, which is what is wanted
@@ -122,7 +122,7 @@ class Worker(Process, Commands):
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _heard(self, entry: Any) -> None:
-        if isinstance(entry, dict) and entry.get("ready"):
-            self.config = entry["config"]
+    def _heard(self, entry: Entry) -> None:
+        if isinstance(entry, Ready):
+            self.config = entry.config
         super()._heard(entry)

@@ -16,6 +16,7 @@ from layertie_lab.analysis.audit.rows import COLUMNS, Auditor
 from layertie_lab.analysis.audit.run_audit import Audit, audit_run, departures
 from layertie_lab.core.errors import AnalysisError, RecordError
 from layertie_lab.core.events import DecisionFinished
+from layertie_lab.core.notices import StatusChanged, read_timing
 from layertie_lab.records.directory import RunDirectory
 
 LAYERS, DECISIONS = 5, 48
@@ -180,8 +181,8 @@ def test_a_measured_peak_stands_beside_the_claim(text_file: Path) -> None:
     session.subscribe(auditor.take)
     session.run(2)
     assert auditor.frame()["device_peak_bytes"].null_count() == 3
-    auditor.take({"kind": "timing", "decision": 2, "device_peak_bytes": 7_500_000, "resident_bytes": 9})
-    auditor.take({"kind": "status", "status": "running"})
+    auditor.take(read_timing({"decision": 2, "device_peak_bytes": 7_500_000, "resident_bytes": 9}))
+    auditor.take(StatusChanged("running"))
     assert auditor.frame()["device_peak_bytes"].to_list() == [None, None, 7_500_000]
     finding = departures(auditor)[9]
     assert finding.evidence["device_peak_bytes"] == 7_500_000

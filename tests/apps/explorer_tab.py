@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 APP = Path(__file__).parents[2] / "apps" / "explorer.py"
-READY = "layertie_lab.workers"
+READY = "layertie_lab.workers.process"
 
 
 class Server:

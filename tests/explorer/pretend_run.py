@@ -13,6 +13,7 @@ from layertie_lab.core.config import RunConfig
 from layertie_lab.core.decisions import Decision, Outcome, Proposal
 from layertie_lab.core.errors import LayertieError
 from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Finished, Opened, Stepped
+from layertie_lab.core.notices import Notice
 from layertie_lab.core.rules import Rules
 from layertie_lab.core.ties import TieMap
 from layertie_lab.explorer import Feed, SessionThread
@@ -138,8 +139,8 @@ class PretendSession:
     def conclude(self) -> None:
         """Nothing is evaluated at the end of a run."""
 
-    def note(self, kind: str, **values: Any) -> None:
-        self._tell({"kind": kind, "time": 0.0, **values})
+    def note(self, notice: Notice) -> None:
+        self._tell(notice)
 
     def commit(self, choice: int, by: str = "human") -> Outcome:
         self.begin(choice, by)

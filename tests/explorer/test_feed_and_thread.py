@@ -18,6 +18,7 @@ from layertie_lab.charts.run.live import live_spec
 from layertie_lab.core.commands import Command, Commit, Propose
 from layertie_lab.core.errors import LayertieError, TieError, WorkerError
 from layertie_lab.core.events import Event, Opened
+from layertie_lab.core.notices import Proposed, StatusChanged
 from layertie_lab.core.tables import Tabulator
 from layertie_lab.explorer import ControlRoom, Feed, SessionThread
 from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
@@ -240,16 +241,16 @@ def test_a_worker_that_prepares_then_proposes_then_is_lost() -> None:
     assert steer.status_text == "Starting the training process."
     session = PretendSession(layers=4)
     worker.callback(session.opening())
-    worker.callback({"kind": "status", "status": "ready", "time": 0.0})
+    worker.callback(StatusChanged("ready"))
     wait_for(lambda: Propose() in worker.submitted)
-    worker.callback({"kind": "proposed", "proposal": session.propose()})
+    worker.callback(Proposed(session.propose()))
     wait_for(lambda: steer.can_answer and tie_map.can_answer)
     steer._receive(
         steer, {"kind": "press", "command": "commit", "id": "x", "arguments": {"choice": 0, "decision": 1}}, None
     )
     assert worker.submitted[-1] == Commit(0, decision=1)
     worker.status = "lost"
-    worker.callback({"kind": "status", "status": "lost", "sentence": "The training process ended.", "time": 0.0})
+    worker.callback(StatusChanged("lost", "The training process ended."))
     wait_for(lambda: steer.status == "lost")
     assert steer.error == "The training process ended."
     assert not steer.can_answer

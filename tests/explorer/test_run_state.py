@@ -7,14 +7,15 @@ from typing import Any
 from pretend_run import PretendSession
 
 from layertie_lab.core.events import DecisionFinished, DecisionMade
+from layertie_lab.core.notices import Proposed, StatusChanged
 from layertie_lab.explorer.run_state import RunState
 
 
 def started() -> tuple[PretendSession, RunState, list[Any]]:
     session, state = PretendSession(layers=4), RunState(clock=lambda: 0.0)
     state.take(session.opening())
-    state.take({"kind": "status", "status": "ready"})
-    state.take({"kind": "proposed", "proposal": session.propose()})
+    state.take(StatusChanged("ready"))
+    state.take(Proposed(session.propose()))
     entries: list[Any] = []
     session.subscribe(entries.append)
     return session, state, entries
@@ -53,15 +54,15 @@ def test_a_proposal_that_was_answered_meanwhile_is_not_shown() -> None:
     session.commit(0)
     for entry in entries:
         state.take(entry)
-    state.take({"kind": "proposed", "proposal": old})
+    state.take(Proposed(old))
     assert not state.awaiting
-    state.take({"kind": "proposed", "proposal": session.propose()})
+    state.take(Proposed(session.propose()))
     assert state.open_decision == 2
 
 
 def test_nothing_is_at_hand_in_a_lost_run() -> None:
     _, state, _ = started()
-    state.take({"kind": "status", "status": "lost", "sentence": "The training process ended."})
+    state.take(StatusChanged("lost", "The training process ended."))
     traits = state.panel_traits()
     assert (traits["status"], traits["layer"], traits["can_answer"]) == ("lost", None, False)
     assert state.failure == "The training process ended."
@@ -71,5 +72,5 @@ def test_values_that_are_no_numbers_are_left_out() -> None:
     session, state, _ = started()
     values = session.propose()
     broken = type(values)(**(vars(values) | {"q_values": (float("nan"), 1.0)}))
-    state.take({"kind": "proposed", "proposal": broken})
+    state.take(Proposed(broken))
     assert state.panel_traits()["q_values"] == []

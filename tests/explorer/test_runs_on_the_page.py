@@ -8,6 +8,7 @@ import pytest
 
 from layertie_lab import RunConfig, load_run
 from layertie_lab.charts.run.live import live_spec
+from layertie_lab.core.notices import Timing
 from layertie_lab.explorer import farewells, live_panels, run_list
 from layertie_lab.explorer.still_run import state_of
 from layertie_lab.records.directory import RunDirectory
@@ -81,7 +82,7 @@ def test_the_same_kind_means_the_same_panels() -> None:
 
 def test_a_line_on_a_run_names_what_matters() -> None:
     config = RunConfig.preset("tiny", algorithm="paper", seed=4)
-    line = run_list.about(config, timing={"resident_bytes": 4.2e8, "device_peak_bytes": 0})
+    line = run_list.about(config, timing=Timing(1, 4, 0.5, 0.4, 0.1, 420_000_000, 0))
     assert line == "tiny (4 layers x 32), paper, pydoc, seed 4, process 420 MB"
     assert run_list.stem(config).endswith("-tiny-paper-seed4")
 

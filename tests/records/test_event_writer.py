@@ -15,6 +15,7 @@ from made_up_runs import decision, lines, opened, story, write_run
 
 from layertie_lab.core.errors import RecordError, StorageError
 from layertie_lab.core.events import Stepped
+from layertie_lab.core.notices import Timing
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.io.lines import LineFile
 from layertie_lab.records.log.cursor import EventCursor
@@ -68,10 +69,12 @@ def test_numbers_that_are_not_finite_are_refused_and_named(writer: EventWriter) 
 def test_telemetry_has_kind_and_time_and_no_numbers_that_json_lacks(
     directory: RunDirectory, writer: EventWriter
 ) -> None:
-    entry = writer.telemetry("timing", seconds=float("inf"), decision=3, nested={"a": [1.0]})
+    notice = Timing(3, 9, float("inf"), float("nan"), 0.5, 7, 0)
+    writer.telemetry(notice)
     writer.flush()
-    assert json.loads(directory.telemetry.read_text()) == entry
-    assert entry | {"time": 0} == {"kind": "timing", "time": 0, "seconds": None, "decision": 3, "nested": {"a": [1.0]}}
+    entry = json.loads(directory.telemetry.read_text())
+    assert entry == notice.to_dict() | {"seconds": None, "training_seconds": None}
+    assert list(entry)[:4] == ["kind", "time", "decision", "step"]
 
 
 class _Disk:

@@ -61,7 +61,7 @@ def test_all_events_come_in_order_then_the_end(writer: EventWriter) -> None:
     writer.directory.unlock()
     until(lambda: follower.status == "finished")
     assert [entry for entry in heard if isinstance(entry, Event)] == [step(1), step(2), Finished(2, 1)]
-    assert heard[-1]["status"] == "finished"
+    assert heard[-1].status == "finished"
 
 
 def test_a_writer_that_stops_early_is_told_apart(writer: EventWriter) -> None:
@@ -84,7 +84,7 @@ def test_damage_is_a_sentence(writer: EventWriter) -> None:
     follower = Follower(writer.directory.path)
     follower.subscribe(heard.append)
     until(lambda: follower.status == "failed")
-    assert "line 2" in heard[-1]["sentence"]
+    assert "line 2" in heard[-1].sentence
 
 
 def test_a_dropped_follower_ends_its_thread(writer: EventWriter) -> None:

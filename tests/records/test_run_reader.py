@@ -13,6 +13,7 @@ from made_up_runs import LAYERS, decision, lines, opened, story, write_run
 
 from layertie_lab.core.errors import RecordError, StorageError
 from layertie_lab.core.events import Finished, Stepped
+from layertie_lab.core.notices import KeepChanged, ProcessStarted, Timing
 from layertie_lab.core.tables import COLUMNS, Tabulator
 from layertie_lab.records import export as export_module
 from layertie_lab.records.directory import RunDirectory
@@ -25,18 +26,9 @@ TABLES = ("steps", "decisions", "q_values", "evaluations", "ties", "memory", "sa
 
 
 def add_telemetry(writer: EventWriter) -> None:
-    writer.telemetry("process", pid=12, device="cpu", threads=2, resumed=False, python="3.11", torch="2.13", step=0)
-    writer.telemetry(
-        "timing",
-        decision=1,
-        step=2,
-        seconds=0.5,
-        training_seconds=0.25,
-        evaluation_seconds=0,
-        resident_bytes=7,
-        device_peak_bytes=0,
-    )
-    writer.telemetry("keep", name="best")
+    writer.telemetry(ProcessStarted(False, 12, "3.11", "2.13", "Linux", "cpu", 2, step=0, decision=0))
+    writer.telemetry(Timing(1, 2, 0.5, 0.25, 0, resident_bytes=7, device_peak_bytes=0))
+    writer.telemetry(KeepChanged(keep=True, alone=False))
 
 
 @pytest.mark.parametrize("events", [[], [opened()], story(1), story(9, finished=True)], ids=len)
@@ -73,7 +65,7 @@ def test_telemetry_tables(directory: RunDirectory, writer: EventWriter) -> None:
     run = load_run(directory.path)
     assert run.timings.select("decision", "seconds", "evaluation_seconds", "resident_bytes").row(0) == (1, 0.5, 0.0, 7)
     assert run.process.select("pid", "device", "resumed", "torch").row(0) == (12, "cpu", False, "2.13")
-    assert [entry["name"] for entry in run.telemetry("keep")] == ["best"]
+    assert [entry["keep"] for entry in run.telemetry("keep")] == [True]
     assert run.telemetry("failed") == []
     with open(directory.telemetry, "ab") as file:
         file.write(b"\0\0\n" + b'{"kind":"timing","time":1.0,"decision":2}\n' + b'{"kind":')

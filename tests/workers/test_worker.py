@@ -13,7 +13,8 @@ import worker_double as double
 
 from layertie_lab.core.commands import Call
 from layertie_lab.core.errors import ConfigError, CorpusError, DivergedError, LayertieError, TieError, WorkerError
-from layertie_lab.core.events import DecisionFinished, DecisionMade, Opened, Stepped
+from layertie_lab.core.events import DecisionFinished, DecisionMade, Event, Opened, Stepped
+from layertie_lab.core.notices import Failed, Proposed, StatusChanged
 from layertie_lab.workers.commands import WorkerTimeout
 from layertie_lab.workers.worker import Worker
 
@@ -57,11 +58,11 @@ def test_one_decision_after_another(start: Start) -> None:
     assert worker.summary() == {"decision": 5}
     assert worker.save("mine") is not None
     assert worker.snapshot()["decision"] == 5
-    events = [entry for entry in seen if not isinstance(entry, dict)]
+    events = [entry for entry in seen if isinstance(entry, Event)]
     assert isinstance(events[0], Opened)
     assert worker.opening().ties == events[-1].ties
     assert [type(event) for event in events[1:]] == ([DecisionMade] + [Stepped] * 4 + [DecisionFinished]) * 5
-    assert [entry["status"] for entry in seen if isinstance(entry, dict)][:4] == [
+    assert [entry.status for entry in seen if isinstance(entry, StatusChanged)][:4] == [
         "starting",
         "preparing text",
         "ready",
@@ -146,7 +147,7 @@ def test_a_slow_run_shows_each_proposal_and_takes_an_answer_for_it(start: Start)
     worker = start(throttle=0.1)
     shown: list[Any] = []
     came: list[DecisionFinished] = []
-    worker.subscribe(lambda e: shown.append(e["proposal"]) if isinstance(e, dict) and e["kind"] == "proposed" else None)
+    worker.subscribe(lambda e: shown.append(e.proposal) if isinstance(e, Proposed) else None)
     worker.subscribe(lambda e: came.append(e) if isinstance(e, DecisionFinished) else None)
     worker.submit("run")
     until(lambda: shown)
@@ -229,8 +230,7 @@ def test_an_error_in_training_ends_the_run_but_not_the_process(
     worker.subscribe(seen.append)
     with pytest.raises(kind, match=says.replace(".", r"\.")) as caught:
         worker.run()
-    failed = [entry for entry in seen if isinstance(entry, dict) and entry["kind"] == "failed"]
-    assert [entry["sentence"] for entry in failed] == [str(caught.value)]
+    assert [entry.sentence for entry in seen if isinstance(entry, Failed)] == [str(caught.value)]
     assert worker.snapshot()["status"] == "paused"
     assert worker.evaluate() == "validation None at 6"
 

@@ -22,6 +22,7 @@ import worker_double as double
 
 from layertie_lab.core.errors import LayertieError, WorkerError
 from layertie_lab.core.events import Stepped
+from layertie_lab.core.notices import Notice
 from layertie_lab.workers.worker import Worker
 
 ROOT = Path(__file__).parents[2]
@@ -102,9 +103,7 @@ def test_a_killed_process_is_noticed_and_its_run_resumable(tmp_path: Path) -> No
     with pytest.raises(WorkerError, match=r"ended unexpectedly \(SIGKILL.*Resume the run"):
         running.result(2)
     until(lambda: worker.lost, 1)
-    assert seen[-1]["kind"] == "status"
-    assert seen[-1]["status"] == "lost"
-    assert seen[-1]["exit_status"] == -signal.SIGKILL
+    assert (seen[-1].status, seen[-1].exit_status) == ("lost", -signal.SIGKILL)
     with pytest.raises(WorkerError, match="ended unexpectedly"):
         worker.submit("propose")
     again = Worker(None, tmp_path / "run", resume=True, session=double.NAME)
@@ -270,10 +269,7 @@ def test_keep_can_be_set_and_is_noted(tmp_path: Path) -> None:
         worker.set_keep(True)
         assert worker.keep
         worker.set_keep(False)
-        assert [(kind, values["keep"]) for kind, values in worker.call(double.notes)] == [
-            ("keep", True),
-            ("keep", False),
-        ]
+        assert [notice.keep for notice in worker.call(double.notes)] == [True, False]
 
 
 def test_a_parent_that_does_not_read_blocks_nothing_and_loses_only_steps(tmp_path: Path) -> None:
@@ -292,7 +288,7 @@ def test_a_parent_that_does_not_read_blocks_nothing_and_loses_only_steps(tmp_pat
         assert len(running.result(10)) == 60
         assert sum(isinstance(entry, Stepped) for entry in seen) <= 60 * 4 * 300 - worker.dropped
         assert worker.dropped > 30 * 4 * 300
-        others = [entry.event for entry in seen if not isinstance(entry, (dict, Stepped))]
+        others = [entry.event for entry in seen if not isinstance(entry, (Notice, Stepped))]
         assert others == ["opened", *["decided", "came"] * 60]
         until(lambda: worker.last_heartbeat is not None and worker.last_heartbeat.dropped == worker.dropped)
 

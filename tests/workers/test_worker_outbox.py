@@ -9,8 +9,9 @@ from typing import Any, cast
 
 from layertie_lab.core.errors import TieError
 from layertie_lab.core.events import DecisionFinished, Stepped
-from layertie_lab.workers.channel import Answer, Batch, Heartbeat, loads, pack_error, read_frame, unpack_error
-from layertie_lab.workers.outbox import Outbox
+from layertie_lab.core.notices import Dropped, StatusChanged
+from layertie_lab.workers.process.channel import Answer, Batch, Heartbeat, loads, pack_error, read_frame, unpack_error
+from layertie_lab.workers.process.outbox import Outbox
 
 STEP = Stepped(1, 1, 1.0, 1.0, 1.0)
 CAME = DecisionFinished(1, 1, [0], [0], 1, 0.0, 0.0, 0.0, 1, 1)
@@ -39,7 +40,7 @@ def make(**limits: int) -> tuple[Outbox, Pipe]:
 
 def test_a_stuck_pipe_costs_steps_then_the_oldest_entries_and_never_answers() -> None:
     outbox, pipe = make(most_steps=50, most_entries=200)
-    outbox.tell({"kind": "first"})
+    outbox.tell(StatusChanged("first"))
     time.sleep(0.1)
     slowest = 0.0
     for number in range(1, 2_001):
@@ -61,7 +62,7 @@ def test_a_stuck_pipe_costs_steps_then_the_oldest_entries_and_never_answers() ->
         == [loads(answer.value) for answer in answers]
         == list(range(100, 2_001, 100))
     )
-    counts = [entry["count"] for entry in entries if isinstance(entry, dict) and entry["kind"] == "dropped"]
+    counts = [entry.count for entry in entries if isinstance(entry, Dropped)]
     assert counts == [outbox.dropped]
     kept = sum(isinstance(entry, (Stepped, DecisionFinished)) for entry in entries)
     assert kept + outbox.dropped == 4_000

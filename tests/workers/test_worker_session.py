@@ -18,7 +18,7 @@ from layertie_lab import RunConfig, Session, Worker
 from layertie_lab.core.events import Event
 from layertie_lab.core.tables import Tabulator
 from layertie_lab.records.log.reader import load_run
-from layertie_lab.workers import link
+from layertie_lab.workers.process import link
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,9 +13,11 @@ from typing import Any
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.decisions import Decision, Outcome, Proposal
 from layertie_lab.core.errors import CorpusError, DivergedError, LayertieError
-from layertie_lab.core.events import DecisionFinished, DecisionMade, Event, Opened, Stepped
+from layertie_lab.core.events import DecisionFinished, DecisionMade, Opened, Stepped
+from layertie_lab.core.notices import Entry, Notice
 from layertie_lab.core.rules import Rules
 from layertie_lab.core.ties import TieMap
+from layertie_lab.session.turns import Turns
 
 NAME = "worker_double:Double"
 
@@ -47,7 +49,8 @@ class Double:
         self._subscribers: list[Any] = []
         self._pending: Decision | None = None
         self.pending_steps = 0
-        self.notes: list[tuple[str, dict[str, Any]]] = []
+        self.claim = Turns().claim
+        self.notes: list[Notice] = []
 
     directory = None
     text_notes = ()
@@ -107,6 +110,9 @@ class Double:
             (self.path / "reached").write_text(str(self.decision))
         return outcome
 
+    def set_rules(self, rules: str) -> None:
+        self.rules = Rules.parse(rules)
+
     def conclude(self) -> None:
         """Nothing is evaluated here."""
 
@@ -131,9 +137,9 @@ class Double:
         file.write_text(json.dumps(state | {"config": self.config.to_dict()}))
         return file
 
-    def note(self, kind: str, **values: Any) -> None:
-        self.notes.append((kind, values))
-        self._tell({"kind": kind, "time": 0.0, **values})
+    def note(self, notice: Notice) -> None:
+        self.notes.append(notice)
+        self._tell(notice)
 
     def subscribe(self, callback: Any) -> Any:
         self._subscribers.append(callback)
@@ -143,7 +149,7 @@ class Double:
         if save:
             self.save()
 
-    def _tell(self, entry: Event | dict[str, Any]) -> None:
+    def _tell(self, entry: Entry) -> None:
         for callback in self._subscribers:
             callback(entry)
 

@@ -8,14 +8,14 @@ check it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import polars as pl
 
 from ...core.config import RunConfig
 from ...core.errors import AnalysisError
-from ...core.events import DecisionFinished, DecisionMade, Evaluated, Event, Opened
+from ...core.events import DecisionFinished, DecisionMade, Evaluated, Opened
+from ...core.notices import Entry, Timing
 from ...core.ties import TieMap
 from ...models import sharing as rules
 from ...models.counts import block_parameters, outer_parameters
@@ -91,8 +91,8 @@ class Auditor:
         self._block = sum(block_parameters(config.model).values())
         self._outer = 0
 
-    def take(self, entry: Event | Mapping[str, Any]) -> None:
-        """Take the next event, or a telemetry entry of kind timing; others are passed over.
+    def take(self, entry: Entry) -> None:
+        """Take the next event, or what a decision cost; other notices are passed over.
 
         Raises:
             AnalysisError: Events of a run of another depth, or out of order.
@@ -105,11 +105,9 @@ class Auditor:
             self.evaluations.setdefault(entry.split, []).append(entry.loss)
         elif isinstance(entry, Opened):
             self._open(entry)
-        elif isinstance(entry, Mapping) and entry.get("kind") == "timing" and entry["decision"] < len(self.rows):
-            self.rows[entry["decision"]] |= {
-                "device_peak_bytes": entry.get("device_peak_bytes") or None,
-                "resident_bytes": entry.get("resident_bytes"),
-            }
+        elif isinstance(entry, Timing) and entry.decision < len(self.rows):
+            memory = {"device_peak_bytes": entry.device_peak_bytes, "resident_bytes": entry.resident_bytes}
+            self.rows[entry.decision] |= {name: size or None for name, size in memory.items()}
 
     def frame(self) -> pl.DataFrame:
         """The rows so far; columns, types and units in `COLUMNS`."""

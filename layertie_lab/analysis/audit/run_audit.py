@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from ...core.errors import AnalysisError, RecordError
+from ...core.notices import Timing, read_timing
 from ...records.directory import RunDirectory
 from ...records.log.cursor import EventCursor
 from ...records.log.reader import Run, load_run
@@ -103,8 +104,8 @@ def audit_run(run: Run | str | Path) -> Audit:
                 auditor.take(event)
     except RecordError as damage:
         notes += [] if damage.message in notes else [damage.message]
-    for entry in loaded.telemetry("timing"):
-        auditor.take(entry)
+    for values in loaded.telemetry(Timing.kind):
+        auditor.take(read_timing(values))
     if auditor.opened is None:
         raise AnalysisError(
             f"Expected a run that has begun, but the log of {loaded.path} holds no opening event.",

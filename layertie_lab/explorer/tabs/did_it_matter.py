@@ -11,7 +11,8 @@ from typing import Any
 from ...core.commands import Save
 from ...core.descriptions import Description
 from ...core.errors import LayertieError
-from ...core.events import DecisionMade, Event
+from ...core.events import DecisionMade
+from ...core.notices import Entry, StatusChanged
 from ...counterfactual.runner import StudyProgress, StudyRunner
 from ...counterfactual.study import Study
 from ...records.tree import moment_name
@@ -121,7 +122,7 @@ class DidItMatter(Tab):
         if self.run.path is not None:
             self.when_done(_WORK.submit(inquiries.read, self.run.path), self._take, chosen)
 
-    def heard(self, entry: Event | dict[str, Any]) -> None:
+    def heard(self, entry: Entry) -> None:
         if isinstance(entry, DecisionMade):
             overruled = entry.by == "human" and entry.choice != entry.proposed
             if overruled:
@@ -129,7 +130,7 @@ class DidItMatter(Tab):
                 self.panel.show(sentence=inquiries.offer(entry), alarm=False)
             if overruled or self.page.steer.hint:
                 self.page.steer.show(hint=inquiries.HINT if overruled else "")
-        elif isinstance(entry, dict) and entry["kind"] == "status" and entry["status"] in ("ready", "finished"):
+        elif isinstance(entry, StatusChanged) and entry.status in ("ready", "finished"):
             self.refresh()
 
     def _take(self, chosen: str, done: Future[inquiries.Found]) -> None:

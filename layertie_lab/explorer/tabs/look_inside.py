@@ -13,7 +13,8 @@ from typing import Any
 from ...charts.run.glance import glance
 from ...core.descriptions import Description
 from ...core.errors import AnalysisError, LayertieError
-from ...core.events import DecisionFinished, Event
+from ...core.events import DecisionFinished
+from ...core.notices import Entry, StatusChanged
 from ...core.ties import TieMap
 from ...inspection.stored import stored_decisions
 from ...inspection.words import action, moment
@@ -144,9 +145,9 @@ class LookInside(Tab):
             if not self.time.others:
                 self._show_others()
 
-    def heard(self, entry: Event | dict[str, Any]) -> None:
-        if isinstance(entry, dict) and entry["kind"] == "status":
-            self._going_on = entry["status"] == "running"
+    def heard(self, entry: Entry) -> None:
+        if isinstance(entry, StatusChanged):
+            self._going_on = entry.status == "running"
             self.questions.moving = self._going_on and self.time.follows
             self._catch_up()
             if not self._going_on:

@@ -9,7 +9,8 @@ from typing import Any
 from ...core.commands import SetRules
 from ...core.descriptions import Description
 from ...core.errors import ConfigError
-from ...core.events import Event, RulesChanged, parse
+from ...core.events import RulesChanged, parse
+from ...core.notices import Entry
 from ...core.rules import Rules
 from ...records.log.cursor import LineCursor
 from ...widgets.forms.rules_panel import RulesPanel
@@ -41,7 +42,7 @@ class RulesTab(Tab):
     def joined(self) -> None:
         self.panel.show(can_apply=self.run.is_trained)
 
-    def heard(self, entry: Event | dict[str, Any]) -> None:
+    def heard(self, entry: Entry) -> None:
         if isinstance(entry, RulesChanged):
             self._fill(Rules.parse(entry.rules))
 

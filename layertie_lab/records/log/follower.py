@@ -7,10 +7,10 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ...core.errors import RecordError
 from ...core.events import Event, Finished
+from ...core.notices import Entry, StatusChanged
 from ..directory import RunDirectory
 from .cursor import EventCursor
 
@@ -42,10 +42,10 @@ class Follower:
         self._cursor = EventCursor(self.directory.events)
         self._last: Event | None = None
         self._lock_due = 0.0
-        self._subscribers: list[Callable[[Any], None]] = []
+        self._subscribers: list[Callable[[Entry], None]] = []
         self._thread: threading.Thread | None = None
 
-    def subscribe(self, callback: Callable[[Any], None]) -> Callable[[], None]:
+    def subscribe(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
         """Call `callback` with every event and status entry, from the reading thread; the result ends it."""
         self._subscribers.append(callback)
         if self._thread is None:
@@ -81,12 +81,12 @@ class Follower:
             return self._end("finished" if isinstance(self._last, Finished) else "closed")
         return self.status != "closed"
 
-    def _end(self, status: str, **values: Any) -> bool:
+    def _end(self, status: str, sentence: str = "") -> bool:
         self.status = status
-        self._tell({"kind": "status", "status": status, "time": time.time(), **values})
+        self._tell(StatusChanged(status, sentence))
         return False
 
-    def _tell(self, entry: Any) -> None:
+    def _tell(self, entry: Entry) -> None:
         for callback in tuple(self._subscribers):
             callback(entry)
 

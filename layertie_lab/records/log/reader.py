@@ -11,17 +11,18 @@ import polars as pl
 from ...core.config import RunConfig
 from ...core.errors import RecordError, TieError
 from ...core.events import Event, Opened
+from ...core.notices import GOES_ON, Failed, ProcessStarted, Timing
 from ...core.tables import COLUMNS, Tabulator
 from ..directory import RunDirectory, Status
 from ..export import export
-from ..runs import GOES_ON, standing
+from ..runs import standing
 from ..state.checkpoints import CheckpointInfo, list_checkpoints
 from .cursor import EventCursor, LineCursor
 from .frames import TELEMETRY, GrowingFrame, documentation
 from .recovery import damaged_line
 
 _PART = 1 << 24
-_TELEMETRY_TABLE = {"timing": "timings", "process": "process"}
+_TELEMETRY_TABLE = {Timing.kind: "timings", ProcessStarted.kind: "process"}
 
 
 class Run:
@@ -216,7 +217,8 @@ class Run:
     def failed(self) -> bool:
         """Whether the last thing that happened to the training was an error that ended it."""
         last = {kind: entries[-1].get("time", 0.0) for kind, entries in self._telemetry.items() if entries}
-        return "failed" in last and all(last["failed"] >= last.get(kind, 0.0) for kind in GOES_ON)
+        failed = last.get(Failed.kind)
+        return failed is not None and all(failed >= last.get(kind.kind, 0.0) for kind in GOES_ON)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from typing import Any
 
 from ...core.errors import RecordError, StorageError
 from ...core.events import Event
+from ...core.notices import Closed, Notice
 from ..directory import RunDirectory
 from ..io.lines import LineFile, Position
 from .recovery import read_tail, replace_tail
@@ -84,19 +84,10 @@ class EventWriter:
             self._events.retract()
             raise
 
-    def telemetry(self, kind: str, **values: Any) -> dict[str, Any]:
-        """Take a fact about times or the machine; `flush` writes it.
-
-        Args:
-            kind: process, timing, checkpoint, failed, closed or keep.
-            **values: Plain values. Numbers that are not finite become null.
-
-        Returns:
-            What will be written: {"kind", "time" (seconds since 1970), **values}.
-        """
-        entry = {"kind": kind, "time": time.time()} | {k: v if _finite(v) else None for k, v in values.items()}
+    def telemetry(self, notice: Notice) -> None:
+        """Take a fact about times or the machine; `flush` writes it. Numbers that are not finite become null."""
+        entry = {name: value if _finite(value) else None for name, value in notice.to_dict().items()}
         self._telemetry.append(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
-        return entry
 
     def flush(self) -> None:
         """Hand everything appended to the operating system (events held back by `rewind` stay in memory).
@@ -173,7 +164,7 @@ class EventWriter:
         if self._events.closed or not self.directory.locked:
             return
         if reason is not None:
-            self.telemetry("closed", reason=reason)
+            self.telemetry(Closed(reason))
         try:
             self._events.close()
             self._telemetry.close()

@@ -6,19 +6,19 @@ import contextlib
 import logging
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from ..core.commands import SetKeep
-from ..core.errors import LayertieError, WorkerError
+from ...core.commands import SetKeep
+from ...core.errors import LayertieError, WorkerError
+from ...core.notices import Dropped, Entry, Ready, StatusChanged
+from ..commands import WorkerTimeout, wait_for
 from .channel import Answer, Batch, Cancel, Heartbeat, Progress, Request, Start, dumps, loads, unpack_error
-from .commands import WorkerTimeout, wait_for
 from .link import Link, describe_exit
 
-Subscriber = Callable[[Any], None]
+Subscriber = Callable[[Entry], None]
 _log = logging.getLogger(__name__)
 
 
@@ -245,7 +245,7 @@ class Process:
         if answer.number == 0:
             if self._failure is None:
                 self._failure = unpack_error(answer.value)
-                self._say("failed", sentence=str(self._failure), error=type(self._failure).__name__)
+                self._say(StatusChanged("failed", str(self._failure), type(self._failure).__name__))
             return
         self._watching.pop(answer.number, None)
         future = self._pending.pop(answer.number, None)
@@ -263,18 +263,16 @@ class Process:
         else:
             future.set_result(value)
 
-    def _heard(self, entry: Any) -> None:
+    def _heard(self, entry: Entry) -> None:
         """What an entry says of the process."""
-        if not isinstance(entry, dict):
-            return
-        if entry["kind"] == "status" and self.status != "killed":
-            self.status = entry["status"]
-            if entry.get("ready"):
+        if isinstance(entry, StatusChanged) and self.status != "killed":
+            self.status = entry.status
+            if isinstance(entry, Ready):
                 self._ready.set_result(None)
-        elif entry["kind"] == "dropped":
-            self.dropped = entry["count"]
+        elif isinstance(entry, Dropped):
+            self.dropped = entry.count
 
-    def _tell(self, entry: Any) -> None:
+    def _tell(self, entry: Entry) -> None:
         for callback in tuple(self._subscribers):
             try:
                 callback(entry)
@@ -283,9 +281,9 @@ class Process:
                 if callback in self._subscribers:
                     self._subscribers.remove(callback)
 
-    def _say(self, status: str, **values: Any) -> None:
-        self.status = status
-        self._tell({"kind": "status", "status": status, "time": time.time(), **values})
+    def _say(self, notice: StatusChanged) -> None:
+        self.status = notice.status
+        self._tell(notice)
 
     def _gone(self, status: int) -> None:
         expected = self.status in ("closed", "killed", "failed")
@@ -302,9 +300,9 @@ class Process:
         for future in pending:
             future.set_exception(self._failure)
         if not expected:
-            self._say("lost", exit_status=status, sentence=str(self._failure))
+            self._say(StatusChanged("lost", str(self._failure), exit_status=status))
         elif self.status == "killed":
-            self._say("killed")
+            self._say(StatusChanged("killed"))
         self._ended.set_result(None)
 
 

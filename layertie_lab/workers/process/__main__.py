@@ -1,4 +1,4 @@
-"""A child process: `python -m layertie_lab.workers [WHAT IT IS FOR]`. Started by `link`, not by hand."""
+"""A child process: `python -m layertie_lab.workers.process [WHAT IT IS FOR]`. Started by `link`, not by hand."""
 
 from __future__ import annotations
 

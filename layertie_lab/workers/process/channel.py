@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-from ..core.errors import LayertieError, WorkerError
+from ...core.errors import LayertieError, WorkerError
 
 _LENGTH = struct.Struct("<Q")
 
@@ -109,7 +109,7 @@ class Heartbeat:
     """A sign of life, every half second.
 
     Args:
-        status: What the child is doing, as in the `status` telemetry.
+        status: What the child is doing, as `core.notices.StatusChanged` has it.
         resident_bytes: Memory of the child process.
         dropped: Entries left out so far because the parent did not read in time (the run directory has them).
         time: When, seconds since 1970.
@@ -132,7 +132,7 @@ class Batch:
     """What the child had to say since the last batch, in order.
 
     Args:
-        entries: Events, telemetry dicts, `Progress` and `Answer`s.
+        entries: Events, notices, `Progress` and `Answer`s.
         heartbeat: The latest one, if there is a new one.
     """
 

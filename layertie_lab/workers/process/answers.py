@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..core.errors import LayertieError
+from ...core.errors import LayertieError
+from ...core.notices import Ready
 from .child import ByNumber, Child, named
 
 
@@ -36,7 +38,7 @@ def answer(child: Child, *, answerer: str, arguments: dict[str, Any]) -> int:
         LayertieError: It cannot be made.
     """
     made: Answerer = named(answerer)(**arguments)
-    child.say("ready", ready=True)
+    child.ready(Ready("ready", pid=os.getpid()))
     while (asked := child.inbox.get()) is not None:
         caller = asked.caller
         assert isinstance(caller, ByNumber), "whatever asks a child has a number"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from typing import Any
 
-from ..core.events import Stepped
+from ...core.events import Stepped
+from ...core.notices import Dropped, Entry, Proposed
 from .channel import Answer, Batch, Heartbeat, Progress, dumps, pack_error, write_frame
 
 INTERVAL = 0.05
@@ -19,7 +19,7 @@ MOST_ENTRIES = 20_000
 
 
 def _droppable(entry: Any) -> bool:
-    return isinstance(entry, Stepped | Progress) or (isinstance(entry, dict) and entry.get("kind") == "proposed")
+    return isinstance(entry, Stepped | Progress | Proposed)
 
 
 class Outbox:
@@ -47,8 +47,8 @@ class Outbox:
         self._thread = threading.Thread(target=self._send_all, name="layertie outbox", daemon=True)
         self._thread.start()
 
-    def tell(self, entry: Any) -> None:
-        """Queue an event or a telemetry dict. Returns at once."""
+    def tell(self, entry: Entry | Progress, *, at_once: bool = False) -> None:
+        """Queue an event, a notice or a progress, to be sent with the next batch or at once. Does not wait."""
         with self._changed:
             if self._broken:
                 return
@@ -58,11 +58,9 @@ class Outbox:
             self._loose += _droppable(entry)
             if self._loose > self._most_steps or len(self._entries) > self._most_steps + self._most_entries:
                 self._shed()
-
-    def status(self, status: str, **values: Any) -> None:
-        """Queue a change of what the child is doing, to be sent at once."""
-        self.tell({"kind": "status", "status": status, "time": time.time(), **values})
-        self._hurry()
+            if at_once:
+                self._urgent = True
+                self._changed.notify()
 
     def reply(self, number: int, value: Any) -> None:
         """Answer a request. The value is packed here, in the caller's thread, before it can change.
@@ -117,7 +115,7 @@ class Outbox:
                 return None
             if self.dropped > self._told_dropped:
                 self._told_dropped = self.dropped
-                self._entries.append({"kind": "dropped", "count": self.dropped, "time": time.time()})
+                self._entries.append(Dropped(self.dropped))
             batch = Batch(tuple(self._entries), self._heartbeat)
             self._entries, self._loose, self._heartbeat, self._urgent = [], 0, None, self._closed
             return batch

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 from weakref import WeakSet, WeakValueDictionary
 
-from ..core.errors import WorkerError
+from ...core.errors import WorkerError
 from .channel import Batch, Start, read_frame, write_frame
 
 FAREWELL = 10.0
@@ -32,7 +32,7 @@ _links: WeakSet[Link] = WeakSet()
 class Link:
     """A started child process.
 
-    The child is an interpreter of its own (`python -m layertie_lab.workers`): a fresh process that inherits
+    The child is an interpreter of its own (`python -m layertie_lab.workers.process`): a fresh process that inherits
     neither threads nor locks nor GPU contexts, and that does not run the caller's script or notebook again. It leads a
     session of its own, so that a terminal's Ctrl-C or hang-up reaches only the parent.
 
@@ -47,13 +47,13 @@ class Link:
     """
 
     def __init__(self, purpose: Sequence[str] = (), threads: int | None = None) -> None:
-        root = str(Path(__file__).parents[2])
+        root = str(Path(__file__).parents[3])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**_spinning(), **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         if threads is not None:
             environment["OMP_NUM_THREADS"] = str(threads)
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "layertie_lab.workers", *purpose],
+            [sys.executable, "-P", "-m", "layertie_lab.workers.process", *purpose],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

@@ -17,11 +17,12 @@ from typing import Any
 
 import psutil
 
-from ..core.commands import SetKeep
-from ..core.errors import CancelledError, LayertieError, StorageError, WorkerError
-from ..records.log.trace import write_trace
+from ...core.commands import SetKeep
+from ...core.errors import CancelledError, LayertieError, StorageError, WorkerError
+from ...core.notices import Entry, Ready, StatusChanged
+from ...records.log.trace import write_trace
+from ..inbox import Asked, Inbox
 from .channel import Cancel, Heartbeat, Progress, Start, loads, read_frame
-from .inbox import Asked, Inbox
 from .outbox import Outbox
 
 BEAT = 0.5
@@ -98,15 +99,20 @@ class Child:
         """Whether nobody can ask any more."""
         return self._orphaned is not None
 
-    def tell(self, entry: Any) -> None:
-        """Pass an event or a telemetry entry on to the parent."""
+    def tell(self, entry: Entry | Progress) -> None:
+        """Pass an event or a notice on to the parent."""
         self.outbox.tell(entry)
 
-    def say(self, status: str, **values: Any) -> None:
+    def say(self, status: str) -> None:
         """Tell the parent what is going on, where it has changed."""
         if status != self._status:
             self._status = status
-            self.outbox.status(status, **values)
+            self.outbox.tell(StatusChanged(status), at_once=True)
+
+    def ready(self, notice: Ready) -> None:
+        """Tell the parent that the job has been set up."""
+        self._status = notice.status
+        self.outbox.tell(notice, at_once=True)
 
     def explain(self, doing: str, error: BaseException) -> tuple[LayertieError, str | None]:
         """An error as a sentence, and the file with its trace, if it was none that a person can act on."""
