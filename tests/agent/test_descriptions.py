@@ -57,7 +57,7 @@ class Thrift(StatelessReward):
 PROGRAM = """
 import json, sys
 from layertie_lab import RunConfig, Session, load_run
-from layertie_lab.explorer import listing
+from layertie_lab.explorer import live_panels
 from layertie_lab.inspection.moment import Inspection
 from layertie_lab.inspection.views.reasons import Reasons
 from layertie_lab.inspection.views.reasons_found import reasons
@@ -66,7 +66,7 @@ corpus, run = sys.argv[1:]
 config = RunConfig.preset("tiny", policy="nearest", kind="thrift", decisions=4, threads=1, corpus=corpus)
 with Session(config, run) as session:
     session.run()
-panels = listing.panels(config)
+panels = live_panels.panels(config)
 found = reasons(Inspection.of(run, 2), {}, lambda done: None)
 print(json.dumps({
     "panels": {title: json.dumps(spec) for title, spec in panels.items() if title in ("Reward", "Epsilon")},

@@ -62,8 +62,8 @@ POINTS = "".join(
     for group, name in (("views", "norms"), ("similarities", "twisted"), ("attributions", "push"))
 )
 EXPLORER = """
-from layertie_lab.explorer.inside_views import make_tabs
-tabs = make_tabs()
+from layertie_lab.explorer.inside.pane import make_panes
+tabs = make_panes()
 print(list(tabs)[-1], tabs["norms"].title, list(tabs["norms"].asks), list(tabs["norms"].panel.questions))
 """
 
