@@ -22,6 +22,7 @@ import layertie_lab
 from layertie_lab import RunConfig, Session, Worker
 from layertie_lab.cli import main
 from layertie_lab.core.errors import RecordError
+from layertie_lab.core.notices import TextNoted
 from layertie_lab.counterfactual.interim import GroupSequential
 from layertie_lab.counterfactual.replicates import Replicates
 from layertie_lab.counterfactual.spec import StudySpec
@@ -186,7 +187,7 @@ def explorer(run: Path, text: Path | None) -> bytes:
     with Worker.resume(run, text=text) as worker:
         worker.subscribe(heard.append)
         worker.run()
-    told = [entry["sentence"] for entry in heard if isinstance(entry, dict) and entry["kind"] == "text"]
+    told = [entry.sentence for entry in heard if isinstance(entry, TextNoted)]
     assert told == list(RunText.of(run).find().notes)
     assert RunText.of(run).find().data.splits["validation"].size
     return (run / "events.jsonl").read_bytes()
