@@ -7,7 +7,7 @@ In reading order:
   holds the other.
 - `held_run`: the run on the page, apart from the page. `run_list`: the runs that can be opened. `still_run`: what is
   shown of one that does not go on. `farewells`: pages that are only reloaded. `live_panels`: the charts at the top.
-- `feed`: from a run's entries to the widgets, with `run_state` (where the run stands) and `pilot` (from a press to a
+- `feed`: from a run's entries to the widgets, with `shown_state` (where the run stands) and `pilot` (from a press to a
   command). `control_room`: the small one, over a Session or a Worker.
 - `tab`: what all tabs have in common. `tabs`: a file each, named in `tabs.registry`.
 - `inside`: what the tab "Look inside" is made of, and `counterfactual_words` what "Did it matter?" reads and says.

@@ -12,12 +12,12 @@ from ..core.events import DecisionFinished, DecisionMade, Event, Opened, RulesCh
 from ..core.notices import Entry, KeepChanged, Notice, Refused, StatusChanged, TextNoted
 from ..core.tables import COLUMNS, Tabulator
 from ..core.ties import TieMap
-from ..widgets.live.inlet import Inlet
 from ..widgets.steer_panel import Press, SteerPanel
 from ..widgets.tie_map_view import TieMapView
 from ..workers.pool import Handle
+from .inlet import Inlet
 from .pilot import Acted, Pilot
-from .run_state import RunState
+from .shown_state import ShownState
 
 STATE_SECONDS = 0.25
 """Least time between two pictures of the layer at hand while a run goes on by itself: nobody reads faster."""
@@ -62,7 +62,7 @@ class Feed:
         self._chart, self._tie_map, self._steer = chart, tie_map, steer
         self._tabulator = Tabulator()
         self._open: DecisionMade | None = None
-        self._state = RunState()
+        self._state = ShownState()
         self._state_due = 0.0
         self._past: set[tuple[Any, ...]] = set()
         self._inlet = Inlet()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class Page:
     open_run: Callable[[Path], None]
 
 
-class Tab:
+class Tab(ABC):
     """Widgets of the explorer that are shown together, and what is behind them.
 
     One is made per page. A new one is a file in `tabs` that registers a class, named in `tabs.registry`. It must not
@@ -48,9 +49,9 @@ class Tab:
         self.page, self.run = page, page.run
 
     @property
+    @abstractmethod
     def layout(self) -> Part:
         """Its widgets as they stand on the page; the same ones each time."""
-        raise NotImplementedError
 
     @property
     def row_takers(self) -> Sequence[RowTaker]:

@@ -8,11 +8,11 @@ from pretend_run import PretendSession
 
 from layertie_lab.core.events import DecisionFinished, DecisionMade
 from layertie_lab.core.notices import Proposed, StatusChanged
-from layertie_lab.explorer.run_state import RunState
+from layertie_lab.explorer.shown_state import ShownState
 
 
-def started() -> tuple[PretendSession, RunState, list[Any]]:
-    session, state = PretendSession(layers=4), RunState(clock=lambda: 0.0)
+def started() -> tuple[PretendSession, ShownState, list[Any]]:
+    session, state = PretendSession(layers=4), ShownState(clock=lambda: 0.0)
     state.take(session.opening())
     state.take(StatusChanged("ready"))
     state.take(Proposed(session.propose()))

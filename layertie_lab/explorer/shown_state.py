@@ -36,7 +36,7 @@ STATUS_TEXT = {
 }
 
 
-class RunState:
+class ShownState:
     """The present state of one run.
 
     Args:
