@@ -229,7 +229,7 @@ def test_what_cannot_be_is_refused_before_anything_runs(
 @pytest.mark.slow
 def test_what_only_the_moment_knows_ends_the_study_with_a_sentence(run: tuple[Path, StudySpec]) -> None:
     for changes, words in (
-        ({"answered": 3}, "an answer from 0 to 2"),
+        ({"answered": 3}, "an action from 0 to 2"),
         ({"after": "recorded", "answers": (0,)}, "recorded actions"),
         ({"metric": "probe", "probe": "short"}, "a probe of at least"),
     ):
