@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -227,3 +228,11 @@ def test_no_file_is_too_long_or_a_drawer() -> None:
     drawers = [p.name for p in files() if p.stem in {"utils", "helpers", "misc", "common"}]
     assert not long
     assert not drawers
+
+
+def test_the_paths_that_contributing_names_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = set(re.findall(r"`(?:layertie_lab/)?([a-z0-9_/]+(?:\.py|/))`", text))
+    named -= {"registry.py", "tests/", "tests/test_walls.py"}
+    assert len(named) > 30
+    assert [path for path in sorted(named) if not (ROOT / "layertie_lab" / path).exists()] == []

@@ -40,6 +40,7 @@ from .held_run import HeldRun, Past, Tables
 from .jupyter import Notebook
 from .layout import Pair, Part, Rows, Tabbed, draw, widgets_of
 from .query import NoAddress, Query, write_settings
+from .shown_state import ShownState
 from .still_run import state_of
 from .tab import Page, Tab
 from .tabs.registry import TABS
@@ -257,7 +258,8 @@ class Explorer:
         run.path, run.config, run.source = path, config, source
         run.example = self.examples is not None and path.is_relative_to(self.examples)
         self._tables = Tables(self.chart, *(taker for tab in self.tabs.values() for taker in tab.row_takers))
-        self.steer.show(error="", status="preparing", status_text="", layer=None, can_answer=False, keep=False)
+        # All of it: until the new run says where it stands, nothing on the page is the other's.
+        self.steer.show(**(ShownState().panel_traits() | {"error": "", "status": "preparing", "keep": False}))
         if self._drawn != live_panels.kind_of(config):
             # A view that is made once is never made anew for the same panels.
             self._drawn = live_panels.kind_of(config)

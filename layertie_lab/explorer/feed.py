@@ -204,5 +204,5 @@ def _name(event: Event) -> tuple[Any, ...]:
 
 
 def _rows_of(run: Any, table: str) -> list[dict[str, Any]]:
-    rows = run.get(table, ()) if isinstance(run, Mapping) else getattr(run, table)
+    rows = run.get(table, ()) if isinstance(run, Mapping) else run.table(table)
     return rows.to_dicts() if hasattr(rows, "to_dicts") else list(rows)

@@ -26,8 +26,9 @@ PLANS: dict[str, tuple[str, Plan]] = {
     "open": ("after each one, up to 64 (confidence sequence)", OpenEnded()),
 }
 """Plans of interim analyses that can be chosen: name -> (words, plan)."""
-FIELDS = ("expected", "horizon", "statement", "metric", "smallest_difference", "after", "answers", "probe")
-"""Fields of the spec that are asked for, in this order."""
+_FIRST = ("expected", "horizon", "statement", "metric", "smallest_difference", "after", "answers", "probe")
+FIELDS = (*_FIRST, *(name for name in labels() if name not in _FIRST))
+"""Fields of the spec that are asked for, those with a label, in this order."""
 UNFOLDED = ("moment", "answer", "expected", "horizon", "statement")
 """Those that are always in sight."""
 _SETTINGS = {setting.name: setting for setting in settings_of(StudyChoices)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 _GROUPS = ("layertie_lab.views", "layertie_lab.similarities", "layertie_lab.attributions")
@@ -35,8 +37,8 @@ class Question:
 
     def to_dict(self, decision: int) -> dict[str, Any]:
         """What decides the answer, with the decision that was meant."""
-        brought = {"brought": _brought()} if _brought() else {}
-        return brought | {
+        return {
+            "methods": _methods(),
             "view": self.view,
             "decision": decision,
             "sequences": self.sequences if self.text is None else 0,
@@ -46,6 +48,14 @@ class Question:
 
 
 @cache
-def _brought() -> list[str]:
-    """What other packages bring: an answer by all methods is another one with them."""
-    return sorted(f"{group}: {entry.name} = {entry.value}" for group in _GROUPS for entry in entry_points(group=group))
+def _methods() -> list[str]:
+    """What there is to answer with: with one method more, or one that computes otherwise, it is another answer.
+
+    The sources are read, since to import them is to import torch.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    analysis = Path(__file__).parents[1] / "analysis"
+    for path in sorted([*analysis.glob("similarity/*.py"), *analysis.glob("attribution/*.py")]):
+        digest.update(path.read_bytes())
+    brought = (f"{group}: {entry.name} = {entry.value}" for group in _GROUPS for entry in entry_points(group=group))
+    return [digest.hexdigest(), *sorted(brought)]

@@ -6,13 +6,13 @@ import copy
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import Parameter
 
-from ..core.config import TieConfig
 from ..core.ties import TieMap
 from .detached import parameter_at, slots_of
 from .stack import LayerStack
@@ -53,4 +53,5 @@ def put_under(twin: TiedModel, ties: TieMap) -> None:
         for module, name in slots_of(block).values():
             # An owner's weights may be another layer's until here.
             module.register_parameter(name, Parameter(torch.empty_like(parameter_at(module, name))))
-    twin.stack = LayerStack(twin.stack.layers, TieConfig(gradient=twin.stack.config.gradient), ties)
+    config = replace(twin.stack.config, on_untie="clone", chain="follow", start="tied")
+    twin.stack = LayerStack(twin.stack.layers, config, ties)

@@ -87,3 +87,15 @@ def test_one_run_through_all_of_it(explorer: Explorer) -> None:
     assert explorer.steer.status in ("paused", "finished")
     assert load_run(path).decisions["by"].to_list() == ["human"]
     assert explorer.tie_map.sources[1] == 1
+
+
+def test_nothing_of_the_run_before_stays_when_another_begins(explorer: Explorer, text_file: Path) -> None:
+    press(explorer.tie_map, "answer", layer=1, source=1)
+    wait_for(lambda: explorer.steer.asked == 2 and explorer.steer.can_answer, "the second proposal")
+    steer, seen = explorer.steer, []
+    assert steer.decision == 1
+    explorer.menu.observe(lambda _: seen.append((steer.status, steer.decision, steer.asked, steer.legal)), "current")
+    explorer.start(RunConfig.preset("tiny", corpus=str(text_file), decisions=8, policy="human", seed=1))
+    assert seen[0] == ("preparing", 0, 0, [])
+    wait_for(lambda: explorer.steer.can_answer, "the other run's first proposal")
+    assert (steer.decision, steer.asked) == (0, 1)

@@ -16,7 +16,7 @@ from .rows import Auditor, Row
 QNetwork = tuple[int, torch.Tensor, torch.Tensor]
 """(decision it was saved at, first layer's weight [hidden, layers], its bias [hidden])."""
 Q_LEARNERS = ("paper", "official-code")
-"""Policies with a Q-network."""
+"""The two policies that the departure is about."""
 SWEEPS = 10
 """Sweeps over the layers from which on a mean count of layers that is near chance says something."""
 

@@ -123,5 +123,6 @@ class RowStore:
             return thin_changes(rows, budget, "layer", "decision")
         if table == "evaluations":
             return thin_series(rows, budget, [name for name in ("loss",) if name in numbers], by="split")
+        by = "layer" if "layer" in self.wanted[table] else None
         # perplexity is exp(loss): its extremes are the same rows.
-        return thin_series(rows, budget, [name for name in numbers if name != "perplexity"][:2])
+        return thin_series(rows, budget, [name for name in numbers if name != "perplexity"][:2], by=by)
