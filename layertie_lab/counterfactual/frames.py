@@ -23,7 +23,7 @@ VALUES = {"replicate": pl.Int64, "order": pl.Int64, "difference": pl.Float64, "m
 def curves_frame(replicates: Replicates) -> pl.DataFrame:
     """Held-out loss (nats per token) of both branches of every replicate, by steps after the fork.
 
-    Columns: replicate, steps, branch ("as proposed" or "as answered"), loss.
+    Columns: replicate, steps, branch ("as proposed" or "as chosen"), loss.
     """
     rows = [
         {"replicate": values["replicate"], "steps": steps, "branch": f"as {side}", "loss": loss}
@@ -35,7 +35,7 @@ def curves_frame(replicates: Replicates) -> pl.DataFrame:
 
 
 def differences_frame(replicates: Replicates) -> pl.DataFrame:
-    """Held-out loss as answered minus as proposed (nats per token). Columns: replicate, steps, difference."""
+    """Held-out loss as chosen minus as proposed (nats per token). Columns: replicate, steps, difference."""
     rows = [
         {"replicate": values["replicate"], "steps": steps, "difference": answered - proposed}
         for values in _whole(replicates)

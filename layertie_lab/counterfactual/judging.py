@@ -45,7 +45,7 @@ def hypothesis_of(spec: StudySpec) -> Hypothesis:
 
 
 def differences(spec: StudySpec, replicates: Replicates, metric: str | None = None) -> np.ndarray:
-    """(R,) the metric as answered minus as proposed, in the order of the replicates without a gap.
+    """(R,) the metric as chosen minus as proposed, in the order of the replicates without a gap.
 
     Args:
         spec: What was stated.

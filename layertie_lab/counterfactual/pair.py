@@ -65,7 +65,7 @@ class Twin:
 
 @dataclass(frozen=True)
 class Pair:
-    """One replicate: both branches, and how they differ: as answered minus as proposed, so below 0 favours the
+    """One replicate: both branches, and how they differ: as chosen minus as proposed, so below 0 favours the
     other action.
 
     Args:
@@ -101,11 +101,11 @@ class Pair:
 
     @property
     def differences(self) -> tuple[float, ...]:
-        """Held-out loss as answered minus as proposed at each of the plan's evaluations, nats per token."""
+        """Held-out loss as chosen minus as proposed at each of the plan's evaluations, nats per token."""
         return tuple(a - p for a, p in zip(self.answered.losses, self.proposed.losses, strict=True))
 
     def difference(self, name: str = "last") -> float:
-        """A metric as answered minus as proposed."""
+        """A metric as chosen minus as proposed."""
         return self.answered.metric(name) - self.proposed.metric(name)
 
 
@@ -121,7 +121,7 @@ def train_pair(
     interleaved: bool = False,
     tick: Tick | None = None,
 ) -> Pair:
-    """Both futures of a moment in one replicate: as proposed, and as answered.
+    """Both futures of a moment in one replicate: as proposed, and as chosen.
 
     The two are equal in all but the action for the layer at hand: weights, optimizer state, agent, batches, dropout,
     the agent's draws, evaluation windows. Once their maps or weights differ, what an agent that goes on sees differs
@@ -158,7 +158,7 @@ def train_pair(
         )
     check_twins(moment, (first, action), plan)
     windows = _Windows.of(moment, plan, metrics, curve_windows)
-    names = ("as proposed", "as answered")
+    names = ("as proposed", "as chosen")
     futures = [
         _Future(moment, choice, plan, replicate, metrics, windows, f"{name} ({choice})")
         for choice, name in zip((first, action), names, strict=True)

@@ -45,7 +45,7 @@ class Hypothesis:
     """What was held common within a pair."""
     afterwards: str = "continue, layer locked"
     """What happens after the fork."""
-    compared: str = "as answered minus as proposed"
+    compared: str = "as chosen minus as proposed"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "common", tuple(self.common))

@@ -109,7 +109,7 @@ class Feed:
             tie_map.show_rows(rows["ties"], rows["decisions"])
         if steer is not None:
             reached = {name: max((row[name] for row in rows["decisions"]), default=0) for name in ("decision", "step")}
-            steer.show(status="finished", can_answer=False, can_save=False, can_keep=False, layer=None, **reached)
+            steer.show(status="finished", can_act=False, can_save=False, can_keep=False, layer=None, **reached)
 
     def take(self, entries: Iterable[Entry]) -> None:
         """Let entries of the source count, and show what has come of them. Called by the feed's own thread."""
@@ -182,7 +182,7 @@ class Feed:
         if not urgent and state.running and now < self._state_due:
             return
         self._state_due = now + STATE_SECONDS
-        steered = {} if self._pilot is not None else {"can_answer": False, "can_brush": False}
+        steered = {} if self._pilot is not None else {"can_act": False, "can_brush": False}
         if self._pilot is not None:
             self._pilot.asked = state.open_decision
         if self._tie_map is not None:

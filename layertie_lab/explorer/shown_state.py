@@ -91,7 +91,7 @@ class ShownState:
             "blocks": self.blocks,
             "overrides": sorted(self.overrides),
             **{name: self._hand[name] for name in ("layer", "legal", "proposed")},
-            "can_answer": self.awaiting,
+            "can_act": self.awaiting,
             "can_brush": STATUS.get(self.status) in ("running", "paused", "finished"),
             "ahead": {str(layer): source for layer, source in sorted(self.ahead.items())},
         }
@@ -107,7 +107,7 @@ class ShownState:
             "steps_per_second": round(self._rate("steps"), 1),
             **self._hand,
             "owners": self._owners(),
-            "can_answer": self.awaiting,
+            "can_act": self.awaiting,
         }
 
     def _owners(self) -> list[int]:

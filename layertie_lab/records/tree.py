@@ -95,10 +95,10 @@ def stored_moments(run: str | Path) -> dict[int, CheckpointInfo]:
 
 
 def last_decision(run: str | Path) -> int:
-    """The decision that an undo takes back: the last that was answered, also where it is under way still.
+    """The decision that an undo takes back: the last that was chosen, also where it is under way still.
 
     Raises:
-        RecordError: Not a run, or none was answered yet.
+        RecordError: Not a run, or none was chosen yet.
     """
     lines = LineCursor(RunDirectory.open(run).events).read_lines()
     for line in reversed(lines):
@@ -190,7 +190,7 @@ def make_branch(
     if decision is not None and not 1 <= decision <= cut.decision:
         raise RecordError(
             f"Expected a decision from 1 to {cut.decision} to branch before, but got {decision}.",
-            "A branch answers a decision anew that was answered, or the one that comes next.",
+            "A branch answers a decision anew that was chosen, or the one that comes next.",
         )
     folder = trunk / FOLDER
     with writing(folder):

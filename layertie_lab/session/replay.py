@@ -23,13 +23,13 @@ Only = Literal["all", "human", "agent"]
 
 @dataclass(frozen=True)
 class Recorded:
-    """One answer of a log.
+    """One action of a log.
 
     Args:
         decision: Counted from 1.
         layer: What it was about.
-        choice: The answer.
-        by: Who gave it.
+        choice: The action.
+        by: Who took it.
     """
 
     decision: int
@@ -40,17 +40,17 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Log:
-    """The answers of a run.
+    """The actions of a run.
 
     Args:
         config: Its settings.
-        answers: By decision.
+        actions: By decision.
         rules: Decision before which other rules were applied -> those rules, in the log's order.
         text: What the run read; None where its batches were handed in.
     """
 
     config: RunConfig
-    answers: dict[int, Recorded]
+    actions: dict[int, Recorded]
     rules: dict[int, list[str]]
     text: RunText | None
 
@@ -59,10 +59,10 @@ class Log:
         """The log of a run, live or finished.
 
         Raises:
-            RecordError: Not a run, no answer in it, or a log that belongs to other settings than those beside it.
+            RecordError: Not a run, no action in it, or a log that belongs to other settings than those beside it.
         """
         directory = RunDirectory.open(run)
-        answers: dict[int, Recorded] = {}
+        actions: dict[int, Recorded] = {}
         rules: dict[int, list[str]] = {}
         for line in LineCursor(directory.events).read_lines():
             event = parse(line)
@@ -73,18 +73,18 @@ class Log:
                     "config.json was edited after the run began: restore it, then replay.",
                 )
             if isinstance(event, DecisionMade):
-                answers[event.decision] = Recorded(event.decision, event.layer, event.choice, event.by)
+                actions[event.decision] = Recorded(event.decision, event.layer, event.choice, event.by)
             elif isinstance(event, RulesChanged):
                 rules.setdefault(event.decision + 1, []).append(event.rules)
-        if not answers:
-            raise RecordError(f"Expected answers in the log of {directory.path}, but there are none.", "Run it first.")
+        if not actions:
+            raise RecordError(f"Expected actions in the log of {directory.path}, but there are none.", "Run it first.")
         drawn = directory.handed_in.keys().isdisjoint(("batches", "reward_batches"))
-        return cls(directory.config, answers, rules, RunText.of(directory) if drawn else None)
+        return cls(directory.config, actions, rules, RunText.of(directory) if drawn else None)
 
     @property
     def decisions(self) -> int:
         """The last decision."""
-        return max(self.answers)
+        return max(self.actions)
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Replay:
         log: The record.
         config: Settings of the new run.
         until: Its last decision that is taken from the record; None = all.
-        only: Whose answers are taken from the record; the new run's own agent gives the others.
-        edits: Decision of the new run -> another answer.
+        only: Whose actions are taken from the record; the new run's own agent takes the others.
+        edits: Decision of the new run -> another action.
 
     Raises:
         ConfigError: No such decision, or an edit that is not legal there.
@@ -114,16 +114,16 @@ class Replay:
             raise ConfigError(
                 f"Expected a last decision from 1 to {last} to replay, but got {self.until}.", "Choose one of these."
             )
-        for decision, answer in (self.edits or {}).items():
+        for decision, action in (self.edits or {}).items():
             layer = next_layer(decision, self.config.model.layers)[1] if decision >= 1 else 0
             end = last if self.until is None else self.until
             if not 1 <= decision <= end:
                 raise ConfigError(
                     f"Expected a decision from 1 to {end} to edit, but got {decision}.", "Choose one of these."
                 )
-            if not 0 <= answer <= layer:
+            if not 0 <= action <= layer:
                 raise ConfigError(
-                    f"Expected an action from 0 to {layer} for decision {decision} (layer {layer}), but got {answer}.",
+                    f"Expected an action from 0 to {layer} for decision {decision} (layer {layer}), but got {action}.",
                     f"{layer} trains the layer on its own; a smaller number ties it to that layer.",
                 )
 
@@ -139,15 +139,15 @@ class Replay:
         old, new = self.log.config.model.layers, self.config.model.layers
         if old == new:
             return self.log.decisions
-        passes, rest = divmod(self.log.decisions, old - 1)
-        # Of a pass that was not finished: the layers whose counterpart was asked about.
+        sweeps, rest = divmod(self.log.decisions, old - 1)
+        # Of a sweep that was not finished: the layers whose counterpart was asked about.
         begun = sum(counterpart(layer, new, old) <= rest for layer in range(1, new))
-        return passes * (new - 1) + begun
+        return sweeps * (new - 1) + begun
 
     def recorded(self, decision: int) -> Recorded | None:
-        """The record's answer for a decision of the new run; None where its own agent answers.
+        """The record's action for a decision of the new run; None where its own agent acts.
 
-        At another depth: in the same pass, the layer at the same relative position (`counterpart`); an answer "on its
+        At another depth: in the same sweep, the layer at the same relative position (`counterpart`); an action "on its
         own" stays so, another one names the layer at the source's relative position, before the layer asked about.
         """
         episode, layer = next_layer(decision, self.config.model.layers)
@@ -157,7 +157,7 @@ class Replay:
             return None
         old, new = self.log.config.model.layers, self.config.model.layers
         there = layer if old == new else counterpart(layer, new, old)
-        found = self.log.answers.get((episode - 1) * (old - 1) + there)
+        found = self.log.actions.get((episode - 1) * (old - 1) + there)
         if found is None or (self.only != "all" and (found.by == "human") != (self.only == "human")):
             return None
         if found.choice == found.layer:
@@ -172,12 +172,12 @@ class Replay:
         should_stop: Callable[[], bool] | None = None,
         watch: Callable[[Outcome], Any] | None = None,
     ) -> list[Outcome]:
-        """Answer a session of the new run with it, to the record's end (or `until`).
+        """Give it to a session of the new run, to the record's end (or `until`).
 
-        The log says who gave an answer: "human" what a person gave then or edits now, "agent" what the new agent
-        proposes too, "replay" what it would have answered otherwise. So a record that is given to its own settings
+        The log says who acted: "human" what a person chose then or edits now, "agent" what the new agent
+        proposes too, "replay" what it would have chosen otherwise. So a record that is given to its own settings
         gives its own log, byte for byte. Rules that were changed on the way are changed again; at another depth their
-        layers are those at the same relative positions, and an answer that they forbid there gives way to the nearest.
+        layers are those at the same relative positions, and an action that they forbid there gives way to the nearest.
 
         Args:
             session: At the start, or where an earlier call stopped. Where its settings name the record's text, it reads
@@ -187,7 +187,7 @@ class Replay:
 
         Raises:
             RecordError: A session that reads another text than the record's under the same settings.
-            TieError: An answer that the new run's rules forbid.
+            TieError: An action that the new run's rules forbid.
         """
         if self.text is not None and session.components.given.batches is None:
             self.text.find(data=session.data)
@@ -219,7 +219,7 @@ class Replay:
         old, new = self.log.config.model.layers, self.config.model.layers
         there = decision
         if old != new:
-            # Once, at the first decision of the new run that answers for it or for a later one.
+            # Once, at the first decision of the new run that stands for it or for a later one.
             there, before = (self._counterpart(number) for number in (decision, decision - 1))
             wanted = [n for n in sorted(self.log.rules) if before < n <= there]
         else:
@@ -229,7 +229,7 @@ class Replay:
                 session.set_rules(text if old == new else _moved(Rules.parse(text), old, new))
 
     def _counterpart(self, decision: int) -> int:
-        """The record's decision that one of the new run answers for; 0 before the first."""
+        """The record's decision that one of the new run stands for; 0 before the first."""
         if decision < 1:
             return 0
         old, new = self.log.config.model.layers, self.config.model.layers
@@ -246,9 +246,9 @@ def _moved(rules: Rules, old: int, new: int) -> Rules:
     return replace(rules, independent=tuple(map(place, rules.independent)), locked=tuple(map(place, rules.locked)))
 
 
-def nearest(answer: int, legal: Iterable[int]) -> int:
-    """The legal answer nearest to one, the earlier of two."""
-    return min(legal, key=lambda other: (abs(other - answer), other))
+def nearest(action: int, legal: Iterable[int]) -> int:
+    """The legal action nearest to one, the earlier of two."""
+    return min(legal, key=lambda other: (abs(other - action), other))
 
 
 def counterpart(layer: int, layers: int, others: int) -> int:

@@ -57,7 +57,7 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
         proposed: What the agent would do, or None.
         explored: Whether that is a random draw.
         epsilon: Probability of one, or None.
-        can_answer: Whether an action is awaited.
+        can_act: Whether an action is awaited.
         can_save: Whether there is a run directory to save to.
         can_keep: Whether the run can outlive the page.
         can_resume: Whether whoever listens goes on with a run whose process is gone, when Step or Run is pressed.
@@ -84,7 +84,7 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
     proposed = traitlets.Int(None, allow_none=True).tag(sync=True)
     explored = traitlets.Bool(False).tag(sync=True)
     epsilon = traitlets.Float(None, allow_none=True).tag(sync=True)
-    can_answer = traitlets.Bool(False).tag(sync=True)
+    can_act = traitlets.Bool(False).tag(sync=True)
     can_save = traitlets.Bool(True).tag(sync=True)
     can_keep = traitlets.Bool(False).tag(sync=True)
     can_resume = traitlets.Bool(False).tag(sync=True)

@@ -19,7 +19,7 @@ LAYERS_WITH_A_COLOUR = 48
 class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "tie_map.css"), refusal="message"):
     """Layers in a row, one colour per owner, an arc from each tied layer to its source; below, decision by layer.
 
-    While `can_answer` is true, a click (or Enter) on a legal block acts on the layer at hand: an earlier layer to
+    While `can_act` is true, a click (or Enter) on a legal block acts on the layer at hand: an earlier layer to
     tie it to, or the layer itself to train it on its own. The action leaves as a message (see `on_answer`).
 
     With `can_brush` several layers can be acted on at once by dragging over them (see `on_ahead`).
@@ -30,7 +30,7 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
         legal: Legal actions for the layer at hand.
         layer: The layer at hand, or None.
         proposed: What the agent would do, or None.
-        can_answer: Whether an action is awaited.
+        can_act: Whether an action is awaited.
         message: A sentence above the picture in place of the usual one; "" for the usual one.
         can_brush: Whether actions can be given ahead, before their layers are asked about.
         ahead: Layer (as text) -> source, of actions that wait.
@@ -47,7 +47,7 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
     legal = traitlets.List(traitlets.Int()).tag(sync=True)
     layer = traitlets.Int(None, allow_none=True).tag(sync=True)
     proposed = traitlets.Int(None, allow_none=True).tag(sync=True)
-    can_answer = traitlets.Bool(False).tag(sync=True)
+    can_act = traitlets.Bool(False).tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
     can_brush = traitlets.Bool(False).tag(sync=True)
     ahead = traitlets.Dict().tag(sync=True)
@@ -82,7 +82,7 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
                 layer=None,
                 proposed=None,
                 legal=[],
-                can_answer=False,
+                can_act=False,
             )
             self._tell(self._history.whole())
 
@@ -97,7 +97,7 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
                 layer=None,
                 proposed=None,
                 legal=[],
-                can_answer=False,
+                can_act=False,
                 message="",
                 can_brush=False,
                 ahead={},

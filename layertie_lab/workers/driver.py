@@ -411,7 +411,7 @@ class Driver:
         try:
             person.check(self.standing)  # another person may have been first
             layer = self._begin(person.choice, person.by).proposal.layer
-            self.ahead.pop(layer, None)  # the person has answered for it now
+            self.ahead.pop(layer, None)  # the person has chosen for it now
         except TieError as error:
             caller.refuse(error)
         else:

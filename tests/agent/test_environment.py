@@ -11,7 +11,6 @@ from gymnasium.utils.env_checker import check_env
 from layertie_lab.agent.environment import LayerTyingEnv
 from layertie_lab.agent.observation import observe
 from layertie_lab.agent.policies.external import ExternalPolicy
-from layertie_lab.agent.policies.replay import ReplayPolicy
 from layertie_lab.agent.protocol import AgentState
 from layertie_lab.agent.schedule import next_layer
 from layertie_lab.agent.synthetic.landscapes import LANDSCAPES, make_landscape
@@ -150,13 +149,6 @@ def test_an_outside_policy_answers_or_is_refused() -> None:
             ExternalPolicy(Fixed(action)).propose(state, RunKey(0))
     with pytest.raises(AgentError, match="predict"):
         ExternalPolicy(object())
-
-
-def test_replay_gives_recorded_answers_and_then_keeps() -> None:
-    run = SyntheticRun(make_landscape("A", 4), ReplayPolicy({1: 1, 2: 0, 3: 3}))
-    assert [outcome.decision.choice for outcome in run.run(5)] == [1, 0, 3, 1, 0]
-    with pytest.raises(AgentError, match="another depth"):
-        SyntheticRun(make_landscape("A", 4), ReplayPolicy({1: 3})).propose()
 
 
 @pytest.mark.slow

@@ -334,7 +334,7 @@ def test_contributions_of_the_linear_agent_are_its_weights_times_the_change_of_e
     state = state_at(walk.ties, after + 1)
     plan = walk.policy.state()[1]["plan"]
     layer, mean = state.layer, posterior_mean(walk.policy)
-    # Nobody has answered on the way, so that the layers before are as planned.
+    # Nobody has chosen on the way, so that the layers before are as planned.
     whole = [*state.ties.sources[: layer + 1], *plan[layer + 1 :]]
     found = walk.policy.contributions(state)
     before, start = map_features(whole), 0

@@ -27,7 +27,7 @@ def tables(count: int = 4) -> dict[str, list[dict[str, Any]]]:
             {"replicate": n, "steps": s, "branch": branch, "loss": 3 - s / 40 + sign * gap[n, s]}
             for n in numbers
             for s in marks
-            for branch, sign in (("as proposed", 0), ("as answered", 1))
+            for branch, sign in (("as proposed", 0), ("as chosen", 1))
         ],
         "twin_differences": [{"replicate": n, "steps": s, "difference": gap[n, s]} for n in numbers for s in marks],
         "twin_curve": [

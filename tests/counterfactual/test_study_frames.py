@@ -54,7 +54,7 @@ def replicates(count: int, mean: float = -0.05, spread: float = 1e-3, **options:
     return [replicate(place + 1, mean + spread * float(NOISE[place]), **options) for place in range(count)]
 
 
-DIVERGED = {"replicate": 3, "error": "In the branch as answered (2): Expected a finite loss, but got nan."}
+DIVERGED = {"replicate": 3, "error": "In the branch as chosen (2): Expected a finite loss, but got nan."}
 
 
 @pytest.mark.parametrize("count", range(5))
@@ -86,7 +86,7 @@ def test_the_evaluations_own_error_is_named_where_it_is_large() -> None:
 
 def test_a_branch_that_diverged_refuses_the_verdict_by_name() -> None:
     some = [*replicates(2), DIVERGED]
-    with pytest.raises(AnalysisError, match="replicate 3 ended: In the branch as answered"):
+    with pytest.raises(AnalysisError, match="replicate 3 ended: In the branch as chosen"):
         judging.verdict_of(STATED, some)
     assert "replicate 3" in judging.refusal_of(STATED, some)
     assert judging.refusal_of(STATED, replicates(2)) == ""

@@ -92,7 +92,7 @@ def test_the_sentence_says_all_that_a_reader_needs() -> None:
         "batches",
         "dropout masks",
         "continue, layer locked",
-        "As answered minus as proposed",
+        "As chosen minus as proposed",
     ):
         assert part in said, part
     assert sentence_of(judge(0.02 + 0.001 * NOISE, STATED)).count("Verdict: worse, where better was expected.") == 1

@@ -36,7 +36,7 @@ def press(panel: Panel, kind: str, **values: Any) -> None:
 def explorer(tmp_path: Path, text_file: Path) -> Iterator[Explorer]:
     explorer = Explorer(tmp_path / "runs")
     explorer.start(RunConfig.preset("tiny", corpus=str(text_file), decisions=8, policy="human"))
-    wait_for(lambda: explorer.steer.can_answer, "the first proposal")
+    wait_for(lambda: explorer.steer.can_act, "the first proposal")
     yield explorer
     explorer.steer._receive(explorer.steer, {"kind": "farewell"}, None)
 
@@ -48,7 +48,7 @@ def test_one_run_through_all_of_it(explorer: Explorer) -> None:
 
     # A person's action, from the tie map; the first view has it in its table.
     press(explorer.tie_map, "answer", layer=1, source=1)
-    wait_for(lambda: explorer.steer.asked == 2 and explorer.steer.can_answer, "the second proposal")
+    wait_for(lambda: explorer.steer.asked == 2 and explorer.steer.can_act, "the second proposal")
     assert explorer.tie_map.sources[1] == 1
     decisions, rules = explorer.tabs["decisions"], explorer.tabs["rules"]
     assert isinstance(decisions, Decisions)
@@ -91,11 +91,11 @@ def test_one_run_through_all_of_it(explorer: Explorer) -> None:
 
 def test_nothing_of_the_run_before_stays_when_another_begins(explorer: Explorer, text_file: Path) -> None:
     press(explorer.tie_map, "answer", layer=1, source=1)
-    wait_for(lambda: explorer.steer.asked == 2 and explorer.steer.can_answer, "the second proposal")
+    wait_for(lambda: explorer.steer.asked == 2 and explorer.steer.can_act, "the second proposal")
     steer, seen = explorer.steer, []
     assert steer.decision == 1
     explorer.menu.observe(lambda _: seen.append((steer.status, steer.decision, steer.asked, steer.legal)), "current")
     explorer.start(RunConfig.preset("tiny", corpus=str(text_file), decisions=8, policy="human", seed=1))
     assert seen[0] == ("preparing", 0, 0, [])
-    wait_for(lambda: explorer.steer.can_answer, "the other run's first proposal")
+    wait_for(lambda: explorer.steer.can_act, "the other run's first proposal")
     assert (steer.decision, steer.asked) == (0, 1)

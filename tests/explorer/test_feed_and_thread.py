@@ -40,7 +40,7 @@ def press(steer: SteerPanel, command: str, **arguments: Any) -> None:
 @pytest.fixture
 def room() -> Iterator[Room]:
     room = Room(PretendSession(layers=6, decisions=40, step_seconds=0.001), PANELS)
-    wait_for(lambda: room.steer.can_answer)
+    wait_for(lambda: room.steer.can_act)
     yield room
     room.feed.close()
     room.thread.close()
@@ -53,14 +53,14 @@ def test_the_first_proposal_is_shown(room: Room) -> None:
     assert room.steer.legal == list(proposal.legal)
     assert room.steer.proposed == room.tie_map.proposed == proposal.choice
     assert room.steer.q_values == pytest.approx(list(proposal.q_values or ()), rel=1e-4)
-    assert room.tie_map.can_answer
+    assert room.tie_map.can_act
     assert room.tie_map.sources == [0] * 6
     assert room.tie_map.budget == 40
 
 
 def test_a_step_is_one_decision_by_the_agent(room: Room) -> None:
     press(room.steer, "step")
-    wait_for(lambda: room.steer.can_answer and room.steer.asked == 2)
+    wait_for(lambda: room.steer.can_act and room.steer.asked == 2)
     assert room.session.decision == room.steer.decision == 1
     assert room.tie_map.sources == list(room.session.ties)
     assert room.steer.layer == 2
@@ -68,9 +68,9 @@ def test_a_step_is_one_decision_by_the_agent(room: Room) -> None:
 
 def test_run_so_many_then_run_to_the_end(room: Room) -> None:
     press(room.steer, "run", decisions=7)
-    wait_for(lambda: room.steer.can_answer and room.steer.asked == 8)
+    wait_for(lambda: room.steer.can_act and room.steer.asked == 8)
     press(room.steer, "run")
-    wait_for(lambda: room.steer.status == "finished" and room.steer.can_answer)
+    wait_for(lambda: room.steer.status == "finished" and room.steer.can_act)
     assert room.session.decision == 40
     assert room.steer.step == 40 * room.session.config.training.steps_per_decision
     assert room.chart._store.thinned(10_000)["decisions"]["decision"] == list(range(1, 41))
@@ -81,7 +81,7 @@ def test_pause_comes_between_two_steps_and_opens_a_proposal(room: Room) -> None:
     press(room.steer, "run")
     wait_for(lambda: room.steer.status == "running")
     press(room.steer, "pause", finish=True)
-    wait_for(lambda: room.steer.status == "paused" and room.steer.can_answer)
+    wait_for(lambda: room.steer.status == "paused" and room.steer.can_act)
     assert 0 < room.session.decision < 40
     assert room.session.phase == "propose"
 
@@ -90,7 +90,7 @@ def test_an_answer_from_the_tie_map_is_an_override(room: Room) -> None:
     proposal = room.session.propose()
     other = next(answer for answer in proposal.legal if answer != proposal.choice)
     room.tie_map._receive(room.tie_map, {"kind": "answer", "layer": proposal.layer, "source": other}, None)
-    wait_for(lambda: room.steer.asked == 2 and room.steer.can_answer)
+    wait_for(lambda: room.steer.asked == 2 and room.steer.can_act)
     assert room.session.ties[1] == other
     assert room.tie_map.overrides == [1]
     row = room.chart._store.thinned(100)["decisions"]
@@ -106,7 +106,7 @@ def test_an_answer_from_the_panel(room: Room) -> None:
 
 def test_a_late_answer_is_refused_in_words(room: Room) -> None:
     press(room.steer, "step")
-    wait_for(lambda: room.steer.asked == 2 and room.steer.can_answer)
+    wait_for(lambda: room.steer.asked == 2 and room.steer.can_act)
     press(room.steer, "commit", choice=0, decision=1)
     wait_for(lambda: room.steer.error != "")
     assert "decision 2" in room.steer.error
@@ -118,10 +118,10 @@ def test_training_that_fails_says_so_and_can_go_on(room: Room) -> None:
     press(room.steer, "run")
     wait_for(lambda: room.steer.error != "")
     assert "not a finite number" in room.steer.error
-    wait_for(lambda: room.steer.status == "paused" and not room.steer.can_answer)
+    wait_for(lambda: room.steer.status == "paused" and not room.steer.can_act)
     room.session.fails_at = None
     press(room.steer, "step")
-    wait_for(lambda: room.steer.can_answer and room.steer.error == "")
+    wait_for(lambda: room.steer.can_act and room.steer.error == "")
 
 
 def test_save_and_farewell(room: Room) -> None:
@@ -182,7 +182,7 @@ def test_a_run_that_is_joined_late_is_shown_once() -> None:
     wait_for(lambda: len(chart._store.thinned(10_000)["decisions"]["decision"]) == 9)
     decisions = chart._store.thinned(10_000)["decisions"]["decision"]
     assert decisions == list(range(1, 10))
-    assert not tie_map.can_answer  # a bare session can only be watched
+    assert not tie_map.can_act  # a bare session can only be watched
     feed.close()
 
 
@@ -244,7 +244,7 @@ def test_a_worker_that_prepares_then_proposes_then_is_lost() -> None:
     worker.callback(StatusChanged("ready"))
     wait_for(lambda: Propose() in worker.submitted)
     worker.callback(Proposed(session.propose()))
-    wait_for(lambda: steer.can_answer and tie_map.can_answer)
+    wait_for(lambda: steer.can_act and tie_map.can_act)
     steer._receive(
         steer, {"kind": "press", "command": "commit", "id": "x", "arguments": {"choice": 0, "decision": 1}}, None
     )
@@ -253,7 +253,7 @@ def test_a_worker_that_prepares_then_proposes_then_is_lost() -> None:
     worker.callback(StatusChanged("lost", "The training process ended."))
     wait_for(lambda: steer.status == "lost")
     assert steer.error == "The training process ended."
-    assert not steer.can_answer
+    assert not steer.can_act
     press(steer, "step")
     assert "has ended" in steer.error
     feed.close()
@@ -293,7 +293,7 @@ def test_the_thread_answers_when_things_are_done() -> None:
 def test_the_control_room() -> None:
     session = PretendSession(layers=5)
     room = ControlRoom(session, panels=("loss", "q_values"))
-    wait_for(lambda: room.steer.can_answer)
+    wait_for(lambda: room.steer.can_act)
     assert [panel["title"] for panel in room.chart.panels] == ["Loss", "Q values"]
     assert not room.steer.can_save
     press(room.steer, "run", decisions=3)

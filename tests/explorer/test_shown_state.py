@@ -64,7 +64,7 @@ def test_nothing_is_at_hand_in_a_lost_run() -> None:
     _, state, _ = started()
     state.take(StatusChanged("lost", "The training process ended."))
     traits = state.panel_traits()
-    assert (traits["status"], traits["layer"], traits["can_answer"]) == ("lost", None, False)
+    assert (traits["status"], traits["layer"], traits["can_act"]) == ("lost", None, False)
     assert state.failure == "The training process ended."
 
 

@@ -62,7 +62,7 @@ def test_a_persons_answers_only_or_the_agents(record: Path, tmp_path: Path, only
     given(record, tmp_path / only, only=only, changes={"seed": 5})
     log, new = Log.read(record), load_run(tmp_path / only).decisions
     for row in new.rows(named=True):
-        recorded = log.answers[row["decision"]]
+        recorded = log.actions[row["decision"]]
         taken = (recorded.by == "human") == (only == "human")
         assert not taken or row["choice"] == recorded.choice
         assert taken or row["by"] == "agent"
@@ -86,7 +86,7 @@ def test_at_another_depth_answers_keep_their_relative_position(record: Path, tmp
         assert found is not None
         assert 0 <= found.choice <= found.layer
         there = counterpart(found.layer, layers, 4)
-        recorded = log.answers[(decision - 1) // (layers - 1) * 3 + there]
+        recorded = log.actions[(decision - 1) // (layers - 1) * 3 + there]
         assert (found.choice == found.layer) == (recorded.choice == recorded.layer)
     given(record, tmp_path / "deep", changes={"layers": layers, "decisions": 100})
     assert load_run(tmp_path / "deep").decisions.height == replay.decisions

@@ -90,9 +90,9 @@ def test_what_is_no_command_is_not_heard(panel: SteerPanel, message: Any) -> Non
 def test_state_changes_travel_together(panel: SteerPanel, monkeypatch: pytest.MonkeyPatch) -> None:
     states: list[Any] = []
     monkeypatch.setattr(panel, "send_state", lambda key=None: states.append(set(key or ())))
-    panel.show(status="paused", layer=3, legal=[0, 1, 2, 3], q_values=[0.1, 0.2, 0.3, 0.4], can_answer=True)
+    panel.show(status="paused", layer=3, legal=[0, 1, 2, 3], q_values=[0.1, 0.2, 0.3, 0.4], can_act=True)
     assert len(states) == 1
-    assert {"status", "layer", "legal", "q_values", "can_answer"} <= states[0]
+    assert {"status", "layer", "legal", "q_values", "can_act"} <= states[0]
 
 
 def test_listeners_hold_methods_weakly_and_functions_strongly() -> None:

@@ -38,7 +38,7 @@ def test_state_of_a_map(view: TieMapView) -> None:
     assert view.sources == [0, 0, 2, 2]
     assert view.blocks == [0, 0, 2, 2]
     assert view.layer is None
-    assert not view.can_answer
+    assert not view.can_act
     assert len(set(view.palette)) == 48
 
 

@@ -24,7 +24,7 @@ from ..theme import vega_config
 CAPTIONS = {
     "twin_curves": (
         "Held-out loss after the fork. Each thin line is one branch of one replicate: blue as the agent proposed,"
-        " orange as answered. Both branches of a replicate read the same batches. Dashed: the horizon that was stated."
+        " orange as chosen. Both branches of a replicate read the same batches. Dashed: the horizon that was stated."
         " The points there are evaluated on more of the text than those before, so a step of all lines there comes from"
         " the text, not from training."
     ),
@@ -41,7 +41,7 @@ CAPTIONS = {
 }
 """Chart -> how to read it."""
 
-BRANCHES = ["as proposed", "as answered"]
+BRANCHES = ["as proposed", "as chosen"]
 WAITING = "No replicate has come yet."
 
 

@@ -72,7 +72,7 @@ class DidItMatter(Tab):
         self.panel.on_press(self._press)
         self.studies.on_press(self._choose)
         self.tree.on_press(self._tree_press)
-        page.steer.observe(weakly(self._show_present), names=["can_answer", "asked", "proposed"])
+        page.steer.observe(weakly(self._show_present), names=["can_act", "asked", "proposed"])
 
     @property
     def layout(self) -> Part:
@@ -153,7 +153,7 @@ class DidItMatter(Tab):
         """The decision at hand is the first of the moments, while its action is awaited."""
         state = self.page.steer
         stored = [moment for moment in self.panel.moments if moment["id"] != PRESENT]
-        if state.can_answer and state.layer is not None and state.proposed is not None and self.run.is_trained:
+        if state.can_act and state.layer is not None and state.proposed is not None and self.run.is_trained:
             stored.insert(0, inquiries.present(state))
         if stored != self.panel.moments:
             self.panel.show(moments=stored)

@@ -97,7 +97,7 @@ class SteerPanel {
 
   answer(source, button) {
     const layer = this.get("layer");
-    if (this.get("can_answer") && layer !== null) {
+    if (this.get("can_act") && layer !== null) {
       this.send("Commit", { choice: source, decision: this.get("asked") }, button);
     }
   }
@@ -178,7 +178,7 @@ class SteerPanel {
     }
     say(this.title, `Layer ${layer}, decision ${this.get("asked")}, episode ${this.get("episode")}`);
     const proposed = this.get("proposed");
-    const would = this.get("can_answer") ? "The agent would" : "The agent chose to";
+    const would = this.get("can_act") ? "The agent would" : "The agent chose to";
     const what = proposed === layer ? "train it on its own" : `tie it to layer ${proposed}`;
     say(this.opinion, proposed === null ? "" : `${would} ${what}${this.whyInWords()}.`);
   }
@@ -221,7 +221,7 @@ class SteerPanel {
         ].filter(Boolean).join(", "),
       });
       const running = this.shownStatus() === "running";
-      allow(answer.button, this.get("can_answer"), running ? "Pause the run to answer yourself" : "No answer is awaited");
+      allow(answer.button, this.get("can_act"), running ? "Pause the run to answer yourself" : "No answer is awaited");
     });
     const bars = known ? " Bar: the agent's value (Q value)." : "";
     const chance = this.get("epsilon") === null ? "" : " epsilon: chance of a random draw.";
@@ -287,7 +287,7 @@ function render({ model, el }) {
   const stopTheme = followTheme(root);
   const names = [
     "status", "status_text", "error", "decision", "step", "asked", "episode", "layer", "legal", "owners", "q_values", "present",
-    "proposed", "explored", "epsilon", "can_answer", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
+    "proposed", "explored", "epsilon", "can_act", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
     "steps_per_second", "palette", "hint",
   ];
   const stop = observe(model, names, panel.repaint);

@@ -128,7 +128,7 @@ class TieMapPicture {
     const owners = ownersOf(sources);
     const stored = this.get("blocks");
     const differs = stored.length === owners.length && stored.some((block, layer) => block !== owners[layer]);
-    const [hand, legal] = [this.get("layer"), this.get("can_answer") ? this.get("legal") : []];
+    const [hand, legal] = [this.get("layer"), this.get("can_act") ? this.get("legal") : []];
     const overrides = new Set(this.get("overrides"));
     const palette = this.get("palette");
     const colour = (owner) => palette[owner % palette.length];
@@ -256,7 +256,7 @@ class TieMapPicture {
 
   answer(source) {
     const layer = this.get("layer");
-    if (!this.get("can_answer") || layer === null || !this.get("legal").includes(source)) return;
+    if (!this.get("can_act") || layer === null || !this.get("legal").includes(source)) return;
     this.root.dataset.answered = source;
     this.model.send({ kind: "answer", layer, source, sent: now() });
   }
@@ -299,7 +299,7 @@ function render({ model, el }) {
   el.append(root);
   const picture = new TieMapPicture(model, root);
   const stopTheme = followTheme(root, () => picture.history.paint());
-  const names = ["sources", "blocks", "legal", "layer", "proposed", "can_answer", "message", "overrides", "palette"];
+  const names = ["sources", "blocks", "legal", "layer", "proposed", "can_act", "message", "overrides", "palette"];
   names.push("with_history", "with_legend", "budget", "ahead", "can_brush");
   const stop = observe(model, names, picture.repaint);
   const receive = (message) => picture.history.receive(message);
