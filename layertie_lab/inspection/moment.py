@@ -79,6 +79,8 @@ class Inspection:
                 by now.
             LayertieError: Text that cannot be read.
         """
+        if decision is not None and (isinstance(decision, bool) or not isinstance(decision, int)):
+            raise RecordError(f"Expected the number of a decision, but got {decision!r}.", "Give a whole number.")
         directory = RunDirectory.open(run)
         if not directory.handed_in.keys().isdisjoint(("batches", "reward_batches")):
             raise RecordError(

@@ -11,7 +11,7 @@ from ..agent.protocol import AgentState, Policy
 from ..agent.rewards.measurement import Reward
 from ..core.config import RunConfig
 from ..core.decisions import Proposal
-from ..core.errors import ConfigError, TieError
+from ..core.errors import AgentError, ConfigError, TieError
 from ..core.keys import RunKey
 from ..core.patterns import PATTERNS, pattern
 from ..core.ties import TieMap
@@ -54,14 +54,21 @@ class Components:
         """The policy's proposal.
 
         Raises:
+            AgentError: It is no proposal.
             TieError: It is not legal.
         """
         proposal = self.policy.propose(state, self.key)
+        if not isinstance(proposal, Proposal):
+            raise AgentError(
+                f"Expected the policy {self.policy.description.name} to propose with state.proposal(action), but it "
+                f"gave {proposal!r}.",
+                "End its method `propose` with: return state.proposal(action).",
+            )
         if proposal.choice not in proposal.legal:
             raise TieError(
-                f"Expected an answer out of {list(proposal.legal)} for layer {proposal.layer}, but the policy "
+                f"Expected an action out of {list(proposal.legal)} for layer {proposal.layer}, but the policy "
                 f"{self.policy.description.name} proposed {proposal.choice}.",
-                "The policy must honour the legal answers of its state.",
+                "The policy must honour the legal actions of its state.",
             )
         return proposal
 

@@ -36,10 +36,12 @@ def begin(state: RunState, evaluator: Evaluator, recorder: Recorder, choice: int
 
     Raises:
         TieError: Not a legal action; nothing has changed (nor with any other error).
+        LayertieError: `by` names nobody.
         ConfigError: Fewer batches were handed in than the decision takes.
         StorageError: It cannot be recorded.
     """
     components = state.components
+    check_actor(by)
     proposal = propose(state, evaluator)
     check_action(state, proposal, choice)
     components.check_supply(state.step, proposal.decision)
@@ -53,6 +55,18 @@ def begin(state: RunState, evaluator: Evaluator, recorder: Recorder, choice: int
     state.decision, state.pending, state.proposal, state.losses = proposal.decision, decision, None, []
     recorder.tell(event)
     return decision
+
+
+def check_actor(by: object) -> None:
+    """Refuse a name of who acts that the log could not hold.
+
+    Raises:
+        LayertieError: It is not a line of text.
+    """
+    if not isinstance(by, str) or not by.strip() or not by.isprintable():
+        raise LayertieError(
+            f"Expected a name of who acts, a line of text, but got {by!r}.", 'Give by="human", or a name of your own.'
+        )
 
 
 def train(state: RunState, evaluator: Evaluator) -> StepResult:

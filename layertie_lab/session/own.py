@@ -118,6 +118,13 @@ class Own:
 
 def _made(given: Any, kind: type[Any], described: type[Any], arguments: tuple[Any, ...]) -> Any:
     """The object itself, or what a class or function makes."""
+    if isinstance(given, str):
+        word = kind.__name__.lower()
+        raise AgentError(
+            f"Expected a {word}, or a class or function that makes one, but got the name {given!r}.",
+            f"Name one that is registered in the settings: RunConfig.preset(..., {_SETTINGS[word].split('.')[1]}="
+            f"{given!r}).",
+        )
     # A class has the methods and often the description of its objects, too.
     makes = isinstance(given, type) or (callable(given) and not hasattr(given, "description"))
     if isinstance(given, type):

@@ -40,7 +40,7 @@ def check_action(state: RunState, proposal: Proposal, choice: int) -> None:
     state.ties.act(proposal.layer, choice)
     if choice not in proposal.legal:
         raise TieError(
-            f"Expected an answer out of {list(proposal.legal)} for layer {proposal.layer}, which the rules "
+            f"Expected an action out of {list(proposal.legal)} for layer {proposal.layer}, which the rules "
             f"({state.rules}) leave, but got {choice}.",
-            "Answer by the rules, or change them.",
+            "Keep to the rules, or change them.",
         )

@@ -178,7 +178,9 @@ class Session(Queries):
 
         Raises:
             TieError: Not a legal action; nothing has changed.
+            LayertieError: `by` names nobody; nothing has changed.
         """
+        decision.check_actor(by)
         with self.turns.change():
             if self.state.pending is not None:
                 self.complete()

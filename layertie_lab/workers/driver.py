@@ -300,11 +300,11 @@ class Driver:
             session.ties.act(layer, source)
             if layer == 0 or source not in session.rules.legal(session.ties, layer):
                 raise TieError(
-                    f"Expected an answer out of {list(session.rules.legal(session.ties, layer))} for layer {layer}, "
+                    f"Expected an action out of {list(session.rules.legal(session.ties, layer))} for layer {layer}, "
                     f"but got {source}."
                     if layer
                     else "Expected layers from 1 on: layer 0 is never asked about.",
-                    "Answer by the rules, or change them." if layer else "It is always on its own.",
+                    "Keep to the rules, or change them." if layer else "It is always on its own.",
                 )
         self.ahead = dict(answers)
         if not run or not answers or self.running:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +186,29 @@ def test_a_name_that_nobody_registered_costs_no_text() -> None:
         Session(config(policy="labb", corpus="/nowhere.txt"))
     with pytest.raises(ConfigError, match=r"Expected a reward out of negative-perplexity, .* but got 'nice'"):
         Session(config(kind="nice", corpus="/nowhere.txt"))
+
+
+def test_the_policy_in_the_readme_runs() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    blocks = [block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "NearestOwner" in block]
+    found: dict[str, Any] = {"RunConfig": RunConfig, "Session": Session}
+    exec(blocks[0].replace('"laptop"', '"tiny", threads=1'), found)
+    found["session"].run(3)
+    assert found["session"].ties.sources == (0, 0, 2, 2)
+
+
+@pytest.mark.parametrize("kind", ["policy", "reward"])
+def test_a_name_in_place_of_a_component_is_refused_and_says_where_it_belongs(kind: str) -> None:
+    with pytest.raises(AgentError, match=f"Expected a {kind}, or a class or function .* but got the name 'random'"):
+        Session(config(), data=TEXTS, **{kind: "random"})
+
+
+def test_a_policy_that_proposes_a_number_is_refused() -> None:
+    class Number(Alternating):
+        description = PolicyDescription("number", "A number")
+
+        def propose(self, state: Any, key: Any) -> Any:
+            return 0
+
+    with pytest.raises(AgentError, match=r"policy number to propose with state\.proposal\(action\), but it gave 0"):
+        Session(config(), policy=Number, data=TEXTS).propose()

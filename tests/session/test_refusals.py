@@ -174,3 +174,21 @@ def test_contradictory_settings_are_refused(changes: dict[str, Any], said: str, 
     with pytest.raises(ConfigError, match=said) as caught:
         RunConfig.preset("tiny", **changes)
     assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize("by", [3, None, "", " ", "a\nb"])
+def test_who_acts_is_a_line_of_text(by: Any, text_file: Path, tmp_path: Path) -> None:
+    with Session(small(text_file), tmp_path / "run") as session:
+        session.begin(0)
+        for act in (session.commit, session.begin):
+            with pytest.raises(LayertieError, match="Expected a name of who acts, a line of text"):
+                act(0, by=by)
+        assert session.pending_steps > 0  # the decision under way is as it was
+        session.complete()
+    assert load_run(tmp_path / "run").decisions["by"].to_list() == ["human"]
+
+
+def test_what_cannot_be_called_is_told_nothing(text_file: Path) -> None:
+    nobody: Any = 3
+    with pytest.raises(LayertieError, match="Expected a function that takes an event or a notice, but got 3"):
+        Session(small(text_file)).subscribe(nobody)
