@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from plain_q_learner import PlainQLearner
 from walks import Walk, config_of, state_at
 
 from layertie_lab.agent.policies.paper import OFFICIAL_CODE
 from layertie_lab.agent.policies.qlearning import QLearner
 from layertie_lab.agent.policies.registry import make_policy
-from layertie_lab.agent.protocol import Transition
+from layertie_lab.agent.protocol import AgentState, Transition
+from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AgentError
 from layertie_lab.core.keys import RunKey
 from layertie_lab.core.ties import TieMap
@@ -116,3 +121,41 @@ def test_values_that_are_no_numbers_are_refused() -> None:
     policy.load(tensors, values)
     with pytest.raises(AgentError, match="finite values"):
         policy.propose(state_at(TieMap.independent(LAYERS), 1), RunKey(0))
+
+
+@pytest.fixture
+def in_doubles() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("layers", [6, 12])
+@pytest.mark.usefixtures("in_doubles")
+def test_200_decisions_agree_with_a_plain_learner_made_from_the_description(layers: int) -> None:
+    config, key = RunConfig.preset("laptop", algorithm="official-code", layers=layers, seed=5), RunKey(5)
+    learner = make_policy(config)
+    names = ("first.weight", "first.bias", "second.weight", "second.bias")
+    plain = PlainQLearner(layers, [learner.state()[0][name].numpy() for name in names])
+    rewards, sources, drawn = random.Random(7), [0] * layers, 0
+    for decision in range(1, 201):
+        episode, layer = 1 + (decision - 1) // (layers - 1), 1 + (decision - 1) % (layers - 1)
+        state = AgentState(TieMap(tuple(sources)), layer, decision, episode, 200)
+        proposal = learner.propose(state, key)
+        values = plain.slice(sources, layer)
+        assert proposal.q_values == pytest.approx(values.tolist(), abs=1e-6)
+        action = plain.act(sources, layer, episode, key.random(decision, "agent"))
+        assert proposal.choice == action
+        drawn += proposal.explored
+        # As of a model that learns: clipped at -10 at first, then better with some noise.
+        reward = max(-10.0, -14 + decision / 25 + rewards.gauss(0, 0.3))
+        after = [action if place == layer else source for place, source in enumerate(sources)]
+        following = AgentState(TieMap(tuple(after)), 1 + decision % (layers - 1), decision + 1, episode, 200)
+        told = learner.learn(Transition(state, action, reward, following), key)
+        value, target = plain.learn(sources, layer, action, reward, after)
+        assert told["td_error"] == pytest.approx(target - value, abs=1e-6)
+        sources = after
+    assert 20 < drawn < 180  # both kinds of action were taken
+    tensors = learner.state()[0]
+    for name, weight in zip(names, plain.weights, strict=True):
+        assert np.abs(tensors[name].numpy() - weight).max() < 1e-6
