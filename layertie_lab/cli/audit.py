@@ -35,6 +35,10 @@ def audit(command: arguments.Audit, progress: Console, output: Console) -> tuple
             f"Expected a run directory or --algorithm, but got {given}.",
             "Write layertie audit runs/NAME, or layertie audit --algorithm official-code.",
         )
+    if command.chart is not None:
+        from ..charts.page import check_vega
+
+        check_vega()
     found = _short_run(command, progress) if command.run is None else audit_run(command.run)
     if not command.json:
         _print(found, command.rows, output)

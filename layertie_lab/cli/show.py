@@ -54,8 +54,11 @@ def show(command: arguments.Show, progress: Console, output: Console) -> tuple[d
     views = command.views
     _check(command, views)
     if views or command.html is not None:
+        from ..charts.page import check_vega
         from .show_views import show_views
 
+        if command.html is not None:
+            check_vega()
         return result | show_views(command, views or USUAL, progress, output), 0
     if not command.json:
         for line in _lines(run, result):

@@ -37,6 +37,10 @@ def twins(command: arguments.Twins, progress: Console, output: Console) -> tuple
     """
     if command.list:
         return _listed(command.run, command.json, output), 0
+    if command.chart is not None:
+        from ..charts.page import check_vega
+
+        check_vega()
     if command.text is not None:
         from ..session.door import RunText
 
