@@ -77,6 +77,16 @@ class Runs:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """Cut a run's damaged log before its first damaged line, and keep the whole old log beside it."""
+
+    run: tyro.conf.Positional[Path]
+    """The run directory."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+
+@dataclass(frozen=True)
 class Show:
     """Show a run, live or finished: its tie map, losses and decisions."""
 
@@ -329,7 +339,7 @@ class Compare:
     """Print one JSON object on standard output."""
 
 
-Command = Sweep | Train | Resume | Runs | Show | Export | Audit | Bench | Twins | Branch | Replay | Compare
+Command = Sweep | Train | Resume | Repair | Runs | Show | Export | Audit | Bench | Twins | Branch | Replay | Compare
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -352,6 +362,7 @@ def parse(argv: Sequence[str]) -> Command:
     commands = (
         trained(Train, Train(base))
         | named(Resume)
+        | named(Repair)
         | named(Runs)
         | named(show_with_views() if list(argv[:1]) == ["show"] else Show)
         | named(Export)

@@ -231,8 +231,8 @@ def _check_parted(runs: Sequence[Run], curves: Mapping[Path, pl.DataFrame], at: 
             raise AnalysisError(
                 f"Expected a step at which {run.name} has left {parent.name} (after step {left.step}), but the last "
                 f"that all runs were evaluated at is {place:g}: both are the same run there.",
-                f"Let {behind.name} go on until its next evaluation: layertie resume {behind.path} --decisions {further}. "
-                "Or ask twins.",
+                f"Let {behind.name} go on until its next evaluation: layertie resume {behind.path} --decisions "
+                f"{further}. Or ask twins.",
             )
 
 
