@@ -22,6 +22,8 @@ from .display import size_text, sparkline, tie_map_text
 USUAL = ["similarity", "attribution", "memory"]
 """Views of a page where none is named."""
 
+SHOWN = 12
+"""Digits of a digest in a sentence."""
 OF_VIEWS = ("at", "probe_sequences", "probe_text", "text")
 """Flags that only a view heeds."""
 
@@ -158,9 +160,13 @@ def _text(facts: dict[str, Any] | None) -> Text:
     """Which text it is, and whether the run can be handed on without it."""
     if facts is None:
         return Text("text: no digest of it is recorded; the run was written before there was one", style="dim")
-    where = "" if facts["where"] is None else f", at {facts['where']}"
+    digests = [f"text's digest {facts['text'][:SHOWN]}"] if facts["text"] else []
+    digests.append(f"tokens' digest {facts['digest'][:SHOWN]}")
+    where = f", at {facts['where']}" if facts["where"] else ""
+    if facts["moved_to"]:
+        where = f", found last at {facts['moved_to']}" + (f" (first at {facts['where']})" if facts["where"] else "")
     kept = "its tokens are kept in the run" if facts["kept"] else "its tokens are not kept in the run"
-    return Text(f"text: digest {facts['digest'][:12]}{where}; {kept}", style="dim")
+    return Text(f"text: {', '.join(digests)}{where}; {kept}", style="dim")
 
 
 def _decisions(rows: list[dict[str, Any]]) -> Table:
