@@ -95,6 +95,7 @@ def describe(run: Any, latest: int) -> dict[str, Any]:
         "decisions": decisions.height,
         "budget": config.decisions,
         "steps": steps["step"].max() if steps.height else 0,
+        "steps_under_way": steps.filter(steps["decision"] > decisions.height).height,
         "ties": last["source"].to_list(),
         "owners": None if not last.height else last["owner"].n_unique(),
         "blocks": None if not last.height else last["block"].n_unique(),
@@ -113,11 +114,12 @@ def describe(run: Any, latest: int) -> dict[str, Any]:
 
 
 def _lines(run: Any, facts: dict[str, Any]) -> list[Text]:
+    begun = f" and {facts['steps_under_way']} steps of the next" if facts["steps_under_way"] else ""
     lines = [
         Text(f"{facts['directory']}  ({facts['status']})", style="bold"),
         Text(
             f"{facts['scale']} scale, {facts['algorithm']} algorithm, seed {facts['seed']}; {facts['decisions']} of "
-            f"{facts['budget']} decisions, {facts['steps']} steps; {facts['overrides']} overrides"
+            f"{facts['budget']} decisions{begun}, {facts['steps']} steps; {facts['overrides']} overrides"
         ),
     ]
     if facts["corpus"]:
