@@ -15,6 +15,7 @@ from ..core.config import RunConfig
 from ..core.errors import ConfigError
 from ..records.io.disk import write_atomically
 from . import arguments
+from .long_run import waiting
 
 # A session and charts (altair) are imported where a short run or a page is asked for.
 
@@ -44,7 +45,8 @@ def audit(command: arguments.Audit, progress: Console, output: Console) -> tuple
         _print(found, command.rows, output)
     if command.chart is not None:
         _write_page(found, command.chart)
-        progress.print(f"chart: {command.chart}", soft_wrap=True)
+        if not command.quiet:
+            progress.print(f"chart: {command.chart}", soft_wrap=True)
     return found.to_dict(), 0
 
 
@@ -59,7 +61,10 @@ def _short_run(command: arguments.Audit, progress: Console) -> Audit:
         seed=command.seed,
         corpus=command.corpus,
     )
-    with tempfile.TemporaryDirectory() as folder, progress.status(f"training {config.decisions} decisions ..."):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        waiting(progress, command.quiet, f"training {config.decisions} decisions"),
+    ):
         with Session(config, Path(folder) / "run") as session:
             session.run()
         return audit_run(Path(folder) / "run")

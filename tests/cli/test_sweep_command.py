@@ -149,6 +149,7 @@ def test_varied_refuses(words: tuple[str, ...]) -> None:
         (["--policies", "lab", "lab", "--no-baselines", "--directory", "TMP/new"], "comes twice"),
         (["--policy", "cycle", "--directory", "TMP/new"], "--policies"),
         (["--seed", "3", "--directory", "TMP/new"], "--seeds"),
+        (["--vary", "learning_rte=1", "--directory", "TMP/new"], "Did you mean training.learning_rate"),
         (["--processes", "-1", "--directory", "TMP/new"], "0 or more processes"),
     ],
 )
@@ -156,6 +157,13 @@ def test_bad_input(words: list[str], said: str, tmp_path: Path, capsys: pytest.C
     assert main(["sweep", "--scale", "tiny", *(word.replace("TMP", str(tmp_path)) for word in words)]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "new").exists()
+
+
+def test_seeds_are_parted_by_spaces_or_commas() -> None:
+    for words in (["1,2", "5"], ["1", "2", "5"], ["1,2,5"]):
+        command = parse(["sweep", "--seeds", *words])
+        assert isinstance(command, Sweep)
+        assert command.seeds == (1, 2, 5)
 
 
 @pytest.mark.parametrize("words", [["--policies", "labb"], ["--seeds", "one"]])
