@@ -146,7 +146,7 @@ def _repair(path: Path) -> Repaired | None:
 
 
 def first_damage(path: Path) -> int | None:
-    """Number of a log's first damaged line, counted from 1, or None. All of it is read: about a second for 20 MB.
+    """Number of a log's first damaged line, counted from 1, or None. All of it is read: about a second for 30 MB.
 
     Args:
         path: The log, which may be growing; a torn last line does not count.
