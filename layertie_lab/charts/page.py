@@ -1,12 +1,15 @@
-"""Charts as HTML pages that need no network. What brings Vega, vl_convert, is imported where a page is made: it may be
-missing.
+"""Charts as HTML pages that need no network. What brings Vega, vl_convert, is imported where a page is made, for it
+takes a moment and a new version of altair may want a newer one.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from html import escape
+from importlib.metadata import requires, version
+from importlib.util import find_spec
 from typing import Any
 
 import altair as alt
@@ -16,6 +19,34 @@ from .palette import DARK_PAGE, LIGHT_PAGE
 from .theme import vega_config
 
 _OPTIONS: dict[str, Any] = {"actions": {"export": True, "source": False, "compiled": False, "editor": False}}
+_VEGA = "vl-convert-python"
+FLOOR = f"{_VEGA}>=1.9.0"
+"""What this package asks for; altair may ask for more."""
+
+
+def check_vega() -> None:
+    """Refuse to promise a page that could not be written; nothing is loaded for it. Ask before work whose end it is.
+
+    Raises:
+        AnalysisError: The package vl-convert-python, which brings Vega along, is missing or older than altair asks for.
+    """
+    wanted = max(_numbers(line) for line in (FLOOR, *(requires("altair") or ())) if line.startswith(_VEGA))
+    if find_spec("vl_convert") is None:
+        there = "it is not installed"
+    elif _numbers(found := version(_VEGA)) < wanted:
+        there = f"version {found} is installed"
+    else:
+        return
+    raise AnalysisError(
+        f"Expected {_VEGA} {'.'.join(map(str, wanted))} or newer, which holds Vega for pages without a network, but "
+        f"{there}.",
+        f"Install it: pip install --upgrade {_VEGA}.",
+    )
+
+
+def _numbers(text: str) -> list[int]:
+    """Of a version, or of a requirement, those that order releases."""
+    return [int(digits) for digits in re.findall(r"\d+", text)[:3]]
 
 
 class _InScript(json.JSONEncoder):
@@ -34,14 +65,10 @@ def to_html(chart: alt.TopLevelMixin, *, title: str = "", dark: bool = False) ->
         dark: Whether the page is dark; give the chart the same.
 
     Raises:
-        AnalysisError: The package vl-convert-python, which brings Vega along, is not installed.
+        AnalysisError: As in `check_vega`.
     """
-    try:
-        page: str = chart.to_html(inline=True, embed_options=_OPTIONS, json_kwds={"cls": _InScript})
-    except (ImportError, ValueError) as error:
-        if "vl-convert" not in str(error) and "vl_convert" not in str(error):
-            raise
-        raise _without_vega(error) from error
+    check_vega()
+    page: str = chart.to_html(inline=True, embed_options=_OPTIONS, json_kwds={"cls": _InScript})
     colour = DARK_PAGE if dark else LIGHT_PAGE
     plain = title.replace("&", "&amp;").replace("<", "&lt;")
     head = f"<head>\n<title>{plain}</title>\n<style>body {{ background: {colour}; margin: 1rem; }}</style>"
@@ -60,12 +87,11 @@ def to_page(
         dark: Whether the page is dark.
 
     Raises:
-        AnalysisError: The package vl-convert-python, which brings Vega along, is not installed.
+        AnalysisError: As in `check_vega`.
     """
-    try:
-        import vl_convert
-    except ImportError as error:
-        raise _without_vega(error) from error
+    check_vega()
+    import vl_convert
+
     body, calls = [], []
     for heading, (sentence, pictures) in sections.items():
         body.append(f"<h2>{escape(heading)}</h2>\n<p>{escape(sentence)}</p>\n<div class='grid'>")
@@ -92,13 +118,6 @@ def to_page(
         ink=ink,
         soft=soft,
         face=face,
-    )
-
-
-def _without_vega(error: Exception) -> AnalysisError:
-    return AnalysisError(
-        f"Expected the package vl-convert-python, which holds Vega for pages without a network, but: {error}",
-        "Install it with: pip install vl-convert-python",
     )
 
 

@@ -35,6 +35,26 @@ def _attributions(default: str) -> str:
     return f"(out of: {', '.join(ATTRIBUTIONS.names)})"
 
 
+def _numbers(words: list[str]) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for word in words for number in word.split(",") if number)
+    except ValueError:
+        raise ValueError(f"Expected numbers, as 4 8 16 or as 4,8,16, but got {' '.join(words)}.") from None
+
+
+_Numbers = Annotated[
+    tuple[int, ...],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="[INT [INT ...]]",
+        instance_from_str=_numbers,
+        is_instance=lambda value: isinstance(value, tuple) and all(isinstance(number, int) for number in value),
+        str_from_instance=lambda value: [str(number) for number in value],
+    ),
+]
+"""Numbers, as 4 8 16 or as 4,8,16."""
+
+
 @dataclass(frozen=True)
 class Train:
     """Train a tied transformer while an agent decides which layers to tie."""
@@ -72,6 +92,16 @@ class Runs:
 
     root: tyro.conf.Positional[Path] = Path("runs")
     """The folder."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Cut a run's damaged log before its first damaged line, and keep the whole old log beside it."""
+
+    run: tyro.conf.Positional[Path]
+    """The run directory."""
     json: bool = False
     """Print one JSON object on standard output."""
 
@@ -163,6 +193,8 @@ class Audit:
     """Write the charts to this HTML file, too."""
     json: bool = False
     """Print all of it as one JSON object on standard output."""
+    quiet: bool = False
+    """No progress."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +224,7 @@ class Sweep:
     """Whom to compare."""
     baselines: bool = True
     """Also run random and the fixed patterns, which every comparison needs."""
-    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    seeds: _Numbers = (1, 2, 3, 4, 5)
     """Each policy is run once with each of these; runs of one seed read the same batches."""
     vary: tuple[str, ...] = ()
     """Settings to vary, each as NAME=VALUE,VALUE,...; all combinations are run."""
@@ -228,7 +260,7 @@ class Twins:
     """Which decision; default the latest override of a person, else the one that waits for its action."""
     answer: int | None = None
     """The action to hold against the agent's; default the one that was taken."""
-    looks: tuple[int, ...] = GroupSequential().replicates
+    looks: _Numbers = GroupSequential().replicates
     """Numbers of replicates at which an interim analysis is made; the last is the most that are run."""
     open_ended: bool = False
     """In place of these: an analysis after every replicate, by a confidence sequence, 64 at most."""
@@ -329,7 +361,7 @@ class Compare:
     """Print one JSON object on standard output."""
 
 
-Command = Sweep | Train | Resume | Runs | Show | Export | Audit | Bench | Twins | Branch | Replay | Compare
+Command = Sweep | Train | Resume | Repair | Runs | Show | Export | Audit | Bench | Twins | Branch | Replay | Compare
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -352,6 +384,7 @@ def parse(argv: Sequence[str]) -> Command:
     commands = (
         trained(Train, Train(base))
         | named(Resume)
+        | named(Repair)
         | named(Runs)
         | named(show_with_views() if list(argv[:1]) == ["show"] else Show)
         | named(Export)

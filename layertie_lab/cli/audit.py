@@ -15,6 +15,7 @@ from ..core.config import RunConfig
 from ..core.errors import ConfigError
 from ..records.io.disk import write_atomically
 from . import arguments
+from .long_run import waiting
 
 # A session and charts (altair) are imported where a short run or a page is asked for.
 
@@ -35,12 +36,17 @@ def audit(command: arguments.Audit, progress: Console, output: Console) -> tuple
             f"Expected a run directory or --algorithm, but got {given}.",
             "Write layertie audit runs/NAME, or layertie audit --algorithm official-code.",
         )
+    if command.chart is not None:
+        from ..charts.page import check_vega
+
+        check_vega()
     found = _short_run(command, progress) if command.run is None else audit_run(command.run)
     if not command.json:
         _print(found, command.rows, output)
     if command.chart is not None:
         _write_page(found, command.chart)
-        progress.print(f"chart: {command.chart}", soft_wrap=True)
+        if not command.quiet:
+            progress.print(f"chart: {command.chart}", soft_wrap=True)
     return found.to_dict(), 0
 
 
@@ -55,7 +61,10 @@ def _short_run(command: arguments.Audit, progress: Console) -> Audit:
         seed=command.seed,
         corpus=command.corpus,
     )
-    with tempfile.TemporaryDirectory() as folder, progress.status(f"training {config.decisions} decisions ..."):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        waiting(progress, command.quiet, f"training {config.decisions} decisions"),
+    ):
         with Session(config, Path(folder) / "run") as session:
             session.run()
         return audit_run(Path(folder) / "run")

@@ -63,7 +63,7 @@ def _go(path: Path, command: arguments.Branch, progress: Console) -> tuple[dict[
     if not command.json:
         for line in summary_lines(summary):
             progress.print(line, soft_wrap=True)
-    stopped = stop.is_set() and session.decision < target
+    stopped = stop.is_set() and summary["decisions"] < target
     return summary | {"directory": str(path)}, 130 if stopped else 0
 
 

@@ -29,6 +29,10 @@ def compare(command: arguments.Compare, progress: Console, output: Console) -> t
         AnalysisError: Runs that cannot be compared.
         RecordError: Not a run.
     """
+    if command.chart is not None:
+        from ..charts.page import check_vega
+
+        check_vega()
     groups: dict[str, list[Path]] = {}
     for text in command.groups:
         label, paths = _group(text)

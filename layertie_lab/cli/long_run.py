@@ -75,7 +75,7 @@ def run_to_end(
                 session.note(Failed(type(error).__name__, str(error)))
                 raise
         summary = session.summary()
-    summary["finished"] = session.decision >= target and session.phase == "propose"
+    summary["finished"] = summary["decisions"] >= target
     if stop.is_set() and not summary["finished"]:
         progress.print(f"Stopped and saved. Go on with: layertie resume {session.directory}", soft_wrap=True)
         return summary, 130

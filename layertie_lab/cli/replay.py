@@ -50,10 +50,11 @@ def replay(command: arguments.Replay, progress: Console, output: Console) -> tup
                 raise
         summary = session.summary()
         same = _same_log(command, session)
-    stopped = session.decision < target
-    summary |= {"replayed": session.decision, "finished": not stopped, "same_log": same}
+    done = summary["decisions"]
+    stopped = done < target
+    summary |= {"replayed": done, "finished": not stopped, "same_log": same}
     if stopped:
-        progress.print(f"Stopped and saved after {session.decision} of {target} decisions.", soft_wrap=True)
+        progress.print(f"Stopped and saved after {done} of {target} decisions.", soft_wrap=True)
         return summary, 130
     if not command.json:
         for line in summary_lines(summary):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from ..core.errors import RecordError
-from ..records.runs import RunSummary, list_runs
+from ..records.runs import RunSummary, checked, list_runs
 from ..records.tree import FOLDER, as_row, branches_of
 from . import arguments
 
@@ -20,8 +20,8 @@ def runs(command: arguments.Runs, progress: Console, output: Console) -> tuple[d
     """List the runs in a folder, latest first."""
     if command.root != Path("runs") and not command.root.exists():
         raise RecordError(f"Expected a folder of runs, but there is no {command.root}.", "Check the name.")
-    found = list_runs(command.root)
-    branches = {run.path: branches_of(run.path) for run in found}
+    found = [checked(run) for run in list_runs(command.root)]
+    branches = {run.path: [replace(node, run=checked(node.run)) for node in branches_of(run.path)] for run in found}
     if not command.json:
         if not found:
             words = f"No runs in {command.root}. Start one with: layertie train --directory {command.root}/NAME"
@@ -42,6 +42,10 @@ def runs(command: arguments.Runs, progress: Console, output: Console) -> tuple[d
                 for node in branches[run.path]:
                     table.add_row(f"  {FOLDER}/{node.name}", node.run.status, "", "", *_reached(node.run))
             output.print(table)
+            listed = [run for run in found for run in (run, *(node.run for node in branches[run.path]))]
+            for run in listed:
+                if run.note:
+                    output.print(f"{run.path}: {run.note}", soft_wrap=True, markup=False)
     rows = {path: [as_row(node) | {"path": str(node.path)} for node in nodes] for path, nodes in branches.items()}
     return {"runs": [asdict(run) | {"path": str(run.path), "branches": rows[run.path]} for run in found]}, 0
 

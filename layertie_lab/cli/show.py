@@ -22,6 +22,8 @@ from .display import size_text, sparkline, tie_map_text
 USUAL = ["similarity", "attribution", "memory"]
 """Views of a page where none is named."""
 
+SHOWN = 12
+"""Digits of a digest in a sentence."""
 OF_VIEWS = ("at", "probe_sequences", "probe_text", "text")
 """Flags that only a view heeds."""
 
@@ -54,8 +56,11 @@ def show(command: arguments.Show, progress: Console, output: Console) -> tuple[d
     views = command.views
     _check(command, views)
     if views or command.html is not None:
+        from ..charts.page import check_vega
         from .show_views import show_views
 
+        if command.html is not None:
+            check_vega()
         return result | show_views(command, views or USUAL, progress, output), 0
     if not command.json:
         for line in _lines(run, result):
@@ -90,6 +95,7 @@ def describe(run: Any, latest: int) -> dict[str, Any]:
         "decisions": decisions.height,
         "budget": config.decisions,
         "steps": steps["step"].max() if steps.height else 0,
+        "steps_under_way": steps.filter(steps["decision"] > decisions.height).height,
         "ties": last["source"].to_list(),
         "owners": None if not last.height else last["owner"].n_unique(),
         "blocks": None if not last.height else last["block"].n_unique(),
@@ -108,11 +114,12 @@ def describe(run: Any, latest: int) -> dict[str, Any]:
 
 
 def _lines(run: Any, facts: dict[str, Any]) -> list[Text]:
+    begun = f" and {facts['steps_under_way']} steps of the next" if facts["steps_under_way"] else ""
     lines = [
         Text(f"{facts['directory']}  ({facts['status']})", style="bold"),
         Text(
             f"{facts['scale']} scale, {facts['algorithm']} algorithm, seed {facts['seed']}; {facts['decisions']} of "
-            f"{facts['budget']} decisions, {facts['steps']} steps; {facts['overrides']} overrides"
+            f"{facts['budget']} decisions{begun}, {facts['steps']} steps; {facts['overrides']} overrides"
         ),
     ]
     if facts["corpus"]:
@@ -155,9 +162,13 @@ def _text(facts: dict[str, Any] | None) -> Text:
     """Which text it is, and whether the run can be handed on without it."""
     if facts is None:
         return Text("text: no digest of it is recorded; the run was written before there was one", style="dim")
-    where = "" if facts["where"] is None else f", at {facts['where']}"
+    digests = [f"text's digest {facts['text'][:SHOWN]}"] if facts["text"] else []
+    digests.append(f"tokens' digest {facts['digest'][:SHOWN]}")
+    where = f", at {facts['where']}" if facts["where"] else ""
+    if facts["moved_to"]:
+        where = f", found last at {facts['moved_to']}" + (f" (first at {facts['where']})" if facts["where"] else "")
     kept = "its tokens are kept in the run" if facts["kept"] else "its tokens are not kept in the run"
-    return Text(f"text: digest {facts['digest'][:12]}{where}; {kept}", style="dim")
+    return Text(f"text: {', '.join(digests)}{where}; {kept}", style="dim")
 
 
 def _decisions(rows: list[dict[str, Any]]) -> Table:

@@ -35,6 +35,10 @@ def show_views(
     """
     text = None if command.probe_text is None else _read(command.probe_text)
     inspection = Inspection.of(command.run, command.at, text=command.text)
+    if command.text is not None:
+        progress.print(
+            f"The run's text was read at {command.text.expanduser().absolute()}.", soft_wrap=True, markup=False
+        )
     for note in inspection.notes:
         progress.print(note, soft_wrap=True, markup=False)
     found: dict[str, dict[str, Any]] = {}

@@ -33,9 +33,11 @@ def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple
     """Run it; (results and aggregates, exit code: 1 where a run failed, 130 where it was stopped)."""
     directory = command.directory
     if command.report is not None:
-        from .sweep_report import refuse_other
+        from .sweep_report import missing_page, refuse_other
 
         refuse_other(command.report)
+        if lacks := missing_page():
+            progress.print(lacks, soft_wrap=True, markup=False)
     if directory is None and (command.resume or command.summarize):
         flag = "--summarize" if command.summarize else "--resume"
         raise ConfigError(f"Expected --directory with {flag}, but got none.", "Name the sweep's folder.")

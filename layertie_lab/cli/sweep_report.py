@@ -10,18 +10,21 @@ import polars as pl
 
 from ..analysis.statistics import aggregates as numbers
 from ..charts.comparisons import sweeps as charts
-from ..charts.page import to_html
+from ..charts.page import check_vega, to_html
 from ..core.config import Algorithm, RunConfig
-from ..core.errors import RecordError
+from ..core.errors import AnalysisError, RecordError
 from ..core.serialize import changed, value_at
 from ..records.export import frame_bytes, write_files
 from ..records.log.reader import load_run
 from ..records.sweeps import RESULTS, SweepDirectory, varied_settings
 from .sweep_table import cells, heads
 
+PAGE = "chart.html"
+"""The one file of a report that needs Vega."""
+
 
 def write(directory: Path, report: Path, results: pl.DataFrame, aggregates: pl.DataFrame, reference: str) -> list[Path]:
-    """Write the report; files of the same names are replaced.
+    """Write the report, without its page where `missing_page` says so; files of the same names are replaced.
 
     Args:
         directory: The sweep's folder.
@@ -31,7 +34,6 @@ def write(directory: Path, report: Path, results: pl.DataFrame, aggregates: pl.D
         reference: The policy that differences are against.
 
     Raises:
-        AnalysisError: vl-convert-python, which the page with the charts needs, is not installed.
         RecordError: The folder holds something else than a report.
         StorageError: It cannot be written.
     """
@@ -45,10 +47,20 @@ def write(directory: Path, report: Path, results: pl.DataFrame, aggregates: pl.D
         "aggregates.csv": frame_bytes(aggregates, "csv"),
         "table.md": f"{table}\n\n{numbers.caution(aggregates)}\n".encode(),
         "chart.json": chart.to_json().encode() + b"\n",
-        "chart.html": to_html(chart, title="Comparison of policies").encode(),
-        "README.md": _readme(sweep, results).encode(),
     }
+    if not missing_page():
+        contents[PAGE] = to_html(chart, title="Comparison of policies").encode()
+    contents["README.md"] = _readme(sweep, results, page=PAGE in contents).encode()
     return write_files(report, contents)
+
+
+def missing_page() -> str:
+    """Why the report will have no page, as a sentence; "" where it will have one."""
+    try:
+        check_vega()
+    except AnalysisError as error:
+        return f"The report will lack {PAGE}. {error}"
+    return ""
 
 
 def refuse_other(report: Path) -> None:
@@ -107,7 +119,7 @@ def _markdown(rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-def _readme(sweep: SweepDirectory, results: pl.DataFrame) -> str:
+def _readme(sweep: SweepDirectory, results: pl.DataFrame, *, page: bool) -> str:
     done = results.filter(pl.col("status") == "finished")
     runs = [load_run(sweep.path / name) for name in done["run"]]
     machines = pl.concat([run.process.select("system", "device", "threads", "python", "torch") for run in runs])
@@ -141,7 +153,8 @@ def _readme(sweep: SweepDirectory, results: pl.DataFrame) -> str:
         "",
         "Files: `results.parquet` and `results.csv` (a row per run), `aggregates.csv` and `table.md` (a row per",
     ]
-    lines += ["policy), `chart.html` (opens without a network) and `chart.json` (its Vega-Lite spec).", ""]
+    chart = "`chart.json` (the charts' Vega-Lite spec)"
+    lines += [f"policy), `{PAGE}` (opens without a network) and {chart}." if page else f"policy) and {chart}.", ""]
     lines += ["| column of the results | meaning |", "| --- | --- |"]
     lines += [f"| {column} | {meaning} |" for column, (_, meaning) in RESULTS.items()]
     lines += ["", "| column of the aggregates | meaning |", "| --- | --- |"]

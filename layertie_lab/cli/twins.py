@@ -37,6 +37,10 @@ def twins(command: arguments.Twins, progress: Console, output: Console) -> tuple
     """
     if command.list:
         return _listed(command.run, command.json, output), 0
+    if command.chart is not None:
+        from ..charts.page import check_vega
+
+        check_vega()
     if command.text is not None:
         from ..session.door import RunText
 
@@ -188,7 +192,8 @@ def _listed(run: Path, json: bool, output: Console) -> dict[str, Any]:
             ended += [f"{study.name}: {refused}"] if refused else []
             words = spec.statement if spec.primary else f"exploratory: {spec.statement or 'no hypothesis'}"
             counts = str(len(study.replicates())), str(spec.horizon)
-            table.add_row(study.name, str(spec.decision), words, spec.expected, outcome, *counts)
+            expected = spec.expected if spec.primary else ""
+            table.add_row(study.name, str(spec.decision), words, expected, outcome, *counts)
         output.print(table if studies else "No hypothesis has been stated about this run yet.")
         for sentence in ended + damaged:
             output.print(sentence, soft_wrap=True)

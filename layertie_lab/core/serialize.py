@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import difflib
 import hashlib
 import inspect
 import itertools
@@ -113,15 +114,26 @@ def _resolve(cls: type, name: str) -> Setting:
     if len(matches) == 1:
         return matches[0]
     if not matches:
-        raise ConfigError(f"Expected a setting's name, but got {name!r}.", f"Settings: {_names(settings)}.")
+        raise ConfigError(f"Expected a setting's name, but got {name!r}.", _near(settings, wanted))
     raise ConfigError(
         f"Expected one setting, but {name!r} could mean {' or '.join(s.path for s in matches)}.",
         f"Write {matches[0].path.replace('.', '__')}.",
     )
 
 
-def _names(settings: tuple[Setting, ...]) -> str:
-    return ", ".join(s.path for s in settings)
+def _near(settings: tuple[Setting, ...], wanted: str) -> str:
+    """What may have been meant: there are too many settings to list them all."""
+    group, dot, name = wanted.rpartition(".")
+    near = difflib.get_close_matches(name, dict.fromkeys(s.name for s in settings), n=3, cutoff=0.7)
+    # A name of its own group first: another group's of the same name was hardly meant.
+    found = [s for each in near for s in settings if s.name == each]
+    paths = [s.path for s in found if s.group == group] or [s.path for s in found]
+    if paths:
+        return f"Did you mean {' or '.join(paths[:3])}?"
+    inside = [s.name for s in settings if dot and s.group == group]
+    if inside:
+        return f"Settings of {group}: {', '.join(inside)}."
+    return "`layertie train --help` lists the settings; so does RunConfig().to_dict()."
 
 
 def coerce(setting: Setting, value: Any) -> Any:

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import RecordError
@@ -15,6 +15,7 @@ from ..core.events import DecisionFinished, DecisionMade, Evaluated, Event, Fini
 from ..core.notices import GOES_ON, Failed
 from .directory import RunDirectory, Status, is_run
 from .io.disk import writing
+from .log.recovery import damaged_line, first_damage
 from .reads import Reads
 
 UNDER_WAY = (DecisionMade, Stepped)
@@ -85,7 +86,7 @@ def list_runs(root: str | Path = "runs") -> list[RunSummary]:
     """The runs directly inside a folder, the one that changed last first. Other folders and files are passed over.
 
     Each costs a fixed amount, however long it is: its settings and the end of its log are read. Damage further up in a
-    log shows only in `load_run`.
+    log shows only in `checked` and `load_run`.
 
     Args:
         root: The folder. A missing one holds no runs; a run's own folder gives that run.
@@ -149,6 +150,22 @@ def summarize(path: Path) -> RunSummary:
     )
 
 
+def checked(run: RunSummary) -> RunSummary:
+    """The same summary, or damaged where any line of the run's log is: reads the whole log, which a summary does not.
+
+    Args:
+        run: Of a run that may be training meanwhile.
+    """
+    log = run.path / "events.jsonl"
+    if not run.scale:
+        return run  # its settings are what is damaged
+    try:
+        line = first_damage(log)
+    except RecordError as error:
+        return replace(run, status="damaged", note=str(error))
+    return run if line is None else replace(run, status="damaged", note=str(damaged_line(log, line)))
+
+
 def standing(last: Event | None, budget: int, *, held: bool) -> Status:
     """Where a whole run stands.
 
@@ -186,7 +203,9 @@ class _Tail:
             try:
                 event = parse(line)
             except RecordError:
-                raise RecordError(f"A line near the end of {path} is damaged.", "load_run names the line.") from None
+                raise RecordError(
+                    f"A line near the end of {path} is damaged.", "layertie repair RUN cuts the log before it."
+                ) from None
             if self.last is None:
                 self.last, self.step = event, event.step
             if not counted and isinstance(event, DecisionFinished | DecisionMade):

@@ -170,7 +170,7 @@ class RunText:
         except CorpusError as error:
             raise self._other(f"it cannot be read: {error.message.rstrip('.')}", error) from error
         tokens = f"{data.digest[:SHOWN]} in place of {identity.tokens[:SHOWN]}"
-        return self._checked(data, f"{name}, which is the same text, gives other tokens here (digest {tokens})")
+        return self._checked(data, f"{name}, which is the same text, gives other tokens here (tokens' digest {tokens})")
 
     # -- comparing ------------------------------------------------------------------------------------------------
 

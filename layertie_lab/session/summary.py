@@ -47,8 +47,9 @@ def summarize(state: RunState, evaluator: Evaluator, directory: Path | None) -> 
         trainable_parameters (counted once per storage), claimed_parameters (as the official code counts),
         untied_parameters, peak_memory_bytes (CUDA allocator's peak, or the process's largest resident set seen),
         reported_parameters and reported_memory_bytes (as `records` says that they be counted and read),
-        steps_per_second (optimizer steps over the time spent in them), steps, decisions, device, config_hash,
-        directory. The final loss is measured now on the scheduled evaluation's windows.
+        steps_per_second (optimizer steps over the time spent in them), steps (those of a decision under way included,
+        for they are not trained again), decisions (with an outcome), device, config_hash, directory. The final loss is
+        measured now on the scheduled evaluation's windows.
     """
     final = evaluator.evaluate("validation").loss
     components, meter, records = state.components, evaluator.meter, state.config.records
@@ -71,7 +72,7 @@ def summarize(state: RunState, evaluator: Evaluator, directory: Path | None) -> 
         "reported_memory_bytes": episode if records.memory_reported == "episode-start" else peak,
         "steps_per_second": meter.steps / meter.training_seconds if meter.training_seconds else None,
         "steps": state.step,
-        "decisions": state.decision,
+        "decisions": state.decision - (state.pending is not None),
         "device": str(components.device),
         "config_hash": state.config.hash,
         "directory": None if directory is None else str(directory),

@@ -55,7 +55,7 @@ class Origin:
     state: str
 
     def __str__(self) -> str:
-        return f"{self.bytes:,} bytes read, digest {self.text[:SHOWN]}"
+        return f"{self.bytes:,} bytes read, text's digest {self.text[:SHOWN]}"
 
 
 @dataclass(frozen=True, eq=False)

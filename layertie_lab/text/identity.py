@@ -104,7 +104,7 @@ class TextIdentity:
     def __str__(self) -> str:
         origin = self.origin
         if origin is None:
-            return f"tokens that were handed in (digest {self.tokens[:SHOWN]})"
+            return f"tokens that were handed in (tokens' digest {self.tokens[:SHOWN]})"
         where = "" if origin.where in (None, self.corpus) else f" at {origin.where}"
         return f"{self.corpus}{where} ({origin})"
 

@@ -254,8 +254,10 @@ def test_branches_share_their_beginning(run: Callable[..., Path], monkeypatch: p
     before = compare({"trunk": trunks, "branch": branches}, where=4)
     assert only(before).difference == 0
     assert only(before).interval is None
-    with pytest.raises(AnalysisError, match="both are the same run there"):
-        compare({"trunk": trunks, "branch": [make_branch(trunk, 3, name="still") for trunk in trunks]})
+    still = [make_branch(trunk, 3, name="still") for trunk in trunks]
+    with pytest.raises(AnalysisError, match="both are the same run there") as refused:
+        compare({"trunk": trunks, "branch": still})
+    assert f"layertie resume {still[0]} --decisions " in refused.value.remedy
     inner = add(make_branch(branches[0], 3, name="other"), [1.0], 3)
     monkeypatch.chdir(inner.parent)  # "mine" and "other" have no parents in their spelling
     found = compare({"mine": ["mine"], "other": ["other"]})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ import pytest
 from drawn_marks import marks
 from hand_made_answers import ANSWERS
 
+from layertie_lab.charts import page as page_file
 from layertie_lab.charts.inside.costs import cost_matrix
 from layertie_lab.charts.inside.reasons import calibration
-from layertie_lab.charts.page import to_html, to_page
+from layertie_lab.charts.page import check_vega, to_html, to_page
 from layertie_lab.charts.palette import DARK_PAGE, LIGHT_PAGE
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.inspection.answer import pictures
@@ -136,8 +139,37 @@ def test_a_chart_with_a_width_of_its_own_keeps_it() -> None:
 
 def test_without_vega_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    with pytest.raises(AnalysisError, match="pip install vl-convert-python"):
+    with pytest.raises(AnalysisError, match="pip install --upgrade vl-convert-python") as refused:
         page()
+    assert str(refused.value).count("\n") == 0
+    assert "it is not installed" in str(refused.value)
+
+
+@pytest.mark.parametrize(("found", "enough"), [("1.7.0", False), ("1.9.0", True), ("1.10.0.post1", True)])
+def test_a_vega_that_is_too_old_is_refused_before_a_page_is_made(
+    found: str, enough: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_file, "version", lambda name: found)
+    if enough:
+        check_vega()
+        return
+    with pytest.raises(AnalysisError, match=r"vl-convert-python 1\.9\.0 or newer, .* but version 1\.7\.0 is installed"):
+        check_vega()
+
+
+def test_vega_is_loaded_where_a_page_is_made_and_no_earlier() -> None:
+    code = (
+        "import sys, layertie_lab, layertie_lab.charts.page, layertie_lab.cli, layertie_lab.cli.compare\n"
+        "layertie_lab.charts.page.check_vega()\n"
+        "assert 'vl_convert' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_vega_comes_with_a_plain_installation() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert page_file.FLOOR in project["dependencies"]
 
 
 @pytest.mark.browser

@@ -206,7 +206,7 @@ def test_a_page_needs_no_network(run_frames: Frames):
 
 def test_a_page_without_vl_convert_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch, run_frames: Frames):
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    with pytest.raises(AnalysisError, match="pip install vl-convert-python"):
+    with pytest.raises(AnalysisError, match="pip install --upgrade vl-convert-python"):
         charts.to_html(charts.epsilon_chart(run_frames["decisions"]))
 
 

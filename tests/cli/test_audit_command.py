@@ -70,6 +70,16 @@ def test_a_short_run_of_an_algorithm(text_file: Path, capsys: pytest.CaptureFixt
     assert not Path(found["run"]["directory"]).exists()
 
 
+def test_quiet_says_nothing_but_the_audit(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "audit.html"
+    assert main(["audit", str(run), "--rows", "2", "--chart", str(page)]) == 0
+    spoken = capsys.readouterr()
+    assert f"chart: {page}" in spoken.err
+    assert main(["audit", str(run), "--rows", "2", "--chart", str(page), "--quiet"]) == 0
+    quiet = capsys.readouterr()
+    assert (quiet.out, quiet.err) == (spoken.out, "")
+
+
 BAD = {
     "neither": ([], "got neither"),
     "both": (["somewhere", "--algorithm", "lab"], "got both"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,35 @@ def test_training_refuses(name: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert captured.err.count("layertie:") == 1
     assert captured.out == ""
     assert not (tmp_path / "new" / "events.jsonl").exists() or not (tmp_path / "new" / "events.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "RUN", "--memory", "--html", "PAGE"],
+        ["compare", "RUN", "OTHER", "--chart", "PAGE"],
+        ["audit", "RUN", "--chart", "PAGE"],
+        ["audit", "--algorithm", "lab", "--chart", "PAGE"],
+        ["twins", "RUN", "--exploratory", "--chart", "PAGE"],
+    ],
+    ids=" ".join,
+)
+def test_a_page_that_cannot_be_written_is_refused_before_any_work(
+    words: list[str],
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    before = sorted(finished.rglob("*"))
+    names = {"RUN": str(finished), "OTHER": str(tmp_path / "none"), "PAGE": str(tmp_path / "page.html")}
+    assert main([names.get(word, word) for word in words]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("layertie: Expected vl-convert-python 1.9.0 or newer")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert sorted(finished.rglob("*")) == before
 
 
 def test_a_flag_without_its_value(capsys: pytest.CaptureFixture[str]) -> None:

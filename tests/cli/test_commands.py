@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from layertie_lab import Session, load_run
 from layertie_lab.cli import main
 from layertie_lab.cli.arguments import Train, parse
 from layertie_lab.cli.display import size_text, sparkline
@@ -85,6 +86,31 @@ def test_show(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(found["ties"]) == 3
     assert len(found["latest_decisions"]) == 6
     assert found["validation_loss"] > 0
+
+
+def test_a_run_stopped_within_a_decision_has_the_decisions_with_an_outcome_and_all_its_steps(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "stopped"
+    with Session(load_run(run).config, folder) as session:
+        session.run(4)
+        session.begin(session.propose().choice, by="agent")
+        for _ in range(3):
+            session.advance()
+        assert (session.summary()["decisions"], session.summary()["steps"]) == (4, 19)
+    log = (folder / "events.jsonl").read_bytes()
+    assert main(["show", str(folder)]) == 0
+    assert "4 of 6 decisions and 3 steps of the next, 19 steps" in capsys.readouterr().out
+    assert main(["show", str(folder), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["decisions"], shown["steps"], shown["steps_under_way"]) == (4, 19, 3)
+    assert main(["runs", str(folder), "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["runs"][0]
+    assert (listed["decisions"], listed["step"]) == (4, 19)
+    # Gone on with, none of the steps is trained again.
+    assert main(["resume", str(folder), "--json", "--quiet"]) == 0
+    assert (folder / "events.jsonl").read_bytes()[: len(log)] == log
+    assert (folder / "events.jsonl").read_bytes() == (run / "events.jsonl").read_bytes()
 
 
 def test_runs(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -57,6 +58,18 @@ def test_table_and_report(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert str(folder) not in readme
     assert (report / "table.md").read_text().count("\n| ") == 3
     assert "vega" in (report / "chart.html").read_text()
+
+
+def test_without_vega_a_report_has_all_but_its_page_and_that_is_said_first(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    report = tmp_path / "report"
+    assert main(["sweep", "--resume", "--directory", str(folder), "--report", str(report)]) == 0
+    assert capsys.readouterr().err.startswith("The report will lack chart.html. Expected vl-convert-python")
+    names = {path.name for path in report.iterdir()}
+    assert names == {"README.md", "aggregates.csv", "chart.json", "results.csv", "results.parquet", "table.md"}
+    assert "chart.html" not in (report / "README.md").read_text()
 
 
 def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,6 +149,7 @@ def test_varied_refuses(words: tuple[str, ...]) -> None:
         (["--policies", "lab", "lab", "--no-baselines", "--directory", "TMP/new"], "comes twice"),
         (["--policy", "cycle", "--directory", "TMP/new"], "--policies"),
         (["--seed", "3", "--directory", "TMP/new"], "--seeds"),
+        (["--vary", "learning_rte=1", "--directory", "TMP/new"], "Did you mean training.learning_rate"),
         (["--processes", "-1", "--directory", "TMP/new"], "0 or more processes"),
     ],
 )
@@ -143,6 +157,13 @@ def test_bad_input(words: list[str], said: str, tmp_path: Path, capsys: pytest.C
     assert main(["sweep", "--scale", "tiny", *(word.replace("TMP", str(tmp_path)) for word in words)]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "new").exists()
+
+
+def test_seeds_are_parted_by_spaces_or_commas() -> None:
+    for words in (["1,2", "5"], ["1", "2", "5"], ["1,2,5"]):
+        command = parse(["sweep", "--seeds", *words])
+        assert isinstance(command, Sweep)
+        assert command.seeds == (1, 2, 5)
 
 
 @pytest.mark.parametrize("words", [["--policies", "labb"], ["--seeds", "one"]])

@@ -12,7 +12,11 @@ import pytest
 
 from layertie_lab import RunConfig, Session
 from layertie_lab.cli import main
+from layertie_lab.cli.arguments import Twins, parse
+from layertie_lab.counterfactual.interim import plan_at
+from layertie_lab.counterfactual.questions import question, spec_about, state
 from layertie_lab.counterfactual.runner import StudyRunner
+from layertie_lab.counterfactual.spec import StudyChoices
 from layertie_lab.counterfactual.study import Study
 
 SHORT = ["--horizon", "4", "--workers", "1", "--quiet"]
@@ -108,6 +112,32 @@ def test_a_pilot_says_what_it_would_take(run: Path, capsys: pytest.CaptureFixtur
     assert found["replicates"] == 2
     assert not found["statement"]["primary"]
     assert "replicates" in found["forecast"]
+
+
+def test_numbers_of_replicates_are_parted_by_spaces_or_commas(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--looks", "4,8"], ["--looks=4,8"], ["--looks", "4", "8"], ["--looks", "4,", "8"]):
+        command = parse(["twins", "runs/first", *words])
+        assert isinstance(command, Twins)
+        assert command.looks == (4, 8)
+    with pytest.raises(SystemExit):
+        parse(["twins", "runs/first", "--looks", "4;8"])
+    told = " ".join(capsys.readouterr().err.replace("│", "").split())
+    assert "Expected numbers, as 4 8 16 or as 4,8,16, but got 4;8." in told
+
+
+def test_an_exploratory_study_is_listed_without_an_expectation(
+    text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    with Session(config(text_file), run) as session:
+        session.save("decision-00001")
+    found = question(run, None)
+    spec = spec_about(found, found.layer, run, StudyChoices(), primary=False, plan=plan_at())
+    assert spec.expected  # a hypothesis would have it
+    state(run, spec, found)
+    assert main(["twins", str(run), "--list"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "study-001" in line]
+    assert line.split()[:7] == ["study-001", "1", "exploratory:", "no", "hypothesis", "none", "yet"]
 
 
 def test_a_branch_that_diverges_ends_the_study_with_its_name(

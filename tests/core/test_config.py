@@ -102,3 +102,19 @@ def test_unknown_scale_and_algorithm() -> None:
         RunConfig.preset("huge")
     with pytest.raises(ConfigError, match="an algorithm out of"):
         RunConfig.preset("tiny", algorithm="magic")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("learningrate", "Did you mean training.learning_rate or agent.q_learning_rate?"),
+        ("training__learning_rte", "Did you mean training.learning_rate?"),
+        ("agent.split", "Did you mean reward.split?"),
+        ("text__zzz", "Settings of text: corpus, tokenizer, vocabulary_size, limit_bytes, chunk_end."),
+        ("zzz", "`layertie train --help` lists the settings; so does RunConfig().to_dict()."),
+    ],
+)
+def test_a_name_that_is_none_is_refused_with_those_that_are_close(name: str, remedy: str) -> None:
+    with pytest.raises(ConfigError, match="a setting's name") as refused:
+        RunConfig.preset("tiny", **{name: 1})
+    assert refused.value.remedy == remedy

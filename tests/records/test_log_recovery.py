@@ -10,15 +10,21 @@ import pytest
 from made_up_runs import decision, lines, story, write_run
 
 from layertie_lab.core.errors import RecordError, StorageError
+from layertie_lab.core.events import DecisionFinished, DecisionMade, Event
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.log import recovery
 from layertie_lab.records.log.cursor import EventCursor
-from layertie_lab.records.log.recovery import read_tail, repair, replace_tail
+from layertie_lab.records.log.reader import load_run
+from layertie_lab.records.log.recovery import first_damage, read_tail, repair, replace_tail
 from layertie_lab.records.log.writer import EventWriter
 
 EVENTS = story(6)
 KEPT = 9
 PLACE = len(lines(EVENTS[:KEPT]))
+
+
+def outcomes(events: list[Event]) -> int:
+    return sum(isinstance(event, DecisionFinished) for event in events)
 
 
 @pytest.fixture
@@ -128,13 +134,38 @@ def test_repair_cuts_before_the_damage_and_keeps_a_copy(
     broken = lines(EVENTS[:KEPT]) + b"\0\0\0\n" + lines(EVENTS[KEPT:]) + b"torn"
     for number in (1, 2):
         run.events.write_bytes(broken)
-        copy = repair(run.path)
-        assert copy is not None
-        assert copy.name == f"events.jsonl.damaged-{number}"
-        assert copy.read_bytes() == broken
+        assert first_damage(run.events) == KEPT + 1
+        found = repair(run.path)
+        assert found is not None
+        assert found.copy.name == f"events.jsonl.damaged-{number}"
+        assert found.copy.read_bytes() == broken
+        assert (found.line, found.lost) == (KEPT + 1, len(EVENTS) - KEPT + 1)
+        assert (found.decisions, found.before) == (outcomes(EVENTS[:KEPT]), outcomes(EVENTS))
+        assert first_damage(run.events) is None
         assert run.events.read_bytes() == lines(EVENTS[:KEPT])
     assert not run.running
     EventWriter(run).close()
+
+
+def test_repair_cuts_where_a_line_does_not_follow_from_those_before_it(run: RunDirectory) -> None:
+    """As where somebody has taken lines out: each can be read, and the whole cannot be loaded."""
+    gap = next(i for i, event in enumerate(EVENTS) if isinstance(event, DecisionMade))
+    outcome = next(i for i, event in enumerate(EVENTS) if isinstance(event, DecisionFinished))
+    run.events.write_bytes(lines([*EVENTS[:gap], *EVENTS[gap + 1 :]]))
+    with pytest.raises(RecordError, match=f"line {outcome} of .* layertie repair {run.path}"):
+        load_run(run.path)
+    found = repair(run.path)
+    assert found is not None
+    assert found.line == outcome
+    assert load_run(run.path).steps.height == outcome - gap - 1
+
+
+def test_repair_leaves_a_log_alone_of_which_nothing_would_be_left(run: RunDirectory) -> None:
+    run.events.write_bytes(b"\0\n" + lines(EVENTS))
+    with pytest.raises(RecordError, match="Restore the log from a copy"):
+        repair(run.path)
+    assert run.events.read_bytes() == b"\0\n" + lines(EVENTS)
+    assert not run.running
 
 
 def test_repair_refuses_while_the_run_is_written(run: RunDirectory) -> None:

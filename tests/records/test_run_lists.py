@@ -15,7 +15,7 @@ from layertie_lab.records import runs as runs_module
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.log.reader import load_run
 from layertie_lab.records.log.writer import EventWriter
-from layertie_lab.records.runs import list_runs, summarize
+from layertie_lab.records.runs import checked, list_runs, summarize
 
 
 def test_statuses_and_what_is_passed_over(tmp_path: Path) -> None:
@@ -62,6 +62,22 @@ def test_statuses_and_what_is_passed_over(tmp_path: Path) -> None:
     assert "near the end of" in found["damaged"].note
     assert "newer version" in found["newer"].note
     assert found["finished"].path == tmp_path / "finished"
+
+
+def test_a_check_reads_the_whole_log_and_finds_damage_in_its_middle(tmp_path: Path) -> None:
+    whole, damaged = (write_run(tmp_path / name, story(6, finished=True)) for name in ("whole", "damaged"))
+    parts = damaged.events.read_bytes().split(b"\n")
+    parts[8] = b"\0" * len(parts[8])
+    damaged.events.write_bytes(b"\n".join(parts))
+    found = {run.name: run for run in list_runs(tmp_path)}
+    assert {run.status for run in found.values()} == {"finished"}  # the ends of both are whole
+    assert checked(found["whole"]) == found["whole"]
+    seen = checked(found["damaged"])
+    assert seen.status == load_run(damaged.path, damaged="keep").status == "damaged"
+    assert f"line 9 of {damaged.events}" in seen.note
+    assert f"layertie repair {damaged.path}" in seen.note
+    (whole.path / "config.json").write_text('{"format": 99}')
+    assert "newer version" in checked(summarize(whole.path)).note
 
 
 def test_the_one_that_changed_last_comes_first(tmp_path: Path) -> None:

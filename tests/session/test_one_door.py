@@ -30,7 +30,7 @@ from layertie_lab.counterfactual.study import Study
 from layertie_lab.counterfactual.tree import branch_at
 from layertie_lab.inspection.moment import Inspection
 from layertie_lab.records.directory import RunDirectory
-from layertie_lab.records.reads import IDENTITY, TOKENS, Reads, text_facts
+from layertie_lab.records.reads import IDENTITY, TOKENS, Reads, remember_place, text_facts
 from layertie_lab.records.state.checkpoints import list_checkpoints
 from layertie_lab.session.door import RunText
 from layertie_lab.session.replay import Log, Replay
@@ -444,7 +444,9 @@ def test_the_commands_take_a_place(
             assert not list((fresh / "branches").glob("*"))
         shutil.rmtree(tmp_path / "again", ignore_errors=True)
         assert main([*words, "--text", str(moved), "--json"]) == 0
-        found = json.loads(capsys.readouterr().out)
+        captured = capsys.readouterr()
+        found = json.loads(captured.out)
+        assert name != "show" or f"The run's text was read at {moved}." in captured.err
         assert name != "replay" or found["same_log"]
         assert name != "resume" or (fresh / "events.jsonl").read_bytes() == base.undisturbed["resume"]
     assert main(["show", str(run), "--text", str(moved)]) == 2
@@ -462,7 +464,13 @@ def test_what_is_recorded_is_shown(run: Path, kept: int, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["runs"][0]["digest"] == facts["digest"]
     assert main(["show", str(run)]) == 0
     shown = capsys.readouterr().out
-    assert f"text: digest {facts['digest'][:12]}, at {facts['where']}" in shown
+    digests = f"text's digest {facts['text'][:12]}, tokens' digest {facts['digest'][:12]}"
+    assert f"text: {digests}, at {facts['where']}; " in shown
+    assert f"text's digest {facts['text'][:12]})" in str(RunText.of(run).identity)  # as a refusal has it
+    remember_place(run, "/elsewhere/words.txt")
+    assert main(["show", str(run)]) == 0
+    moved = capsys.readouterr().out
+    assert f"{digests}, found last at /elsewhere/words.txt (first at {facts['where']}); " in moved
     assert ("its tokens are kept" if kept else "its tokens are not kept") in shown
 
 

@@ -146,5 +146,5 @@ def test_a_corpus_at_another_place(tmp_path: Path) -> None:
 
 def test_in_words(store, file: Path) -> None:
     identity, _ = identified(file, store)
-    assert f"{file} ({file.stat().st_size:,} bytes read, digest " in str(identity)
-    assert "handed in" in str(replace(identity, origin=None))
+    assert f"{file} ({file.stat().st_size:,} bytes read, text's digest " in str(identity)
+    assert "handed in (tokens' digest " in str(replace(identity, origin=None))

@@ -186,7 +186,7 @@ def compare(
     curves = {run.path: curve_of(run, metric, at) for run in every}
     place = common_place(curves, at, where)
     if where is None:
-        _check_parted(every, at, place)
+        _check_parted(every, curves, at, place)
     found = {label: [_member(run, curves[run.path], at, place) for run in members] for label, members in runs.items()}
     (first, ours), *others = found.items()
     comparisons = [_compared(first, ours, label, theirs) for label, theirs in others]
@@ -215,7 +215,7 @@ def compare(
     return Compared(metric, at, place, found, comparisons, pl.concat(frames), notes)
 
 
-def _check_parted(runs: Sequence[Run], at: At, place: float) -> None:
+def _check_parted(runs: Sequence[Run], curves: Mapping[Path, pl.DataFrame], at: At, place: float) -> None:
     """Refuse a place at which two of the runs are still the same run."""
     if at != "steps":
         return
@@ -226,10 +226,13 @@ def _check_parted(runs: Sequence[Run], at: At, place: float) -> None:
             continue
         parent = path.parent / left.parent if left.parent else path.parents[1]
         if parent in paths:
+            behind = min(runs, key=lambda each: curves[each.path]["step"][-1])
+            further = max(1, behind.config.training.evaluate_every)
             raise AnalysisError(
                 f"Expected a step at which {run.name} has left {parent.name} (after step {left.step}), but the last "
                 f"that all runs were evaluated at is {place:g}: both are the same run there.",
-                "Let the branch go on until its next evaluation (training.evaluate_every), or ask twins.",
+                f"Let {behind.name} go on until its next evaluation: layertie resume {behind.path} --decisions "
+                f"{further}. Or ask twins.",
             )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import polars as pl
 
 from ...core.config import RunConfig
-from ...core.errors import RecordError, TieError
+from ...core.errors import RecordError
 from ...core.events import Event, Opened
 from ...core.notices import GOES_ON, Failed, ProcessStarted, Timing
 from ...core.tables import COLUMNS, Tabulator
@@ -19,7 +19,7 @@ from ..runs import standing
 from ..state.checkpoints import CheckpointInfo, list_checkpoints
 from .cursor import EventCursor, LineCursor
 from .frames import TELEMETRY, GrowingFrame, documentation
-from .recovery import damaged_line
+from .recovery import damaged_line, rows_of
 
 _PART = 1 << 24
 _TELEMETRY_TABLE = {Timing.kind: "timings", ProcessStarted.kind: "process"}
@@ -110,9 +110,8 @@ class Run:
 
     def _take(self, event: Event) -> bool:
         """Add an event's rows; False where it does not follow from the events before it."""
-        try:
-            rows = list(self._tabulator.rows(event))
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError, TieError):
+        rows = rows_of(self._tabulator, event)
+        if rows is None:
             return False
         if isinstance(event, Opened):
             self.opened = event

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ...core.errors import RecordError
-from ...core.events import Event, parse
+from ...core.errors import RecordError, TieError
+from ...core.events import DecisionFinished, Event, parse
+from ...core.tables import Tabulator
 from ..directory import RunDirectory
 from ..io.disk import discard, replace, sync_directory, temporary_beside, write_atomically, writing
 from ..io.lines import intact
@@ -80,17 +83,36 @@ def replace_tail(path: Path, offset: int, new: bytes) -> bool:
     return True
 
 
-def repair(path: str | Path) -> Path | None:
+@dataclass(frozen=True)
+class Repaired:
+    """What `repair` cut off.
+
+    Args:
+        copy: The whole damaged log, kept beside it (`events.jsonl.damaged-N`).
+        line: Number of its first damaged line, counted from 1.
+        lost: How many lines were cut off: that one and what came after it.
+        decisions: The last decision whose outcome is left.
+        before: The last one whose outcome can be read in the damaged log.
+    """
+
+    copy: Path
+    line: int
+    lost: int
+    decisions: int
+    before: int
+
+
+def repair(path: str | Path) -> Repaired | None:
     """Cut a run's damaged log before its first damaged line, keeping the whole old file beside it.
 
     Args:
         path: The run's folder.
 
     Returns:
-        The copy of the damaged log (`events.jsonl.damaged-N`), or None where no line was damaged.
+        What was cut off, or None where no line was damaged.
 
     Raises:
-        RecordError: Not a run, or someone is writing it.
+        RecordError: Not a run, someone is writing it, or nothing is left before the damage.
         StorageError: It cannot be written; the old log is intact.
     """
     directory = RunDirectory.open(path)
@@ -101,17 +123,17 @@ def repair(path: str | Path) -> Path | None:
         directory.unlock()
 
 
-def _repair(path: Path) -> Path | None:
-    offset = 0
-    data = _tail_bytes(path, 0)
-    for line in data.splitlines(keepends=True):
-        try:
-            parse(line)
-        except RecordError:
-            break
-        offset += len(line)
-    else:
+def _repair(path: Path) -> Repaired | None:
+    lines = _lines(path)
+    line = _first_damaged(lines)
+    if line is None:
         return None
+    cut = line - 1
+    if not cut:
+        raise RecordError(
+            f"Expected an intact line to keep, but the first line of {path} is damaged already.",
+            "Restore the log from a copy; nothing was changed.",
+        )
     number = 1
     while (copy := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
@@ -119,16 +141,67 @@ def _repair(path: Path) -> Path | None:
         os.link(path, copy)
     except OSError:  # a file system without links
         write_atomically(copy, path.read_bytes())
-    replace_tail(path, offset, b"")
-    return copy
+    replace_tail(path, sum(len(each) + 1 for each in lines[:cut]), b"")
+    return Repaired(copy, line, len(lines) - cut, _decisions(lines[:cut]), _decisions(lines))
+
+
+def first_damage(path: Path) -> int | None:
+    """Number of a log's first damaged line, counted from 1, or None. All of it is read: about a second for 30 MB.
+
+    Args:
+        path: The log, which may be growing; a torn last line does not count.
+
+    Raises:
+        RecordError: It cannot be read.
+    """
+    try:
+        return _first_damaged(_lines(path))
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read ({error.strerror}).", "Make the file readable.") from error
+
+
+def rows_of(tabulator: Tabulator, event: Event) -> list[tuple[str, dict[str, Any]]] | None:
+    """An event's rows, by table; None where it does not follow from the events before it."""
+    try:
+        return list(tabulator.rows(event))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, TieError):
+        return None
+
+
+def _lines(path: Path) -> list[bytes]:
+    return _tail_bytes(path, 0).split(b"\n")[:-1]
+
+
+def _first_damaged(lines: list[bytes]) -> int | None:
+    """Number of the first line that is no event, or does not follow from those before it."""
+    tabulator = Tabulator()
+    for number, line in enumerate(lines, start=1):
+        event = _event(line)
+        if event is None or rows_of(tabulator, event) is None:
+            return number
+    return None
+
+
+def _decisions(lines: list[bytes]) -> int:
+    """The last decision with an outcome, as far as the lines can be read."""
+    events = map(_event, lines)
+    return max((event.decision for event in events if isinstance(event, DecisionFinished)), default=0)
+
+
+def _event(line: bytes) -> Event | None:
+    """The event of a line; None where it is damaged."""
+    try:
+        return parse(line)
+    except RecordError:
+        return None
 
 
 def damaged_line(path: Path, number: int) -> RecordError:
     """The error that names a damaged line."""
     return RecordError(
         f"Expected an event in line {number} of {path}, but the line is damaged; those before it are intact.",
-        'load_run(path, damaged="keep") reads those; layertie_lab.records.log.recovery.repair(path) copies it and cuts '
-        "the log there, so that the run can be resumed.",
+        f"layertie repair {path.parent} keeps a copy of the log and cuts it there, so that the run can be shown and "
+        f'resumed; load_run(path, damaged="keep") reads the lines before it.',
     )
 
 
@@ -156,7 +229,7 @@ def _tail_bytes(path: Path, offset: int) -> bytes:
             if file.read(1) != b"\n":
                 raise RecordError(
                     f"Expected a line to begin at byte {offset:,} of {path}, but it is inside one.",
-                    "The log was changed since: layertie_lab.records.log.recovery.repair(path) cuts "
-                    "it before its first damaged line and keeps a copy, after which the run can be resumed.",
+                    f"The log was changed since: layertie repair {path.parent} cuts it before its first damaged line "
+                    "and keeps a copy, after which the run can be resumed.",
                 )
         return file.read(end - offset)
