@@ -314,10 +314,6 @@ class SteerPanel {
   }
 }
 
-function counted(count, noun) {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
 function allow(button, allowed, reason = null) {
   set(button, { "aria-disabled": allowed ? "false" : "true", title: allowed ? null : reason });
 }
