@@ -231,7 +231,7 @@ def test_rules_mask_the_answers_of_agent_and_person(visit: Visit, server: Server
     rules = tab.page.locator(".ll-rules")
     rules.locator("[data-rule=independent]").fill("nonsense")
     rules.get_by_role("button", name="Apply").click()
-    wait_for(lambda: "whole numbers" in rules.locator(".ll-sentence").inner_text(), 10, "the refusal")
+    wait_for(lambda: "whole numbers" in rules.locator(".ll-hint").first.inner_text(), 10, "the refusal")
     rules.locator("[data-rule=independent]").fill("")
     rules.locator("[data-rule=neighbours]").check()
     rules.get_by_role("button", name="Apply").click()

@@ -108,3 +108,53 @@ def test_a_branch_can_leave_from_before_each_decision(page: Controls) -> None:
     branch.click()
     page.until(lambda: len(page.heard()) > before)
     assert page.heard()[before:] == [["tree", ["branch", {"decision": None}]]]
+
+
+def decision(number: int, **values: Any) -> dict[str, Any]:
+    made = {"decision": number, "episode": 1, "layer": 1, "present": 0, "proposed": 1, "choice": 1, "by": "agent"}
+    came = {"reward": 0.25, "train_loss": 3.5, "owners": 2, "trainable_share": 0.5, "q_choice": 0.1}
+    return {**made, "overridden": False, "explored": False, "epsilon": None, **came, **values}
+
+
+def test_what_is_nothing_at_the_shown_precision_is_shown_as_nothing(page: Controls) -> None:
+    values = [decision(1, q_choice=-1.73e-17, reward=-7.04e-5), decision(2, q_choice=0.0006, reward=-1.25)]
+    page.tell("table", "push", {"decisions": values})
+    page.until(lambda: page.table.locator("tbody tr").count() == 2)
+    cells = [row.locator("td").all_inner_texts()[6:8] for row in page.table.locator("tbody tr").all()]
+    assert cells == [["0.001", "-1.25"], ["0.000", "0.000"]]
+    hand = {"layer": 2, "asked": 3, "legal": [0, 1, 2], "owners": [0, 0, 2], "q_values": [-1.73e-17, 0.0, -0.02]}
+    page.tell("steer", "show", status="paused", can_act=True, proposed=1, present=0, **hand)
+    page.until(lambda: page.steer.locator(".ll-answer").count() == 3)
+    assert page.steer.locator(".ll-worth").all_inner_texts() == ["0.000", "0.000", "-0.020"]
+
+
+def test_an_action_is_offered_only_where_one_is_awaited(page: Controls) -> None:
+    hand = {"layer": 1, "asked": 1, "legal": [0, 1], "owners": [0, 1], "q_values": [0.1, 0.2]}
+    page.tell("steer", "show", status="paused", can_act=True, proposed=1, present=0, **hand)
+    key = page.steer.locator(".ll-key")
+    page.until(lambda: key.inner_text().startswith("Press an action to take it in the agent's place."))
+    page.tell("steer", "show", status="finished", can_act=False)
+    page.until(lambda: key.inner_text().startswith("now: the present tie."))
+    page.tell("steer", "show", status="empty", layer=None, legal=[], owners=[], q_values=[])
+    page.until(lambda: key.inner_text() == "")
+
+
+@pytest.mark.parametrize(
+    ("budget", "last", "edge"), [(4, 4, "4."), (4, 6, "8, with room past the budget of 4."), (0, 6, "60.")]
+)
+def test_the_history_ends_where_it_says(page: Controls, budget: int, last: int, edge: str) -> None:
+    rows = [{"decision": at, "layer": layer, "source": 0, "block": 0} for at in range(last + 1) for layer in range(2)]
+    page.tell("map", "show", budget=budget)
+    page.tell("map", "show_rows", rows)
+    page.until(lambda: page.map.locator(".ll-history").get_attribute("data-decisions") == str(last))
+    page.until(lambda: page.map.locator(".ll-history-foot").inner_text().endswith(f"right edge: decision {edge}"))
+
+
+def test_what_is_wrong_with_a_rule_stands_beside_its_field(page: Controls) -> None:
+    hint = page.rules.locator(".ll-rule", has_text="Most independent layers").locator(".ll-hint")
+    assert hint.inner_text() == "0 = no limit"
+    page.tell("rules", "show", wrong={"most_owners": "Expected at most 4, but got 999."})
+    page.until(lambda: hint.inner_text() == "Expected at most 4, but got 999.")
+    assert hint.get_attribute("role") == "alert"
+    page.tell("rules", "show", wrong={})
+    page.until(lambda: hint.inner_text() == "0 = no limit")

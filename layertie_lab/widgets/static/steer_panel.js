@@ -250,7 +250,7 @@ class SteerPanel {
       answer.source = source;
       say(answer.words, words);
       say(answer.tags, [proposed && "agent's action", present && "now"].filter(Boolean).join(", "));
-      say(answer.worth, known ? inWords(values[at]) : "");
+      say(answer.worth, known ? inThousandths(values[at]) : "");
       set(answer.bar, { width: `${(100 * share).toFixed(1)}%`, fill: this.colour(this.get("owners")[at] ?? source) });
       set(answer.button, {
         "data-proposed": proposed ? "" : null,
@@ -258,7 +258,7 @@ class SteerPanel {
         tabindex: at === this.focused ? 0 : -1,
         "aria-label": [
           source === layer ? `Train layer ${layer} on its own` : `Tie layer ${layer} to layer ${source}`,
-          known && `value ${inWords(values[at])}`,
+          known && `value ${inThousandths(values[at])}`,
           proposed && "the agent's action",
           present && "as it is now",
         ].filter(Boolean).join(", "),
@@ -269,7 +269,8 @@ class SteerPanel {
     const bars = known ? " Bar: the agent's value (Q value)." : "";
     const chance = this.get("epsilon") === null ? "" : " epsilon: chance of a random draw.";
     say(this.hint, this.get("hint"));
-    say(this.key, `Press an action to take it in the agent's place. now: the present tie.${bars}${chance}`);
+    const offer = this.get("can_act") && !this.silent ? "Press an action to take it in the agent's place. " : "";
+    say(this.key, legal.length ? `${offer}now: the present tie.${bars}${chance}` : "");
     if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
   }
 
