@@ -195,6 +195,19 @@ def test_a_server_that_is_gone_is_told_of(browser: Any, tmp_path: Path, how: sig
         tab.close()
 
 
+def test_a_server_that_was_only_busy_is_heard_again(visit: Visit, server: Server) -> None:
+    tab = started(visit, "seed=17")
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        tab.until("silent")
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    tab.until("running")
+    before = tab.decisions
+    wait_for(lambda: tab.decisions > before, 20, "the run to go on")
+    tab.pause()
+
+
 def test_bad_settings_are_told_at_their_field(visit: Visit) -> None:
     tab = visit("run=laptop-lab")
     tab.setup.locator("summary").click()

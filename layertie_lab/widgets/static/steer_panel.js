@@ -111,12 +111,12 @@ class SteerPanel {
 
   /** Ask whether the other side is there, where something should be heard of it and is not. */
   beat() {
-    const expected = ["preparing", "running"].includes(this.get("status")) || this.waiting || this.silent;
-    if (this.unanswered && ++this.unanswered > BEATS) {
-      this.unanswered = 0;
+    if (this.unanswered && ++this.unanswered > BEATS && !this.silent) {
       this.silent = true;
       this.repaint();
     }
+    const expected = this.waiting || ["preparing", "running"].includes(this.get("status"));
+    // Asked once: the question waits for one that is busy, and a host complains of each that reaches nobody.
     if (!expected || this.unanswered || performance.now() - this.heard < QUIET_MS) return;
     this.unanswered = 1;
     this.model.send({ kind: "ping" });
@@ -194,6 +194,7 @@ class SteerPanel {
     allow(this.save, CAN_RUN.includes(status) && this.get("can_save"));
     set(this.keepLine, { style: this.get("can_keep") ? null : "display: none" });
     this.keep.checked = this.get("keep");
+    this.keep.disabled = this.silent;
     this.paintHand();
     this.paintAnswers();
   }
