@@ -87,13 +87,14 @@ class Rules:
             return "No rules stand: every earlier layer, and the layer itself, is a legal action."
         parts = []
         if self.independent:
-            parts.append(f"always on their own: layers {', '.join(map(str, self.independent))}")
+            parts.append(f"always on {'their' if len(self.independent) > 1 else 'its'} own: {_named(self.independent)}")
         if self.most_owners:
-            parts.append(f"at most {self.most_owners} independent layers")
+            parts.append(f"at most {self.most_owners} independent layer{'s' if self.most_owners > 1 else ''}")
         if self.neighbours:
             parts.append("a layer may be tied to the one before it only")
         if self.locked:
-            parts.append(f"layers {', '.join(map(str, self.locked))} keep their source")
+            keep = "keep their" if len(self.locked) > 1 else "keeps its"
+            parts.append(f"{_named(self.locked)} {keep} source")
         return f"Rules that stand: {'; '.join(parts)}."
 
     def legal(self, ties: TieMap, layer: int) -> tuple[int, ...]:
@@ -159,6 +160,14 @@ class Rules:
         counts = {action: now + (action == layer) - (ties[layer] == layer) for action in actions}
         within = [action for action in actions if counts[action] <= self.most_owners or counts[action] < now]
         return within or [action for action in actions if counts[action] <= now]
+
+
+def _named(layers: tuple[int, ...]) -> str:
+    """Layers as a person says them: "layers 0, 3 and the last layer"."""
+    front = [str(layer) for layer in layers if layer >= 0]
+    named = [f"layer{'s' if len(front) > 1 else ''} {', '.join(front)}"] if front else []
+    named += ["the last layer" if layer == -1 else f"layer {-layer} from the end" for layer in layers if layer < 0]
+    return " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
 
 
 def _places(layers: tuple[int, ...], count: int) -> set[int]:

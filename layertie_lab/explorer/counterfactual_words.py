@@ -13,7 +13,7 @@ from ..counterfactual.runner import StudyProgress
 from ..counterfactual.spec import in_words
 from ..counterfactual.study import Study
 from ..records.studies import missing_studies
-from ..records.tree import as_row, last_decision, make_branch, moment_name, tree_of
+from ..records.tree import as_row, last_decision, leaving_of, make_branch, moment_name, tree_of
 from .study_form import PRESENT
 
 # Verdicts (scipy) and charts (polars) are imported where a study is there: a page without one is not to wait.
@@ -36,7 +36,8 @@ class Found(NamedTuple):
 
     Args:
         moments: The form's moments, the latest first.
-        stored: Decisions from before which a branch can leave.
+        stored: Decisions whose moment is stored, the latest first: a branch from before one begins there at once.
+        last: The last decision; a branch can leave from before each from 1 on.
         tree: The tree's runs.
         studies: The list's rows, the latest first.
         note: What holds for all studies.
@@ -45,6 +46,7 @@ class Found(NamedTuple):
 
     moments: list[dict[str, Any]]
     stored: list[int]
+    last: int
     tree: list[dict[str, Any]]
     studies: list[dict[str, Any]]
     note: str
@@ -60,16 +62,16 @@ def read(path: Path) -> Found:
     try:
         asked = questions(path)
     except RecordError:  # it has only just been made
-        return Found([], [], [], [], "")
+        return Found([], [], 0, [], [], "")
     moments = [_moment(found) for found in sorted(asked, key=lambda found: (not found.overridden, -found.decision))]
-    last = max((found.decision for found in asked), default=0)
-    stored = sorted({found.decision for found in asked} | set(range(max(1, last - 20), last + 1)), reverse=True)
+    stored = [found.decision for found in asked]
     tree = [{"id": node.name, **as_row(node)} for node in tree_of(path)]
     for row in tree:
         row["parent"] = tree[0]["id"] if row["parent"] == "" else row["parent"]
+    last = next((row["decisions"] for row in tree if row["id"] == path.name), 0)
     studies, damaged = Study.all_of(path)
     notes = [*_family(path, studies), *damaged]
-    return Found(moments, stored, tree, _rows(studies), " ".join(notes), any(study.running for study in studies))
+    return Found(moments, stored, last, tree, _rows(studies), " ".join(notes), any(study.running for study in studies))
 
 
 def opening(example: bool, stopped: str) -> str:
@@ -146,6 +148,15 @@ def branch(path: Path, kind: str, decision: int | None, saved: Future[Any] | Non
             raise RecordError("Expected a decision to undo, but there is none yet.", "Step first.")
         return make_branch(path, decision, why=f"undo of decision {decision}")
     return make_branch(path, decision)
+
+
+def undone(path: Path, made: Path) -> str:
+    """What is said when an undo has put a branch on the page in place of a run."""
+    left = leaving_of(made)
+    where = "" if left is None else f", from before decision {left.decision}"
+    return (
+        f"The page now shows {made.name}, a new branch{where}. {path.name} stays as it is; click its line to go back."
+    )
 
 
 # -- running and judging -----------------------------------------------------------------------------------------------

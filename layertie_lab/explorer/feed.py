@@ -16,7 +16,7 @@ from ..widgets.steer_panel import Press, SteerPanel
 from ..widgets.tie_map_view import TieMapView
 from ..workers.pool import Handle
 from .inlet import Inlet
-from .pilot import Acted, Pilot
+from .pilot import Acted, Declined, Pilot
 from .shown_state import ShownState
 
 STATE_SECONDS = 0.25
@@ -114,7 +114,7 @@ class Feed:
     def take(self, entries: Iterable[Entry]) -> None:
         """Let entries of the source count, and show what has come of them. Called by the feed's own thread."""
         rows: Rows = {}
-        urgent = False
+        urgent, ends = False, list[Acted | Declined]()
         for entry in entries:
             if isinstance(entry, Event):
                 # A resumed run says where it begins again; what was before it stays.
@@ -126,10 +126,13 @@ class Feed:
                 urgent = True
                 self._take_notice(entry)
             self._state.take(entry)
-            self._tell_effects(entry)
+            ends += self._ends(entry)
         if self._chart is not None and rows:
             self._chart.push(rows)
-        self._show_state(urgent)
+        self._show_state(urgent or bool(ends))
+        # After the state that goes with it: whoever hears of an effect finds it there.
+        for end in ends:
+            self._tell(end)
 
     def _start(self, past: list[Event], status: str) -> None:
         if past:
@@ -160,13 +163,14 @@ class Feed:
             ties, override = TieMap(tuple(came.ties)), decided.choice != decided.proposed
             self._tie_map.record(came.decision, ties, came.blocks, layer=decided.layer, override=override)
 
-    def _tell_effects(self, entry: Entry) -> None:
-        presses = self._pilot.effects(entry) if self._pilot is not None else []
-        if isinstance(entry, Acted):
-            presses.append(entry.press)
-        for press in presses:
-            if self._steer is not None and press.id:
-                self._steer.acted(press)
+    def _ends(self, entry: Entry) -> list[Acted | Declined]:
+        """What has come of presses, as an entry shows."""
+        effects = self._pilot.effects(entry) if self._pilot is not None else []
+        return [*map(Acted, effects), *([entry] if isinstance(entry, Declined) else [])]
+
+    def _tell(self, end: Acted | Declined) -> None:
+        if self._steer is not None and end.press.id:
+            (self._steer.acted if isinstance(end, Acted) else self._steer.refused)(end.press)
 
     def _take_notice(self, notice: Notice) -> None:
         # How the text of a run was found is no refusal, but to be read before one goes on.

@@ -6,6 +6,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -38,13 +39,25 @@ class Acted(Notice):
     press: Press
 
 
+@dataclass(frozen=True)
+class Declined(Notice):
+    """A press has come to nothing; `Refused` says why, unless another press has taken its place.
+
+    Args:
+        press: The press.
+    """
+
+    kind = "declined"
+    press: Press
+
+
 class Pilot:
     """Gives a source the commands that people press.
 
     Args:
         source: The run; held weakly.
-        report: Takes what came of a press (`Acted`, `Refused`), and what the person is asked next (`Proposed`). Called
-            from any thread.
+        report: Takes what came of a press (`Acted`, `Declined`, `Refused`), and what the person is asked next
+            (`Proposed`). Called from any thread.
     """
 
     def __init__(self, source: Source, report: Callable[[Notice], None]) -> None:
@@ -71,7 +84,7 @@ class Pilot:
             self._latest += 1
         future = self._give(command)
         future.add_done_callback(partial(_tell_error, self._report, command.verb, None, 0))
-        future.add_done_callback(partial(_tell_acted, self._report, press))
+        future.add_done_callback(partial(_tell_end, self._report, press))
 
     def answer(self, layer: int, source: int) -> None:
         """Act on an answer given in the tie map.
@@ -110,12 +123,20 @@ class Pilot:
         future.add_done_callback(partial(_tell_proposal, self._report))
 
     def effects(self, entry: Entry) -> list[Press]:
-        """The presses that have taken effect, as an entry of the source shows: training has begun."""
+        """The presses that have taken effect, as an entry shows: training has begun, or their answer has come."""
+        if isinstance(entry, Acted | Declined):
+            trains = entry.press.command is not None and entry.press.command.trains
+            waited = self._forget(entry.press) or not trains
+            return [entry.press] if waited and isinstance(entry, Acted) else []
         begun = isinstance(entry, DecisionMade) or (isinstance(entry, StatusChanged) and entry.status == "running")
-        presses = list(self._under_way) if begun else []
-        for press in presses:
+        return [press for press in tuple(self._under_way) if self._forget(press)] if begun else []
+
+    def _forget(self, press: Press) -> bool:
+        """No longer wait for a press to take effect; whether that was so."""
+        with suppress(ValueError):  # told already, or pushed out by a hundred later ones
             self._under_way.remove(press)
-        return presses
+            return True
+        return False
 
     def is_past(self, number: int) -> bool:
         """Whether another command has taken the place of the one with this number."""
@@ -128,10 +149,12 @@ class Pilot:
         try:
             future = self._give(command)
         except LayertieError:
-            self._under_way.remove(press)
+            self._forget(press)
             raise
         # A run that another command has replaced has nothing to say to the person any more.
         future.add_done_callback(partial(_tell_error, self._report, command.verb, weakref.ref(self), self._latest))
+        # A run with nothing left to do is answered at once, and no training ever begins.
+        future.add_done_callback(partial(_tell_end, self._report, press))
 
     def _give(self, command: Command[T]) -> Future[T]:
         source = self._source()
@@ -146,9 +169,8 @@ def _tell_proposal(report: Callable[[Notice], None], future: Future[Any]) -> Non
         report(Proposed(future.result()))
 
 
-def _tell_acted(report: Callable[[Notice], None], press: Press, future: Future[Any]) -> None:
-    if future.exception() is None:
-        report(Acted(press))
+def _tell_end(report: Callable[[Notice], None], press: Press, future: Future[Any]) -> None:
+    report(Acted(press) if future.exception() is None else Declined(press))
 
 
 def _tell_ahead(report: Callable[[Notice], None], verb: str, future: Future[Any]) -> None:

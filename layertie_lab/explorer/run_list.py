@@ -8,6 +8,8 @@ from pathlib import Path
 from ..core.config import RunConfig
 from ..core.notices import Timing
 from ..records.runs import RunSummary, list_runs
+from ..workers.pool import statuses
+from .shown_state import STATUS
 
 
 def stem(config: RunConfig) -> str:
@@ -44,7 +46,10 @@ def rows(root: Path, examples: Path | None = None) -> list[dict[str, str]]:
         RecordError: The folder of runs cannot be listed.
     """
     recorded = [] if examples is None else list_runs(examples)
-    return [*map(_row, list_runs(root)), *(_row(run, "example") for run in recorded)]
+    # The log of a run that is held does not say whether it waits; whoever trains it here does.
+    here = {path: STATUS.get(status, "") for path, status in statuses().items()}
+    mine = [_row(run, here.get(run.path.resolve(), "")) for run in list_runs(root)]
+    return [*mine, *(_row(run, "example") for run in recorded)]
 
 
 def _row(run: RunSummary, status: str = "") -> dict[str, str]:
@@ -52,8 +57,14 @@ def _row(run: RunSummary, status: str = "") -> dict[str, str]:
         "name": run.name,
         "status": status or run.status,
         "what": f"{run.scale}, {run.algorithm}" if run.scale else "",
-        "reached": f"{run.decisions} of {run.budget}",
+        "reached": _reached(run),
         "loss": "" if run.validation_loss is None else f"{run.validation_loss:.3f}",
         "when": f"{datetime.fromtimestamp(run.modified):%d %b %H:%M}",
         "note": run.note,
     }
+
+
+def _reached(run: RunSummary) -> str:
+    if run.decisions > run.budget:
+        return f"{run.decisions}, past its budget of {run.budget}"
+    return f"{run.decisions} of {run.budget}"

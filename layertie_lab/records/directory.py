@@ -90,14 +90,16 @@ class RunDirectory:
         """An existing run folder, to read it or (after `lock`) to go on writing it.
 
         Raises:
-            RecordError: No such folder, not a run, damaged settings, a missing log, or written by a newer version.
+            RecordError: No such folder, not a run, damaged settings, a missing or emptied log, or written by a newer
+                version.
         """
         directory = cls(Path(path), *_read_settings(Path(path)))
-        if not directory.events.exists() and any(directory.checkpoints.glob("*.safetensors")):
+        if (lost := _loss(directory.events)) and any(directory.checkpoints.glob("*.safetensors")):
             # Checkpoints are written after the events they rest on.
             raise RecordError(
-                f"Expected a run's log, but {directory.events} is missing, though there are checkpoints.",
-                "Restore it from a copy. The checkpoints' weights can still be read with safetensors.",
+                f"Expected a run's log, but {directory.events} is {lost}, though there are checkpoints.",
+                "Restore it from a copy, or start the run again from its config.json in a new folder: without its log "
+                "it cannot go on. The checkpoints' weights can still be read with safetensors.",
             )
         return directory
 
@@ -201,6 +203,14 @@ def _refuse_unless_empty(path: Path) -> None:
             f"{f' and {len(others) - 1} more' if len(others) > 1 else ''}.",
             "Choose another folder.",
         )
+
+
+def _loss(log: Path) -> str:
+    """What has become of a log that holds nothing; "" of one that holds something."""
+    try:
+        return "" if log.stat().st_size else "empty"
+    except FileNotFoundError:
+        return "missing"
 
 
 def _read_settings(path: Path) -> tuple[RunConfig, dict[str, Any]]:

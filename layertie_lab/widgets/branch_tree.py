@@ -24,7 +24,8 @@ class BranchTree(Panel, files=("branch_tree.js", "branch_tree.css")):
         runs: One dict per run of the tree, parents first: `id`, `name`, `parent` (id or None), `decision` (where it
             left), `why`, `by`, `decisions` (done), `loss` (validation, nats per token, or None), `status`.
         current: The id of the run on the page.
-        stored: Decisions from before which a branch can leave, the latest first.
+        stored: Decisions whose moment is stored: a branch from before one begins there at once.
+        last: The last decision; a branch can leave from before each from 1 on.
         sentence: What came of a press.
         alarm: Whether it went wrong.
         busy: Whether a branch is being made.
@@ -34,6 +35,7 @@ class BranchTree(Panel, files=("branch_tree.js", "branch_tree.css")):
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
     current = traitlets.Unicode("").tag(sync=True)
     stored = traitlets.List(traitlets.Int()).tag(sync=True)
+    last = traitlets.Int(0).tag(sync=True)
     sentence = traitlets.Unicode("").tag(sync=True)
     alarm = traitlets.Bool(False).tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)

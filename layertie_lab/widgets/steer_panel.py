@@ -109,6 +109,10 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
         """Tell the browser that a press has taken effect, so that the time from press to effect can be read off."""
         self.send({"kind": "acted", "id": press.id})
 
+    def refused(self, press: Press) -> None:
+        """Tell the browser that a press has come to nothing, so that it does not wait for its effect."""
+        self.send({"kind": "refused", "id": press.id})
+
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         if kind == "farewell":
             self._presses.call(Press(None, sent=message.get("sent")))
@@ -120,6 +124,8 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
     def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
         if kind == "press":
             self.send({"kind": "ack", "id": message.get("id", ""), "good": good})
+        elif kind == "ping":
+            self.send({"kind": "pong"})
 
 
 def _command(message: Mapping[str, Any]) -> Command[Any]:

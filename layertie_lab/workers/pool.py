@@ -191,6 +191,11 @@ class Registry:
                 )
             return self._share(found[0], living[found[0]]) if found else None
 
+    def statuses(self) -> dict[Path, str]:
+        """Run directory -> what its worker is doing (`Worker.status`), of those that live."""
+        with self._lock:
+            return {key: entry.worker.status for key, entry in self._entries.items() if entry.worker.alive}
+
     def close(self) -> None:
         """Save and end all workers, whoever holds them."""
         with self._lock:
@@ -276,3 +281,8 @@ def attach(run_directory: str | Path, factory: Callable[[], Worker]) -> Handle:
 def get(run: str | Path) -> Handle | None:
     """See `Registry.get`, for this process's own registry."""
     return _registry.get(run)
+
+
+def statuses() -> dict[Path, str]:
+    """See `Registry.statuses`, for this process's own registry."""
+    return _registry.statuses()

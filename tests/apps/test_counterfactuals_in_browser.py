@@ -176,6 +176,9 @@ def test_branches_are_a_tree_that_can_be_opened_and_undone(visit: Visit, server:
     tree.get_by_role("button", name="Undo the last decision").click()
     wait_for(lambda: tab.run == "branch-002", 30, "the branch from before")
     wait_for(lambda: tree.get_attribute("data-runs") == "3", 10, "the tree")
+    assert f"The page now shows branch-002, a new branch, from before decision {decisions + 1}." in (
+        tree.locator(".ll-sentence").inner_text()
+    )
     tab.step()
     wait_for(lambda: tab.decisions == decisions + 1, 60, "another decision in its place")
     # And back to the trunk.
@@ -228,7 +231,7 @@ def test_rules_mask_the_answers_of_agent_and_person(visit: Visit, server: Server
     rules = tab.page.locator(".ll-rules")
     rules.locator("[data-rule=independent]").fill("nonsense")
     rules.get_by_role("button", name="Apply").click()
-    wait_for(lambda: "whole numbers" in rules.locator(".ll-sentence").inner_text(), 10, "the refusal")
+    wait_for(lambda: "whole numbers" in rules.locator(".ll-hint").first.inner_text(), 10, "the refusal")
     rules.locator("[data-rule=independent]").fill("")
     rules.locator("[data-rule=neighbours]").check()
     rules.get_by_role("button", name="Apply").click()

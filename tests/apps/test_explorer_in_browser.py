@@ -158,6 +158,56 @@ def test_a_finished_run_is_opened_and_gone_on_with(visit: Visit, server: Server)
     assert [entry["resumed"] for entry in recorded.telemetry("process")] == [False, True]
 
 
+def test_a_pause_past_the_budget_is_shown_as_what_it_is(visit: Visit) -> None:
+    tab = started(visit, "seed=16", decisions=4)
+    tab.until("finished", seconds=40)
+    tab.run_some(100_000)
+    wait_for(lambda: tab.decisions > 6, 40, "decisions past the budget")
+    tab.toggle()
+    tab.until("finished")
+    assert "Finished" in tab.words
+    toggle = tab.steer.locator(".ll-toggle")
+    assert (toggle.inner_text(), toggle.get_attribute("aria-disabled")) == ("Run", "true")
+    before = tab.decisions
+    tab.step()
+    wait_for(lambda: tab.decisions == before + 1, 20, "one more decision")
+    tab.until("finished")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["closed", "killed"])
+def test_a_server_that_is_gone_is_told_of(browser: Any, tmp_path: Path, how: signal.Signals) -> None:
+    with Server(tmp_path) as server:
+        tab = Tab(browser, server.address, f"{TINY}&decisions=100000")
+        tab.start()
+        tab.until("running")
+        wait_for(lambda: tab.decisions >= 1, 30, "the first decision")
+        run = server.runs / tab.run
+        server.process.send_signal(how)
+        tab.until("silent")
+        assert "The server does not answer" in tab.words
+        assert "What was trained is saved" in tab.words
+        assert "start it again and reload this page" in tab.words
+        assert tab.steer.locator(".ll-controls button[aria-disabled='false']").count() == 0
+        wait_for(lambda: not RunDirectory.open(run).running, 20, "the run to be saved")
+        recorded = load_run(run)
+        assert recorded.status == "stopped"
+        assert recorded.decisions.height >= 1
+        tab.close()
+
+
+def test_a_server_that_was_only_busy_is_heard_again(visit: Visit, server: Server) -> None:
+    tab = started(visit, "seed=17")
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        tab.until("silent")
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    tab.until("running")
+    before = tab.decisions
+    wait_for(lambda: tab.decisions > before, 20, "the run to go on")
+    tab.pause()
+
+
 def test_bad_settings_are_told_at_their_field(visit: Visit) -> None:
     tab = visit("run=laptop-lab")
     tab.setup.locator("summary").click()

@@ -50,6 +50,22 @@ def test_written_and_read_again_they_are_the_same(rules: Rules) -> None:
     assert rules.in_words.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "independent=0,-1; most-owners=1",
+            "always on their own: layer 0 and the last layer; at most 1 independent layer.",
+        ),
+        ("independent=0,2,3,-2,-1", "always on their own: layers 0, 2, 3, layer 2 from the end and the last layer."),
+        ("independent=-1; locked=3", "always on its own: the last layer; layer 3 keeps its source."),
+        ("most-owners=2; locked=1,2", "at most 2 independent layers; layers 1, 2 keep their source."),
+    ],
+)
+def test_what_holds_is_said_as_a_person_says_it(text: str, words: str) -> None:
+    assert Rules.parse(text).in_words == f"Rules that stand: {words}"
+
+
 @given(some_rules, st.data())
 def test_a_map_answered_by_the_rules_comes_to_keep_them(rules: Rules, data: st.DataObject) -> None:
     ties = TieMap(tuple(data.draw(st.integers(0, layer)) for layer in range(6)))

@@ -61,7 +61,16 @@ def test_one_run_through_all_of_it(explorer: Explorer) -> None:
     wait_for(lambda: explorer.steer.legal == [2], "the constrained proposal")
     assert rules.panel.independent == "2"
     press(rules.panel, "apply", values={"independent": "two"})
-    assert "Write numbers of layers" in rules.panel.sentence
+    assert "Write numbers of layers" in rules.panel.wrong["independent"]
+    press(rules.panel, "apply", values={"independent": "", "most_owners": "999", "locked": "7"})
+    assert list(rules.panel.wrong) == ["most_owners", "locked"]
+    assert "since the model has 4 layers, but got 999" in rules.panel.wrong["most_owners"]
+    assert rules.panel.sentence == "They were not applied; see beside the fields."
+    assert (rules.panel.alarm, rules.panel.independent) == (True, "2")
+
+    # The list of runs says that it waits, which its log does not tell.
+    press(explorer.menu, "list")
+    assert [(row["status"], row["reached"]) for row in explorer.menu.runs] == [("paused", "1 of 8")]
 
     # The moments before can be looked at, and asked about.
     inside, matters = explorer.tabs["look-inside"], explorer.tabs["did-it-matter"]

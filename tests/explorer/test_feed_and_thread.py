@@ -140,6 +140,26 @@ def test_commands_are_told_when_they_take_effect(room: Room, monkeypatch: pytest
     wait_for(lambda: acted == ["step", "pause"])
 
 
+def test_a_press_that_changes_nothing_is_answered_all_the_same(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, str, str]] = []
+    steer = room.steer
+    for name in ("acted", "refused"):
+        monkeypatch.setattr(steer, name, lambda press, name=name: told.append((name, press.id, steer.status)))
+    press(steer, "run")
+    wait_for(lambda: steer.status == "finished")
+    # The budget is spent: nothing is trained, so that no status changes either.
+    presses = {
+        "run": ({}, "acted"),
+        "pause": ({"finish": True}, "acted"),
+        "commit": ({"choice": 0, "decision": 1}, "refused"),
+    }
+    for command, (values, came) in presses.items():
+        told.clear()
+        steer._receive(steer, {"kind": "press", "command": command, "id": command, "arguments": values}, None)
+        wait_for(lambda: len(told) == 1)
+        assert told == [(came, command, "finished")]
+
+
 def test_a_room_that_is_dropped_ends_its_threads() -> None:
     room = Room(PretendSession(layers=4), PANELS)
     session, thread, feed = weakref.ref(room.session), weakref.ref(room.thread), weakref.ref(room.feed)

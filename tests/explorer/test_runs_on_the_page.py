@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from layertie_lab import RunConfig, load_run
+from layertie_lab import RunConfig, Session, load_run
 from layertie_lab.charts.run.live import live_spec
 from layertie_lab.core.notices import Timing
 from layertie_lab.explorer import farewells, live_panels, run_list
@@ -35,6 +35,13 @@ def test_own_runs_come_first_with_their_state(tmp_path: Path) -> None:
     rows = run_list.rows(tmp_path, EXAMPLES)
     shown = ("mine", "stopped", "tiny, lab", "0 of 30", "", "")
     assert tuple(rows[0][name] for name in ("name", "status", "what", "reached", "loss", "note")) == shown
+
+
+def test_a_run_past_its_budget_is_not_so_many_of_fewer(text_file: Path, tmp_path: Path) -> None:
+    with Session(RunConfig.preset("tiny", corpus=str(text_file), decisions=2, threads=1), tmp_path / "mine") as session:
+        session.run(5)
+    (row,) = run_list.rows(tmp_path)
+    assert (row["status"], row["reached"]) == ("finished", "5, past its budget of 2")
 
 
 def test_every_example_is_whole_and_small() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from layertie_lab import RunConfig, Session
 from layertie_lab.explorer import Explorer
+from layertie_lab.explorer.query import NoAddress
 from layertie_lab.explorer.tabs.look_inside import LookInside
 
 pytestmark = pytest.mark.slow
@@ -56,3 +57,19 @@ def test_a_text_that_was_replaced(kept: int, text_file: Path, tmp_path: Path) ->
         assert "--text PATH" in explorer.steer.error
         assert log.read_bytes() == before
     explorer.steer._receive(explorer.steer, {"kind": "farewell"}, None)
+
+
+def test_a_run_whose_log_was_emptied_is_not_offered_to_go_on(text_file: Path, tmp_path: Path) -> None:
+    config = RunConfig.preset("tiny", corpus=str(text_file), decisions=4, threads=1)
+    with Session(config, tmp_path / "mine") as session:
+        session.run(2)
+    (tmp_path / "mine" / "events.jsonl").write_bytes(b"")
+    explorer = Explorer(tmp_path, query=NoAddress({"run": "mine"}))
+    assert explorer.menu.current == ""
+    assert "is empty, though there are checkpoints. Restore it from a copy, or start" in explorer.menu.problem
+    explorer.menu._receive(explorer.menu, {"kind": "list"}, None)
+    (row,) = explorer.menu.runs
+    assert row["status"] == "damaged"
+    assert "is empty, though there are checkpoints" in row["note"]
+    explorer.menu._receive(explorer.menu, {"kind": "open", "name": "mine"}, None)
+    assert "without its log it cannot go on" in explorer.menu.problem

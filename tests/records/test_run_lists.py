@@ -129,14 +129,18 @@ def test_a_run_that_is_just_being_opened(tmp_path: Path) -> None:
     assert summarize(write_run(tmp_path / "run2", [opened(), decision(1)[0]]).path).decisions == 0
 
 
-def test_a_run_that_lost_its_log_is_damaged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", ["missing", "empty"])
+def test_a_run_that_lost_its_log_is_damaged(tmp_path: Path, lost: str) -> None:
     directory = write_run(tmp_path / "run", [])
     assert list_runs(tmp_path)[0].status == "stopped"
     directory.checkpoints.mkdir(exist_ok=True)
     (directory.checkpoints / "rolling-000001.safetensors").touch()
     directory.events.unlink(missing_ok=True)
+    if lost == "empty":
+        directory.events.touch()
     (run,) = list_runs(tmp_path)
     assert run.status == "damaged"
-    assert "is missing, though there are checkpoints" in run.note
-    with pytest.raises(RecordError, match="is missing, though"):
+    assert f"is {lost}, though there are checkpoints" in run.note
+    assert "start the run again from its config.json" in run.note
+    with pytest.raises(RecordError, match=f"is {lost}, though"):
         load_run(tmp_path / "run")

@@ -79,8 +79,17 @@ def test_other_messages_are_not_heard(make: Any, message: Any) -> None:
     [
         (hypothesis, {"sentence": "3 of 16", "share": 0.2, "outcome": "worse", "verdict": "It is worse."}),
         (StudyList, {"studies": [{"name": "study-001"}], "current": "study-001", "note": "Holm"}),
-        (BranchTree, {"runs": [{"id": "a"}], "stored": [7, 3], "busy": True}),
-        (RulesPanel, {"independent": "0, -1", "most_owners": 3, "neighbours": True, "in_force": "As you like."}),
+        (BranchTree, {"runs": [{"id": "a"}], "stored": [7, 3], "last": 9, "busy": True}),
+        (
+            RulesPanel,
+            {
+                "independent": "0, -1",
+                "most_owners": 3,
+                "neighbours": True,
+                "in_force": "As you like.",
+                "wrong": {"locked": "?"},
+            },
+        ),
     ],
 )
 def test_what_is_shown_is_known_to_the_browser(make: Any, state: dict[str, Any]) -> None:

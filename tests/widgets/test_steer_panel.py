@@ -52,6 +52,16 @@ def test_an_error_stands_beside_the_controls_until_the_next_press(panel: SteerPa
     assert panel.error == ""
 
 
+def test_who_asks_whether_anybody_is_there_is_answered_and_asks_nothing_of_the_run(
+    panel: SteerPanel, messages: list[Any]
+) -> None:
+    heard: list[Press] = []
+    panel.on_press(heard.append)
+    panel._receive(panel, {"kind": "ping"}, None)
+    assert messages == [{"kind": "pong"}]
+    assert heard == []
+
+
 def test_a_farewell_needs_no_answer(panel: SteerPanel, messages: list[Any]) -> None:
     heard: list[Press] = []
     panel.on_press(heard.append)

@@ -104,6 +104,7 @@ class DidItMatter(Tab):
             runs=[],
             current="" if path is None else path.name,
             stored=[],
+            last=0,
             sentence="",
             alarm=False,
             busy=False,
@@ -140,7 +141,7 @@ class DidItMatter(Tab):
         found, path = done.result(), self.run.folder
         present = [moment for moment in self.panel.moments if moment["id"] == PRESENT]
         self.panel.show(moments=[*present, *found.moments], chosen=chosen or self.panel.chosen)
-        self.tree.show(runs=found.tree, stored=found.stored, current=path.name)
+        self.tree.show(runs=found.tree, stored=found.stored, last=found.last, current=path.name)
         self.studies.show(studies=found.studies, note=found.note)
         self._show_present()
         if found.others and not self.running.name:
@@ -283,9 +284,10 @@ class DidItMatter(Tab):
         if (error := done.exception()) is not None:
             self.tree.show(busy=False, sentence=str(error), alarm=True)
             return
-        made = done.result()
+        made, path = done.result(), self.run.folder
         if kind == "undo":
             self.page.open_run(made)
+            self.tree.show(sentence=inquiries.undone(path, made))
             return
         self.tree.show(busy=False, sentence=f"{made.name} is made. Click its line to open it; this run goes on.")
         self.refresh()

@@ -19,6 +19,7 @@ from ..tab import Page, Tab
 from .registry import TABS
 
 ABOUT = "They constrain the actions, the agent's and yours. A layer follows when it is asked about."
+REFUSED = "They were not applied; see beside the fields."
 
 
 @TABS.register(Description("rules", "Rules", "Constraints on the actions."))
@@ -36,7 +37,7 @@ class RulesTab(Tab):
 
     def show(self) -> None:
         last = None if self.run.path is None else rules_in_force(self.run.path)
-        self.panel.show(sentence=ABOUT, alarm=False, can_apply=False)
+        self.panel.show(sentence=ABOUT, alarm=False, can_apply=False, wrong={})
         self._fill(Rules.parse(self.run.config.ties.rules if last is None else last))
 
     def joined(self) -> None:
@@ -56,6 +57,11 @@ class RulesTab(Tab):
         )
 
     def _apply(self, values: dict[str, Any]) -> None:
+        wrong = _wrong(values, self.run.config.model.layers)
+        self.panel.show(wrong=wrong)
+        if wrong:
+            self.panel.show(sentence=REFUSED, alarm=True)
+            return
         self.when_done(self.run.give(SetRules(str(_read(values)))), self._told)
 
     def _told(self, done: Future[Any]) -> None:
@@ -81,6 +87,23 @@ def _read(values: dict[str, Any]) -> Rules:
         return Rules.parse("; ".join(filter(None, parts)))
     except ConfigError as error:
         raise ConfigError(error.message, "Write numbers of layers like 0, 3, -1.") from None
+
+
+def _wrong(values: dict[str, Any], layers: int) -> dict[str, str]:
+    """Name of a field -> what is wrong with it by itself, for a model of so many layers."""
+    wrong = {}
+    for name in ("independent", "most_owners", "locked"):
+        try:
+            rules = _read({name: values.get(name, "")})
+            if rules.most_owners > layers:
+                raise ConfigError(
+                    f"Expected at most {layers}, since the model has {layers} layers, but got {rules.most_owners}.",
+                    "0 is no limit.",
+                )
+            rules.check_layers(layers)
+        except ConfigError as error:
+            wrong[name] = str(error)
+    return wrong
 
 
 def rules_in_force(path: Path) -> str | None:

@@ -23,6 +23,7 @@ class RulesPanel(Panel, files=("rules_panel.js", "rules_panel.css")):
         sentence: What came of the last press.
         alarm: Whether it was refused.
         can_apply: Whether there is a run to apply them to.
+        wrong: Name of a field -> what is wrong with it, said beside it.
     """
 
     independent = traitlets.Unicode("").tag(sync=True)
@@ -33,6 +34,7 @@ class RulesPanel(Panel, files=("rules_panel.js", "rules_panel.css")):
     sentence = traitlets.Unicode("").tag(sync=True)
     alarm = traitlets.Bool(False).tag(sync=True)
     can_apply = traitlets.Bool(False).tag(sync=True)
+    wrong = traitlets.Dict().tag(sync=True)
 
     def __init__(self, **state: Any) -> None:
         self._applied = Listeners()

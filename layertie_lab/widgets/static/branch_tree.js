@@ -1,21 +1,26 @@
 // Trunk and branches: a lane per run over its decisions. A click on a lane opens that run.
 
-const TREE = { left: 14, lane: 40, top: 26, labels: 330, least: 120 };
+const TREE = { left: 14, lane: 40, top: 26, labels: [280, 400], least: 120, gap: 14 };
 
 class BranchTree {
   constructor(model, root) {
     this.model = model;
     this.root = root;
     this.lanes = [];
-    this.from = html("select", { "aria-label": "Branch from before which decision" });
+    this.from = html("input", { type: "number", min: 1, step: 1, placeholder: "present" });
+    set(this.from, { "aria-label": "Branch from before which decision" });
+    this.from.addEventListener("input", () => this.paint());
+    this.from.addEventListener("keydown", (event) => event.key === "Enter" && this.branch.click());
     this.branch = this.button("Branch here", () => {
+      if (!this.from.reportValidity()) return null;
       const value = this.from.value;
       return { kind: "branch", decision: value === "" ? null : Number(value) };
     });
     this.undo = this.button("Undo the last decision", () => ({ kind: "undo" }));
     set(this.undo, { title: "A branch from before it; this run stays as it is." });
     this.sentence = html("p", { class: "ll-sentence", role: "status" });
-    const pick = html("label", { class: "ll-pick" }, "from before", this.from);
+    this.range = html("span", {});
+    const pick = html("label", { class: "ll-pick" }, "from before decision", this.from, this.range);
     const line = html("div", { class: "ll-line" }, this.branch, pick, this.undo, this.sentence);
     this.picture = svg("svg", { role: "group", "aria-label": "Tree of this run and its branches" });
     this.scroll = html("div", { class: "ll-scroll" }, this.picture);
@@ -32,43 +37,48 @@ class BranchTree {
   button(words, message) {
     const button = html("button", { type: "button" }, words);
     button.addEventListener("click", () => {
-      if (button.getAttribute("aria-disabled") !== "true") this.model.send({ ...message(), sent: now() });
+      const asked = button.getAttribute("aria-disabled") === "true" ? null : message();
+      if (asked) this.model.send({ ...asked, sent: now() });
     });
     return button;
   }
 
   paint() {
     const runs = this.get("runs");
-    const key = JSON.stringify(this.get("stored"));
-    if (key !== this.storedKey) {
-      this.storedKey = key;
-      const before = this.from.value;
-      const options = [html("option", { value: "" }, "the present decision")];
-      for (const decision of this.get("stored")) options.push(html("option", { value: decision }, `decision ${decision}`));
-      this.from.replaceChildren(...options);
-      this.from.value = before;
-      if (this.from.selectedIndex < 0) this.from.selectedIndex = 0;
-    }
+    say(this.range, this.rangeInWords());
     const able = this.get("can_branch") && !this.get("busy");
     for (const button of [this.branch, this.undo]) set(button, { "aria-disabled": able ? "false" : "true" });
     say(this.sentence, this.get("sentence"));
     set(this.sentence, { "data-alarm": this.get("alarm") ? "" : null });
     this.draw(runs);
-    const how = "Each line is a run from left to right over its decisions; a branch leaves where its decision was taken anew. Click one to open it.";
+    const how = "Each line is a run, from left to right over its decisions: a ring where a branch left, a dot where a run stands. Click one to open it.";
     say(this.note, runs.length > 1 ? how : "This run has no branch yet.");
     Object.assign(this.root.dataset, { runs: runs.length, current: this.get("current") });
   }
 
+  /** Which decisions there are, or what a branch from before the chosen one costs. */
+  rangeInWords() {
+    const [last, chosen] = [this.get("last"), Number(this.from.value)];
+    if (!last) return "";
+    if (!chosen) return `of 1 to ${last}`;
+    if (this.get("stored").includes(chosen)) return `of 1 to ${last}; stored, begins at once`;
+    return `of 1 to ${last}; trained again up to there, with the same actions`;
+  }
+
   draw(runs) {
-    const width = Math.max(this.scroll.clientWidth || 600, TREE.left + TREE.least + TREE.labels);
+    const seen = this.scroll.clientWidth || 600;
+    const labels = Math.max(TREE.labels[0], Math.min(TREE.labels[1], 0.4 * seen));
+    const width = Math.max(seen, TREE.left + TREE.least + labels);
     const most = Math.max(1, ...runs.map((run) => run.decisions));
-    const span = width - TREE.left - TREE.labels;
+    const edge = width - labels;
+    const span = edge - TREE.left;
     const at = (decision) => TREE.left + (span * Math.min(decision, most)) / most;
     const height = TREE.top + TREE.lane * Math.max(1, runs.length) - 8;
     set(this.picture, { width, height, viewBox: `0 0 ${width} ${height}` });
     const row = new Map(runs.map((run, index) => [run.id, TREE.top + TREE.lane * index]));
     const focused = this.root.getRootNode().activeElement?.dataset?.run;
-    this.picture.replaceChildren(...runs.map((run) => this.lane(run, at, row)));
+    this.picture.replaceChildren(...runs.map((run) => this.lane(run, at, row, edge)));
+    for (const text of this.picture.querySelectorAll("text")) shorten(text, labels - TREE.gap);
     if (focused) this.picture.querySelector(`[data-run="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -80,7 +90,7 @@ class BranchTree {
     return parent?.id;
   }
 
-  lane(run, at, row) {
+  lane(run, at, row, edge) {
     const y = row.get(run.id);
     const parent = row.get(this.ancestor(run));
     const start = at(run.parent === null || run.parent === undefined ? 0 : Math.max(0, run.decision - 1));
@@ -91,19 +101,21 @@ class BranchTree {
     if (parent !== undefined) {
       const down = `M${start},${parent}V${y - 8}q0,8 8,8H${Math.max(end, start + 8)}`;
       group.append(svg("path", { class: "ll-line-of-run", d: down }));
-      const mark = run.by === "human" ? "ll-person" : "ll-fork";
-      group.append(svg("path", { class: mark, d: `M${start},${parent - 6}l6,6l-6,6l-6,-6z` }));
+      group.append(svg("circle", { class: "ll-fork", cx: start, cy: parent, r: 4 }));
     } else {
       group.append(svg("path", { class: "ll-line-of-run", d: `M${start},${y}H${end}` }));
     }
     group.append(svg("circle", { class: "ll-end", cx: end, cy: y, r: current ? 6 : 4.5 }));
     const loss = run.loss === null || run.loss === undefined ? "" : `, loss ${run.loss.toFixed(3)} at ${run.evaluated}`;
-    const name = svg("text", { class: "ll-run-name", x: end + 12, y: y - 2 }, run.name);
-    const facts = `${run.decisions} decisions${loss}`;
+    // Names stand in a column of their own, which no line runs through.
+    const x = edge + TREE.gap;
+    group.append(svg("path", { class: "ll-to-name", d: `M${end + 8},${y}H${x - 6}` }));
+    const name = svg("text", { class: "ll-run-name", x, y: y - 2 }, run.name);
+    const facts = `${counted(run.decisions, "decision")}${loss}`;
     const left = parent === undefined ? "the trunk" : run.why || `left before decision ${run.decision}`;
-    group.append(name, svg("text", { class: "ll-run-facts", x: end + 12, y: y + 13 }, shortened(`${left}; ${facts}`)));
+    group.append(name, svg("text", { class: "ll-run-facts", x, y: y + 13 }, `${facts}; ${left}`));
     group.append(svg("title", {}, `${run.name}: ${left}; ${facts}`));
-    group.append(svg("rect", { class: "ll-hit", x: start - 4, y: y - 16, width: end - start + TREE.labels, height: 34 }));
+    group.append(svg("rect", { class: "ll-hit", x: start - 4, y: y - 16, width: edge + TREE.labels[1] - start, height: 34 }));
     const open = () => this.model.send({ kind: "open", id: run.id, sent: now() });
     group.addEventListener("click", open);
     group.addEventListener("keydown", (event) => {
@@ -115,21 +127,20 @@ class BranchTree {
   }
 }
 
-/** As much of a text as fits beside a lane; the whole is in the tooltip. */
-function shortened(text) {
-  return text.length > 58 ? `${text.slice(0, 57)}…` : text;
+/** Leave as much of a text as fits beside a lane; the whole is in the tooltip. */
+function shorten(text, room) {
+  const whole = text.textContent;
+  // Where nothing is laid out, nothing has a length.
+  for (let size = whole.length - 1; size > 0 && text.getComputedTextLength() > room; size--) say(text, `${whole.slice(0, size)}…`);
 }
 
 function render({ model, el }) {
   const root = html("div", { class: "ll ll-tree", ...KEYS_STAY_HERE });
-  const colours = model.get("semantic");
-  root.style.setProperty("--ll-agent", colours.agent);
-  root.style.setProperty("--ll-override", colours.override);
-  root.style.setProperty("--ll-override-edge", colours.override_edge);
+  root.style.setProperty("--ll-agent", model.get("semantic").agent);
   el.append(root);
   const tree = new BranchTree(model, root);
   const stopTheme = followTheme(root);
-  const stop = observe(model, ["runs", "current", "stored", "sentence", "alarm", "busy", "can_branch"], tree.repaint);
+  const stop = observe(model, ["runs", "current", "stored", "last", "sentence", "alarm", "busy", "can_branch"], tree.repaint);
   return () => {
     stop();
     stopTheme();

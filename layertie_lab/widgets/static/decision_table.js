@@ -102,9 +102,9 @@ class DecisionTable {
       html("td", { class: "ll-soft" }, tie(d.layer, d.present)),
       html("td", {}, d.by === "human" ? "a person" : d.by === "agent" ? "the agent" : d.by),
       html("td", {}, whyInWords(d)),
-      html("td", { class: "ll-number" }, d.q_choice === null ? "" : inWords(d.q_choice)),
-      html("td", { class: "ll-number" }, inWords(d.reward)),
-      html("td", { class: "ll-number" }, inWords(d.train_loss)),
+      html("td", { class: "ll-number" }, d.q_choice === null ? "" : inThousandths(d.q_choice)),
+      html("td", { class: "ll-number" }, inThousandths(d.reward)),
+      html("td", { class: "ll-number" }, inThousandths(d.train_loss)),
       html("td", { class: "ll-number" }, String(d.owners)),
       html("td", { class: "ll-number" }, `${(100 * d.trainable_share).toFixed(1)} %`),
     ];

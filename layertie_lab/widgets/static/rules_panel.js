@@ -6,6 +6,7 @@ class RulesPanel {
     const text = (name, words, hint) => this.row(name, words, hint, html("input", { type: "text" }));
     const number = html("input", { type: "number", min: 0, step: 1 });
     this.inputs = {};
+    this.hints = {};
     this.now = html("p", { class: "ll-in-force" });
     const rows = [
       text("independent", "Always on their own", "layer numbers; -1 is the last layer"),
@@ -31,7 +32,8 @@ class RulesPanel {
     this.inputs[name] = input;
     set(input, { "data-rule": name });
     const label = html("span", { class: "ll-label" }, words);
-    return html("label", { class: "ll-rule" }, label, input, html("span", { class: "ll-hint" }, hint));
+    this.hints[name] = { element: html("span", { class: "ll-hint" }), words: hint };
+    return html("label", { class: "ll-rule" }, label, input, this.hints[name].element);
   }
 
   /** The fields as the constraints that apply have them. */
@@ -46,6 +48,11 @@ class RulesPanel {
   paint() {
     const get = (name) => this.model.get(name);
     say(this.now, get("in_force"));
+    for (const [name, { element, words }] of Object.entries(this.hints)) {
+      const wrong = get("wrong")[name];
+      say(element, wrong ?? words);
+      set(element, { "data-alarm": wrong ? "" : null, role: wrong ? "alert" : null });
+    }
     say(this.sentence, get("sentence"));
     set(this.sentence, { "data-alarm": get("alarm") ? "" : null });
     set(this.apply, { "aria-disabled": get("can_apply") ? "false" : "true" });
@@ -58,7 +65,7 @@ function render({ model, el }) {
   const panel = new RulesPanel(model, root);
   const stopTheme = followTheme(root);
   const fields = observe(model, ["independent", "most_owners", "neighbours", "locked"], () => panel.fill());
-  const stop = observe(model, ["in_force", "sentence", "alarm", "can_apply"], panel.repaint);
+  const stop = observe(model, ["in_force", "sentence", "alarm", "can_apply", "wrong"], panel.repaint);
   return () => {
     fields();
     stop();

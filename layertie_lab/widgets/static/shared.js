@@ -85,6 +85,18 @@ function inWords(value) {
   return value.toFixed(size >= 10 ? 1 : size >= 1 ? 2 : 3);
 }
 
+/** The same to three decimals at most: a value that is 0 at that precision is 0. */
+function inThousandths(value) {
+  if (!Number.isFinite(value) || value === null || Math.abs(value) >= 0.001) return inWords(value);
+  const words = value.toFixed(3);
+  return words === "-0.000" ? "0.000" : words;
+}
+
+/** A number of things: "1 decision", "2 decisions". */
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Black or white, whichever reads better on a colour given as #rrggbb. */
 function inkOn(colour) {
   const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255);

@@ -12,6 +12,10 @@ const STATUS = {
 const CAN_STEP = ["paused", "finished"];
 const CAN_RUN = ["running", "paused", "finished"];
 const PATIENCE_MS = 2500;
+const SETTLE_MS = 400; // an effect and the status that goes with it may come one after the other
+const BEAT_MS = 1000;
+const QUIET_MS = 3000; // a run that goes on says something more often, or is asked whether it is there
+const BEATS = 4; // counted, since a computer that slept has missed time but no answer
 
 class SteerPanel {
   constructor(model, root) {
@@ -20,7 +24,7 @@ class SteerPanel {
     this.name = Math.random().toString(36).slice(2, 8);
     this.count = 0;
     this.sent = new Map(); // message id -> {time, command, button, timer}
-    this.wanted = null; // "running" or "paused" from a press until the status says so
+    this.wish = null; // {status, before, id} from a press until the run has answered it or changed its status
     this.answers = [];
     this.focused = 0;
     this.step = this.button("Step", () => this.send("Step", {}, this.step));
@@ -54,6 +58,10 @@ class SteerPanel {
     const lines = html("div", { class: "ll-lines" }, this.status, this.rates);
     root.append(this.controls, lines, this.error, hand, this.list, this.key, this.hint, this.keepLine);
     this.repaint = oncePerFrame(() => this.paint());
+    this.heard = performance.now();
+    this.unanswered = 0; // beats since the other side was asked whether it is there
+    this.silent = false;
+    this.heart = setInterval(() => this.beat(), BEAT_MS);
     this.paint();
   }
 
@@ -70,13 +78,14 @@ class SteerPanel {
   // -- what leaves -------------------------------------------------------------------------------------------------
 
   /** Ask for what a button is for; the names of commands are the other side's (`buttons`). */
-  send(name, values = {}, button = null) {
+  send(name, values = {}, button = null, wanted = null) {
     const id = `${this.name}-${++this.count}`;
     const command = this.get("buttons")[name];
     const entry = { time: performance.now(), command, button };
     entry.timer = setTimeout(() => this.late(id), PATIENCE_MS);
     this.sent.set(id, entry);
     if (button) button.setAttribute("data-pressed", "");
+    if (wanted) this.wish = { status: wanted, before: this.get("status"), id };
     this.model.send({ kind: "press", command, arguments: values, id, sent: now() });
     this.root.dataset.sent = id;
     this.paint();
@@ -84,15 +93,13 @@ class SteerPanel {
 
   flip() {
     const running = this.shownStatus() === "running";
-    this.wanted = running ? "paused" : "running";
-    if (running) this.send("Pause", { finish: true }, this.toggle);
-    else this.send("Run", {}, this.toggle);
+    if (running) this.send("Pause", { finish: true }, this.toggle, "paused");
+    else this.send("Run", {}, this.toggle, "running");
   }
 
   runSome() {
     if (this.some.getAttribute("aria-disabled") === "true" || !this.number.reportValidity()) return;
-    this.wanted = "running";
-    this.send("Run", { decisions: Number(this.number.value) }, this.some);
+    this.send("Run", { decisions: Number(this.number.value) }, this.some, "running");
   }
 
   answer(source, button) {
@@ -102,11 +109,33 @@ class SteerPanel {
     }
   }
 
+  /** Ask whether the other side is there, where something should be heard of it and is not. */
+  beat() {
+    if (this.unanswered && ++this.unanswered > BEATS && !this.silent) {
+      this.silent = true;
+      this.repaint();
+    }
+    const expected = this.waiting || ["preparing", "running"].includes(this.get("status"));
+    // Asked once: the question waits for one that is busy, and a host complains of each that reaches nobody.
+    if (!expected || this.unanswered || performance.now() - this.heard < QUIET_MS) return;
+    this.unanswered = 1;
+    this.model.send({ kind: "ping" });
+  }
+
   // -- what comes back ---------------------------------------------------------------------------------------------
 
+  /** Whatever comes shows that the other side is there. */
+  hear() {
+    this.heard = performance.now();
+    this.unanswered = 0;
+    if (this.silent) this.waiting = this.silent = false;
+    this.repaint();
+  }
+
   receive(message) {
+    this.hear();
     const entry = this.sent.get(message.id);
-    if (!entry || !["ack", "acted"].includes(message.kind)) return;
+    if (!entry || !["ack", "acted", "refused"].includes(message.kind)) return;
     const spent = (performance.now() - entry.time).toFixed(1);
     // Two threads answer: a fast effect may be told before the receipt.
     clearTimeout(entry.timer);
@@ -114,12 +143,19 @@ class SteerPanel {
     this.waiting = false;
     entry[message.kind] = true;
     if (message.kind === "ack") {
-      if (!message.good) this.wanted = null;
       Object.assign(this.root.dataset, { ackMs: spent, ackKind: entry.command });
-    } else {
+    } else if (message.kind === "acted") {
       Object.assign(this.root.dataset, { actedMs: spent, actedKind: entry.command });
     }
-    if (entry.ack && entry.acted) this.sent.delete(message.id);
+    if (message.kind === "acted") setTimeout(() => this.forget(message.id), SETTLE_MS);
+    else if (message.kind === "refused" || !message.good) this.forget(message.id);
+    if (entry.ack && (entry.acted || entry.refused)) this.sent.delete(message.id);
+    this.repaint();
+  }
+
+  /** From now on what the run says is shown, not what a press wished for. */
+  forget(id) {
+    if (this.wish?.id === id) this.wish = null;
     this.repaint();
   }
 
@@ -127,7 +163,7 @@ class SteerPanel {
     const entry = this.sent.get(id);
     entry?.button?.removeAttribute("data-pressed");
     this.waiting = true;
-    this.wanted = null;
+    this.wish = null;
     this.paint();
   }
 
@@ -135,14 +171,15 @@ class SteerPanel {
 
   shownStatus() {
     const status = this.get("status");
-    if (status === this.wanted || !CAN_RUN.includes(status)) this.wanted = null;
-    return this.wanted ?? status;
+    if (this.wish && (status !== this.wish.before || !CAN_RUN.includes(status))) this.wish = null;
+    return this.silent ? "silent" : (this.wish?.status ?? status);
   }
 
   paint() {
     const status = this.shownStatus();
     this.root.dataset.status = status;
-    const words = this.waiting ? "Waiting for the notebook to answer; it may be busy." : this.get("status_text");
+    const waits = this.waiting ? "Waiting for the notebook to answer; it may be busy." : this.get("status_text");
+    const words = this.silent ? this.silenceInWords() : waits;
     const offer = status === "lost" && this.get("can_resume") ? " Step or Run goes on." : "";
     say(this.status, (words || STATUS[status] || status) + offer);
     say(this.rates, this.ratesInWords(status));
@@ -157,8 +194,15 @@ class SteerPanel {
     allow(this.save, CAN_RUN.includes(status) && this.get("can_save"));
     set(this.keepLine, { style: this.get("can_keep") ? null : "display: none" });
     this.keep.checked = this.get("keep");
+    this.keep.disabled = this.silent;
     this.paintHand();
     this.paintAnswers();
+  }
+
+  silenceInWords() {
+    const kept = this.get("keep") ? "The run is kept and goes on without it. " : "What was trained is saved. ";
+    const fate = this.get("can_keep") ? kept : "";
+    return `The server does not answer: it was closed, or is busy. ${fate}If it was closed, start it again and reload this page.`;
   }
 
   ratesInWords(status) {
@@ -207,7 +251,7 @@ class SteerPanel {
       answer.source = source;
       say(answer.words, words);
       say(answer.tags, [proposed && "agent's action", present && "now"].filter(Boolean).join(", "));
-      say(answer.worth, known ? inWords(values[at]) : "");
+      say(answer.worth, known ? inThousandths(values[at]) : "");
       set(answer.bar, { width: `${(100 * share).toFixed(1)}%`, fill: this.colour(this.get("owners")[at] ?? source) });
       set(answer.button, {
         "data-proposed": proposed ? "" : null,
@@ -215,18 +259,19 @@ class SteerPanel {
         tabindex: at === this.focused ? 0 : -1,
         "aria-label": [
           source === layer ? `Train layer ${layer} on its own` : `Tie layer ${layer} to layer ${source}`,
-          known && `value ${inWords(values[at])}`,
+          known && `value ${inThousandths(values[at])}`,
           proposed && "the agent's action",
           present && "as it is now",
         ].filter(Boolean).join(", "),
       });
       const running = this.shownStatus() === "running";
-      allow(answer.button, this.get("can_act"), running ? "Pause the run to answer yourself" : "No answer is awaited");
+      allow(answer.button, this.get("can_act") && !this.silent, running ? "Pause the run to answer yourself" : "No answer is awaited");
     });
     const bars = known ? " Bar: the agent's value (Q value)." : "";
     const chance = this.get("epsilon") === null ? "" : " epsilon: chance of a random draw.";
     say(this.hint, this.get("hint"));
-    say(this.key, `Press an action to take it in the agent's place. now: the present tie.${bars}${chance}`);
+    const offer = this.get("can_act") && !this.silent ? "Press an action to take it in the agent's place. " : "";
+    say(this.key, legal.length ? `${offer}now: the present tie.${bars}${chance}` : "");
     if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
   }
 
@@ -271,10 +316,6 @@ class SteerPanel {
   }
 }
 
-function counted(count, noun) {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
 function allow(button, allowed, reason = null) {
   set(button, { "aria-disabled": allowed ? "false" : "true", title: allowed ? null : reason });
 }
@@ -290,7 +331,7 @@ function render({ model, el }) {
     "proposed", "explored", "epsilon", "can_act", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
     "steps_per_second", "palette", "hint",
   ];
-  const stop = observe(model, names, panel.repaint);
+  const stop = observe(model, names, () => panel.hear());
   const receive = (message) => panel.receive(message);
   // A hidden page is still there; only pagehide is a farewell, and a reload says hello again.
   const leave = () => model.send({ kind: "farewell", sent: now() });
@@ -298,6 +339,7 @@ function render({ model, el }) {
   window.addEventListener("pagehide", leave);
   model.send({ kind: "ready", sent: now() });
   return () => {
+    clearInterval(panel.heart);
     stop();
     stopTheme();
     model.off("msg:custom", receive);

@@ -56,7 +56,7 @@ class TieHistory {
   get room() {
     const budget = this.model.get("budget");
     if (budget && budget >= this.last) return budget;
-    let room = 60;
+    let room = budget || 60;
     while (room < this.last) room *= 2;
     return room;
   }
@@ -140,7 +140,9 @@ class TieHistory {
     if (!this.hovered) {
       const marks = this.overrides.length;
       const people = marks ? ` Yellow diamonds: ${marks} ${marks === 1 ? "override" : "overrides"}.` : "";
-      return `Top row: layer 0. Left edge: the start; right edge: decision ${this.room}.${people}`;
+      const budget = this.model.get("budget");
+      const past = budget && this.room > budget ? `, with room past the budget of ${budget}` : "";
+      return `Top row: layer 0. Left edge: the start; right edge: decision ${this.room}${past}.${people}`;
     }
     const { decision, layer } = this.hovered;
     const run = this.runs[layer].findLast(([first]) => first <= decision);

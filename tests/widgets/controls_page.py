@@ -1,0 +1,37 @@
+"""The page of the browser tests of widgets without a run: set from a test by a remote control, as in `looking_page`."""
+
+import marimo
+
+app = marimo.App(width="full")
+
+
+@app.cell
+def _():
+    import marimo as mo
+    from remote import Remote
+
+    from layertie_lab.widgets import SteerPanel, TieMapView
+    from layertie_lab.widgets.branch_tree import BranchTree
+    from layertie_lab.widgets.decision_table import DecisionTable
+    from layertie_lab.widgets.forms.rules_panel import RulesPanel
+
+    return BranchTree, DecisionTable, Remote, RulesPanel, SteerPanel, TieMapView, mo
+
+
+@app.cell
+def _(BranchTree, DecisionTable, Remote, RulesPanel, SteerPanel, TieMapView, mo):
+    widgets = {
+        "tree": BranchTree(can_branch=True),
+        "table": DecisionTable(),
+        "rules": RulesPanel(can_apply=True),
+        "steer": SteerPanel(),
+        "map": TieMapView(),
+    }
+    remote = Remote(widgets)
+    remote.listen("tree", widgets["tree"].on_press)
+    mo.vstack([mo.ui.anywidget(widget) for widget in (remote, *widgets.values())])
+    return
+
+
+if __name__ == "__main__":
+    app.run()

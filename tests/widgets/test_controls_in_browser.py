@@ -1,0 +1,160 @@
+"""Widgets whose script says or draws something, in headless Chromium, behind a real marimo server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from marimo_pages import Page, served
+
+pytestmark = pytest.mark.browser
+
+
+class Controls(Page):
+    """A page with the widgets on it."""
+
+    def __init__(self, browser: Any, address: str) -> None:
+        super().__init__(browser, address)
+        self.remote = self.page.locator(".remote")
+        self.remote.wait_for(state="attached", timeout=30_000)
+        self.tree, self.table, self.rules, self.steer, self.map = (
+            self.page.locator(f".ll-{name}") for name in ("tree", "table", "rules", "steer", "map")
+        )
+        for widget in (self.tree, self.table, self.rules, self.steer, self.map):
+            widget.wait_for(timeout=30_000)
+
+    def tell(self, widget: str, method: str, *args: Any, **kwargs: Any) -> None:
+        """Call a widget's method in the kernel, and wait until it is done."""
+        done = int(self.remote.get_attribute("data-done") or 0)
+        call = {"widget": widget, "method": method, "args": args, "kwargs": kwargs}
+        self.remote.evaluate("(root, call) => root.tell(call)", call)
+        self.until(lambda: self.remote.get_attribute("data-done") == str(done + 1))
+        assert not self.remote.get_attribute("data-failed")
+
+    def heard(self) -> list[Any]:
+        return json.loads(self.remote.get_attribute("data-heard") or "[]")
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controls]:
+    with served(Path(__file__).parent / "controls_page.py", tmp_path_factory.mktemp("server")) as address:
+        at = Controls(browser, address)
+        yield at
+        assert at.complaints == []
+        at.close()
+
+
+def run(name: str, parent: str | None, decision: int | None, decisions: int, why: str = "") -> dict[str, Any]:
+    left = {"parent": parent, "decision": decision, "why": why, "by": "" if parent is None else "human"}
+    return {
+        "id": name,
+        "name": name,
+        "decisions": decisions,
+        "loss": 2.951,
+        "evaluated": 30,
+        "status": "stopped",
+        **left,
+    }
+
+
+TREE = [
+    run("first", None, None, 24),
+    run("branch-001", "first", 21, 20, "undo of decision 21"),
+    run("branch-002", "first", 22, 21),
+    run("mine", "first", 18, 30),
+    run("one", "first", 1, 1, "because it was to be seen what comes of another beginning, in many more words than fit"),
+]
+
+
+def test_names_in_the_tree_are_whole_and_no_line_runs_through_them(page: Controls) -> None:
+    page.tell("tree", "show", runs=TREE, current="first", last=24, stored=[24, 20])
+    page.until(lambda: page.tree.locator("g.ll-lane").count() == len(TREE))
+    texts = page.tree.locator("svg text").evaluate_all(
+        "all => all.map((text) => text.getBoundingClientRect().toJSON())"
+    )
+    lines = page.tree.locator(".ll-line-of-run").evaluate_all(
+        "all => all.map((line) => line.getBoundingClientRect().toJSON())"
+    )
+    picture = page.tree.locator("svg").bounding_box()
+    assert max(text["right"] for text in texts) <= picture["x"] + picture["width"]
+    assert max(line["right"] for line in lines) < min(text["left"] for text in texts)
+    facts = page.tree.locator(".ll-run-facts").all_text_contents()
+    assert facts[3] == "30 decisions, loss 2.951 at 30; left before decision 18"
+    assert facts[4].startswith("1 decision, loss 2.951 at 30; because it was")
+    assert facts[4].endswith("…")
+    # A yellow diamond is an override everywhere else; here a ring marks where a branch left.
+    assert page.tree.locator(".ll-fork").count() == len(TREE) - 1
+    assert page.tree.locator(".ll-fork").evaluate_all("all => all.map((mark) => mark.tagName)") == ["circle"] * 4
+    assert "a ring where a branch left" in page.tree.locator(".ll-note").inner_text()
+
+
+def test_a_branch_can_leave_from_before_each_decision(page: Controls) -> None:
+    page.tell("tree", "show", runs=TREE[:1], current="first", last=200, stored=[200, 20], busy=False)
+    field, branch = page.tree.locator("input"), page.tree.get_by_role("button", name="Branch here")
+    words = page.tree.locator(".ll-pick")
+    page.until(lambda: "of 1 to 200" in words.inner_text())
+    for decision, said in ((7, "trained again up to there"), (20, "stored, begins at once")):
+        field.fill(str(decision))
+        assert said in words.inner_text()
+        branch.click()
+        page.until(lambda decision=decision: page.heard()[-1:] == [["tree", ["branch", {"decision": decision}]]])
+    before = len(page.heard())
+    field.fill("0")
+    branch.click()
+    field.fill("")
+    branch.click()
+    page.until(lambda: len(page.heard()) > before)
+    assert page.heard()[before:] == [["tree", ["branch", {"decision": None}]]]
+
+
+def decision(number: int, **values: Any) -> dict[str, Any]:
+    made = {"decision": number, "episode": 1, "layer": 1, "present": 0, "proposed": 1, "choice": 1, "by": "agent"}
+    came = {"reward": 0.25, "train_loss": 3.5, "owners": 2, "trainable_share": 0.5, "q_choice": 0.1}
+    return {**made, "overridden": False, "explored": False, "epsilon": None, **came, **values}
+
+
+def test_what_is_nothing_at_the_shown_precision_is_shown_as_nothing(page: Controls) -> None:
+    values = [decision(1, q_choice=-1.73e-17, reward=-7.04e-5), decision(2, q_choice=0.0006, reward=-1.25)]
+    page.tell("table", "push", {"decisions": values})
+    page.until(lambda: page.table.locator("tbody tr").count() == 2)
+    cells = [row.locator("td").all_inner_texts()[6:8] for row in page.table.locator("tbody tr").all()]
+    assert cells == [["0.001", "-1.25"], ["0.000", "0.000"]]
+    hand = {"layer": 2, "asked": 3, "legal": [0, 1, 2], "owners": [0, 0, 2], "q_values": [-1.73e-17, 0.0, -0.02]}
+    page.tell("steer", "show", status="paused", can_act=True, proposed=1, present=0, **hand)
+    page.until(lambda: page.steer.locator(".ll-answer").count() == 3)
+    assert page.steer.locator(".ll-worth").all_inner_texts() == ["0.000", "0.000", "-0.020"]
+
+
+def test_an_action_is_offered_only_where_one_is_awaited(page: Controls) -> None:
+    hand = {"layer": 1, "asked": 1, "legal": [0, 1], "owners": [0, 1], "q_values": [0.1, 0.2]}
+    page.tell("steer", "show", status="paused", can_act=True, proposed=1, present=0, **hand)
+    key = page.steer.locator(".ll-key")
+    page.until(lambda: key.inner_text().startswith("Press an action to take it in the agent's place."))
+    page.tell("steer", "show", status="finished", can_act=False)
+    page.until(lambda: key.inner_text().startswith("now: the present tie."))
+    page.tell("steer", "show", status="empty", layer=None, legal=[], owners=[], q_values=[])
+    page.until(lambda: key.inner_text() == "")
+
+
+@pytest.mark.parametrize(
+    ("budget", "last", "edge"), [(4, 4, "4."), (4, 6, "8, with room past the budget of 4."), (0, 6, "60.")]
+)
+def test_the_history_ends_where_it_says(page: Controls, budget: int, last: int, edge: str) -> None:
+    rows = [{"decision": at, "layer": layer, "source": 0, "block": 0} for at in range(last + 1) for layer in range(2)]
+    page.tell("map", "show", budget=budget)
+    page.tell("map", "show_rows", rows)
+    page.until(lambda: page.map.locator(".ll-history").get_attribute("data-decisions") == str(last))
+    page.until(lambda: page.map.locator(".ll-history-foot").inner_text().endswith(f"right edge: decision {edge}"))
+
+
+def test_what_is_wrong_with_a_rule_stands_beside_its_field(page: Controls) -> None:
+    hint = page.rules.locator(".ll-rule", has_text="Most independent layers").locator(".ll-hint")
+    assert hint.inner_text() == "0 = no limit"
+    page.tell("rules", "show", wrong={"most_owners": "Expected at most 4, but got 999."})
+    page.until(lambda: hint.inner_text() == "Expected at most 4, but got 999.")
+    assert hint.get_attribute("role") == "alert"
+    page.tell("rules", "show", wrong={})
+    page.until(lambda: hint.inner_text() == "0 = no limit")
