@@ -52,4 +52,6 @@ def runs(command: arguments.Runs, progress: Console, output: Console) -> tuple[d
 
 def _reached(run: RunSummary) -> tuple[str, str, str]:
     loss = "" if run.validation_loss is None else f"{run.validation_loss:.4f}"
-    return f"{run.decisions} of {run.budget}", loss, datetime.fromtimestamp(run.modified).strftime("%Y-%m-%d %H:%M")
+    past = run.decisions > run.budget
+    reached = f"{run.decisions}, past its budget of {run.budget}" if past else f"{run.decisions} of {run.budget}"
+    return reached, loss, datetime.fromtimestamp(run.modified).strftime("%Y-%m-%d %H:%M")

@@ -108,7 +108,10 @@ class Feed:
         if tie_map is not None:
             tie_map.show_rows(rows["ties"], rows["decisions"])
         if steer is not None:
-            reached = {name: max((row[name] for row in rows["decisions"]), default=0) for name in ("decision", "step")}
+            reached = {
+                name: max((row[name] for row in rows[table]), default=0)
+                for name, table in (("decision", "decisions"), ("step", "steps"))
+            }
             steer.show(status="finished", can_act=False, can_save=False, can_keep=False, layer=None, **reached)
 
     def take(self, entries: Iterable[Entry]) -> None:

@@ -48,6 +48,8 @@ class ShownState:
         status: What the source said of itself last.
         awaiting: Whether the proposal at hand is open, so that a person may answer it.
         ahead: Layer -> source, of a person's answers that wait until their layers are asked about.
+        decision: Decisions that have an outcome.
+        step: Optimizer steps, those of a decision under way too.
         failure: A sentence on why training stopped; "" if it did not.
     """
 
@@ -59,7 +61,7 @@ class ShownState:
         self.ahead: dict[int, int] = {}
         self.status = ""
         self.failure = ""
-        self.decision = 0
+        self.decision = self._begun = 0
         self.step = 0
         self.awaiting = False
         self._hand = dict(_NO_HAND)
@@ -123,7 +125,7 @@ class ShownState:
         return STATUS.get(self.status) == "running"
 
     def _take_event(self, event: Event) -> None:
-        self.decision, self.step = max(self.decision, event.decision), max(self.step, event.step)
+        self.step, self._begun = max(self.step, event.step), max(self._begun, event.decision)
         if isinstance(event, Opened):
             self.ties, self.blocks = TieMap(tuple(event.ties)), list(event.blocks)
             self.overrides.clear()
@@ -136,6 +138,7 @@ class ShownState:
         elif isinstance(event, Stepped):
             self._times["steps"].append(self._clock())
         elif isinstance(event, DecisionFinished):
+            self.decision = max(self.decision, event.decision)
             # Not before: until then nobody says what is truly shared, and the two would disagree on the screen.
             self.ties, self.blocks = TieMap(tuple(event.ties)), list(event.blocks)
             if self._hand["asked"] == event.decision:
@@ -154,7 +157,7 @@ class ShownState:
             self.failure = ""
 
     def _take_proposal(self, proposal: Proposal) -> None:
-        if proposal.decision <= self.decision:
+        if proposal.decision <= self._begun:
             return  # answered already
         self._hand = _hand_of(proposal, asked=proposal.decision, proposed=proposal.choice)
         self.awaiting = True

@@ -74,3 +74,18 @@ def test_values_that_are_no_numbers_are_left_out() -> None:
     broken = type(values)(**(vars(values) | {"q_values": (float("nan"), 1.0)}))
     state.take(Proposed(broken))
     assert state.panel_traits()["q_values"] == []
+
+
+def test_a_decision_counts_once_it_has_an_outcome_and_a_step_as_it_is_made() -> None:
+    session, state, entries = started()
+    session.commit(1)
+    counted = []
+    for entry in entries:
+        state.take(entry)
+        shown = state.panel_traits()
+        counted.append((type(entry).__name__, shown["decision"], shown["step"]))
+    assert counted == [
+        ("DecisionMade", 0, 0),
+        *(("Stepped", 0, step) for step in range(1, 5)),
+        ("DecisionFinished", 1, 4),
+    ]
