@@ -186,6 +186,7 @@ class Driver:
             Seconds until there is more to do: 0 at once, more under a throttle, None until something is asked for.
         """
         if not self.busy:
+            self._propose_at_rest()
             return None
         try:
             if self.session.phase == "propose":
@@ -370,6 +371,21 @@ class Driver:
                     self.session.conclude()
                 self._end_run()
         return outcome
+
+    def _propose_at_rest(self) -> None:
+        """Those who asked for the next proposal of a run get it now that the run has ended before it came."""
+        callers = _all(self._proposals)
+        if not callers:
+            return
+        try:
+            proposal = self.session.propose()
+        except (Exception, SystemExit) as error:
+            told = self._explain(f"The command {commands.Propose.verb}", error)
+            for caller in callers:
+                caller.refuse(told)
+        else:
+            for caller in callers:
+                caller.reply(proposal)
 
     def _at_proposal(self) -> float | None:
         if self._proposals:

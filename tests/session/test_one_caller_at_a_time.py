@@ -155,6 +155,33 @@ def test_a_second_control_room_is_refused_until_the_first_is_closed(text_file: P
     other.close()
 
 
+def test_a_proposal_asked_for_in_a_runs_last_decision_is_given_when_it_ends(text_file: Path) -> None:
+    session = Session(tiny(text_file))
+    gate = Gate(session)
+    room = SessionThread(session)
+    running = room.submit("run", 1)
+    assert gate.reached.wait(DEADLINE)
+    asked = room.submit("propose")
+    gate.open.set()
+    assert len(running.result(DEADLINE)) == 1
+    assert asked.result(DEADLINE).decision == 2
+    room.close()
+
+
+def test_a_proposal_asked_for_before_a_run_that_is_ended_inside_a_decision_is_refused(text_file: Path) -> None:
+    session = Session(tiny(text_file))
+    gate = Gate(session)
+    room = SessionThread(session)
+    running = room.submit("run")
+    assert gate.reached.wait(DEADLINE)
+    asked, nothing = room.submit("propose"), room.submit("run", 0)
+    gate.open.set()
+    assert running.result(DEADLINE) == nothing.result(DEADLINE) == []
+    with pytest.raises(LayertieError, match="decision 1 is under way"):
+        asked.result(DEADLINE)
+    room.close()
+
+
 def test_a_subscriber_may_call_back(text_file: Path) -> None:
     session = Session(tiny(text_file))
     heard: list[float] = []
