@@ -18,6 +18,8 @@ class PolicyDescription(Description):
             being worth 0. returns: the discounted sum of the rewards that follow. none: it has no values.
         draws: Whether it acts at random with a probability, epsilon, that falls as the run goes on.
         looks_ahead: Whether it trains every legal action ahead before it proposes (`AgentState.lookahead`).
+        reads_evidence: Whether it reads what the run measures of ties (`AgentState.tie_costs`, `agreement`).
+        starts: The map that its run begins with.
         by_hand: Whether a person is expected to act.
         learning: What it reports of an update (`Policy.learn`) -> what that is in words, in units of reward; what is
             left out is about its fit as a whole.
@@ -26,6 +28,8 @@ class PolicyDescription(Description):
     values: Literal["none", "changes", "returns"] = "none"
     draws: bool = False
     looks_ahead: bool = False
+    reads_evidence: bool = False
+    starts: Literal["tied", "independent"] = "tied"
     by_hand: bool = False
     learning: Mapping[str, str] = field(default_factory=dict)
 

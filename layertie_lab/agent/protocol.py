@@ -44,6 +44,9 @@ class AgentState:
         rules: Rules that stand, which mask the legal actions.
         lookahead: Loss on windows of the reward split, nats per token, after this action and the training of one
             decision; None where the policy does not look ahead or the run cannot.
+        tie_costs: [L, L] the change of the loss at once if layer l named source a (`training.evidence`); None where
+            the policy reads no evidence, or the run has none.
+        agreement: [L, L] how far the gradients of a shared block agree at its positions; None as above.
     """
 
     ties: TieMap
@@ -54,6 +57,8 @@ class AgentState:
     blocks: TieMap | None = None
     trainable_share: float = 1.0
     lookahead: Callable[[int], float] | None = None
+    tie_costs: Callable[[], NDArray[Any]] | None = None
+    agreement: Callable[[], NDArray[Any]] | None = None
     rules: Rules = field(default_factory=Rules)
 
     @cached_property

@@ -142,7 +142,7 @@ class AgentConfig:
     """The policy that proposes an action for each layer, by its name."""
     blocks: Annotated[int, Range(low=0, unit="blocks")] = 0
     """Distinct blocks for the patterns that take a number (cycle, sequence, ...), and owners that random-matched aims
-    at; 0 = a third of the layers."""
+    at and that the tie-once policies go to; 0 = a third of the layers."""
     learner: Literal["linear", "gaussian", "advantage"] = "linear"
     """How the lab agent learns. linear: Thompson sampling over features of whole maps, planning a sweep ahead.
     gaussian: Thompson sampling per layer and source. advantage: Q-learning in which keeping the present tie is worth
@@ -175,7 +175,8 @@ class AgentConfig:
     """Whose values the Q-learner's target looks at in the next state: the layer just acted on (official code) or the
     layer asked next."""
     unshare_at: Annotated[float, Range(low=0, high=1)] = 0.25
-    """Share of the budget after which share-then-unshare makes every layer independent."""
+    """Share of the budget after which share-then-unshare makes every layer independent, and after which the tie-once
+    policies look at the run and set their map."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ..agent.descriptions import PolicyDescription
 from ..agent.protocol import AgentState, Policy
 from ..agent.rewards.measurement import Reward
 from ..core.config import RunConfig
@@ -146,11 +147,13 @@ def check_replicate(replicate: object) -> None:
         raise ConfigError(f"Expected a replicate of 0, 1, 2, ..., but got {replicate!r}.", "Number them from 0.")
 
 
-def first_map(config: RunConfig) -> TieMap:
-    """The tie map a run starts with: a fixed pattern's own map, else everything tied to layer 0."""
+def first_map(config: RunConfig, policy: PolicyDescription) -> TieMap:
+    """The tie map a run starts with: a fixed pattern's own map, or that which its policy begins with."""
     layers = config.model.layers
-    if config.agent.policy in PATTERNS and config.ties.start == "tied":
+    if config.ties.start == "tied" and config.agent.policy in PATTERNS:
         return pattern(config.agent.policy, layers, config.agent.blocks or None)
+    if config.ties.start == "tied" and policy.starts == "independent":
+        return TieMap.independent(layers)
     return TieMap.all_tied(layers)
 
 
@@ -180,7 +183,7 @@ def build(config: RunConfig, data: TokenData | None, given: Provided) -> Compone
         config.model,
         data.vocabulary_size,
         config.ties,
-        first_map(config),
+        first_map(config, policy.description),
         seed=key.at(0, "init"),
         initial_weights=given.initial_weights,
     ).to(device)

@@ -8,6 +8,7 @@ from ..core.errors import LayertieError
 from ..core.events import DecisionFinished, DecisionMade, Stepped
 from ..core.measures import StepResult
 from .evaluator import Evaluator
+from .evidence import with_evidence
 from .lookahead import with_trials
 from .recorder import Recorder
 from .rules_in_force import check_action
@@ -27,7 +28,8 @@ def propose(state: RunState, evaluator: Evaluator) -> Proposal:
         )
     if state.proposal is None:
         state.asked = evaluator.agent_state()
-        state.proposal = state.components.propose(with_trials(state.asked, state, evaluator))
+        told = with_evidence(with_trials(state.asked, state, evaluator), state, evaluator)
+        state.proposal = state.components.propose(told)
     return state.proposal
 
 
@@ -112,7 +114,8 @@ def finish(state: RunState, evaluator: Evaluator, recorder: Recorder) -> Outcome
     assert asked is not None, "a decision under way was proposed from a state"
     measured = evaluator.measure()
     reward = components.reward.value(measured)
-    transition = Transition(asked, decision.choice, reward, evaluator.agent_state(), decision.by)
+    following = with_evidence(evaluator.agent_state(), state, evaluator)
+    transition = Transition(asked, decision.choice, reward, following, decision.by)
     learning = components.policy.learn(transition, components.key)
     outcome = Outcome(
         decision=decision,

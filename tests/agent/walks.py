@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from layertie_lab.agent.protocol import AgentState, Policy, Transition
 from layertie_lab.agent.schedule import next_layer
 from layertie_lab.core.config import RunConfig
@@ -17,9 +19,20 @@ def config_of(policy: str = "lab", layers: int = 5, **changes: object) -> RunCon
 
 
 def state_at(ties: TieMap, decision: int, budget: int = 60) -> AgentState:
-    """The state of a decision, in which looking ahead favours small answers."""
+    """The state of a decision, in which looking ahead favours small answers, and neighbours may be tied."""
     episode, layer = next_layer(decision, len(ties))
-    return AgentState(ties, layer, decision, episode, budget, lookahead=lambda answer: 1.0 + 0.1 * answer)
+    places = np.arange(len(ties), dtype=float)
+    apart = np.abs(places[:, None] - places)
+    return AgentState(
+        ties,
+        layer,
+        decision,
+        episode,
+        budget,
+        lookahead=lambda answer: 1.0 + 0.1 * answer,
+        tie_costs=lambda: apart,
+        agreement=lambda: np.exp(-apart),
+    )
 
 
 def reward_of(ties: TieMap, decision: int) -> float:

@@ -1,0 +1,166 @@
+"""What a forward pass tells of ties and a backward pass of unties, before anything is trained for it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..models.detached import DetachedForward, parameter_at, slots_of
+from ..models.sharing import after_action
+from ..models.tied_model import TiedModel
+from .device import autocast
+
+ADAM_EPSILON = 1e-8
+"""torch's; some weights, such as the bias of keys, have no gradient but rounding."""
+
+
+@torch.no_grad()
+def tie_costs(model: TiedModel, windows: Any, batch_size: int, device: torch.device, precision: str = "fp32") -> Tensor:
+    """The change of the loss at once for each action of each layer, the others staying as they are.
+
+    Args:
+        model: It is left as it was; looked at without dropout.
+        windows: Batches end to end, N x (T + 1).
+        batch_size: Windows per forward pass.
+        device: The model's.
+        precision: auto, fp32 or bf16.
+
+    Returns:
+        [L, L] float64: entry (l, a) for layer l naming source a <= l, in the unit of the model's loss; nan for a > l.
+        An untie costs 0, since the layer starts on a copy. Layers before l are not computed again.
+    """
+    stack, layers, blocks = model.stack, len(model.stack.layers), model.stack.sharing.blocks
+    total = torch.full((layers, layers), torch.nan, dtype=torch.float64)
+    total[torch.ones_like(total).tril().bool()] = 0.0
+    tokens = torch.as_tensor(windows).long()
+    with _looked_at(model):
+        for batch in tokens.split(batch_size):
+            batch = batch.to(device)
+            with autocast(device, precision):
+                before, arguments = _streams(model, batch)
+                whole = _loss(model, before[-1], batch)
+                for layer in range(1, layers):
+                    for source in range(layer + 1):
+                        origins = after_action(stack.sharing, layer, source, stack.config).origins
+                        uses = [origin if origin >= 0 else ~origin for origin in origins]
+                        changed = [i for i, use in enumerate(uses) if blocks[use] != blocks[i]]
+                        if changed:
+                            x = before[changed[0]]
+                            for i in range(changed[0], layers):
+                                x = stack.layers[uses[i]](x, *arguments)
+                            total[layer, source] += (_loss(model, x, batch) - whole) * len(batch)
+    return total / len(tokens)
+
+
+def gradient_agreement(
+    model: TiedModel, windows: Any, batch_size: int, device: torch.device, precision: str = "fp32"
+) -> Tensor:
+    """How far the gradients that a shared block gets at its positions agree.
+
+    The gradient of each position by itself is taken on two halves of the windows and divided, weight by weight, by its
+    root mean square over the block's positions, as Adam would. Products of one half with the other have no noise on
+    their diagonal. For a group of positions that shares a block, the square root of the sum of its entries is the
+    length of the step that they take together: what a group gains by being split is the sum of its parts' lengths
+    minus its own, to first order.
+
+    Args:
+        model: It is left as it was; looked at without dropout. Memory: two gradients of the model as if untied.
+        windows: Batches end to end, N x (T + 1), N at least 2.
+        batch_size: Windows per pass.
+        device: The model's.
+        precision: auto, fp32 or bf16.
+
+    Returns:
+        [L, L] float64, symmetric, without a unit; 0 for two layers that do not share a block.
+    """
+    tokens = torch.as_tensor(windows).long()
+    halves = tokens[: len(tokens) // 2], tokens[len(tokens) // 2 :]
+    layers, blocks = list(model.stack.layers), model.stack.sharing.blocks
+    with _looked_at(model), _leaves(layers) as leaves:
+        found = [_position_gradients(model, leaves, half, batch_size, device, precision) for half in halves]
+    gram = torch.zeros(len(layers), len(layers), dtype=torch.float64)
+    for slot in range(len(leaves[0])):
+        for owner in sorted(set(blocks)):
+            group = [layer for layer, block in enumerate(blocks) if block == owner]
+            first, second = (torch.stack([half[layer][slot] for layer in group]).flatten(1) for half in found)
+            scale = torch.cat([first, second]).square().mean(0).sqrt() + ADAM_EPSILON
+            product = ((first / scale) @ (second / scale).T).double().cpu()
+            gram[torch.tensor(group)[:, None], torch.tensor(group)] += (product + product.T) / 2
+    return gram
+
+
+def _streams(model: TiedModel, batch: Tensor) -> tuple[list[Tensor], tuple[Any, ...]]:
+    """The residual stream before each layer and after the last, and what the layers take beside it."""
+    x = model.embed(model.inputs(batch))
+    arguments = model.block_arguments(x.shape[1])
+    streams = [x]
+    for block in model.stack.layers:
+        streams.append(block(streams[-1], *arguments))
+    return streams, arguments
+
+
+def _loss(model: TiedModel, x: Tensor, batch: Tensor) -> Tensor:
+    return model.sequence_losses(model.head(x), model.targets(batch)).double().mean().cpu()
+
+
+def _position_gradients(
+    model: TiedModel,
+    leaves: list[list[Tensor]],
+    windows: Tensor,
+    batch_size: int,
+    device: torch.device,
+    precision: str,
+) -> list[list[Tensor]]:
+    """Layer -> slot -> gradient of the mean loss."""
+    for leaf in (leaf for layer in leaves for leaf in layer):
+        leaf.grad = None
+    for batch in windows.split(batch_size):
+        batch = batch.to(device)
+        # Not by `stack.forward`, whose casts are shared by those that share a block.
+        with autocast(device, precision):
+            streams, _ = _streams(model, batch)
+            loss = model.sequence_losses(model.head(streams[-1]), model.targets(batch)).mean()
+        (loss * (len(batch) / len(windows))).backward(inputs=[leaf for layer in leaves for leaf in layer])
+    return [[leaf.grad.detach().clone() for leaf in layer if leaf.grad is not None] for layer in leaves]
+
+
+@contextmanager
+def _leaves(layers: list[nn.Module]) -> Iterator[list[list[Tensor]]]:
+    """Each layer on a Parameter of its own over the storage that it shares; put back afterwards."""
+    places = [(layer, list(slots_of(layer).values())) for layer in layers]
+    held = [[parameter_at(module, name) for module, name in slots] for _, slots in places]
+    detached = [layer for layer in layers if isinstance(layer, DetachedForward) and layer.copies]
+    try:
+        for layer in detached:
+            layer.copies = False
+        for _, slots in places:
+            for module, name in slots:
+                setattr(module, name, nn.Parameter(parameter_at(module, name).detach()))
+        yield [[parameter_at(module, name) for module, name in slots] for _, slots in places]
+    finally:
+        for layer in detached:
+            layer.copies = True
+        for (_, slots), parameters in zip(places, held, strict=True):
+            for (module, name), parameter in zip(slots, parameters, strict=True):
+                setattr(module, name, parameter)
+
+
+@contextmanager
+def _looked_at(model: TiedModel) -> Iterator[None]:
+    """In evaluation mode and eagerly; put back afterwards."""
+    flags = [(module, module.training) for module in model.modules()]
+    with ExitStack() as stack:
+        # Nothing is compiled where dynamo was never imported, and importing it costs a second.
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        try:
+            model.train(False)
+            yield
+        finally:
+            for module, flag in flags:
+                module.training = flag
