@@ -26,7 +26,10 @@ POLICIES: Registry[PolicyDescription, Maker] = Registry(
     "policy",
     [
         f"layertie_lab.agent.policies.{module}"
-        for module in ("lab", "paper", "random", "fixed", "human", "lookahead", "share_then_unshare", "annealing")
+        for module in (
+            *("lab", "paper", "random", "fixed", "human", "lookahead", "share_then_unshare", "annealing"),
+            *("hill_climbing", "ucb"),
+        )
     ],
     "layertie_lab.policies",
 )
