@@ -154,7 +154,8 @@ class AgentConfig:
     epsilon_floor: Annotated[float, Range(low=0, high=1)] = 0.02
     """Exploration at the end."""
     explore_share: Annotated[float, Range(above=0)] = 0.7
-    """Share of the budget of decisions over which exploration falls from start to floor (lab, annealing)."""
+    """Share of the budget of decisions over which exploration falls from start to floor (lab, annealing,
+    hill-climbing)."""
     memory_passes: Annotated[float, Range(above=0, unit="sweeps")] = 1.0
     """Sweeps over the layers that the lab agent's linear learner compares the present with: short forgets slow drifts
     of the loss, long averages more noise away."""

@@ -101,12 +101,12 @@ def python(environment: dict[str, str], *words: str) -> str:
 
 def test_one_more_policy_and_reward_are_in_help(elsewhere: dict[str, str]) -> None:
     told = " ".join(python(elsewhere, "-m", "layertie_lab", "train", "--help").split())
-    assert "annealing,nearest}" in told
+    assert "ucb,nearest}" in told
     assert "nearest: Ties each layer to the one before it." in told
     assert "improvement-over-trend,thrift}" in told
     assert "thrift: Minus the parameters that train." in told
     swept = " ".join(python(elsewhere, "-m", "layertie_lab", "sweep", "--help").split())
-    assert swept.count("annealing,nearest}") == 3
+    assert swept.count("ucb,nearest}") == 3
 
 
 def test_one_more_policy_and_reward_are_in_log_charts_and_reasons(

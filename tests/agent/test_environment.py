@@ -51,7 +51,7 @@ def test_in_v_a_dip_must_be_crossed() -> None:
 
 def test_unknown_landscapes_are_refused() -> None:
     with pytest.raises(ConfigError, match="A, B, C, V"):
-        make_landscape("Q", 6)
+        make_landscape("X", 6)
     with pytest.raises(ConfigError, match="at least 4 layers"):
         make_landscape("A", 3)
 

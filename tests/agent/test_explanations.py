@@ -20,7 +20,7 @@ from layertie_lab.core.rules import Rules
 from layertie_lab.core.ties import TieMap
 
 NAMES = [*POLICIES.names, "lab:gaussian", "lab:advantage"]
-LEARNED = ["lab", "lab:gaussian", "lab:advantage", "paper", "official-code"]
+LEARNED = ["lab", "lab:gaussian", "lab:advantage", "paper", "official-code", "ucb"]
 """Those whose values are a function of the map."""
 VALUELESS = [name for name in NAMES if name not in LEARNED and name != "look-ahead"]
 Q_LEARNERS = ["paper", "official-code"]
@@ -90,7 +90,7 @@ def test_an_explanation_says_what_the_policy_proposes(name: str) -> None:
         assert walk.go(1)[0].choice == told["choice"]
 
 
-@pytest.mark.parametrize("name", ["lab:gaussian", "lab:advantage", *Q_LEARNERS])
+@pytest.mark.parametrize("name", ["lab:gaussian", "lab:advantage", "ucb", *Q_LEARNERS])
 def test_an_unexplored_choice_is_the_greedy_one_and_has_the_highest_value(name: str) -> None:
     walk = Walk(make(name), LAYERS)
     seen = set()

@@ -18,6 +18,7 @@ from layertie_lab.core.patterns import PATTERNS, pattern
 from layertie_lab.core.ties import TieMap
 
 NAMES = [*POLICIES.names, "lab:gaussian", "lab:advantage"]
+LEARN = ["lab", "paper", "official-code", "lab:gaussian", "lab:advantage", "annealing", "hill-climbing", "ucb"]
 
 
 def make(name: str, layers: int = 5, **changes: object):
@@ -47,7 +48,7 @@ def test_same_key_same_proposals_and_another_key_others(name: str) -> None:
     first, again = Walk(make(name)), Walk(make(name))
     proposals = first.go(30)
     assert again.go(30) == proposals
-    if name in ("lab", "random", "random-matched", "lab:gaussian", "lab:advantage", "annealing"):
+    if name in ("lab", "random", "random-matched", "lab:gaussian", "lab:advantage", "annealing", "hill-climbing"):
         assert Walk(make(name), key=RunKey(4)).go(30) != proposals
 
 
@@ -88,7 +89,7 @@ def test_a_deep_copy_goes_on_alone(name: str) -> None:
     assert twin.go(20) == walk.go(20)
 
 
-@pytest.mark.parametrize("name", ["lab", "paper", "official-code", "lab:gaussian", "lab:advantage", "annealing"])
+@pytest.mark.parametrize("name", LEARN)
 def test_another_depths_state_is_refused(name: str) -> None:
     walk = Walk(make(name, 6), 6)
     walk.go(12)
@@ -96,7 +97,7 @@ def test_another_depths_state_is_refused(name: str) -> None:
         make(name).load(*walk.policy.state())
 
 
-@pytest.mark.parametrize("name", ["lab", "paper", "lab:gaussian", "lab:advantage", "annealing"])
+@pytest.mark.parametrize("name", [name for name in LEARN if name != "official-code"])
 def test_another_depths_map_is_refused(name: str) -> None:
     with pytest.raises(AgentError, match="6"):
         make(name).propose(state_at(TieMap.all_tied(6), 1), RunKey(0))
@@ -111,7 +112,7 @@ def test_a_reward_that_is_no_number_is_refused(name: str, reward: float) -> None
         policy.learn(Transition(state, 0, reward, state_at(TieMap.all_tied(5), 2)), RunKey(0))
 
 
-@pytest.mark.parametrize("name", ["lab", "paper", "lab:gaussian", "lab:advantage"])
+@pytest.mark.parametrize("name", ["lab", "paper", "lab:gaussian", "lab:advantage", "hill-climbing", "ucb"])
 def test_a_persons_answer_is_learned_from_like_any_other(name: str) -> None:
     said, done = Walk(make(name)), Walk(make(name))
     state = state_at(TieMap.all_tied(5), 1)

@@ -25,6 +25,7 @@ POLICIES: list[dict[str, Any]] = [
     {"algorithm": "paper"}, {"algorithm": "official-code"}, {"policy": "random"}, {"policy": "random-matched"},
     {"policy": "all-tied"}, {"policy": "independent"}, {"policy": "cycle"}, {"policy": "sandwich"},
     {"policy": "annealing"}, {"policy": "share-then-unshare"}, {"policy": "human"}, {"policy": "look-ahead"},
+    {"policy": "hill-climbing"}, {"policy": "ucb"},
 ]  # fmt: skip
 numbers = st.lists(st.integers(-LAYERS, LAYERS - 1), max_size=2).map(tuple)
 

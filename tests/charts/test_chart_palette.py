@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from layertie_lab.agent.policies.registry import POLICIES
 from layertie_lab.charts import palette
 
 # Linear RGB under full dichromacy: Machado, Oliveira & Fernandes (2009).
@@ -49,6 +50,14 @@ def oklab(colour: str, vision: str) -> np.ndarray:
     """OKLab coordinates (Ottosson 2020), times 100."""
     seen = np.clip(VISION[vision] @ linear(colour), 0, 1)
     return TO_LAB @ np.cbrt(TO_LMS @ seen) * 100
+
+
+def test_every_policy_has_a_colour_of_its_own_which_stays():
+    assert set(POLICIES.names) <= set(palette.POLICIES)
+    assert len(set(palette.POLICIES)) == len(palette.POLICIES) < len(palette.OWNER_COLOURS)
+    # Charts of older sweeps keep their colours: a new policy comes last.
+    assert palette.POLICIES[:4] == ("lab", "paper", "official-code", "random")
+    assert palette.POLICIES[16:] == ("annealing", "hill-climbing", "ucb")
 
 
 def test_there_is_a_different_colour_for_each_of_48_layers():

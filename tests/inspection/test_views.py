@@ -169,7 +169,7 @@ def test_reasons_of_a_decision_are_those_it_had(text_file: Path, tmp_path: Path,
     assert "It has not been decided yet." in sentences(last["facts"])
 
 
-@pytest.mark.parametrize("policy", ["look-ahead", "random", "cycle", "annealing", "human"])
+@pytest.mark.parametrize("policy", ["look-ahead", "random", "cycle", "annealing", "hill-climbing", "ucb", "human"])
 def test_every_agent_has_reasons_in_words(text_file: Path, tmp_path: Path, policy: str) -> None:
     config = RunConfig.preset("tiny", corpus=str(text_file), decisions=6, policy=policy)
     with Session(config, directory=tmp_path / "run") as session:

@@ -114,7 +114,7 @@ def test_a_run_that_diverges_by_itself_says_where_it_did(text_file: Path, tmp_pa
         Session.resume(tmp_path / "run")
 
 
-@pytest.mark.parametrize("policy", ["lab", "paper", "official-code", "annealing"])
+@pytest.mark.parametrize("policy", ["lab", "paper", "official-code", "annealing", "hill-climbing", "ucb"])
 def test_an_observation_of_another_depth_is_refused(policy: Any, text_file: Path) -> None:
     session = Session(small(text_file))
     session.state.components = replace(

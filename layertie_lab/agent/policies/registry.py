@@ -28,7 +28,7 @@ POLICIES: Registry[PolicyDescription, Maker] = Registry(
         f"layertie_lab.agent.policies.{module}"
         for module in (
             *("lab", "paper", "random", "fixed", "human", "lookahead", "share_then_unshare", "annealing"),
-            "tie_once",
+            *("hill_climbing", "ucb", "tie_once"),
         )
     ],
     "layertie_lab.policies",

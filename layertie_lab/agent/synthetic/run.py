@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ...core.config import RunConfig
 from ...core.decisions import Decision, Outcome, Proposal
 from ...core.keys import RunKey
@@ -22,7 +24,8 @@ _STEPS = 4
 class SyntheticRun:
     """Proposes and commits like a session, thousands of decisions a second.
 
-    The loss after decision d is 1 - worth of the map + drift / sqrt(1 + d / 2L) + noise, nats per token.
+    The loss after decision d is 1 - worth of the map + drift / sqrt(1 + d / 2L) + noise, nats per token. Where the
+    landscape has a lag, that worth is one which approaches the map's; where changes cost, what is not back yet is lost.
 
     Args:
         landscape: What maps are worth.
@@ -49,6 +52,8 @@ class SyntheticRun:
         self.budget = budget
         self.ties = start or TieMap.all_tied(landscape.layers)
         self.decision = 0
+        # The worth that is seen, and what of it changes of the map have cost.
+        self._approached, self._lost = landscape.worth(self.ties), 0.0
         self._reward: Reward = reward or Improvement()
         self._reward.start(self._measure())
         self._asked: AgentState | None = None
@@ -68,7 +73,7 @@ class SyntheticRun:
     @property
     def worth(self) -> float:
         """Worth of the present map, without noise; the best map's is 1."""
-        return self.landscape.worth(self.ties)
+        return self.landscape.at(self.decision, self.budget).worth(self.ties)
 
     @property
     def state(self) -> AgentState:
@@ -96,7 +101,9 @@ class SyntheticRun:
         proposal = self.propose()
         asked = self._asked
         assert asked is not None, "a proposal was made from a state"
-        self.ties = self.ties.act(proposal.layer, choice)
+        ties = self.ties.act(proposal.layer, choice)
+        self._approached, self._lost = self._after(ties)
+        self.ties = ties
         decision = Decision(proposal, choice, by, self.decision * _STEPS)
         self.decision += 1
         self._proposal = None
@@ -128,18 +135,32 @@ class SyntheticRun:
         """Nothing to release."""
 
     def _measure(self) -> Measurement:
-        layers = self.landscape.layers
-        noise = self.landscape.noise
-        loss = self._expected_loss(self.ties, self.decision)
-        if noise:
-            loss += noise * self.key.random(self.decision, "reward").gauss(0, 1)
+        layers, landscape = self.landscape.layers, self.landscape
+        loss = self._loss(self._approached, self._lost, self.decision)
+        if landscape.noise:
+            draw = self.key.random(self.decision, "reward")
+            noise = landscape.noise * draw.gauss(0, 1)
+            if math.isfinite(landscape.freedom):
+                # Student's t: a normal number over the root of a mean of squares of such.
+                noise /= math.sqrt(draw.gammavariate(landscape.freedom / 2, 2 / landscape.freedom))
+            loss += noise
         owners = len(self.ties.independent_layers)
         return Measurement(loss, self.decision * _STEPS, self.decision, owners, layers)
 
-    def _expected_loss(self, ties: TieMap, decision: int) -> float:
+    def _after(self, ties: TieMap) -> tuple[float, float]:
+        """The worth that is seen and what changes have cost of it, one decision on, with that map."""
         landscape = self.landscape
-        return 1 - landscape.worth(ties) + landscape.drift * (1 + decision / (2 * landscape.layers)) ** -0.5
+        seen, lost = landscape.at(self.decision + 1, self.budget).worth(ties), 0.0
+        if landscape.lag:
+            seen += (self._approached - seen) * math.exp(-1 / landscape.lag)
+        if landscape.cost:
+            lost = self._lost * math.exp(-1 / landscape.recovery) + landscape.cost * (ties != self.ties)
+        return seen, lost
+
+    def _loss(self, seen: float, lost: float, decision: int) -> float:
+        landscape = self.landscape
+        return 1 - seen + lost + landscape.drift * (1 + decision / (2 * landscape.layers)) ** -0.5
 
     def _try(self, action: int) -> float:
         layer = next_layer(self.decision + 1, self.landscape.layers)[1]
-        return self._expected_loss(self.ties.act(layer, action), self.decision + 1)
+        return self._loss(*self._after(self.ties.act(layer, action)), self.decision + 1)

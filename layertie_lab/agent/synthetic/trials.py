@@ -63,7 +63,9 @@ def try_agent(config: RunConfig, landscape: str, decisions: int, seed: int) -> T
 
 
 def _greedy_walk(run: SyntheticRun, start: TieMap) -> float:
-    walk = SyntheticRun(run.landscape, key=run.key, budget=run.budget, start=start)
+    # What maps are worth in the end is what counts.
+    landscape = run.landscape.at(run.decision, run.budget)
+    walk = SyntheticRun(landscape, key=run.key, budget=run.budget, start=start)
     for _ in range(2 * (run.landscape.layers - 1)):
         # As late in the run as training ended, so that no schedule begins again.
         state = replace(walk.state, decision=run.budget + walk.decision + 1)
