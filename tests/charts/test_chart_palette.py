@@ -57,7 +57,9 @@ def test_every_policy_has_a_colour_of_its_own_which_stays():
     assert len(set(palette.POLICIES)) == len(palette.POLICIES) < len(palette.OWNER_COLOURS)
     # Charts of older sweeps keep their colours: a new policy comes last.
     assert palette.POLICIES[:4] == ("lab", "paper", "official-code", "random")
-    assert palette.POLICIES[16:] == ("annealing", "hill-climbing", "ucb")
+    assert palette.POLICIES[16:] == (
+        *("annealing", "hill-climbing", "ucb", "tie-once-by-cost", "tie-once-by-gradient"),
+    )
 
 
 def test_there_is_a_different_colour_for_each_of_48_layers():

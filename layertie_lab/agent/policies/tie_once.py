@@ -25,7 +25,7 @@ BY_COST = PolicyDescription(
     "Tie once, by cost",
     about="Trains every layer on its own until agent.unshare_at of the budget, then ties those layers whose ties cost "
     "least at once, down to agent.blocks owners.",
-    reads="the change of the loss at once for each tie, measured once",
+    reads="nothing: it has no values (its map is read off what ties cost at once)",
     reads_evidence=True,
     starts="independent",
 )
@@ -34,7 +34,7 @@ BY_GRADIENT = PolicyDescription(
     "Tie once, by gradient",
     about="Ties every layer to layer 0 until agent.unshare_at of the budget, then splits the layers into agent.blocks "
     "runs of neighbours whose gradients of the shared block agree.",
-    reads="how far the gradients of the shared block agree at its positions, measured once",
+    reads="nothing: it has no values (its map is read off the gradients of the shared block at its positions)",
     reads_evidence=True,
 )
 
@@ -80,7 +80,9 @@ class TieOnce:
         measure = state.tie_costs if by_cost else state.agreement
         if measure is None:
             raise AgentError(
-                f"Expected a run that tells {self.description.reads}, but this one does not.", "Choose another policy."
+                f"Expected a run that tells {'what ties cost' if by_cost else 'how far gradients agree'}, but this one "
+                f"does not.",
+                "Choose another policy.",
             )
         return (cheapest_ties if by_cost else agreeing_runs)(measure(), self.owners)
 
