@@ -107,7 +107,7 @@ def test_one_more_policy_and_reward_are_in_help(elsewhere: dict[str, str]) -> No
     assert "improvement-over-trend,thrift}" in told
     assert "thrift: Minus the parameters that train." in told
     swept = " ".join(python(elsewhere, "-m", "layertie_lab", "sweep", "--help").split())
-    assert swept.count("ucb,nearest}") == 3
+    assert swept.replace(" ", "").replace("\u2502", "").count(",nearest}") == 3
 
 
 def test_one_more_policy_and_reward_are_in_log_charts_and_reasons(
