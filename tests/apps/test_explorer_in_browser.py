@@ -387,7 +387,9 @@ def test_a_hidden_tab_is_not_a_closed_one(visit: Visit, server: Server) -> None:
 
 def test_a_run_of_another_process_is_watched(visit: Visit, server: Server) -> None:
     program = (
-        "import sys; from layertie_lab import RunConfig, Session\n"
+        "import signal, sys; from layertie_lab import RunConfig, Session\n"
+        # A shell's background jobs are begun with SIGINT ignored, and so are their children.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with Session(RunConfig.preset('tiny', decisions=100000, threads=1), sys.argv[1]) as session: session.run()"
     )
     path = server.runs / "elsewhere"
