@@ -100,10 +100,12 @@ class TieConfig:
     start: Literal["tied", "frozen-random"] = "tied"
     """tied: all layers use layer 0's block. frozen-random: the map says so, but each layer holds its own random
     weights, frozen until first visited (PAPER departure 4)."""
-    moments: Literal["clone", "reset", "keep", "rebuild"] = "clone"
-    """Adam's state of a layer that becomes independent: cloned from its old owner (with clone only), reset to zero,
-    or (with alias only) kept for every layer throughout, as the official code does (PAPER departure 10). rebuild: those
-    of all parameters start anew whenever the map changes, as where the optimizer is built again after each re-tie."""
+    moments: Literal["clone", "scaled", "reset", "keep", "rebuild"] = "clone"
+    """Adam's state of a layer that becomes independent: cloned from its old owner (with clone only), reset to zero, or
+    (with alias only) kept for every layer throughout, as the official code does (PAPER departure 10). scaled: cloned,
+    and that of every weight follows the number of layers whose gradients are summed in its own, so that a re-tie
+    changes no step size. rebuild: those of all parameters start anew whenever the map changes, as where the optimizer
+    is built again after each re-tie."""
     rules: str = ""
     """Rules that stand from the start and mask the legal actions of agent and person alike, such as "independent=0,-1;
     most-owners=4; neighbours; locked=3" (-1 is the last layer); "" = none."""
@@ -125,7 +127,7 @@ class TieConfig:
                 "An aliased layer has no block of its own for others to follow: "
                 'use chain="snapshot", or on_untie="clone".',
             )
-        allowed = {"clone": ("clone", "reset", "rebuild"), "alias": ("keep", "reset")}[self.on_untie]
+        allowed = {"clone": ("clone", "scaled", "reset", "rebuild"), "alias": ("keep", "reset")}[self.on_untie]
         if self.moments not in allowed:
             names = " or ".join(f'"{name}"' for name in allowed)
             raise ConfigError(

@@ -29,7 +29,7 @@ _Q_LEARNER: dict[str, Any] = dict(
 )  # fmt: skip
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "lab": dict(
-        gradient="shared", on_untie="clone", chain="follow", start="tied", moments="clone", policy="lab",
+        gradient="shared", on_untie="clone", chain="follow", start="tied", moments="scaled", policy="lab",
         kind="improvement", split="reward", clip=0.0,
     ),
     "paper": dict(

@@ -30,12 +30,15 @@ class TieChange:
         added: Parameters that are trained from now on, each with the one whose optimizer state it may
             inherit (None: none).
         removed: Parameters that are no longer trained. A source of optimizer state may be among them.
+        ratios: Trained Parameters whose gradient is from now on a sum over another number of layers than that of the
+            Parameter whose optimizer state they have or may inherit, each with the new number over the old one.
     """
 
     before: TieMap
     after: TieMap
     added: list[tuple[Parameter, Parameter | None]] = field(default_factory=list)
     removed: list[Parameter] = field(default_factory=list)
+    ratios: list[tuple[Parameter, float]] = field(default_factory=list)
 
 
 class LayerStack(nn.Module):
@@ -222,6 +225,7 @@ class LayerStack(nn.Module):
         layers = range(len(self.layers))
         started = hasattr(self, "sharing")
         before = {id(p): p for group in self.trained() for p in group.values()} if started else {}
+        summed = self._summed() if started else {}
         old = [self._parameters_of(layer) for layer in layers]
         ancestors: dict[int, Parameter] = {}
         made: dict[int, dict[str, Parameter]] = {}
@@ -241,7 +245,18 @@ class LayerStack(nn.Module):
         for p in removed:
             p.grad = None
         added = [(p, ancestors.get(key)) for key, p in after.items() if key not in before]
-        return TieChange(was, move.after.ties, added, removed)
+        sums = {key: (count, summed.get(id(ancestors.get(key, after[key])), 0)) for key, count in self._summed().items()}
+        ratios = [(after[key], now / then) for key, (now, then) in sums.items() if then and now != then]
+        return TieChange(was, move.after.ties, added, removed, ratios)
+
+    def _summed(self) -> dict[int, int]:
+        """id of each trained Parameter -> number of layers that its gradient is a sum over."""
+        counts: dict[int, int] = {}
+        for layer, (first, frozen) in enumerate(zip(self.sharing.objects, self.frozen, strict=True)):
+            if not frozen and self._trainable(first):
+                for p in self._parameters_of(first).values():
+                    counts[id(p)] = counts.get(id(p), 0) + 1
+        return counts
 
     def _set_flags(self) -> None:
         frozen = self.frozen

@@ -34,8 +34,11 @@ class Optimizer:
         ties: `moments`: what a new owner's state is, and whether that of a layer that is tied is kept.
 
     One Parameter, one entry: a layer that becomes tied loses its state, one that becomes independent gets a clone of
-    that of the weights it used (moments="clone") or none ("reset"). State is named by (owner layer, slot), never by
-    position.
+    that of the weights it used (moments="clone" or "scaled") or none ("reset"). With "scaled" the state also follows
+    the number of layers that the gradient is a sum over: a first moment is as long as the gradient, a second one as its
+    square. Without that, a layer that leaves a block of n would train at a rate n times too small until the second
+    moment has decayed, some 1 / (1 - beta2) steps later, and a block that n layers join would first take steps n times
+    too long. State is named by (owner layer, slot), never by position.
     """
 
     def __init__(self, model: TiedModel, config: TrainingConfig, ties: TieConfig) -> None:
@@ -82,13 +85,17 @@ class Optimizer:
         state = self.inner.state
         inherited: list[tuple[Parameter, dict[str, Any]]] = []
         for parameter, source in change.added:
-            if source is not None and source in state and self.ties.moments == "clone":
+            if source is not None and source in state and self.ties.moments in ("clone", "scaled"):
                 inherited.append((parameter, {key: value.clone() for key, value in state[source].items()}))
         for parameter in () if self.ties.moments == "keep" else change.removed:
             state.pop(parameter, None)
         if self.ties.moments == "rebuild" and (change.added or change.removed):
             state.clear()
         state.update(inherited)
+        for parameter, ratio in change.ratios if self.ties.moments == "scaled" else ():
+            if parameter in state:
+                state[parameter]["exp_avg"].mul_(ratio)
+                state[parameter]["exp_avg_sq"].mul_(ratio * ratio)
         self._regroup()
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -28,7 +28,7 @@ def _allowed() -> list[TieConfig]:
         ("clone", "alias"),
         ("follow", "snapshot"),
         ("tied", "frozen-random"),
-        ("clone", "reset", "keep"),
+        ("clone", "scaled", "reset", "keep"),
     ):
         ties = TieConfig(*values)
         try:

@@ -58,6 +58,53 @@ def test_a_new_owner_inherits_the_state_it_used():
     assert float(new["step"]) == 3
 
 
+def test_scaled_follows_the_number_of_layers_that_a_gradient_sums_over():
+    run = parts(TieConfig(moments="scaled"))
+    run.step(0)
+    before = {key: value.clone() for key, value in state_of(run, 0).items()}
+    run.retie(2, 2)  # one of four layers leaves
+    for layer, share in ((0, 3 / 4), (2, 1 / 4)):
+        now = state_of(run, layer)
+        torch.testing.assert_close(now["exp_avg"], before["exp_avg"] * share)
+        torch.testing.assert_close(now["exp_avg_sq"], before["exp_avg_sq"] * share**2)
+        assert now["step"].equal(before["step"])
+    run.retie(2, 0)  # and comes back
+    torch.testing.assert_close(state_of(run, 0)["exp_avg"], before["exp_avg"])
+    torch.testing.assert_close(state_of(run, 0)["exp_avg_sq"], before["exp_avg_sq"])
+
+
+def test_scaled_changes_no_step_where_the_layers_gradients_are_equal():
+    """Layers that add nothing but a bias get the same gradient; a block of four then steps as each by itself would."""
+
+    def after(first: TieMap) -> torch.Tensor:
+        run = parts(TieConfig(moments="scaled"), gradient_clip=0.0, weight_decay=0.0, tie_map=first)
+        with torch.no_grad():
+            for block in {id(b.mlp.down.weight): b for b in run.model.stack.layers}.values():
+                block.mlp.down.weight.zero_()
+                block.attention.projection.weight.zero_()
+        for p in run.model.stack.parameters():
+            p.requires_grad_(False)
+        biases = {id(b.mlp.down.bias): b.mlp.down.bias for b in run.model.stack.layers}.values()
+        for bias in biases:
+            bias.requires_grad_(True)
+        run.step(0)
+        run.retie(3, 3)
+        run.step(1)
+        return run.model.stack.layers[3].mlp.down.bias.detach()
+
+    shared, alone = after(TieMap.all_tied(4)), after(TieMap((0, 0, 0, 3)))
+    torch.testing.assert_close(shared, alone, rtol=1e-3, atol=1e-6)
+
+
+def test_scaled_leaves_the_state_alone_where_only_the_owner_has_a_gradient():
+    run = parts(TieConfig(gradient="owner", moments="scaled"))
+    run.step(0)
+    before = state_of(run, 0)["exp_avg_sq"].clone()
+    run.retie(2, 2)
+    assert state_of(run, 0)["exp_avg_sq"].equal(before)
+    assert state_of(run, 2)["exp_avg_sq"].equal(before)
+
+
 def test_reset_starts_from_nothing():
     run = parts(TieConfig(moments="reset"))
     run.step(0)
