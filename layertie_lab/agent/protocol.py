@@ -186,6 +186,28 @@ class Policy(Protocol):
         ...
 
 
+@runtime_checkable
+class ChoosesStart(Protocol):
+    """A policy that chooses the map with which its run begins."""
+
+    def begin(self, share: Callable[[int], float]) -> TieMap:
+        """The first map. Called once, before the run's first decision.
+
+        Args:
+            share: Number of owners -> trainable parameters as a share of the untied model's.
+        """
+        ...
+
+
+@runtime_checkable
+class GivesReasons(Protocol):
+    """A policy that says in sentences why it acts so."""
+
+    def reasons(self, state: AgentState) -> list[str]:
+        """Sentences about its proposal for a state. Pure."""
+        ...
+
+
 class StatelessPolicy:
     """Base of policies that learn nothing and keep nothing.
 

@@ -100,7 +100,7 @@ class TieConfig:
     start: Literal["tied", "frozen-random"] = "tied"
     """tied: all layers use layer 0's block. frozen-random: the map says so, but each layer holds its own random
     weights, frozen until first visited (PAPER departure 4)."""
-    moments: Literal["clone", "scaled", "reset", "keep", "rebuild"] = "clone"
+    moments: Literal["clone", "scaled", "reset", "keep", "rebuild"] = "scaled"
     """Adam's state of a layer that becomes independent: cloned from its old owner (with clone only), reset to zero, or
     (with alias only) kept for every layer throughout, as the official code does (PAPER departure 10). scaled: cloned,
     and that of every weight follows the number of layers whose gradients are summed in its own, so that a re-tie
@@ -127,7 +127,7 @@ class TieConfig:
                 "An aliased layer has no block of its own for others to follow: "
                 'use chain="snapshot", or on_untie="clone".',
             )
-        allowed = {"clone": ("clone", "scaled", "reset", "rebuild"), "alias": ("keep", "reset")}[self.on_untie]
+        allowed = {"clone": ("scaled", "clone", "reset", "rebuild"), "alias": ("keep", "reset")}[self.on_untie]
         if self.moments not in allowed:
             names = " or ".join(f'"{name}"' for name in allowed)
             raise ConfigError(
@@ -145,10 +145,20 @@ class AgentConfig:
     blocks: Annotated[int, Range(low=0, unit="blocks")] = 0
     """Distinct blocks for the patterns that take a number (cycle, sequence, ...), and owners that random-matched aims
     at and that the tie-once policies go to; 0 = a third of the layers."""
-    learner: Literal["linear", "gaussian", "advantage"] = "linear"
-    """How the lab agent learns. linear: Thompson sampling over features of whole maps, planning a sweep ahead.
-    gaussian: Thompson sampling per layer and source. advantage: Q-learning in which keeping the present tie is worth
-    0."""
+    learner: Literal["evidence", "linear", "gaussian", "advantage"] = "evidence"
+    """How the lab agent learns. evidence: from recorded runs and from what it measures of ties in its own, and where a
+    run offers neither, from rewards alone. linear (the policy lab-1): Thompson sampling over features of whole maps,
+    planning a sweep ahead. gaussian: Thompson sampling per layer and source. advantage: Q-learning in which keeping the
+    present tie is worth 0."""
+    prior: Literal["recorded", "none"] = "recorded"
+    """What the lab agent knows before its run. recorded: what maps were worth in recorded runs of other sizes and texts
+    (data/prior), which chooses its first map. none: nothing; it begins with every layer tied to layer 0."""
+    owners: Annotated[int, Range(low=0, unit="layers")] = 0
+    """Independent layers that the lab agent aims at; 0 = no such goal. Without a goal it takes the fewest that are
+    predicted to lose no more than .01 nats against every layer on its own."""
+    parameters: Annotated[float, Range(low=0, high=1)] = 0.0
+    """Share of the untied model's parameters that the lab agent may train; 0 = no such goal. A price per parameter
+    (reward.price) is the third way to give it a goal."""
     epsilon_start: Annotated[float, Range(low=0, high=1)] = 1.0
     """Exploration at the start: probability of a random action; for the lab agent's samplers the share of their
     uncertainty that they act on; for annealing the first temperature, in units of a typical reward. At 1 the official
@@ -180,6 +190,23 @@ class AgentConfig:
     unshare_at: Annotated[float, Range(low=0, high=1)] = 0.25
     """Share of the budget after which share-then-unshare makes every layer independent, and after which the tie-once
     policies look at the run and set their map."""
+
+    def check(self, price: float) -> None:
+        """Refuse two goals at once.
+
+        Args:
+            price: Of parameters (`reward.price`).
+
+        Raises:
+            ConfigError: More than one is given.
+        """
+        given = [
+            f"{name}={value:g}"
+            for name, value in (("agent.owners", self.owners), ("agent.parameters", self.parameters), ("reward.price", price))
+            if value
+        ]
+        if len(given) > 1 and self.policy == "lab" and self.learner == "evidence":
+            raise ConfigError(f"Expected one goal for the lab agent, but got {' and '.join(given)}.", "Keep one of them.")
 
 
 @dataclass(frozen=True)
@@ -318,11 +345,13 @@ class RunConfig:
         self.model.check()
         self.ties.check(self.model.layers)
         self.training.check()
-        if self.agent.blocks > self.model.layers:
-            raise ConfigError(
-                f"Expected at most {self.model.layers} blocks, one per layer, but got {self.agent.blocks}.",
-                "Lower agent.blocks.",
-            )
+        for name, wanted in (("blocks", self.agent.blocks), ("owners", self.agent.owners)):
+            if wanted > self.model.layers:
+                raise ConfigError(
+                    f"Expected at most {self.model.layers} {name}, one per layer, but got {wanted}.",
+                    f"Lower agent.{name}.",
+                )
+        self.agent.check(self.reward.price)
         if self.reward.split == "test" and self.algorithm != "official-code":
             raise ConfigError(
                 "Expected a reward that does not see the test split, but got reward.split=test.",

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.config import ModelConfig, TieConfig
 from ..core.ties import TieMap
+from .counts import block_parameters, outer_parameters
 from .gpt import GPT
 from .gpt2_names import load_gpt2
 from .tied_model import TiedModel
@@ -38,3 +39,8 @@ def make_model(
     if initial_weights is not None:
         load_gpt2(model, initial_weights)
     return model
+
+
+def parameters_of(config: ModelConfig, vocabulary_size: int) -> tuple[int, int]:
+    """Parameters of one block and of all that is around the layers, of the model of a config, which is not made."""
+    return sum(block_parameters(config).values()), sum(outer_parameters(config, vocabulary_size).values())

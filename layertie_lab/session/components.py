@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 
-from ..agent.descriptions import PolicyDescription
-from ..agent.protocol import AgentState, Policy
+from ..agent.protocol import AgentState, ChoosesStart, Policy
 from ..agent.rewards.measurement import Reward
 from ..core.config import RunConfig
 from ..core.decisions import Proposal
@@ -17,7 +17,7 @@ from ..core.keys import RunKey
 from ..core.patterns import PATTERNS, pattern
 from ..core.ties import TieMap
 from ..models.counts import untied_parameters
-from ..models.registry import make_model
+from ..models.registry import make_model, parameters_of
 from ..models.tied_model import TiedModel
 from ..records.io.store import Store
 from ..text.batches import Batches, end_with, random_batch
@@ -147,14 +147,27 @@ def check_replicate(replicate: object) -> None:
         raise ConfigError(f"Expected a replicate of 0, 1, 2, ..., but got {replicate!r}.", "Number them from 0.")
 
 
-def first_map(config: RunConfig, policy: PolicyDescription) -> TieMap:
-    """The tie map a run starts with: a fixed pattern's own map, or that which its policy begins with."""
+def first_map(config: RunConfig, policy: Policy, vocabulary_size: int) -> TieMap:
+    """The tie map a run starts with: a fixed pattern's own map, or that which its policy begins with.
+
+    Raises:
+        ConfigError: The policy's goal cannot be reached.
+    """
     layers = config.model.layers
+    if isinstance(policy, ChoosesStart):
+        first = policy.begin(_shares(config, vocabulary_size))
+        return first if config.ties.start == "tied" else TieMap.all_tied(layers)
     if config.ties.start == "tied" and config.agent.policy in PATTERNS:
         return pattern(config.agent.policy, layers, config.agent.blocks or None)
-    if config.ties.start == "tied" and policy.starts == "independent":
+    if config.ties.start == "tied" and policy.description.starts == "independent":
         return TieMap.independent(layers)
     return TieMap.all_tied(layers)
+
+
+def _shares(config: RunConfig, vocabulary_size: int) -> Callable[[int], float]:
+    """Number of owners -> trainable parameters of the config's model as a share of those of the untied one."""
+    block, outer = parameters_of(config.model, vocabulary_size)
+    return lambda owners: (outer + owners * block) / (outer + config.model.layers * block)
 
 
 def build(config: RunConfig, data: TokenData | None, given: Provided) -> Components:
@@ -183,7 +196,7 @@ def build(config: RunConfig, data: TokenData | None, given: Provided) -> Compone
         config.model,
         data.vocabulary_size,
         config.ties,
-        first_map(config, policy.description),
+        first_map(config, policy, data.vocabulary_size),
         seed=key.at(0, "init"),
         initial_weights=given.initial_weights,
     ).to(device)

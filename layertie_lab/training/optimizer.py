@@ -15,6 +15,10 @@ from ..models.stack import TieChange
 from ..models.tied_model import TiedModel
 
 
+YOUNG = 10
+"""Steps that an estimate counts as at most, once it was carried over to another number of layers."""
+
+
 class AdamW(torch.optim.AdamW):
     """torch's AdamW.
 
@@ -38,7 +42,8 @@ class Optimizer:
     the number of layers that the gradient is a sum over: a first moment is as long as the gradient, a second one as its
     square. Without that, a layer that leaves a block of n would train at a rate n times too small until the second
     moment has decayed, some 1 / (1 - beta2) steps later, and a block that n layers join would first take steps n times
-    too long. State is named by (owner layer, slot), never by position.
+    too long. What is carried over so counts as `YOUNG` steps old at most: the layers' gradients are not all alike, and
+    the true size is soon known. State is named by (owner layer, slot), never by position.
     """
 
     def __init__(self, model: TiedModel, config: TrainingConfig, ties: TieConfig) -> None:
@@ -94,8 +99,7 @@ class Optimizer:
         state.update(inherited)
         for parameter, ratio in change.ratios if self.ties.moments == "scaled" else ():
             if parameter in state:
-                state[parameter]["exp_avg"].mul_(ratio)
-                state[parameter]["exp_avg_sq"].mul_(ratio * ratio)
+                self._scale(state[parameter], ratio)
         self._regroup()
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -151,6 +155,17 @@ class Optimizer:
         assert trainable <= set(held), f"{len(trainable - set(held))} of {len(trainable)} trainable parameters not held"
         strangers = [p for p in self.inner.state if id(p) not in set(held)]
         assert not strangers, f"state of {len(strangers)} parameters that are not trained"
+
+    def _scale(self, state: dict[str, Any], ratio: float) -> None:
+        """Carry the estimates of the moments over to a gradient that is `ratio` times as long."""
+        steps = float(state["step"])
+        if steps == 0:
+            return
+        young = min(steps, YOUNG)
+        for name, beta, factor in (("exp_avg", self.config.beta1, ratio), ("exp_avg_sq", self.config.beta2, ratio**2)):
+            # Adam divides by 1 - beta^steps: what it estimates stays what it was, times the factor.
+            state[name].mul_(factor * (1 - beta**young) / (1 - beta**steps))
+        state["step"].fill_(young)
 
     def _divide(self, divisor: float) -> None:
         if self.inner.defaults["fused"]:

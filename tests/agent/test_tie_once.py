@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layertie_lab import RunConfig, Session, load_run
-from layertie_lab.agent.policies.tie_once import agreeing_runs, cheapest_ties
+from layertie_lab.agent.bandit.plans import agreeing_runs, cheapest_ties
 from layertie_lab.agent.synthetic.landscapes import make_landscape
 from layertie_lab.agent.synthetic.run import SyntheticRun
 from layertie_lab.core.errors import AgentError

@@ -1,4 +1,4 @@
-"""The lab agent: one of three learners, as `agent.learner` says.
+"""The lab agent, as `agent.learner` says, and the one of the version before.
 
 They are imported when one is made: they load torch, and this file is read for every `--help`.
 """
@@ -14,10 +14,20 @@ from .registry import POLICIES
 LAB = PolicyDescription(
     "lab",
     "Lab agent",
-    about="Learns what maps are worth from the changes of reward that its actions bring; how, agent.learner says.",
+    about="Begins with the map that recorded runs speak for, measures what ties cost, and moves only where that pays; "
+    "agent.learner names others.",
     unit="units of reward",
     meaning="the change of reward that the action brings; 0 = keep the present tie",
-    reads="the whole map, or the layer and the action, as agent.learner says",
+    reads="what it measures of ties, the whole map, or the layer and the action, as agent.learner says",
+    values="changes",
+)
+LAB_1 = PolicyDescription(
+    "lab-1",
+    "Lab agent, version 1",
+    about="The lab agent before it measured ties: Thompson sampling over features of whole maps, from rewards alone.",
+    unit="units of reward",
+    meaning="the change of reward that the action brings; 0 = keep the present tie",
+    reads="a linear model of the whole map that the present sweep is planned to end in",
     values="changes",
 )
 
@@ -35,7 +45,20 @@ def lab(config: RunConfig, told: RewardDescription) -> Policy:
         from .advantage import AdvantageLearner
 
         return AdvantageLearner(layers, agent, key, level=level, detrend=detrend)
+    if agent.learner == "linear":
+        from .linear import LinearThompson
+
+        # It estimates the trend along with the rest.
+        return LinearThompson(layers, agent, key, level=level)
+    from .evidence import EvidenceAgent
+
+    return EvidenceAgent(config, level=level, detrend=detrend)
+
+
+@POLICIES.register(LAB_1)
+def lab_1(config: RunConfig, told: RewardDescription) -> Policy:
+    """The linear learner, whatever agent.learner says."""
     from .linear import LinearThompson
 
-    # It estimates the trend along with the rest.
-    return LinearThompson(layers, agent, key, level=level)
+    key = RunKey(config.seed, config.replicate)
+    return LinearThompson(config.model.layers, config.agent, key, level=told.level, description=LAB_1)

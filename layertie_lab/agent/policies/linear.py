@@ -45,6 +45,7 @@ class LinearThompson:
         config: Exploration and memory.
         key: Of the run.
         level: Whether rewards say how good things are rather than what changed (negative perplexity).
+        description: Under which name it goes; None = as the lab agent with this learner.
     """
 
     description = PolicyDescription(
@@ -58,8 +59,18 @@ class LinearThompson:
         learning={"prediction_error": "error of its prediction"},
     )
 
-    def __init__(self, layers: int, config: AgentConfig, key: RunKey, *, level: bool = False) -> None:
+    def __init__(
+        self,
+        layers: int,
+        config: AgentConfig,
+        key: RunKey,
+        *,
+        level: bool = False,
+        description: PolicyDescription | None = None,
+    ) -> None:
         self.layers = layers
+        if description is not None:
+            self.description = description
         self._config = config
         self._changes = Changes(level=level, detrend=False)
         self._features = features = MapFeatures(layers)
