@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..agent.protocol import AgentState
-from ..training.evidence import gradient_agreement, tie_costs
+from ..training.evidence import forward_passes, gradient_agreement, tie_costs
 from .evaluator import Evaluator
 from .state import RunState
 
 COST_WINDOWS = 16
-"""Windows of the reward split behind tie costs."""
-GRADIENT_WINDOWS = 64
+"""Windows of the reward split behind tie costs, at most."""
+GRADIENT_WINDOWS = 32
 """Windows of the training split behind the agreement of gradients."""
+MOST_PASSES = 512
+"""Windows x forward passes behind tie costs, at most: as much as some ten optimizer steps of 16 sequences. Where many
+ties are possible, each is tried on fewer windows."""
 
 
 def with_evidence(asked: AgentState, state: RunState, evaluator: Evaluator) -> AgentState:
@@ -41,5 +44,8 @@ def with_evidence(asked: AgentState, state: RunState, evaluator: Evaluator) -> A
 
         return found
 
-    costs = measured(tie_costs, "reward", COST_WINDOWS)
+    def costs() -> NDArray[Any]:
+        count = int(MOST_PASSES / forward_passes(model))
+        return measured(tie_costs, "reward", min(COST_WINDOWS, max(2, count)))()
+
     return replace(asked, tie_costs=costs, agreement=measured(gradient_agreement, "train", GRADIENT_WINDOWS))

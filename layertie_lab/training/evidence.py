@@ -32,29 +32,56 @@ def tie_costs(model: TiedModel, windows: Any, batch_size: int, device: torch.dev
 
     Returns:
         [L, L] float64: entry (l, a) for layer l naming source a <= l, in the unit of the model's loss; nan for a > l.
-        An untie costs 0, since the layer starts on a copy. Layers before l are not computed again.
+        An untie costs 0, since the layer starts on a copy. Layers before l are not computed again, and sources of one
+        block are tried once.
     """
-    stack, layers, blocks = model.stack, len(model.stack.layers), model.stack.sharing.blocks
+    stack, layers = model.stack, len(model.stack.layers)
     total = torch.full((layers, layers), torch.nan, dtype=torch.float64)
     total[torch.ones_like(total).tril().bool()] = 0.0
     tokens = torch.as_tensor(windows).long()
+    trials = _trials(model)
     with _looked_at(model):
         for batch in tokens.split(batch_size):
             batch = batch.to(device)
             with autocast(device, precision):
                 before, arguments = _streams(model, batch)
                 whole = _loss(model, before[-1], batch)
-                for layer in range(1, layers):
-                    for source in range(layer + 1):
-                        origins = after_action(stack.sharing, layer, source, stack.config).origins
-                        uses = [origin if origin >= 0 else ~origin for origin in origins]
-                        changed = [i for i, use in enumerate(uses) if blocks[use] != blocks[i]]
-                        if changed:
-                            x = before[changed[0]]
-                            for i in range(changed[0], layers):
-                                x = stack.layers[uses[i]](x, *arguments)
-                            total[layer, source] += (_loss(model, x, batch) - whole) * len(batch)
+                for uses, actions in trials.items():
+                    first = _first_changed(model, uses)
+                    x = before[first]
+                    for i in range(first, layers):
+                        x = stack.layers[uses[i]](x, *arguments)
+                    change = (_loss(model, x, batch) - whole) * len(batch)
+                    for layer, source in actions:
+                        total[layer, source] += change
     return total / len(tokens)
+
+
+def forward_passes(model: TiedModel) -> float:
+    """How many forward passes through all layers `tie_costs` takes per batch, as far as layers go."""
+    layers = len(model.stack.layers)
+    return 1 + sum(layers - _first_changed(model, uses) for uses in _trials(model)) / layers
+
+
+def _trials(model: TiedModel) -> dict[tuple[int, ...], list[tuple[int, int]]]:
+    """Blocks that the layers would use, each named by the first layer on it -> the actions that lead there.
+
+    Actions that change no layer's block are left out.
+    """
+    stack, blocks = model.stack, model.stack.sharing.blocks
+    found: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for layer in range(1, len(blocks)):
+        for source in range(layer + 1):
+            origins = after_action(stack.sharing, layer, source, stack.config).origins
+            uses = tuple(blocks[origin if origin >= 0 else ~origin] for origin in origins)
+            if uses != blocks.sources:
+                found.setdefault(uses, []).append((layer, source))
+    return found
+
+
+def _first_changed(model: TiedModel, uses: tuple[int, ...]) -> int:
+    blocks = model.stack.sharing.blocks
+    return next(i for i, use in enumerate(uses) if blocks[i] != use)
 
 
 def gradient_agreement(

@@ -38,6 +38,32 @@ that of the 12 x 64 runs of data/prior."""
 Change = tuple[int, str, float]
 """Decision, kind of change, and what was measured of it."""
 
+BY_EVIDENCE = PolicyDescription(
+    "lab",
+    "Lab agent",
+    about="Begins with the map that recorded runs speak for, measures what ties cost and where gradients disagree, "
+    "and moves only where that pays.",
+    unit="nats/token",
+    meaning=f"by how much the action is predicted to lower the loss within {HORIZON} steps; 0 = keep the present tie",
+    reads="what ties cost at once and how far the gradients of a shared block agree, when it last measured them",
+    source="ours; conjugate linear regression: Bishop 2006, section 3.3",
+    values="changes",
+    reads_evidence=True,
+    learning={"prediction_error": f"what its changes gained within {HORIZON} steps, minus the forecast"},
+)
+BY_REWARD = PolicyDescription(
+    "lab",
+    "Lab agent (from rewards alone)",
+    about=MapBandit.description.about,
+    unit=MapBandit.description.unit,
+    meaning=MapBandit.description.meaning,
+    reads=MapBandit.description.reads,
+    source=MapBandit.description.source,
+    values="changes",
+    learning=MapBandit.description.learning,
+)
+"""The same in a run that measures nothing of ties."""
+
 
 class EvidenceAgent:
     """Chooses its first map by what maps were worth in recorded runs, measures what ties cost, and moves where it pays.
@@ -60,20 +86,6 @@ class EvidenceAgent:
         detrend: Whether rewards still hold what training gains anyway.
     """
 
-    description = PolicyDescription(
-        "lab",
-        "Lab agent",
-        about="Begins with the map that recorded runs speak for, measures what ties cost and where gradients disagree, "
-        "and moves only where that pays.",
-        unit="nats/token",
-        meaning=f"by how much the action is predicted to lower the loss within {HORIZON} steps; 0 = keep the present tie",
-        reads="what ties cost at once and how far the gradients of a shared block agree, when it last measured them",
-        source="ours; conjugate linear regression: Bishop 2006, section 3.3",
-        values="changes",
-        reads_evidence=True,
-        learning={"prediction_error": f"what its changes gained within {HORIZON} steps, minus the forecast"},
-    )
-
     def __init__(self, config: RunConfig, *, level: bool = False, detrend: bool = True) -> None:
         agent = config.agent
         self.layers = config.model.layers
@@ -93,6 +105,11 @@ class EvidenceAgent:
         self._gained: list[float] = []
         self._changed: list[Change] = []
         self._noise, self._windows = NOISE**2, 1
+
+    @property
+    def description(self) -> PolicyDescription:
+        """What it says of itself, which depends on whether its run measures ties."""
+        return BY_EVIDENCE if self._owners else BY_REWARD
 
     def begin(self, share: Callable[[int], float]) -> TieMap:
         """The first map of a run that measures ties; from here on it aims at a number of owners.
