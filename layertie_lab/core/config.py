@@ -5,14 +5,17 @@ The sentence under each field is its documentation everywhere: in the command li
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from . import serialize
-from .errors import ConfigError
+from .errors import ConfigError, TieError
+from .patterns import GIVEN
 from .presets import preset
 from .ranges import Range
 from .rules import Rules
+from .ties import TieMap
 
 Algorithm = Literal["lab", "paper", "official-code"]
 Scale = Literal["tiny", "laptop", "workstation", "paper"]
@@ -142,6 +145,9 @@ class AgentConfig:
 
     policy: str = "lab"
     """The policy that proposes an action for each layer, by its name."""
+    map: str = ""
+    """The tie map that the policy map keeps from start to end, by its sources, such as "0 1 1 1 4 4"; or the folder of
+    a run, whose last map is then taken, and its sources recorded."""
     blocks: Annotated[int, Range(low=0, unit="blocks")] = 0
     """Distinct blocks for the patterns that take a number (cycle, sequence, ...), and owners that random-matched aims
     at and that the tie-once policies go to; 0 = a third of the layers."""
@@ -180,6 +186,49 @@ class AgentConfig:
     unshare_at: Annotated[float, Range(low=0, high=1)] = 0.25
     """Share of the budget after which share-then-unshare makes every layer independent, and after which the tie-once
     policies look at the run and set their map."""
+
+    def __post_init__(self) -> None:
+        # One map, one hash, however it was typed. What is no map is refused by `check`, where it is known for what.
+        with suppress(TieError):
+            object.__setattr__(self, "map", TieMap.parse(self.map).text)
+
+    def check(self, layers: int) -> None:
+        """Refuse a map that the policy would not look at or cannot keep, and more blocks than layers.
+
+        Args:
+            layers: Depth of the model.
+
+        Raises:
+            ConfigError: It is such.
+        """
+        if self.blocks > layers:
+            raise ConfigError(
+                f"Expected at most {layers} blocks, one per layer, but got {self.blocks}.", "Lower agent.blocks."
+            )
+        if self.policy != GIVEN:
+            if self.map:
+                raise ConfigError(
+                    f"Expected agent.map with policy={GIVEN} alone, but got it with policy={self.policy}, which would "
+                    f"not look at it.",
+                    f'Use policy={GIVEN}, or agent.map="" (--map "").',
+                )
+            return
+        if not self.map:
+            raise ConfigError(
+                f"Expected a tie map with policy={GIVEN}, but got none.",
+                'Give its sources as agent.map (--map), such as "0 1 1 1 4 4" for 6 layers.',
+            )
+        try:
+            ties = TieMap.parse(self.map)
+        except TieError as error:
+            raise ConfigError(f"Expected a tie map as agent.map. {error.message}", error.remedy) from None
+        if len(ties) != layers:
+            raise ConfigError(
+                f"Expected {layers} sources in agent.map, one per layer, but got {len(ties)}: {ties.text}.",
+                f"Set model.layers to {len(ties)}, or give another map."
+                if len(ties) > 1
+                else "Write all sources, parted by blanks.",
+            )
 
 
 @dataclass(frozen=True)
@@ -317,12 +366,8 @@ class RunConfig:
         serialize.check_ranges(self)
         self.model.check()
         self.ties.check(self.model.layers)
+        self.agent.check(self.model.layers)
         self.training.check()
-        if self.agent.blocks > self.model.layers:
-            raise ConfigError(
-                f"Expected at most {self.model.layers} blocks, one per layer, but got {self.agent.blocks}.",
-                "Lower agent.blocks.",
-            )
         if self.reward.split == "test" and self.algorithm != "official-code":
             raise ConfigError(
                 "Expected a reward that does not see the test split, but got reward.split=test.",

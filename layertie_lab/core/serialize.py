@@ -244,7 +244,7 @@ def changed(config: Any, base: Any) -> dict[str, Any]:
     return {path: value for path, value in _leaves(config) if before[path] != value}
 
 
-ADDED_LATER = {"ties.rules": ""}
+ADDED_LATER = {"ties.rules": "", "agent.map": ""}
 """Setting -> its default, of settings that runs of the first format do not have."""
 _NEVER = object()
 
