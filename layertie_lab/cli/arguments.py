@@ -215,8 +215,8 @@ class Bench:
 class Sweep:
     """Compare policies: policies x seeds (x settings) at equal decisions, several runs at a time.
 
-    lab, paper and official-code run as the algorithms of that name, all other policies under --algorithm. After Ctrl-C
-    or a kill the same command goes on where it was.
+    lab, paper and official-code run as the algorithms of that name, all other policies under --algorithm; --map is for
+    the policy map alone. After Ctrl-C or a kill the same command goes on where it was.
     """
 
     config: RunConfig
@@ -396,9 +396,8 @@ def parse(argv: Sequence[str]) -> Command:
         | named(Compare)
         | trained(Replay, Replay(tyro.MISSING, _recorded(argv, base)))
     )
-    return tyro.cli(
-        commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,), registry=flags(_choices(argv))
-    )
+    registry = flags(_choices(argv), sweep=list(argv[:1]) == ["sweep"])
+    return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,), registry=registry)
 
 
 def _choices(argv: Sequence[str]) -> Choices:

@@ -1,6 +1,7 @@
 """A run's settings and a study's as flags, made from their fields: choices, unit and range are those beside the field.
 
-The names of policies are imported when a flag shows them: start-up has no need of them.
+The names of policies are imported when a flag shows them, and the records where a run is named: start-up has no need
+of them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tyro.extras import literal_type_from_choices
 
 from ..core.config import RunConfig
 from ..core.descriptions import Choices
+from ..core.patterns import GIVEN
 from ..core.serialize import Setting, settings_of
 from ..counterfactual.spec import StudyChoices
 
@@ -27,6 +29,27 @@ def _policy() -> Any:
 
 def _policies() -> Any:
     return tuple[_policy(), ...]
+
+
+def _map(words: list[str]) -> str:
+    from ..records.maps import sources_of
+
+    return sources_of(words[0])
+
+
+_Map = Annotated[
+    str,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="SOURCES|RUN",
+        instance_from_str=_map,
+        is_instance=lambda value: isinstance(value, str),
+        str_from_instance=lambda value: [value],
+    ),
+]
+"""A tie map's sources, also where a run was named: what is recorded means the same tomorrow."""
+_READ = {"agent.map": _Map}
+"""Path of a setting whose words are read in a way of its own -> that way."""
 
 
 def _default(shown: str) -> str:
@@ -57,8 +80,13 @@ def preset_of(argv: Sequence[str]) -> RunConfig:
     return RunConfig.preset(preset.scale, algorithm=preset.algorithm)
 
 
-def flags(choices: Choices) -> tyro.constructors.ConstructorRegistry:
-    """How tyro makes flags of a `RunConfig` and of `StudyChoices`."""
+def flags(choices: Choices, *, sweep: bool = False) -> tyro.constructors.ConstructorRegistry:
+    """How tyro makes flags of a `RunConfig` and of `StudyChoices`.
+
+    Args:
+        choices: What can be named.
+        sweep: Whether the settings are what a sweep's runs have in common.
+    """
     registry = tyro.constructors.ConstructorRegistry()
     settings = {(setting.group, setting.name): setting for setting in settings_of(RunConfig)}
     groups: dict[Any, str] = {type(getattr(RunConfig(), group)): group for group, _ in settings if group}
@@ -77,9 +105,17 @@ def flags(choices: Choices) -> tyro.constructors.ConstructorRegistry:
             setting = settings.get((groups[info.type], entry.name))
             made = _field(setting, value, choices) if setting else _spec(entry.name, type(value), value)
             fields.append(made)
-        return StructConstructorSpec(info.type, tuple(fields))
+        return StructConstructorSpec(_in_common if sweep and info.type is RunConfig else info.type, tuple(fields))
 
     return registry
+
+
+def _in_common(**given: Any) -> RunConfig:
+    """A sweep's settings: its map is the policy map's, whichever policies it names."""
+    agent, preset = given["agent"], RunConfig.preset(given["scale"], algorithm=given["algorithm"])
+    if agent.map and agent.policy == preset.agent.policy:
+        given["agent"] = dataclasses.replace(agent, policy=GIVEN)
+    return RunConfig(**given)
 
 
 def _field(plain: Setting, value: Any, choices: Choices) -> tyro.constructors.StructFieldSpec:
@@ -87,7 +123,7 @@ def _field(plain: Setting, value: Any, choices: Choices) -> tyro.constructors.St
     setting = plain.naming(named)
     # A recorded run may name what is not registered here; that is told where it is made.
     names = (*setting.choices, *((value,) if named and value not in setting.choices else ()))
-    kind = literal_type_from_choices(names) if names else setting.kind
+    kind = literal_type_from_choices(names) if names else _READ.get(plain.path, setting.kind)
     return _spec(setting.name, kind, value, " ".join([setting.explained, *(f"{n.name}: {n.about}" for n in named)]))
 
 

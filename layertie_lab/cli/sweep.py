@@ -19,6 +19,8 @@ from rich.progress import Progress as Bar
 from ..analysis.statistics import aggregates as numbers
 from ..core.config import RunConfig
 from ..core.errors import AnalysisError, ConfigError
+from ..core.patterns import GIVEN
+from ..records.maps import sources_of
 from ..records.sweeps import SweepDirectory
 from ..workers import sweep as workers_sweep
 from . import arguments
@@ -27,6 +29,8 @@ from .long_run import interruptible, unused
 from .sweep_table import printed
 
 # Charts (altair) are imported where a report is asked for.
+
+_MAPS = ("map", "agent.map", "agent__map")
 
 
 def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
@@ -76,7 +80,8 @@ def _refuse_single(command: arguments.Sweep) -> None:
         ("--policy", given.agent.policy, preset.agent.policy),
         ("--seed", given.seed, preset.seed),
     ):
-        if typed != own:
+        # A map makes the policy it is for the one that all have in common (`settings.flags`).
+        if typed != own and not (typed == GIVEN and given.agent.map):
             several = "--policies" if flag == "--policy" else "--seeds"
             raise ConfigError(f"Expected {several} in a sweep, but got {flag} {typed}.", f"Write {several} {typed}.")
 
@@ -117,10 +122,13 @@ def _standing(results: pl.DataFrame) -> str:
 
 
 def varied(words: tuple[str, ...]) -> dict[str, list[Any]]:
-    """`NAME=VALUE,VALUE` -> name and values, read as Python's numbers and truth values where they are such.
+    """`NAME=VALUE,VALUE` -> name and values, read as Python's numbers and truth values where they are such, and of the
+    setting map as `records.maps.sources_of` reads them.
 
     Raises:
         ConfigError: Not of that form, or a name twice.
+        TieError: Sources that are no map.
+        RecordError: A map that is neither sources nor a run.
     """
     found: dict[str, list[Any]] = {}
     for word in words:
@@ -131,8 +139,18 @@ def varied(words: tuple[str, ...]) -> dict[str, list[Any]]:
                 f"Expected a setting and its values, each setting once, but got {word!r}.",
                 "Write, for example, --vary learning_rate=0.001,0.003.",
             )
-        found[name] = [_literal(value) for value in values.split(",")]
+        read = _sources if name in _MAPS else _literal
+        found[name] = [read(value) for value in values.split(",")]
     return found
+
+
+def _sources(text: str) -> str:
+    if text.strip().isdigit():
+        raise ConfigError(
+            f"Expected whole maps to vary, but got the single source {text.strip()}.",
+            'Part the sources of a map by blanks and the maps by commas: --vary "map=0 0 2 2,0 1 1 3".',
+        )
+    return sources_of(text)
 
 
 def _literal(text: str) -> Any:

@@ -16,7 +16,7 @@ from ..core.errors import AnalysisError, RecordError
 from ..core.serialize import changed, value_at
 from ..records.export import frame_bytes, write_files
 from ..records.log.reader import load_run
-from ..records.sweeps import RESULTS, SweepDirectory, varied_settings
+from ..records.sweeps import RESULTS, SweepDirectory, given_maps, varied_settings
 from .sweep_table import cells, heads
 
 PAGE = "chart.html"
@@ -80,7 +80,8 @@ def command_of(sweep: SweepDirectory) -> str:
     common = {
         path: value
         for path, value in given[0].items()
-        if path not in ("seed", "agent.policy", *names) and all(other.get(path) == value for other in given)
+        if path not in ("seed", "agent.policy", "agent.map", *names)
+        and all(other.get(path) == value for other in given)
     }
     words = ["layertie", "sweep", "--scale", configs[0].scale, "--policies"]
     words += dict.fromkeys(config.agent.policy for config in configs)
@@ -88,6 +89,11 @@ def command_of(sweep: SweepDirectory) -> str:
     for path, value in common.items():
         flag = path.rpartition(".")[2].replace("_", "-")
         words += [f"--{'' if value else 'no-'}{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+    match given_maps(configs):
+        case [one]:
+            words += ["--map", one]
+        case [_, *_] as maps:
+            words += ["--vary", f"map={','.join(maps)}"]
     for path in names:
         values = dict.fromkeys(str(value_at(config, path)) for config in configs)
         words += ["--vary", f"{path.replace('.', '__')}={','.join(values)}"]

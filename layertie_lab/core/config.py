@@ -5,14 +5,17 @@ The sentence under each field is its documentation everywhere: in the command li
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from . import serialize
-from .errors import ConfigError
+from .errors import ConfigError, TieError
+from .patterns import GIVEN
 from .presets import preset
 from .ranges import Range
 from .rules import Rules
+from .ties import TieMap
 
 Algorithm = Literal["lab", "paper", "official-code"]
 Scale = Literal["tiny", "laptop", "workstation", "paper"]
@@ -142,6 +145,9 @@ class AgentConfig:
 
     policy: str = "lab"
     """The policy that proposes an action for each layer, by its name."""
+    map: str = ""
+    """The tie map that the policy map keeps from start to end, by its sources, such as "0 1 1 1 4 4"; or the folder of
+    a run, whose last map is then taken, and its sources recorded."""
     blocks: Annotated[int, Range(low=0, unit="blocks")] = 0
     """Distinct blocks for the patterns that take a number (cycle, sequence, ...), and owners that random-matched aims
     at and that the tie-once policies go to; 0 = a third of the layers."""
@@ -191,22 +197,56 @@ class AgentConfig:
     """Share of the budget after which share-then-unshare makes every layer independent, and after which the tie-once
     policies look at the run and set their map."""
 
-    def check(self, price: float) -> None:
-        """Refuse two goals at once.
+    def __post_init__(self) -> None:
+        # One map, one hash, however it was typed. What is no map is refused by `check`, where it is known for what.
+        with suppress(TieError):
+            object.__setattr__(self, "map", TieMap.parse(self.map).text)
+
+    def check(self, layers: int, price: float) -> None:
+        """Refuse a map that the policy would not look at or cannot keep, more blocks or owners than layers, two goals.
 
         Args:
-            price: Of parameters (`reward.price`).
+            layers: Depth of the model.
+            price: Of parameters (`reward.price`), which is a goal of the lab agent's too.
 
         Raises:
-            ConfigError: More than one is given.
+            ConfigError: It is such.
         """
-        given = [
-            f"{name}={value:g}"
-            for name, value in (("agent.owners", self.owners), ("agent.parameters", self.parameters), ("reward.price", price))
-            if value
-        ]
+        for name, wanted in (("blocks", self.blocks), ("owners", self.owners)):
+            if wanted > layers:
+                raise ConfigError(
+                    f"Expected at most {layers} {name}, one per layer, but got {wanted}.", f"Lower agent.{name}."
+                )
+        goals = {"agent.owners": self.owners, "agent.parameters": self.parameters, "reward.price": price}
+        given = [f"{name}={value:g}" for name, value in goals.items() if value]
         if len(given) > 1 and self.policy == "lab" and self.learner == "evidence":
-            raise ConfigError(f"Expected one goal for the lab agent, but got {' and '.join(given)}.", "Keep one of them.")
+            raise ConfigError(
+                f"Expected one goal for the lab agent, but got {' and '.join(given)}.", "Keep one of them."
+            )
+        if self.policy != GIVEN:
+            if self.map:
+                raise ConfigError(
+                    f"Expected agent.map with policy={GIVEN} alone, but got it with policy={self.policy}, which would "
+                    f"not look at it.",
+                    f'Use policy={GIVEN}, or agent.map="" (--map "").',
+                )
+            return
+        if not self.map:
+            raise ConfigError(
+                f"Expected a tie map with policy={GIVEN}, but got none.",
+                'Give its sources as agent.map (--map), such as "0 1 1 1 4 4" for 6 layers.',
+            )
+        try:
+            ties = TieMap.parse(self.map)
+        except TieError as error:
+            raise ConfigError(f"Expected a tie map as agent.map. {error.message}", error.remedy) from None
+        if len(ties) != layers:
+            raise ConfigError(
+                f"Expected {layers} sources in agent.map, one per layer, but got {len(ties)}: {ties.text}.",
+                f"Set model.layers to {len(ties)}, or give another map."
+                if len(ties) > 1
+                else "Write all sources, parted by blanks.",
+            )
 
 
 @dataclass(frozen=True)
@@ -344,14 +384,8 @@ class RunConfig:
         serialize.check_ranges(self)
         self.model.check()
         self.ties.check(self.model.layers)
+        self.agent.check(self.model.layers, self.reward.price)
         self.training.check()
-        for name, wanted in (("blocks", self.agent.blocks), ("owners", self.agent.owners)):
-            if wanted > self.model.layers:
-                raise ConfigError(
-                    f"Expected at most {self.model.layers} {name}, one per layer, but got {wanted}.",
-                    f"Lower agent.{name}.",
-                )
-        self.agent.check(self.reward.price)
         if self.reward.split == "test" and self.algorithm != "official-code":
             raise ConfigError(
                 "Expected a reward that does not see the test split, but got reward.split=test.",

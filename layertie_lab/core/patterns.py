@@ -65,6 +65,8 @@ _PLAIN: dict[str, Callable[[int], TieMap]] = {
     "repeat": repeat,
 }
 PATTERNS: tuple[str, ...] = (*_PLAIN, *_WITH_BLOCKS)
+GIVEN = "map"
+"""The policy whose fixed map is none of these, but the one that the setting agent.map gives."""
 
 
 def about(name: str) -> str:

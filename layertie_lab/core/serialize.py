@@ -244,7 +244,13 @@ def changed(config: Any, base: Any) -> dict[str, Any]:
     return {path: value for path, value in _leaves(config) if before[path] != value}
 
 
-ADDED_LATER = {"ties.rules": "", "agent.prior": "recorded", "agent.owners": 0, "agent.parameters": 0.0}
+ADDED_LATER = {
+    "ties.rules": "",
+    "agent.map": "",
+    "agent.prior": "recorded",
+    "agent.owners": 0,
+    "agent.parameters": 0.0,
+}
 """Setting -> its default, of settings that runs of the first format do not have."""
 _NEVER = object()
 

@@ -48,6 +48,21 @@ class TieMap:
                 )
 
     @classmethod
+    def parse(cls, text: str) -> TieMap:
+        """The map that a line names by its sources, parted by blanks or commas: "0 0 2", "0,0,2" or "[0, 0, 2]".
+
+        Raises:
+            TieError: Not whole numbers, or not a map.
+        """
+        words = text.strip().removeprefix("[").removesuffix("]").replace(",", " ").split()
+        try:
+            return cls(tuple(int(word) for word in words))
+        except ValueError:
+            raise TieError(
+                f"Expected a tie map of whole numbers, one per layer, but got {text!r}.", 'Write it like "0 0 2".'
+            ) from None
+
+    @classmethod
     def all_tied(cls, layers: int) -> TieMap:
         """Every layer uses layer 0's parameters (ALBERT, Universal Transformer)."""
         return cls((0,) * layers)
@@ -68,6 +83,11 @@ class TieMap:
 
     def __str__(self) -> str:
         return "[" + ", ".join(map(str, self.sources)) + "]"
+
+    @property
+    def text(self) -> str:
+        """The sources parted by blanks, which `parse` reads."""
+        return " ".join(map(str, self.sources))
 
     @cached_property
     def owners(self) -> tuple[int, ...]:

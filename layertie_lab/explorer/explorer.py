@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ..core.notices import Entry, StatusChanged, Timing
 from ..records.directory import RunDirectory
 from ..records.log.follower import Follower
 from ..records.log.reader import load_run
+from ..records.maps import sources_of
 from ..records.runs import new_folder
 from ..text.corpora.lookup import source_of
 from ..text.corpora.registry import builtin_corpora
@@ -84,7 +86,13 @@ class Explorer:
         self._drawn = live_panels.kind_of(self._run.config)
         draft, sentences = from_query(self._query.to_dict())
         suggestions = {"text.corpus": builtin_corpora(), "text.tokenizer": builtin_tokenizers()}
-        self.form = SettingsForm(draft, choices=choices(), suggestions=suggestions, note=" ".join(sentences))
+        self.form = SettingsForm(
+            draft,
+            choices=choices(),
+            suggestions=suggestions,
+            readers={"agent.map": partial(sources_of, root=self.root)},
+            note=" ".join(sentences),
+        )
         self.menu, self.steer, self.tie_map = RunMenu(), SteerPanel(), TieMapView()
         self.chart = LiveChart(live_panels.panels(self._run.config))
         page = Page(self._run, self.root, self.steer, weakly(self.show_run))

@@ -245,14 +245,16 @@ class LayerStack(nn.Module):
         for p in removed:
             p.grad = None
         added = [(p, ancestors.get(key)) for key, p in after.items() if key not in before]
-        sums = {key: (count, summed.get(id(ancestors.get(key, after[key])), 0)) for key, count in self._summed().items()}
-        ratios = [(after[key], now / then) for key, (now, then) in sums.items() if then and now != then]
+        earlier = {key: summed.get(id(ancestors.get(key, p)), 0) for key, p in after.items()}
+        ratios = [
+            (after[key], now / then) for key, now in self._summed().items() if (then := earlier[key]) not in (0, now)
+        ]
         return TieChange(was, move.after.ties, added, removed, ratios)
 
     def _summed(self) -> dict[int, int]:
         """id of each trained Parameter -> number of layers that its gradient is a sum over."""
         counts: dict[int, int] = {}
-        for layer, (first, frozen) in enumerate(zip(self.sharing.objects, self.frozen, strict=True)):
+        for first, frozen in zip(self.sharing.objects, self.frozen, strict=True):
             if not frozen and self._trainable(first):
                 for p in self._parameters_of(first).values():
                     counts[id(p)] = counts.get(id(p), 0) + 1

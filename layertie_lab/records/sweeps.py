@@ -30,7 +30,7 @@ RESULTS: dict[str, tuple[Any, str]] = {
         "planned, running, finished, stopped (can be resumed), failed (an error ended it, such as a loss that is not "
         "finite) or damaged",
     ),
-    "policy": (pl.String, "who decides"),
+    "policy": (pl.String, "who decides; with its map where a sweep gives the policy map several"),
     "algorithm": (pl.String, "which preset the run's semantics came from"),
     "setting": (pl.String, 'the settings that vary within a policy, as "name=value, ..."; "" where none does'),
     "seed": (pl.Int64, "seed of all random draws; runs of one seed and setting read the same batches"),
@@ -162,15 +162,16 @@ class SweepDirectory:
 
         What a run has not come to yet is null.
         """
-        settings = varied_settings(list(self.runs.values()))
-        rows = [self._row(name, config, settings) for name, config in self.runs.items()]
+        configs = list(self.runs.values())
+        settings, several = varied_settings(configs), len(given_maps(configs)) > 1
+        rows = [self._row(name, config, settings, several) for name, config in self.runs.items()]
         return pl.DataFrame(rows, schema={column: kind for column, (kind, _) in RESULTS.items()})
 
-    def _row(self, name: str, config: RunConfig, settings: Sequence[str]) -> dict[str, Any]:
+    def _row(self, name: str, config: RunConfig, settings: Sequence[str], several_maps: bool) -> dict[str, Any]:
         row: dict[str, Any] = dict.fromkeys(RESULTS) | {
             "run": name,
             "status": self.status(name),
-            "policy": config.agent.policy,
+            "policy": _who(config) if several_maps else config.agent.policy,
             "algorithm": config.algorithm,
             "setting": _setting(config, settings),
             "seed": config.seed,
@@ -200,13 +201,26 @@ class SweepDirectory:
 
 
 def varied_settings(configs: Sequence[RunConfig]) -> list[str]:
-    """The settings, by path, in which runs of one policy and algorithm differ, apart from seed and replicate."""
+    """The settings, by path, in which runs of one policy and algorithm differ, apart from seed, replicate and map.
+
+    A map is not among them: it tells who decides, and runs of all other policies are paired with those of every map.
+    """
     first: dict[tuple[str, str], RunConfig] = {}
     found: dict[str, None] = {}
     for config in configs:
         base = first.setdefault((config.algorithm, config.agent.policy), config)
         found |= dict.fromkeys(changed(config, base))
-    return [path for path in found if path not in ("seed", "replicate") and not path.startswith("records.")]
+    apart = ("seed", "replicate", "agent.map")
+    return [path for path in found if path not in apart and not path.startswith("records.")]
+
+
+def given_maps(configs: Sequence[RunConfig]) -> list[str]:
+    """The maps that runs are given (`agent.map`), each once."""
+    return list(dict.fromkeys(config.agent.map for config in configs if config.agent.map))
+
+
+def _who(config: RunConfig) -> str:
+    return " ".join(filter(None, (config.agent.policy, config.agent.map)))
 
 
 def _setting(config: RunConfig, paths: Sequence[str]) -> str:
@@ -243,10 +257,10 @@ def _refuse_other_settings(path: Path, planned: dict[str, RunConfig], wanted: li
 
 
 def _named(new: list[RunConfig], all_of_them: list[RunConfig], taken: dict[str, RunConfig]) -> dict[str, RunConfig]:
-    settings = varied_settings(all_of_them)
+    settings, several_maps = varied_settings(all_of_them), len(given_maps(all_of_them)) > 1
     named: dict[str, RunConfig] = {}
     for config in new:
-        parts = [config.agent.policy]
+        parts = [_who(config) if several_maps else config.agent.policy]
         if config.algorithm not in ("lab", config.agent.policy):
             parts.append(config.algorithm)
         parts += [_setting(config, settings), f"seed{config.seed}", f"r{config.replicate}" if config.replicate else ""]

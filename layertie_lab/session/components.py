@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ..agent.policies.fixed import fixed_map
 from ..agent.protocol import AgentState, ChoosesStart, Policy
 from ..agent.rewards.measurement import Reward
 from ..core.config import RunConfig
 from ..core.decisions import Proposal
 from ..core.errors import AgentError, ConfigError, TieError
 from ..core.keys import RunKey
-from ..core.patterns import PATTERNS, pattern
 from ..core.ties import TieMap
 from ..models.counts import untied_parameters
 from ..models.registry import make_model, parameters_of
@@ -148,17 +148,16 @@ def check_replicate(replicate: object) -> None:
 
 
 def first_map(config: RunConfig, policy: Policy, vocabulary_size: int) -> TieMap:
-    """The tie map a run starts with: a fixed pattern's own map, or that which its policy begins with.
+    """The tie map a run starts with: a fixed pattern's own map or the given one, or what its policy begins with.
 
     Raises:
         ConfigError: The policy's goal cannot be reached.
     """
-    layers = config.model.layers
+    layers, fixed = config.model.layers, fixed_map(config)
     if isinstance(policy, ChoosesStart):
-        first = policy.begin(_shares(config, vocabulary_size))
-        return first if config.ties.start == "tied" else TieMap.all_tied(layers)
-    if config.ties.start == "tied" and config.agent.policy in PATTERNS:
-        return pattern(config.agent.policy, layers, config.agent.blocks or None)
+        fixed = policy.begin(_shares(config, vocabulary_size))
+    if config.ties.start == "tied" and fixed is not None:
+        return fixed
     if config.ties.start == "tied" and policy.description.starts == "independent":
         return TieMap.independent(layers)
     return TieMap.all_tied(layers)

@@ -17,7 +17,7 @@ import polars as pl
 from ..agent.policies.registry import POLICIES
 from ..core.config import Algorithm, RunConfig
 from ..core.errors import ConfigError, LayertieError
-from ..core.patterns import PATTERNS
+from ..core.patterns import GIVEN, PATTERNS
 from ..core.serialize import changed
 from ..records.directory import is_run
 from ..records.reads import text_facts
@@ -86,7 +86,8 @@ def plan(
     """Policies x seeds x settings at equal decisions, one torch thread each unless `base` says otherwise.
 
     `lab`, `paper` and `official-code` are the presets of that name, with those settings of `base` that differ from its
-    own preset. All other policies run under the semantics of `base`.
+    own preset. All other policies run under the semantics of `base`. A map, of `base` or varied, is for the policy map
+    alone; the others run once, however many maps there are.
 
     Args:
         base: Everything that is the same; its own policy and seed do not count.
@@ -96,7 +97,8 @@ def plan(
         baselines: Whether to add random and the fixed patterns.
 
     Raises:
-        ConfigError: No seed, an unknown or unfit policy, one twice, or settings that cannot be run.
+        ConfigError: No seed, an unknown or unfit policy, one twice, a map that is for none of them, or settings that
+            cannot be run.
     """
     names = list(policies) + [name for name in BASELINES if baselines and name not in policies]
     for name in names:
@@ -115,23 +117,38 @@ def plan(
     given.setdefault("records.snapshot_mebibytes", 0)
     combinations: list[dict[str, Any]] = [{}]
     for setting, values in (vary or {}).items():
-        if (name := setting.rpartition(".")[2].rpartition("__")[2]) in NOT_VARIED:
+        if (name := _bare(setting)) in NOT_VARIED:
             raise ConfigError(f"Expected other settings to vary, but got {setting}.", NOT_VARIED[name])
         if not values:
             raise ConfigError(f"Expected at least one value of {setting}, but got none.", "Write NAME=VALUE,VALUE.")
         combinations = [before | {setting: value} for before in combinations for value in values]
+    maps = [setting for setting in (*given, *combinations[0]) if _bare(setting) == GIVEN]
+    if maps and GIVEN not in names:
+        raise ConfigError(
+            f"Expected the policy {GIVEN} in a sweep with a map, but got {', '.join(names)}.",
+            f"Add it: --policies {GIVEN}, or leave the map out.",
+        )
     return [
-        _preset(base, name).replace(**given).replace(seed=seed, **settings)
+        _preset(base, name, given | {"seed": seed} | settings)
         for settings in combinations
         for seed in seeds
         for name in names
+        if name == GIVEN or all(settings[varied] == combinations[0][varied] for varied in maps if varied in settings)
     ]
 
 
-def _preset(base: RunConfig, policy: str) -> RunConfig:
+def _preset(base: RunConfig, policy: str, changes: dict[str, Any]) -> RunConfig:
+    if policy == GIVEN:
+        return RunConfig.preset(base.scale, algorithm=base.algorithm, policy=policy, **changes)
+    changes = {setting: value for setting, value in changes.items() if _bare(setting) != GIVEN}
     if policy in get_args(Algorithm):
-        return RunConfig.preset(base.scale, algorithm=policy)
-    return RunConfig.preset(base.scale, algorithm=base.algorithm, policy=policy)
+        return RunConfig.preset(base.scale, algorithm=policy, **changes)
+    return RunConfig.preset(base.scale, algorithm=base.algorithm, policy=policy, **changes)
+
+
+def _bare(setting: str) -> str:
+    """A setting's own name."""
+    return setting.rpartition(".")[2].rpartition("__")[2]
 
 
 def sweep(

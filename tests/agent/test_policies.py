@@ -8,6 +8,8 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from walks import Walk, config_of, state_at
 
 from layertie_lab.agent.policies.registry import POLICIES, make_policy
@@ -128,6 +130,16 @@ def test_a_fixed_policy_reaches_its_pattern_in_one_pass(name: str) -> None:
     walk = Walk(make(name, 8), 8)
     walk.go(7)
     assert walk.ties == pattern(name, 8)
+
+
+@given(st.lists(st.floats(0, 0.999), min_size=3, max_size=10))
+def test_the_given_map_is_reached_in_one_pass(shares: list[float]) -> None:
+    ties = TieMap(tuple(int(share * (layer + 1)) for layer, share in enumerate(shares)))
+    policy = make("map", len(ties), map=ties.text)
+    assert policy.description is POLICIES.describe("map")
+    walk = Walk(policy, len(ties))
+    walk.go(len(ties) - 1)
+    assert walk.ties == ties
 
 
 def test_the_human_policy_proposes_to_keep_the_present_tie() -> None:

@@ -9,12 +9,15 @@ from layertie_lab.agent.schedule import next_layer
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.decisions import Proposal
 from layertie_lab.core.keys import RunKey
+from layertie_lab.core.patterns import GIVEN, pattern
 from layertie_lab.core.ties import TieMap
 
 
 def config_of(policy: str = "lab", layers: int = 5, **changes: object) -> RunConfig:
     """A config whose agent is wanted."""
     algorithm = policy if policy in ("paper", "official-code") else "lab"
+    if policy == GIVEN:
+        changes = {"map": pattern("repeat", layers).text} | changes
     return RunConfig.preset("tiny", algorithm=algorithm, policy=policy, layers=layers, decisions=60, **changes)
 
 

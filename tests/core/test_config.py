@@ -40,6 +40,15 @@ def test_the_hash_names_what_decides_the_numbers() -> None:
     assert config.hash != RunConfig.preset("tiny", seed=1).hash
 
 
+def test_a_map_has_one_hash_however_it_is_typed_and_without_one_it_is_as_before() -> None:
+    maps = [RunConfig.preset("tiny", policy="map", map=text) for text in ("0 0 2 2", "0,0,2,2", "[0, 0, 2, 2]")]
+    assert {(config.agent.map, config.hash) for config in maps} == {("0 0 2 2", maps[0].hash)}
+    assert maps[0].hash != RunConfig.preset("tiny", policy="map", map="0 0 0 0").hash
+    before = RunConfig.preset("tiny").to_dict()
+    del before["agent"]["map"]
+    assert RunConfig.from_dict(before) == RunConfig.preset("tiny")
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -57,6 +66,13 @@ def test_the_hash_names_what_decides_the_numbers() -> None:
         ({"split": "test"}, "does not see the test split"),
         ({"selection_split": "test"}, "chosen on validation"),
         ({"blocks": 99}, "at most"),
+        ({"policy": "map"}, "a tie map with policy=map, but got none"),
+        ({"policy": "map", "map": " "}, "a tie map as agent.map"),
+        ({"policy": "map", "map": "0 0 2"}, "12 sources in agent.map, one per layer, but got 3: 0 0 2"),
+        ({"policy": "map", "map": "0 2", "layers": 2}, "agent.map.*but got source 2"),
+        ({"policy": "map", "map": "runs/first"}, "agent.map.*whole numbers.*but got 'runs/first'"),
+        ({"policy": "map", "map": [0, 0]}, "agent.map to be text"),
+        ({"map": "0 0 2"}, "agent.map with policy=map alone, but got it with policy=lab"),
         ({"positions": "rotary", "width": 6, "heads": 2}, "even head size"),
         ({"vocabulary_size": 10}, "at least 256"),
         ({"decisions": 0}, "at least 1"),

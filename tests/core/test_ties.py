@@ -87,3 +87,26 @@ def test_patterns_as_published() -> None:
 def test_unknown_patterns_are_refused(name: str, blocks: int | None) -> None:
     with pytest.raises(ConfigError, match="Expected"):
         pattern(name, 6, blocks)
+
+
+@given(tie_maps())
+def test_a_map_is_read_from_its_sources(ties: TieMap) -> None:
+    assert TieMap.parse(ties.text) == ties
+    assert TieMap.parse(str(ties)) == ties
+    assert TieMap.parse(",".join(map(str, ties))) == ties
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "at least one layer"),
+        ("0 x", "whole numbers"),
+        ("0 0.5", "whole numbers"),
+        ("0 2", "but got source 2"),
+        ("0 -1", "but got source -1"),
+    ],
+)
+def test_a_line_that_is_no_map(text: str, said: str) -> None:
+    with pytest.raises(TieError, match=said) as caught:
+        TieMap.parse(text)
+    assert caught.value.remedy

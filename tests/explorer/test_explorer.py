@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from layertie_lab import load_run
+from layertie_lab import Session, load_run
 from layertie_lab.core.config import RunConfig
 from layertie_lab.explorer import Explorer
 from layertie_lab.explorer.tabs.decisions import Decisions
 from layertie_lab.explorer.tabs.did_it_matter import DidItMatter
 from layertie_lab.explorer.tabs.look_inside import LookInside
 from layertie_lab.explorer.tabs.rules import RulesTab
+from layertie_lab.widgets.forms.form import config_of
 from layertie_lab.widgets.panel import Panel
 
 pytestmark = pytest.mark.slow
@@ -108,3 +109,15 @@ def test_nothing_of_the_run_before_stays_when_another_begins(explorer: Explorer,
     assert seen[0] == ("preparing", 0, 0, [])
     wait_for(lambda: explorer.steer.can_act, "the other run's first proposal")
     assert (steer.decision, steer.asked) == (0, 1)
+
+
+def test_the_map_of_a_run_goes_into_the_form_by_its_sources(text_file: Path, tmp_path: Path) -> None:
+    with Session(RunConfig.preset("tiny", corpus=str(text_file), policy="repeat"), tmp_path / "mine"):
+        pass
+    explorer = Explorer(tmp_path)
+    press(explorer.form, "change", path="agent.map", value="mine")
+    press(explorer.form, "change", path="agent.policy", value="map")
+    assert not explorer.form.problems
+    assert config_of(explorer.form.draft).agent.map == "0 0 2 2"
+    press(explorer.form, "change", path="agent.map", value="min")
+    assert "there is no such folder" in explorer.form.problems["agent.map"]

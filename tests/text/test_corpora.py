@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,8 @@ def joined(corpus) -> str:
 
 def test_the_registry_lists_offline_corpora_first() -> None:
     names = [name for name, _ in builtin_corpora()]
-    assert names == ["pydoc", "stdlib", "wikitext-2", "wikitext-103", "lambada", "one-billion-words"]
-    assert offline_corpora() == ["pydoc", "stdlib"]
+    assert names == ["pydoc", "pydoc-distinct", "stdlib", "wikitext-2", "wikitext-103", "lambada", "one-billion-words"]
+    assert offline_corpora() == ["pydoc", "pydoc-distinct", "stdlib"]
     assert all(description for _, description in builtin_corpora())
 
 
@@ -42,6 +43,37 @@ def test_pydoc_is_half_a_megabyte_of_prose() -> None:
     assert not corpus.notes
     assert load("pydoc").splits == corpus.splits
     assert source_of("pydoc").identity() == source_of("pydoc").identity()
+
+
+def paragraphs(text: str) -> list[str]:
+    return [found.strip() for found in re.split(r"\n\s*\n", text) if found.strip()]
+
+
+def test_pydoc_distinct_has_each_paragraph_once() -> None:
+    corpus, plain = load("pydoc-distinct"), load("pydoc")
+    trained = set(paragraphs(str(corpus.splits["train"])))
+    for split in ("reward", "validation", "test"):
+        held_out = paragraphs(str(corpus.splits[split]))
+        assert len(held_out) > 50
+        assert trained.isdisjoint(held_out)
+    assert not trained.isdisjoint(paragraphs(str(plain.splits["test"])))
+    found = paragraphs(joined(corpus))
+    assert found == list(dict.fromkeys(paragraphs(joined(plain))))
+    assert f"of {plain.size:,} bytes, {corpus.size:,} are kept" in corpus.description
+    assert f"{plain.size - corpus.size:,} in {len(paragraphs(joined(plain))) - len(found):,} para" in corpus.description
+    assert not corpus.notes
+
+
+def test_pydoc_distinct_is_the_same_each_time_and_another_text_than_pydoc() -> None:
+    corpus = load("pydoc-distinct")
+    assert load("pydoc-distinct").splits == corpus.splits
+    assert source_of("pydoc-distinct").identity() == source_of("pydoc-distinct").identity()
+    assert source_of("pydoc-distinct").identity() != source_of("pydoc").identity()
+    assert load("pydoc-distinct").digest() == corpus.digest() != load("pydoc").digest()
+    part = load("pydoc-distinct", 100_000)
+    assert joined(corpus).startswith(joined(part))
+    assert 98_000 < part.size <= 100_000
+    assert f"the first {part.size:,} bytes were read" in part.notes[0]
 
 
 def test_stdlib_reads_up_to_the_limit_in_a_fixed_order() -> None:
@@ -113,7 +145,7 @@ def test_an_unknown_name_is_answered_with_near_ones() -> None:
     assert "wikitext2" in error.message
     assert "stdlib" in error.message
     assert "wikitext-2" in error.remedy
-    assert "pydoc or stdlib" in refusal("qqqqqq").remedy
+    assert "pydoc or pydoc-distinct or stdlib" in refusal("qqqqqq").remedy
     refusal("")
     refusal("  ")
     refusal("a\0b")

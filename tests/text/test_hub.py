@@ -165,7 +165,7 @@ def test_what_save_to_disk_wrote(tmp_path: Path) -> None:
 def test_what_the_library_refuses_is_one_sentence(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"'nope' not found\. Available: .*sized") as caught:
         load(f"hf:{folder}:nope")
-    assert "pydoc, stdlib" in caught.value.remedy
+    assert "pydoc, pydoc-distinct, stdlib" in caught.value.remedy
     with pytest.raises(CorpusError):
         load(f"hf:{tmp_path}")
 
@@ -196,7 +196,7 @@ def test_a_cached_data_set_needs_no_hub(folder: Path, cache: Path, monkeypatch: 
     assert before is datasets.config.HF_HUB_OFFLINE
     with pytest.raises(CorpusError, match="does not answer") as caught:
         load("hf:someone/rows:other")
-    assert "pydoc, stdlib" in caught.value.remedy
+    assert "pydoc, pydoc-distinct, stdlib" in caught.value.remedy
     monkeypatch.setattr(reach, "hub_reachable", lambda: pytest.fail("downloads are forbidden"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert load("hf:someone/rows:sized").splits == corpus.splits
@@ -217,7 +217,7 @@ def test_short_names_without_a_network(name: str, of_the_hub: str, monkeypatch: 
     monkeypatch.setattr(reach, "hub_reachable", lambda: False)
     with pytest.raises(CorpusError, match="does not answer") as caught:
         load(name)
-    assert "pydoc, stdlib" in caught.value.remedy
+    assert "pydoc, pydoc-distinct, stdlib" in caught.value.remedy
     assert of_the_hub in caught.value.message
 
 
@@ -246,7 +246,7 @@ def test_a_silent_hub_is_given_up_within_five_seconds_from_a_cold_start(silent: 
     )
     assert time.perf_counter() - start < 5
     assert "does not answer" in done.stdout
-    assert "pydoc, stdlib" in done.stdout
+    assert "pydoc, pydoc-distinct, stdlib" in done.stdout
 
 
 class Answers(http.server.BaseHTTPRequestHandler):

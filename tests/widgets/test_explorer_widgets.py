@@ -13,7 +13,7 @@ from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import ConfigError, CorpusError, RecordError
 from layertie_lab.widgets.ask_panel import AskPanel
 from layertie_lab.widgets.decision_table import SHOWN, DecisionTable
-from layertie_lab.widgets.forms.form import Draft
+from layertie_lab.widgets.forms.form import Draft, config_of
 from layertie_lab.widgets.forms.settings_form import SettingsForm
 from layertie_lab.widgets.run_menu import RunMenu
 
@@ -49,6 +49,24 @@ def test_a_change_comes_back_checked() -> None:
     assert listener.heard[-1] == Draft(changes={"model.heads": 8})
     say(form, kind="reset")
     assert form.draft == Draft()
+
+
+def test_what_is_typed_may_be_read_as_another_value() -> None:
+    def read(words: str) -> str:
+        if words == "run":
+            return "0 0 2 2"
+        raise RecordError("Expected a run.", "Name one.")
+
+    form = SettingsForm(Draft(scale="tiny"), readers={"agent.map": read})
+    say(form, kind="change", path="agent.policy", value="map")
+    assert list(form.problems) == ["agent.policy"]
+    say(form, kind="change", path="agent.map", value="ru")
+    assert form.problems == {"agent.map": "Expected a run. Name one."}
+    assert next(entry["value"] for entry in form.fields if entry["path"] == "agent.map") == "ru"
+    say(form, kind="change", path="agent.map", value="run")
+    assert not form.problems
+    assert next(entry["value"] for entry in form.fields if entry["path"] == "agent.map") == "0 0 2 2"
+    assert config_of(form.draft) == RunConfig.preset("tiny", policy="map", map="0 0 2 2")
 
 
 def test_start_hands_over_the_config_or_says_what_is_wrong() -> None:

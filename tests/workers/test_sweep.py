@@ -57,6 +57,19 @@ def test_settings_are_crossed_and_seeds_come_first() -> None:
     assert all(c.training.threads == 1 for c in configs)
 
 
+def test_a_map_is_for_the_policy_map_alone() -> None:
+    mapped = RunConfig.preset("tiny", policy="map", map="0 0 2 2")
+    configs = plan(mapped, ["lab", "map", "paper"], [1], baselines=False)
+    assert [(c.agent.policy, c.agent.map) for c in configs] == [("lab", ""), ("map", "0 0 2 2"), ("paper", "")]
+    vary = {"agent__map": ["0 0 0 0", "0 1 2 3"], "learning_rate": [0.001, 0.01]}
+    configs = plan(RunConfig.preset("tiny"), ["lab", "map"], [1, 2], vary=vary, baselines=False)
+    assert len({c.hash for c in configs}) == len(configs) == 4 + 8
+    assert {c.agent.map for c in configs if c.agent.policy == "map"} == {"0 0 0 0", "0 1 2 3"}
+    assert len(plan(mapped, ["map"], [1])) == 1 + len(BASELINES)
+    with pytest.raises(ConfigError, match="the policy map in a sweep with a map, but got lab"):
+        plan(mapped, ["lab"], [1], baselines=False)
+
+
 @pytest.mark.parametrize(
     ("policies", "seeds", "vary", "words"),
     [

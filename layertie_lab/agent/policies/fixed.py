@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...core.config import RunConfig
 from ...core.decisions import Proposal
 from ...core.keys import RunKey
-from ...core.patterns import PATTERNS, about, pattern
+from ...core.patterns import GIVEN, PATTERNS, about, pattern
 from ...core.ties import TieMap
 from ..descriptions import PolicyDescription, RewardDescription
 from ..protocol import AgentState, StatelessPolicy, check_layers
@@ -15,6 +15,14 @@ from .registry import POLICIES
 def _described(name: str) -> PolicyDescription:
     title = name.replace("-", " ").capitalize()
     return PolicyDescription(name, title, about=about(name), reads="nothing: it has no values")
+
+
+GIVEN_MAP = PolicyDescription(
+    GIVEN,
+    "Given map",
+    about="Keeps the map that agent.map gives, by its sources or as the last map of a run, from start to end.",
+    reads="nothing: it has no values",
+)
 
 
 class FixedPolicy(StatelessPolicy):
@@ -29,7 +37,7 @@ class FixedPolicy(StatelessPolicy):
         self.ties = ties
         self.description = (
             POLICIES.describe(name)
-            if name in PATTERNS
+            if name in (*PATTERNS, GIVEN)
             else PolicyDescription(name, "Fixed map", about=f"Always {ties}.", reads="nothing: it has no values")
         )
 
@@ -43,8 +51,19 @@ class FixedPolicy(StatelessPolicy):
         return state.nearest(self.ties[state.layer])
 
 
-@POLICIES.register(*map(_described, PATTERNS))
+def fixed_map(config: RunConfig) -> TieMap | None:
+    """The map of a config whose policy keeps one: a pattern, of `agent.blocks` blocks where it takes a number, or the
+    one that is given. None where the policy is another one.
+    """
+    agent = config.agent
+    if agent.policy == GIVEN:
+        return TieMap.parse(agent.map)
+    return pattern(agent.policy, config.model.layers, agent.blocks or None) if agent.policy in PATTERNS else None
+
+
+@POLICIES.register(*map(_described, PATTERNS), GIVEN_MAP)
 def fixed(config: RunConfig, told: RewardDescription) -> FixedPolicy:
-    """The pattern of that name, of `agent.blocks` blocks where it takes a number."""
-    name = config.agent.policy
-    return FixedPolicy(pattern(name, config.model.layers, config.agent.blocks or None), name)
+    """The pattern of that name, or the given map."""
+    ties = fixed_map(config)
+    assert ties is not None, f"registered for maps alone, but made for {config.agent.policy}"
+    return FixedPolicy(ties, config.agent.policy)

@@ -49,18 +49,26 @@ class Post:
         self._columns = list(groups.values())
         self._counts = np.array([c.stop - c.start for c in self._columns])
         p = self.size = int(self._counts.sum())
-        self._gram = np.zeros((p, p)); self._moment = np.zeros(p)
-        self._yy = 0.0; self._yy_raw = 0.0; self._n = 0.0; self._square = 0.0
+        self._gram = np.zeros((p, p))
+        self._moment = np.zeros(p)
+        self._yy = 0.0
+        self._yy_raw = 0.0
+        self._n = 0.0
+        self._square = 0.0
         self.noise = 0.0
-        self.mean = np.zeros(p); self.cov_ = None
+        self.mean = np.zeros(p)
+        self.cov_ = None
         self.variances = self._scales.astype(float)
         self.loglik = 0.0
 
     def add(self, rows, y, w):
         self._gram += (rows.T * w) @ rows
         self._moment += rows.T @ (w * y)
-        self._yy_raw += float(y @ y); self._yy += float(w @ y**2); self._n += float(len(y))
-        if self._yy == 0: return
+        self._yy_raw += float(y @ y)
+        self._yy += float(w @ y**2)
+        self._n += float(len(y))
+        if self._yy == 0:
+            return
         sq = self._square = self._yy / self._n
         if self.noise == 0:
             self.noise = NOISE0 * sq
@@ -85,13 +93,27 @@ class Post:
         c, info = dpotrf(A, lower=1)
         assert info == 0, info
         inv, info = dpotri(c, lower=1)
-        inv = np.tril(inv); inv = inv + np.tril(inv, -1).T
+        inv = np.tril(inv)
+        inv = inv + np.tril(inv, -1).T
         self.cov_ = inv * root[:, None] * root
         self.mean = self.cov_ @ self._moment / self.noise
-        self.loglik = float(-0.5 * (self._n * np.log(self.noise) + 2 * np.log(np.diag(c)).sum() + self._yy / self.noise - self._moment @ self.mean / self.noise) - .5*STRENGTH*(np.log(self.noise)+NOISE0*self._square/self.noise))
+        self.loglik = float(
+            -0.5
+            * (
+                self._n * np.log(self.noise)
+                + 2 * np.log(np.diag(c)).sum()
+                + self._yy / self.noise
+                - self._moment @ self.mean / self.noise
+            )
+            - 0.5 * STRENGTH * (np.log(self.noise) + NOISE0 * self._square / self.noise)
+        )
 
     def fade(self, f):
-        self._gram *= f; self._moment *= f; self._yy *= f; self._yy_raw *= f; self._n *= f
+        self._gram *= f
+        self._moment *= f
+        self._yy *= f
+        self._yy_raw *= f
+        self._n *= f
 
     def surprise(self, rows, y):
         e = y - rows @ self.mean
@@ -102,10 +124,12 @@ class Post:
         return z * z
 
     def draw(self, seed):
-        if self.cov_ is None: 
-            return np.random.default_rng(seed).standard_normal(self.size)*np.sqrt(np.repeat(self._scales, self._counts))
+        if self.cov_ is None:
+            return np.random.default_rng(seed).standard_normal(self.size) * np.sqrt(
+                np.repeat(self._scales, self._counts)
+            )
         z = np.random.default_rng(seed).standard_normal(self.size)
-        return np.linalg.cholesky(self.cov_ + 1e-12*np.trace(self.cov_)*np.eye(self.size)) @ z
+        return np.linalg.cholesky(self.cov_ + 1e-12 * np.trace(self.cov_) * np.eye(self.size)) @ z
 
     def cov(self):
         return self.cov_
@@ -212,7 +236,7 @@ class MapBandit:
         w = post.mean[: f.size].copy()
         draw = spread * post.draw(seed)[: f.size]
         t = f.groups["table"]
-        w[t.stop:] += SHARED * draw[t.stop:]
+        w[t.stop :] += SHARED * draw[t.stop :]
         if post.noise:
             C = post.cov()
             d = np.diag(C)
@@ -221,7 +245,9 @@ class MapBandit:
                 p = f.starts[l] + ties[l]
                 s = np.sqrt(np.maximum(d[c] + d[p] - 2 * C[c, p], 0))
                 if LEARN:
-                    left = max(0.0, (self._config.explore_share if LEARN == 1 else 1.0) * budget - decision) / (self.layers - 1)
+                    left = max(0.0, (self._config.explore_share if LEARN == 1 else 1.0) * budget - decision) / (
+                        self.layers - 1
+                    )
                     n = left / (l if LEARN == 3 else 1)
                     w[c] += BONUS * s * np.sqrt(s * s * n / np.maximum(s * s * n + post.noise, 1e-300))
                 elif OPT == 0:

@@ -9,6 +9,7 @@ import traitlets
 
 from ...core.config import RunConfig
 from ...core.descriptions import Choices
+from ...core.errors import LayertieError
 from ..listeners import Listeners
 from ..panel import Panel
 from .form import Draft, back_to_preset, change, config_of, draft_of, fields, problems
@@ -21,6 +22,7 @@ class SettingsForm(Panel, files=("settings_form.js", "settings_form.css"), refus
         draft: What it holds at first.
         choices: Path of a setting -> what is registered under the names that it may have.
         suggestions: Path of a text setting -> (value, description) of what may stand there; other texts stay possible.
+        readers: Path of a text setting -> what turns the words typed there into its value, or raises LayertieError.
         note: A sentence beside the button.
 
     What is typed leaves as a message and comes back checked, so that no cell is run again.
@@ -45,10 +47,11 @@ class SettingsForm(Panel, files=("settings_form.js", "settings_form.css"), refus
         *,
         choices: Choices | None = None,
         suggestions: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+        readers: Mapping[str, Callable[[str], str]] | None = None,
         note: str = "",
     ) -> None:
         self._starts, self._changes = Listeners(), Listeners()
-        self._draft, self._choices = draft or Draft(), choices
+        self._draft, self._choices, self._readers = draft or Draft(), choices, dict(readers or {})
         super().__init__(
             fields=fields(self._draft, choices),
             problems=problems(self._draft, choices),
@@ -91,11 +94,24 @@ class SettingsForm(Panel, files=("settings_form.js", "settings_form.css"), refus
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         match kind:
             case "change":
-                self._take(change(self._draft, message["path"], message["value"]))
+                self._change(message["path"], message["value"])
             case "reset":
                 self._take(back_to_preset(self._draft))
             case "start":
                 self._starts.call(config_of(self._draft))
+
+    def _change(self, path: str, value: Any) -> None:
+        wrong = ""
+        if path in self._readers:
+            try:
+                value = self._readers[path](str(value))
+            except LayertieError as error:
+                wrong = str(error)
+        self._take(change(self._draft, path, value))
+        if wrong:
+            # What was typed stays, so that it can be corrected; what it does to the whole is no second mistake.
+            with self._lock:
+                self.show(problems={place: said for place, said in self.problems.items() if place} | {path: wrong})
 
     def _take(self, draft: Draft) -> None:
         """A draft that the person has made."""
