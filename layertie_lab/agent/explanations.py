@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..core.errors import AgentError, LayertieError
 from ..core.keys import RunKey
-from .protocol import AgentState, Policy
+from .protocol import AgentState, GivesReasons, Policy
 
 Row = dict[str, Any]
 
@@ -50,7 +50,8 @@ def explain(policy: Policy, state: AgentState, key: RunKey) -> Row:
 
     Returns:
         decision, layer, present, legal, q_values (per legal action; None where the policy has none), greedy, choice,
-        explored, epsilon, policy, and of its description: reads (what the values depend on), meaning, unit, learning.
+        explored, epsilon, policy, reasons (sentences, of a policy that gives some), and of its description: reads (what
+        the values depend on), meaning, unit, learning.
         Where the policy has to try actions out
         and the state cannot (`AgentState.lookahead`), q_values, greedy and choice are None.
     """
@@ -70,6 +71,7 @@ def explain(policy: Policy, state: AgentState, key: RunKey) -> Row:
         "meaning": said.meaning,
         "unit": said.unit,
         "learning": dict(said.learning),
+        "reasons": policy.reasons(state) if isinstance(policy, GivesReasons) else [],
     }
     if said.looks_ahead and state.lookahead is None:
         return row

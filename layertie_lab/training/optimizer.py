@@ -14,7 +14,6 @@ from ..models.counts import outer_of
 from ..models.stack import TieChange
 from ..models.tied_model import TiedModel
 
-
 YOUNG = 10
 """Steps that an estimate counts as at most, once it was carried over to another number of layers."""
 

@@ -165,7 +165,7 @@ def test_a_q_networks_checkpoint_of_another_size_is_refused(
             "snapshot",
         ),
         ({"on_untie": "alias", "chain": "snapshot"}, 'moments="keep" or "reset" with on_untie="alias"', "keep"),
-        ({"moments": "keep"}, 'moments="clone" or "reset" or "rebuild" with on_untie="clone"', "clone"),
+        ({"moments": "keep"}, 'moments="scaled" or "clone" or "reset" or "rebuild" with on_untie="clone"', "scaled"),
         ({"split": "test"}, "does not see the test split", "validation"),
         ({"selection_split": "test"}, "chosen on validation", "validation"),
     ],

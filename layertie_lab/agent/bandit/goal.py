@@ -50,8 +50,8 @@ class Goal:
             within = [count for count in counts if share(count) <= self.parameters]
             if not within:
                 raise ConfigError(
-                    f"Expected agent.parameters to be at least {share(1):.3f}, the share of a model with one owner, but "
-                    f"got {self.parameters:g}.",
+                    f"Expected agent.parameters to be at least {share(1):.3f}, the share of a model with one owner, "
+                    f"but got {self.parameters:g}.",
                     "Raise it: what is outside the layers cannot be tied.",
                 )
             most = within[-1]
@@ -66,8 +66,8 @@ class Goal:
         if self.price:
             cheapest = min(counts, key=lambda count: excess[count][0] + self.price * share(count))
             return cheapest, (
-                f"It aims at {_owners(cheapest)}, {share(cheapest):.0%} of the untied model's parameters, where loss and "
-                f"parameters at {self.price:g} nats for all of them are predicted to cost least "
+                f"It aims at {_owners(cheapest)}, {share(cheapest):.0%} of the untied model's parameters, where loss "
+                f"and parameters at {self.price:g} nats for all of them are predicted to cost least "
                 f"({_predicted(excess[cheapest])})."
             )
         fewest = next(count for count in counts if excess[count][0] <= TRADE)

@@ -74,9 +74,9 @@ class EvidenceAgent:
     In the run it measures four times (`LOOKS`) what every tie would cost at once and how far the gradients of a shared
     block agree, and forecasts from that what each action gains within `HORIZON` steps (`bandit.forecast`). With more
     owners than it aims at, the cheapest ties are made as the layers are asked; with fewer, blocks are split where their
-    gradients agree least. Else a change is made only where its forecast is a gain: any gain in the first tenth of the
-    budget, later one that is above 0 with 90 % certainty, and none in the last `HORIZON` steps. What its changes bring
-    is taken into the forecast, with what comes in the `HORIZON` steps after them.
+    gradients agree least. Else a layer is re-tied, or one owner given up for another, only where the forecast is a gain:
+    any gain in the first tenth of the budget, later one that is above 0 with 90 % certainty, and none in the last
+    `HORIZON` steps. What its changes bring is taken into the forecast, with what comes in the `HORIZON` steps after.
 
     In a run that measures nothing of ties (a synthetic one) it learns from rewards alone (`map_bandit.MapBandit`).
 
@@ -192,7 +192,7 @@ class EvidenceAgent:
         # What the reward was charged for parameters is no loss of the model's.
         gained += self._price * (following.trainable_share - state.trainable_share)
         told = self._take_in(transition, gained)
-        if self._plan is not None and self._reached(following):
+        if self._reached(following):
             self._plan = None
         if self._looked < len(LOOKS) and state.decision >= LOOKS[self._looked] * state.budget:
             self._look(following)
@@ -234,12 +234,30 @@ class EvidenceAgent:
             tied = sorted(set(range(self.layers)) - set(state.ties.independent_layers), key=found.splits.__getitem__)
             new = tied[owners - self._owners :]
             self._plan = TieMap(tuple(i if i in new else source for i, source in enumerate(state.ties)))
+        else:
+            self._plan = self._swapped(state)
+
+    def _swapped(self, state: AgentState) -> TieMap | None:
+        """The map in which another layer owns in some owner's place, where that is a gain and sure enough; else None."""
+        ties, found, caution = state.ties, self._evidence, self._caution(state)
+        assert found is not None, "nothing was measured yet"
+        tied = [layer for layer, source in enumerate(ties) if source != layer]
+        losing = [(layer, source) for layer in ties.independent_layers[1:] for source in range(layer)]
+        if not tied or not losing or math.isinf(caution):
+            return None
+        new = max(tied, key=found.splits.__getitem__)
+        old, source = min(losing, key=lambda pair: found.costs[pair])
+        gain, spread = self._forecast.gain("untie", found.size(new, new))
+        lost, wide = self._forecast.gain("tie", found.size(old, source))
+        if gain + lost <= caution * math.hypot(spread, wide):
+            return None
+        return TieMap(tuple(i if i == new else source if i == old else s for i, s in enumerate(ties)))
 
     def _reached(self, state: AgentState) -> bool:
         """Whether the plan has come true, or a whole sweep since it was made could not make it so."""
-        assert self._plan is not None and self._evidence is not None
-        swept = state.decision - 1 - self._evidence.decision >= self.layers - 1
-        return swept or state.ties.sources == self._plan.sources
+        plan, evidence = self._plan, self._evidence
+        swept = evidence is None or state.decision - 1 - evidence.decision >= self.layers - 1
+        return plan is None or swept or state.ties.sources == plan.sources
 
     # -- what it says
 
@@ -289,7 +307,7 @@ class EvidenceAgent:
 
     def _rule(self, state: AgentState, choice: int) -> str:
         if self._plan is not None and choice == self._plan[state.layer]:
-            return "It is on its way to the number of owners that it aims at."
+            return f"It is on its way to the map that it planned when it last measured: {self._plan}."
         if choice != state.present:
             return "The forecast is a gain, and sure enough for this time of the run."
         caution = self._caution(state)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri
 
-from ...core.config import AgentConfig
-from ...core.decisions import Proposal
-from ...core.keys import RunKey
 from ...core.ties import TieMap
 from ..bandit.features import MapFeatures
 from ..bandit.planner import Planner
-from ..bandit.posterior import LinearPosterior
 from ..descriptions import PolicyDescription
-from ..protocol import AgentState, Saved, Transition, check_layers, check_reward, check_saved
+from ..protocol import check_reward
 from ..rewards.signal import Changes
 from ..schedule import exploration
 

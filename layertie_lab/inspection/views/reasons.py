@@ -53,6 +53,8 @@ class Reasons(View):
             lines.append(f"Values: {', '.join(f'{action(layer, one)} {value:+.3g}' for one, value in pairs)}.")
             if proposal["meaning"]:
                 lines.append(f"A value is {proposal['meaning']} ({proposal['unit']}).")
+        # Answers that were found before agents gave reasons have none.
+        lines += proposal.get("reasons", [])
         if answered is None:
             lines.append("It has not been decided yet.")
             return [*lines, *_agreement(facts)]
