@@ -63,14 +63,14 @@ def fit_maps() -> dict[str, Any]:
 
 
 def fit_changes() -> dict[str, Any]:
-    """For each kind a line, gain = a + b measured, with errors s + t |measured|, by weighted least squares in turns."""
+    """For each kind a line, gain = a + b size, with errors s + t |size|, by weighted least squares in turns."""
     rows = rows_of("changes.csv")
     means, blocks, errors = [], [], []
     for kind in KINDS:
         mine = [row for row in rows if row["kind"] == kind]
-        measured = np.array([float(row["measured"]) for row in mine])
+        size = np.array([float(row["size"]) for row in mine])
         gain = np.array([float(row["gain"]) for row in mine])
-        regressors = np.stack([np.ones_like(measured), measured], axis=1)
+        regressors = np.stack([np.ones_like(size), size], axis=1)
         spread = np.full(len(gain), gain.std())
         floor, slope = float(gain.std()), 0.0
         for _ in range(50):
@@ -78,13 +78,13 @@ def fit_changes() -> dict[str, Any]:
             covariance = np.linalg.inv(precision)
             mean = covariance @ regressors.T @ (gain / spread**2)
             # Mean absolute errors of a normal distribution are .8 standard deviations.
-            size = np.abs(gain - regressors @ mean) / np.sqrt(2 / np.pi)
-            rough = np.stack([np.ones_like(measured), np.abs(measured)], axis=1)
-            floor, slope = np.linalg.lstsq(rough / spread[:, None], size / spread, rcond=None)[0]
-            if slope < 0 or kind == "untie":
-                floor, slope = float(size.mean()), 0.0
+            error = np.abs(gain - regressors @ mean) / np.sqrt(2 / np.pi)
+            rough = np.stack([np.ones_like(size), np.abs(size)], axis=1)
+            floor, slope = np.linalg.lstsq(rough / spread[:, None], error / spread, rcond=None)[0]
+            if slope < 0:
+                floor, slope = float(error.mean()), 0.0
             floor = max(float(floor), 1e-4)
-            spread = floor + slope * np.abs(measured)
+            spread = floor + slope * np.abs(size)
         means.append(mean)
         blocks.append(covariance)
         errors.append([floor, float(slope)])

@@ -50,6 +50,7 @@ def groups(config: RunConfig, data: TokenData, rounds: int) -> dict[str, Callabl
         "live": lambda: live.watched_against_unwatched(config, max(4, rounds // 3)),
         "audit": lambda: audit.audit_share(config, data, rounds),
         "agent": lambda: agents.agent_cost(rounds),
+        "evidence": lambda: agents.evidence_share(config, data, rounds),
         "fork": lambda: twins.fork_cost(config, data, rounds),
         "twins": lambda: twins.twins_against_their_steps(config, data, rounds),
         "views": lambda: inside.views_in_steps(config, data, rounds),

@@ -107,7 +107,7 @@ def test_goals() -> None:
 
 @pytest.mark.parametrize("goals", [{"owners": 3, "parameters": 0.5}, {"owners": 3, "price": 0.1}])
 def test_two_goals_are_refused(goals: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="Expected one goal for the lab agent, but got agent.owners=3 and"):
+    with pytest.raises(ConfigError, match=r"Expected one goal for the lab agent, but got agent\.owners=3 and"):
         config_of(layers=6, **goals)
     config_of("random", layers=6, **goals)
 
@@ -128,7 +128,7 @@ def test_a_forecast_learns_as_a_regression_does() -> None:
     rows, noises, gains = [], [], []
     for _ in range(8):
         changes: list[Any] = [("tie", draws.uniform(0, 0.1)), ("untie", draws.uniform(0, 0.3))]
-        variance = 0.01**2 + sum(forecast._error(*change) ** 2 for change in changes)
+        variance = 0.01**2 + sum(forecast.error(*change) ** 2 for change in changes)
         rows.append(sum(forecast.row(*change) for change in changes))
         noises.append(variance)
         gains.append(draws.normal(0, 0.02))

@@ -46,10 +46,6 @@ class Evidence:
         """From what a run measures (`AgentState.tie_costs` and `agreement`)."""
         return cls(ties, decision, np.asarray(costs, float), split_gains(agreement, ties.owners))
 
-    def size(self, layer: int, action: int) -> float:
-        """What was measured of an action: the cost of a tie at once (nats/token), or the split gain of an untie."""
-        return float(self.splits[layer] if action == layer else self.costs[layer, action])
-
 
 def split_gains(agreement: NDArray[Any], owners: Sequence[int]) -> NDArray[Any]:
     """By how much the step of each layer's block would be longer if the layer left it, as a share of it. [L]

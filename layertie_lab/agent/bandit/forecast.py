@@ -1,4 +1,4 @@
-"""What a change of a tie is going to bring, with how sure that is: a Bayesian regression on what was measured of it."""
+"""What a change of a tie is going to bring, and how sure that is: a Bayesian regression."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ HORIZON = 50
 class Forecast:
     """The gain of a change: the fall of the loss `HORIZON` steps on, against the same steps without it, nats per token.
 
-    For each kind of change a line: gain = a + b x (what was measured), with normal errors whose standard deviation is
-    s + t |what was measured|, since dear ties are judged less exactly. The coefficients of all kinds together have a
+    For each kind of change a line, gain = a + b x size, with normal errors whose standard deviation is s + t |size|.
+    The size of a tie or re-tie is what it costs at once (nats per token; dear ties are judged less exactly), that of an
+    untie is how early it is: `HORIZON` over the steps done, at most 1. The coefficients of all kinds together have a
     normal posterior, which begins with what recorded runs taught and takes in what comes of a run's own changes
     (conjugate linear regression: Bishop, Pattern Recognition and Machine Learning, section 3.3).
 
@@ -38,39 +39,40 @@ class Forecast:
         """As fitted on recorded runs (`recorded`)."""
         return cls(np.array(values["mean"]), np.array(values["covariance"]), np.array(values["errors"]))
 
-    def gain(self, kind: Kind, measured: float) -> tuple[float, float]:
+    def gain(self, kind: Kind, size: float) -> tuple[float, float]:
         """Mean and standard deviation of a change's gain, nats per token."""
-        row = self.row(kind, measured)
-        return float(row @ self.mean), float(np.sqrt(row @ self.covariance @ row + self._error(kind, measured) ** 2))
+        row = self.row(kind, size)
+        return float(row @ self.mean), float(np.sqrt(row @ self.covariance @ row + self.error(kind, size) ** 2))
 
-    def parts(self, kind: Kind, measured: float) -> tuple[float, float]:
-        """The mean gain, split into what any change of the kind brings and what was measured of this one."""
-        own = self.row(kind, measured) * self.mean
+    def parts(self, kind: Kind, size: float) -> tuple[float, float]:
+        """The mean gain, split into what any change of the kind brings and what this one's size does."""
+        own = self.row(kind, size) * self.mean
         return float(own[::2].sum()), float(own[1::2].sum())
 
-    def row(self, kind: Kind, measured: float) -> NDArray[Any]:
+    def row(self, kind: Kind, size: float) -> NDArray[Any]:
         """The regressors of one change. [2 x kinds]"""
         row = np.zeros(2 * len(KINDS))
         at = 2 * KINDS.index(kind)
-        row[at : at + 2] = 1.0, measured
+        row[at : at + 2] = 1.0, size
         return row
 
     def learn(self, changes: Sequence[tuple[Kind, float]], gained: float, noise: float) -> float:
         """Take in what some changes gained together; returns the error of the prediction, nats per token.
 
         Args:
-            changes: Kind and measured size of each.
+            changes: Kind and size of each.
             gained: The fall of the loss beyond the run's own trend.
             noise: Standard deviation of that where nothing is changed.
         """
         row = np.sum([self.row(*change) for change in changes], axis=0)
-        variance = noise**2 + sum(self._error(*change) ** 2 for change in changes)
+        variance = noise**2 + sum(self.error(*change) ** 2 for change in changes)
         error = gained - float(row @ self.mean)
         weight = self.covariance @ row / (row @ self.covariance @ row + variance)
         self.mean = self.mean + weight * error
         self.covariance = self.covariance - np.outer(weight, row @ self.covariance)
         return error
 
-    def _error(self, kind: Kind, measured: float) -> float:
+    def error(self, kind: Kind, size: float) -> float:
+        """Standard deviation of one change's gain about its line, nats per token."""
         floor, slope = self.errors[KINDS.index(kind)]
-        return float(floor + slope * abs(measured))
+        return float(floor + slope * abs(size))

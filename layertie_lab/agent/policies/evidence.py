@@ -15,7 +15,7 @@ from ...core.decisions import Proposal
 from ...core.keys import RunKey
 from ...core.rules import Rules
 from ...core.ties import TieMap
-from ..bandit.evidence import Evidence, kind_of
+from ..bandit.evidence import Evidence, Kind, kind_of
 from ..bandit.forecast import HORIZON, Forecast
 from ..bandit.goal import Goal
 from ..bandit.plans import agreeing_runs, cheapest_ties
@@ -35,8 +35,8 @@ NOISE = 0.02
 """Standard deviation of what `HORIZON` steps without a change bring beyond the trend, before any were seen, nats/token:
 that of the 12 x 64 runs of data/prior."""
 
-Change = tuple[int, str, float]
-"""Decision, kind of change, and what was measured of it."""
+Change = tuple[Kind, float]
+"""Kind of a change, and what its forecast is made from."""
 
 BY_EVIDENCE = PolicyDescription(
     "lab",
@@ -45,7 +45,7 @@ BY_EVIDENCE = PolicyDescription(
     "and moves only where that pays.",
     unit="nats/token",
     meaning=f"by how much the action is predicted to lower the loss within {HORIZON} steps; 0 = keep the present tie",
-    reads="what ties cost at once and how far the gradients of a shared block agree, when it last measured them",
+    reads="what ties cost at once, when it last measured them, and for an untie how far training has come",
     source="ours; conjugate linear regression: Bishop 2006, section 3.3",
     values="changes",
     reads_evidence=True,
@@ -74,9 +74,11 @@ class EvidenceAgent:
     In the run it measures four times (`LOOKS`) what every tie would cost at once and how far the gradients of a shared
     block agree, and forecasts from that what each action gains within `HORIZON` steps (`bandit.forecast`). With more
     owners than it aims at, the cheapest ties are made as the layers are asked; with fewer, blocks are split where their
-    gradients agree least. Else a layer is re-tied, or one owner given up for another, only where the forecast is a gain:
-    any gain in the first tenth of the budget, later one that is above 0 with 90 % certainty, and none in the last
-    `HORIZON` steps. What its changes bring is taken into the forecast, with what comes in the `HORIZON` steps after.
+    gradients agree least. Else a layer is re-tied only where the forecast is a gain: any gain in the first tenth of the
+    budget, later one that is above 0 with 90 % certainty, and none in the last `HORIZON` steps. What its changes bring
+    is taken into the forecast, with what comes in the `HORIZON` steps after them. No owner is given up for another: in
+    `HORIZON` steps an early untie gains more than an early tie costs, wherever it is, so that the forecasts of the two
+    do not say which map is better in the end.
 
     In a run that measures nothing of ties (a synthetic one) it learns from rewards alone (`map_bandit.MapBandit`).
 
@@ -96,7 +98,8 @@ class EvidenceAgent:
         self._worth = worth if agent.prior == "recorded" else None
         self._goal, self._price = Goal.of(config), 0.0 if level else config.reward.price
         self._rules = Rules.parse(config.ties.rules)
-        self._window = math.ceil(HORIZON / config.training.steps_per_decision)
+        self._steps = config.training.steps_per_decision
+        self._window = math.ceil(HORIZON / self._steps)
         self._changes = Changes(level=level, detrend=detrend)
         self._owners, self._why = 0, ""
         self._evidence: Evidence | None = None
@@ -161,14 +164,18 @@ class EvidenceAgent:
                 mean[action], spread[action] = self._forecast.gain(kind, size)
         return mean, spread
 
-    def _measured(self, state: AgentState, action: int) -> tuple[Any, float]:
-        """Kind of an action, and what was measured of it: against the present source, where that has changed since."""
+    def _measured(self, state: AgentState, action: int) -> tuple[Kind, float]:
+        """Kind and size of an action: what it costs at once, or of an untie how early it is (`bandit.forecast`).
+
+        Costs are against the present source, also where that has changed since they were measured.
+        """
         evidence, layer, present = self._evidence, state.layer, state.present
         assert evidence is not None, "nothing was measured yet"
-        size = evidence.size(layer, action)
-        if action != layer and present != layer:
-            size -= evidence.size(layer, present)
-        return kind_of(present, layer, action), size
+        kind = kind_of(present, layer, action)
+        if kind == "untie":
+            return kind, HORIZON / max(HORIZON, self._steps * (state.decision - 1))
+        size = float(evidence.costs[layer, action])
+        return kind, size - float(evidence.costs[layer, present]) if kind == "re-tie" else size
 
     def _caution(self, state: AgentState) -> float:
         """By how many standard deviations a gain has to be above 0; infinite where no time is left."""
@@ -204,7 +211,7 @@ class EvidenceAgent:
         if changed and not self._changed:
             self._gained = []
         if changed:
-            self._changed.append((state.decision, *self._measured(state, choice)))
+            self._changed.append(self._measured(state, choice))
         self._gained.append(gained)
         if len(self._gained) < self._window:
             return {}
@@ -213,9 +220,8 @@ class EvidenceAgent:
             self._windows += 1
             self._noise += (total * total - self._noise) / self._windows
             return {}
-        pairs: list[Any] = [(kind, size) for _, kind, size in self._changed]
+        error = self._forecast.learn(self._changed, total, math.sqrt(self._noise))
         self._changed = []
-        error = self._forecast.learn(pairs, total, math.sqrt(self._noise))
         return {"prediction_error": error, "noise": math.sqrt(self._noise)}
 
     def _look(self, state: AgentState) -> None:
@@ -234,24 +240,6 @@ class EvidenceAgent:
             tied = sorted(set(range(self.layers)) - set(state.ties.independent_layers), key=found.splits.__getitem__)
             new = tied[owners - self._owners :]
             self._plan = TieMap(tuple(i if i in new else source for i, source in enumerate(state.ties)))
-        else:
-            self._plan = self._swapped(state)
-
-    def _swapped(self, state: AgentState) -> TieMap | None:
-        """The map in which another layer owns in some owner's place, where that is a gain and sure enough; else None."""
-        ties, found, caution = state.ties, self._evidence, self._caution(state)
-        assert found is not None, "nothing was measured yet"
-        tied = [layer for layer, source in enumerate(ties) if source != layer]
-        losing = [(layer, source) for layer in ties.independent_layers[1:] for source in range(layer)]
-        if not tied or not losing or math.isinf(caution):
-            return None
-        new = max(tied, key=found.splits.__getitem__)
-        old, source = min(losing, key=lambda pair: found.costs[pair])
-        gain, spread = self._forecast.gain("untie", found.size(new, new))
-        lost, wide = self._forecast.gain("tie", found.size(old, source))
-        if gain + lost <= caution * math.hypot(spread, wide):
-            return None
-        return TieMap(tuple(i if i == new else source if i == old else s for i, s in enumerate(ties)))
 
     def _reached(self, state: AgentState) -> bool:
         """Whether the plan has come true, or a whole sweep since it was made could not make it so."""
@@ -265,15 +253,15 @@ class EvidenceAgent:
         """What each part gives to the value of each action, which is their sum.
 
         Returns:
-            The kind of change (what any tie, re-tie or untie brings) and what was measured of it -> one number per
-            action 0 .. layer, nats per token; nothing before the first measurement.
+            The kind of change (what any tie, re-tie or untie brings) and its size (what it costs at once, or how early
+            it is) -> one number per action 0 .. layer, nats per token; nothing before the first measurement.
         """
         check_layers(self.layers, state)
         if not self._owners:
             return self._bandit.contributions(state)
         if self._evidence is None:
             return {}
-        found: dict[str, list[float]] = {"kind of change": [], "what was measured": []}
+        found: dict[str, list[float]] = {"kind of change": [], "its size": []}
         for action in range(state.layer + 1):
             kind, size = self._measured(state, action) if action != state.present else ("tie", 0.0)
             parts = (0.0, 0.0) if action == state.present else self._forecast.parts(kind, size)
@@ -297,11 +285,12 @@ class EvidenceAgent:
             best = max(others or [state.present], key=forecast[0].__getitem__)
         if best != state.present:
             kind, size = self._measured(state, best)
-            what = "the block's step would be longer by a share of" if kind == "untie" else "cost at once, nats/token:"
+            where = "on its own" if kind == "untie" else f"tied to {best}"
+            cost = "" if kind == "untie" else f" would cost {size:+.3g} nats/token at once, as measured after decision "
+            cost += "" if kind == "untie" else f"{self._evidence.decision}, and"
             said.append(
-                f"Of the action {best} it measured, after decision {self._evidence.decision} ({what} {size:+.3g}), and "
-                f"forecasts a gain of {forecast[0][best]:+.2g} nats/token within {HORIZON} steps, standard deviation "
-                f"{forecast[1][best]:.2g}."
+                f"Layer {state.layer} {where}{cost} is forecast to gain {forecast[0][best]:+.2g} nats/token within "
+                f"{HORIZON} steps, standard deviation {forecast[1][best]:.2g}."
             )
         return [*said, self._rule(state, choice)]
 
@@ -364,7 +353,7 @@ class EvidenceAgent:
             self._evidence = Evidence(TieMap(tuple(measured["ties"])), measured["decision"], costs, splits)
         self._owners, self._why, self._looked = values["owners"], values["why"], values["looked"]
         self._plan = None if values["plan"] is None else TieMap(tuple(values["plan"]))
-        self._changed = [(decision, kind, size) for decision, kind, size in values["changed"]]
+        self._changed = [(kind, size) for kind, size in values["changed"]]
         self._gained = list(values["gained"])
         self._noise, self._windows = values["noise"]
         self._changes.load(values["changes"])
