@@ -222,7 +222,7 @@ def test_its_values_before_and_after_it_has_measured() -> None:
     first = state_at(ties, 1)
     assert policy.propose(first, KEY).q_values is None
     assert policy.contributions(first) == {}
-    assert "measured nothing" in policy.reasons(first)[1]
+    assert "measured nothing" in policy.reasons(first)[2]
     for decision in range(1, 8):
         ties = decide(policy, ties, decision)
     state = state_at(ties, 8)
@@ -234,7 +234,8 @@ def test_its_values_before_and_after_it_has_measured() -> None:
         assert sum(row["value"] for row in rows if row["answer"] == action) == pytest.approx(value, abs=1e-12)
     said = explain(policy, state, KEY)
     assert said["unit"] == "nats/token"
-    assert len(said["reasons"]) == 3
+    assert len(said["reasons"]) == 4
+    assert "1: +" in said["reasons"][1]
     assert "agent.owners" in said["reasons"][0]
 
 

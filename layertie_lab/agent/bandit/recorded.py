@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,10 @@ class MapWorth:
                 return min(found, key=lambda ties: round(self.excess(ties)[0], 9))
         return TieMap.all_tied(layers)
 
+    def front(self, layers: int) -> list[tuple[int, float]]:
+        """Number of owners, and the predicted loss of the best map of so many above that of every layer on its own."""
+        return [(owners, self.excess(self.best(layers, owners))[0]) for owners in range(1, layers + 1)]
+
 
 def candidates(layers: int, owners: int) -> Iterator[TieMap]:
     """Maps with some layers at both ends on their own and the others in runs of equal length, or in a cycle.
@@ -117,4 +121,4 @@ def recorded() -> tuple[MapWorth, Forecast]:
 
 @cache
 def _fitted() -> dict[str, Any]:
-    return json.loads(files(__package__).joinpath("recorded.json").read_text(encoding="utf-8"))
+    return json.loads(Path(__file__).with_name("recorded.json").read_text(encoding="utf-8"))

@@ -35,6 +35,9 @@ NOISE = 0.02
 """Standard deviation of what `HORIZON` steps without a change bring beyond the trend, before any were seen, nats/token:
 that of the 12 x 64 runs of data/prior."""
 
+MOST_POINTS = 12
+"""Numbers of owners that it lists when it says what it chose from."""
+
 Change = tuple[Kind, float]
 """Kind of a change, and what its forecast is made from."""
 
@@ -135,7 +138,7 @@ class EvidenceAgent:
         check_layers(self.layers, state)
         if not self._owners:
             return self._bandit.propose(state, key)
-        forecast = self._forecasts(state)
+        forecast = self.forecasts(state)
         return state.proposal(self.greedy(state), q_values=None if forecast is None else forecast[0].tolist())
 
     def greedy(self, state: AgentState) -> int:
@@ -145,24 +148,13 @@ class EvidenceAgent:
             return self._bandit.greedy(state)
         if self._plan is not None:
             return state.nearest(self._plan[state.layer])
-        forecast, caution = self._forecasts(state), self._caution(state)
+        forecast, caution = self.forecasts(state), self._caution(state)
         if forecast is None or state.present == state.layer or math.isinf(caution):
             return state.nearest(state.present)
         bounds = forecast[0] - caution * forecast[1]
         bounds[state.layer] = -math.inf  # it has as many owners as it aims at
         bounds[state.present] = 0.0
         return state.best(bounds, keep=True)
-
-    def _forecasts(self, state: AgentState) -> tuple[np.ndarray, np.ndarray] | None:
-        """Mean and standard deviation of the gain of each action 0 .. layer; None before the first measurement."""
-        if self._evidence is None:
-            return None
-        mean, spread = np.zeros(state.layer + 1), np.zeros(state.layer + 1)
-        for action in range(state.layer + 1):
-            if action != state.present:
-                kind, size = self._measured(state, action)
-                mean[action], spread[action] = self._forecast.gain(kind, size)
-        return mean, spread
 
     def _measured(self, state: AgentState, action: int) -> tuple[Kind, float]:
         """Kind and size of an action: what it costs at once, or of an untie how early it is (`bandit.forecast`).
@@ -182,6 +174,21 @@ class EvidenceAgent:
         if state.decision + self._window > state.budget:
             return math.inf
         return 0.0 if state.decision <= FREE * state.budget else SURE
+
+    def forecasts(self, state: AgentState) -> tuple[np.ndarray, np.ndarray] | None:
+        """What each action 0 .. layer is forecast to gain within `HORIZON` steps; None before the first measurement.
+
+        Returns:
+            (mean, standard deviation), [layer + 1] each, nats per token; 0 and 0 for the present source.
+        """
+        if self._evidence is None:
+            return None
+        mean, spread = np.zeros(state.layer + 1), np.zeros(state.layer + 1)
+        for action in range(state.layer + 1):
+            if action != state.present:
+                kind, size = self._measured(state, action)
+                mean[action], spread[action] = self._forecast.gain(kind, size)
+        return mean, spread
 
     # -- what it learns
 
@@ -273,8 +280,8 @@ class EvidenceAgent:
         """Sentences that say what it aims at, what it measured of the proposed action, how sure it is, and why."""
         if not self._owners:
             return []
-        said = [self._why]
-        forecast = self._forecasts(state)
+        said = [self._why, *self._front()]
+        forecast = self.forecasts(state)
         choice = self.greedy(state)
         if forecast is None or self._evidence is None:
             first = math.ceil(LOOKS[0] * state.budget)
@@ -293,6 +300,15 @@ class EvidenceAgent:
                 f"{HORIZON} steps, standard deviation {forecast[1][best]:.2g}."
             )
         return [*said, self._rule(state, choice)]
+
+    def _front(self) -> list[str]:
+        if self._worth is None:
+            return []
+        points = [f"{owners}: {loss:+.3f}" for owners, loss in self._worth.front(self.layers)]
+        few = points if len(points) <= MOST_POINTS else [*points[: MOST_POINTS - 1], "...", points[-1]]
+        return [
+            f"Predicted from recorded runs, owners: loss against every layer on its own: {', '.join(few)} nats/token."
+        ]
 
     def _rule(self, state: AgentState, choice: int) -> str:
         if self._plan is not None and choice == self._plan[state.layer]:
