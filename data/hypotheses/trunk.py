@@ -13,7 +13,9 @@ from layertie_lab.records.tree import moment_name
 
 def main(run: Path, decisions: list[int]) -> None:
     """Train it, and say what the agent proposes at each of them."""
-    config = RunConfig.preset("laptop", corpus="pydoc", decisions=200, seed=1, threads=1, checkpoint_seconds=600.0)
+    # The lab agent as it was then, and its optimizer state after a re-tie.
+    was = {"learner": "linear", "moments": "clone"}
+    config = RunConfig.preset("laptop", corpus="pydoc", decisions=200, seed=1, threads=1, checkpoint_seconds=600.0, **was)
     session = Session(config, directory=run)
     for decision in sorted(decisions):
         session.run(decision - 1 - session.decision)

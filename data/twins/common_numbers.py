@@ -43,6 +43,8 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     """One case's pairs."""
     config = RunConfig.preset(
         "laptop",
+        learner="linear",  # the lab agent as it was then, and its optimizer state after a re-tie
+        moments="clone",
         layers=6,
         policy=case["policy"],
         decisions=400,

@@ -65,9 +65,10 @@ def measure(
         noise: In place of another answer: standard deviation of normal noise on every weight of the second branch.
         **settings: Further settings of the run.
     """
-    config = RunConfig.preset(
-        "laptop", **{"layers": 6, "policy": policy, "decisions": 400, "evaluate_every": 0, "sample_every": 0} | settings
-    )
+    # The lab agent as it was then, and its optimizer state after a re-tie.
+    was = {"learner": "linear", "moments": "clone"}
+    shape = {"layers": 6, "policy": policy, "decisions": 400, "evaluate_every": 0, "sample_every": 0}
+    config = RunConfig.preset("laptop", **was | shape | settings)
     start, moment = time.perf_counter(), Session(config)
     moment.run(decisions)
     proposal = moment.propose()
