@@ -39,11 +39,15 @@ class FadingRegression:
         scales: Name -> initial prior variance, relative to the observations' mean square.
     """
 
-    def __init__(self, groups: dict[str, slice], scales: dict[str, float]) -> None:
+    def __init__(self, groups: dict[str, np.ndarray], scales: dict[str, float]) -> None:
         self._columns = list(groups.values())
         self._scales = np.array([scales[name] for name in groups])
-        self._counts = np.array([columns.stop - columns.start for columns in self._columns])
+        self._counts = np.array([len(columns) for columns in self._columns])
         size = int(self._counts.sum())
+        # Which group each coefficient belongs to.
+        self._group = np.zeros(size, dtype=int)
+        for index, columns in enumerate(self._columns):
+            self._group[columns] = index
         self._gram = np.zeros((size, size))
         self._moment = np.zeros(size)
         # Sums of squares, with the rows' weights and without, and the number of rows.
@@ -136,9 +140,9 @@ class FadingRegression:
         self.evidence = -0.5 * float(self._rows * np.log(self.noise) + volume + fitted + held)
 
     def _prior(self) -> np.ndarray:
-        return np.repeat(self._variances, self._counts)
+        return self._variances[self._group]
 
-    def _groups(self) -> list[tuple[slice, float]]:
+    def _groups(self) -> list[tuple[np.ndarray, float]]:
         return list(zip(self._columns, self._variances.tolist(), strict=True))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -13,8 +13,9 @@ from .features import MapFeatures
 from .regression import FadingRegression
 
 # Initial prior variances of the weights, relative to the mean square of the observations: an action moves worth by
-# little of what rewards scatter; the owners' number and places span the whole map (times L).
-_SCALES = {"table": 0.02, "count": 0.2, "position": 0.02, "jumps": 0.02, "pooled": 0.02}
+# little of what rewards scatter; the owners' number and places span the whole map (times L). What owning is worth has a
+# variance apart from that of naming another layer: most sources may be alike while owners differ.
+_SCALES = {"own": 0.02, "table": 0.02, "count": 0.2, "position": 0.02, "jumps": 0.02, "pooled": 0.02}
 _WHOLE_MAP = ("count", "position", "pooled")
 # Decisions (time constants) in which what a change costs comes back; three kinds of change.
 _RECOVERIES = (3.0, 12.0)
@@ -40,11 +41,14 @@ class Response:
     def __init__(self, features: MapFeatures, delay: float, keep: float, *, drift: bool) -> None:
         self._layers = layers = features.layers
         end = features.size + _KINDS * len(_RECOVERIES)
-        groups = features.groups | {"costs": slice(features.size, end)}
+        groups = {name: np.arange(place.start, place.stop) for name, place in features.groups.items()}
+        groups["own"] = features.starts[1:] + np.arange(1, layers)
+        groups["table"] = np.setdiff1d(groups["table"], groups["own"])
+        groups["costs"] = np.arange(features.size, end)
         scales = {name: scale * (layers if name in _WHOLE_MAP else 1) for name, scale in _SCALES.items()}
         scales["costs"] = 1.0
         if drift:
-            groups["drift"], scales["drift"] = slice(end, end + 2), 1.0
+            groups["drift"], scales["drift"] = np.arange(end, end + 2), 1.0
         self.regression = FadingRegression(groups, scales)
         """Posterior of the weights: those of `MapFeatures` first."""
         self.rows: list[np.ndarray] = []

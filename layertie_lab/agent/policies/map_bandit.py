@@ -27,8 +27,8 @@ _RESPONSES = (0.0, 4.0, 12.0)
 _AT_ONCE = 10.0
 # Standard deviations that an untried source may be better than it looks, and the share of their uncertainty that the
 # owners' number and places are drawn with.
-_BONUS = 1.5
-_SHARED = 0.5
+_BONUS = 2.0
+_SHARED = 1.0
 # Degrees of freedom of Student's t: how soon an error is an outlier.
 _FREEDOM = 4.0
 # The typical squared error over the expected one at which what maps are worth has changed, the median of a squared
