@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.linalg import cholesky, get_lapack_funcs
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from ...core.errors import AgentError
 
 # Threads of linear algebra that have nothing left to do spin for a while, on the cores that training needs next.
 _POOLS = ThreadpoolController()
+_INVERT = get_lapack_funcs(("potri",), dtype=np.float64)[0]
 # Coefficients' worth of belief that holds each group's variance to its initial one, and rows' worth that holds the
 # noise's variance to its initial share of the observations' mean square.
 _HELD = 1.0
@@ -129,8 +130,8 @@ class FadingRegression:
         scaled = self._gram * root[:, None] * root / self.noise
         diagonal = np.diag_indices_from(scaled)
         scaled[diagonal] += 1.0 + 1e-13 * float(scaled[diagonal].max())
-        factor, _ = dpotrf(scaled, lower=1)
-        inverse, _ = dpotri(factor, lower=1)
+        factor = cholesky(scaled, lower=True, overwrite_a=True, check_finite=False)
+        inverse, _ = _INVERT(factor, lower=1)
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
         self.covariance = inverse * root[:, None] * root
         self.mean = self.covariance @ (self._moment / self.noise)
