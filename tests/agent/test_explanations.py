@@ -20,7 +20,7 @@ from layertie_lab.core.rules import Rules
 from layertie_lab.core.ties import TieMap
 
 NAMES = [*POLICIES.names, "lab:gaussian", "lab:advantage"]
-LEARNED = ["lab", "lab:gaussian", "lab:advantage", "paper", "official-code", "ucb"]
+LEARNED = ["lab", "lab-1", "lab:gaussian", "lab:advantage", "paper", "official-code", "ucb"]
 """Those whose values are a function of the map."""
 VALUELESS = [name for name in NAMES if name not in LEARNED and name != "look-ahead"]
 Q_LEARNERS = ["paper", "official-code"]
@@ -137,6 +137,7 @@ def test_what_values_depend_on_is_told_by_kind() -> None:
     assert told["paper"] == told["official-code"]
     assert "network of the whole tie map" in told["paper"]
     assert "trial" in told["look-ahead"]
+    assert told["lab"] == told["lab-1"]  # from rewards alone both model the whole map
     assert len({told[name] for name in [*LEARNED, "look-ahead"]}) == 5
     assert all("no values" in told[name] for name in VALUELESS)
 
@@ -329,7 +330,7 @@ def posterior_mean(policy: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("after", [0, 5, 10, 17, 25, 33])
 def test_contributions_of_the_linear_agent_are_its_weights_times_the_change_of_each_feature(after: int) -> None:
-    walk = Walk(make("lab"), LAYERS)
+    walk = Walk(make("lab-1"), LAYERS)
     walk.go(after)
     state = state_at(walk.ties, after + 1)
     plan = walk.policy.state()[1]["plan"]
@@ -358,7 +359,7 @@ def test_contributions_of_the_linear_agent_are_its_weights_times_the_change_of_e
         assert max(abs(value) for values in found.values() for value in values) > 1e-3
 
 
-@pytest.mark.parametrize(("name", "layers"), [("lab", 3), ("lab", 6), ("lab", 11), ("lab:advantage", 6)])
+@pytest.mark.parametrize(("name", "layers"), [("lab", 6), ("lab-1", 3), ("lab-1", 6), ("lab-1", 11), ("lab:advantage", 6)])
 def test_contributions_add_up_to_the_value_whoever_answered_before(name: str, layers: int) -> None:
     walk = Walk(make(name, layers), layers)
     largest = 0.0
@@ -371,7 +372,7 @@ def test_contributions_add_up_to_the_value_whoever_answered_before(name: str, la
             assert sum(row["value"] for row in mine) == pytest.approx(value, rel=1e-9, abs=1e-12)
             assert all(row["total"] == pytest.approx(value, rel=1e-9, abs=1e-12) for row in mine)
             assert {(row["method"], row["completeness_error"]) for row in mine} == {("contribution", 0.0)}
-            assert len({row["input"] for row in mine}) == len(mine) == (6 if name == "lab" else 2)
+            assert len({row["input"] for row in mine}) == len(mine) == {"lab": 5, "lab-1": 6}.get(name, 2)
             largest = max(largest, abs(value))
         assert json.loads(json.dumps(rows, allow_nan=False)) == rows
         walk.go(1, override=1 if step % 4 == 0 else None)

@@ -78,7 +78,7 @@ def test_finds_the_best_sources_of_six_layers(seed: int) -> None:
 
 @pytest.mark.parametrize("landscape", ["K", "S", "D"])
 def test_beats_the_linear_learner_where_effects_cost_at_first_change_or_come_late(landscape: str) -> None:
-    config = RunConfig.preset("laptop", algorithm="lab", layers=12)
+    config = RunConfig.preset("laptop", policy="lab-1", layers=12)
     seeds = range(1000, 1004)
     gained = [score(landscape, 12, 200, seed) - try_agent(config, landscape, 200, seed).score for seed in seeds]
     assert np.mean(gained) > 0.2, gained
