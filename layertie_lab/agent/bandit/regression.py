@@ -19,7 +19,7 @@ _INVERT = get_lapack_funcs(("potri",), dtype=np.float64)[0]
 # noise's variance to its initial share of the observations' mean square.
 _HELD = 1.0
 _NOISE_ROWS = 2.0
-_NOISE_SHARE = 0.1
+_NOISE_SHARE = 0.02
 # Steps of expectation maximisation with every update; with many coefficients one, as each costs their cube.
 _STEPS = 2
 _MANY = 400
