@@ -21,7 +21,7 @@ OWNER_COLOURS: list[str] = [
 POLICIES = (
     *("lab", "paper", "official-code", "random", "independent", "all-tied", "sequence", "cycle", "cycle-reverse"),
     *("sandwich", "middle-cycle", "repeat", "human", "random-matched", "look-ahead", "share-then-unshare", "annealing"),
-    *("hill-climbing", "ucb", "tie-once-by-cost", "tie-once-by-gradient", "map"),
+    *("hill-climbing", "ucb", "tie-once-by-cost", "tie-once-by-gradient", "map", "lab-1"),
 )
 """Policies that have the colours of the first owners, in this order, in every chart; others get a later one by their
 name."""

@@ -359,7 +359,9 @@ def test_contributions_of_the_linear_agent_are_its_weights_times_the_change_of_e
         assert max(abs(value) for values in found.values() for value in values) > 1e-3
 
 
-@pytest.mark.parametrize(("name", "layers"), [("lab", 6), ("lab-1", 3), ("lab-1", 6), ("lab-1", 11), ("lab:advantage", 6)])
+@pytest.mark.parametrize(
+    ("name", "layers"), [("lab", 6), ("lab-1", 3), ("lab-1", 6), ("lab-1", 11), ("lab:advantage", 6)]
+)
 def test_contributions_add_up_to_the_value_whoever_answered_before(name: str, layers: int) -> None:
     walk = Walk(make(name, layers), layers)
     largest = 0.0

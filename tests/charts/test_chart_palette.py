@@ -58,7 +58,7 @@ def test_every_policy_has_a_colour_of_its_own_which_stays():
     # Charts of older sweeps keep their colours: a new policy comes last.
     assert palette.POLICIES[:4] == ("lab", "paper", "official-code", "random")
     assert palette.POLICIES[16:] == (
-        *("annealing", "hill-climbing", "ucb", "tie-once-by-cost", "tie-once-by-gradient", "map"),
+        *("annealing", "hill-climbing", "ucb", "tie-once-by-cost", "tie-once-by-gradient", "map", "lab-1"),
     )
 
 

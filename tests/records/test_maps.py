@@ -15,7 +15,7 @@ from layertie_lab.records.maps import last_map, sources_of
 
 
 def test_a_runs_map_as_far_as_it_has_come(text_file: Path, tmp_path: Path) -> None:
-    with Session(small(text_file, decisions=5), tmp_path / "run") as session:
+    with Session(small(text_file, decisions=5, prior="none"), tmp_path / "run") as session:
         assert last_map(tmp_path / "run") == TieMap.all_tied(4)
         for action in (1, 1, 2):
             session.commit(action)

@@ -51,7 +51,7 @@ class Books:
         config = session.config
         self.official = config.algorithm == "official-code"
         self.ties = list(session.ties)
-        self.storage = list(range(LAYERS)) if self.official else [0] * LAYERS
+        self.storage = list(range(LAYERS)) if self.official else list(session.ties.owners)
         self.block = sum(block_parameters(config.model).values())
         self.outside = sum(outer_parameters(config.model, session.data.vocabulary_size).values())
         self.fits(session)

@@ -182,7 +182,7 @@ def test_a_name_that_is_taken_is_refused() -> None:
 
 
 def test_a_name_that_nobody_registered_costs_no_text() -> None:
-    with pytest.raises(ConfigError, match=r"Expected a policy out of lab, paper, .* but got 'labb'"):
+    with pytest.raises(ConfigError, match=r"Expected a policy out of lab, lab-1, paper, .* but got 'labb'"):
         Session(config(policy="labb", corpus="/nowhere.txt"))
     with pytest.raises(ConfigError, match=r"Expected a reward out of negative-perplexity, .* but got 'nice'"):
         Session(config(kind="nice", corpus="/nowhere.txt"))

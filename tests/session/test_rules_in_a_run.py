@@ -92,9 +92,9 @@ def test_rules_that_cannot_stand_change_nothing(text_file: Path, tmp_path: Path)
     with pytest.raises(ConfigError, match="from 0 to 3"):
         small(text_file, rules="independent=4")
     with pytest.raises(TieError, match=r"layer 2.*leave none"):
-        Session(small(text_file, rules="locked=2; independent=2"), tmp_path / "run")
+        Session(small(text_file, policy="random", rules="locked=2; independent=2"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    with Session(small(text_file), tmp_path / "run") as session:
+    with Session(small(text_file, policy="random"), tmp_path / "run") as session:
         log = (tmp_path / "run/events.jsonl").read_bytes()
         for rules, error in (("nonsense", ConfigError), ("locked=2; independent=2", TieError)):
             with pytest.raises(error):

@@ -118,7 +118,8 @@ def test_a_state_says_where_its_random_streams_are(
 
     monkeypatch.setattr(RunKey, "at", spy)
     session.run()
-    assert {"dropout", "sample"} < drawn
+    # The lab agent draws nothing in a run that measures ties.
+    assert {"dropout", "sample"} | ({"agent"} if algorithm != "lab" else set()) <= drawn
     assert session.state.streams["data"] == session.step == 48
 
 

@@ -31,7 +31,7 @@ class Evidence:
         ties: The map.
         decision: Decisions made before.
         costs: [L, L] the change of the loss at once if layer l named source a <= l, nats per token
-            (`training.evidence.tie_costs`).
+            (`training.evidence.tie_costs`); 0 for a > l.
         splits: [L] by how much the step of a layer's block would be longer, to first order, if the layer had weights of
             its own, as a share of the block's step (`split_gains`); 0 for a layer that shares with nobody.
     """
@@ -44,7 +44,7 @@ class Evidence:
     @classmethod
     def of(cls, ties: TieMap, decision: int, costs: NDArray[Any], agreement: NDArray[Any]) -> Evidence:
         """From what a run measures (`AgentState.tie_costs` and `agreement`)."""
-        return cls(ties, decision, np.asarray(costs, float), split_gains(agreement, ties.owners))
+        return cls(ties, decision, np.tril(np.asarray(costs, float)), split_gains(agreement, ties.owners))
 
 
 def split_gains(agreement: NDArray[Any], owners: Sequence[int]) -> NDArray[Any]:
