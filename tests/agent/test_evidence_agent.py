@@ -266,7 +266,7 @@ def test_it_learns_from_what_came_of_its_changes() -> None:
         reward = 0.05 if decision > 1 else 0.0
         told.append(policy.learn(Transition(state, choice, reward, state_at(after, decision + 1), "human"), KEY))
         ties = after
-    errors = [each for each in told if each]
+    errors = [each for each in told if "prediction_error" in each]
     assert len(errors) == 1
     assert not np.array_equal(before, policy._forecast.mean)
 

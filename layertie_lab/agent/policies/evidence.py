@@ -52,7 +52,10 @@ BY_EVIDENCE = PolicyDescription(
     source="ours; conjugate linear regression: Bishop 2006, section 3.3",
     values="changes",
     reads_evidence=True,
-    learning={"prediction_error": f"what its changes gained within {HORIZON} steps, minus the forecast"},
+    learning={
+        "gained": "what the loss fell by beyond its trend",
+        "prediction_error": f"what its changes gained within {HORIZON} steps, minus the forecast",
+    },
 )
 BY_REWARD = PolicyDescription(
     "lab",
@@ -205,7 +208,7 @@ class EvidenceAgent:
         state, following = transition.state, transition.next_state
         # What the reward was charged for parameters is no loss of the model's.
         gained += self._price * (following.trainable_share - state.trainable_share)
-        told = self._take_in(transition, gained)
+        told = {"gained": gained} | self._take_in(transition, gained)
         if self._reached(following):
             self._plan = None
         if self._looked < len(LOOKS) and state.decision >= LOOKS[self._looked] * state.budget:
