@@ -11,7 +11,8 @@ from explorer_tab import Tab, wait_for
 
 pytestmark = pytest.mark.browser
 
-LAPTOP = "scale=laptop&threads=1&seed=5"
+# An agent that moves: its map after ten decisions is not that at the end.
+LAPTOP = "scale=laptop&threads=1&seed=5&policy=lab-1"
 Visit = Callable[..., Tab]
 PICTURES = {
     "Similarity": "What passes the layers (CKA)",
