@@ -34,7 +34,11 @@ def show_views(
         LayertieError: Nothing is stored for the decision, or a probe text that cannot be one.
     """
     text = None if command.probe_text is None else _read(command.probe_text)
-    inspection = Inspection.of(command.run, command.at, text=command.text)
+    # What the agent saw before a decision is stored with the one before; what only that is asked of need not be stored.
+    asked_back = command.at is not None and command.at > 0
+    only_back = asked_back and all(VIEWS.describe(view).next_decision for view in views)
+    first = command.at - 1 if only_back and command.at is not None else command.at
+    inspection = Inspection.of(command.run, first, text=command.text)
     if command.text is not None:
         progress.print(
             f"The run's text was read at {command.text.expanduser().absolute()}.", soft_wrap=True, markup=False
@@ -45,9 +49,9 @@ def show_views(
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=progress, transient=True) as bars:
         for view in views:
-            # What the agent saw before a decision is stored with the one before.
-            back = VIEWS.describe(view).next_decision and command.at is not None and command.at > 0
-            seen = Inspection.of(command.run, inspection.decision - 1, data=inspection.data) if back else inspection
+            seen = inspection
+            if asked_back and not only_back and VIEWS.describe(view).next_decision:
+                seen = Inspection.of(command.run, inspection.decision - 1, data=inspection.data)
             question = Question(
                 str(command.run),
                 view,

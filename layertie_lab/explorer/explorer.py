@@ -206,7 +206,7 @@ class Explorer:
         linked = any(parameter in self._query for parameter in query_names())
         wanted, missing = self.form.draft, ""
         mine = run_list.names(self.root)
-        examples = [] if self.examples is None else run_list.names(self.examples)
+        examples = [] if self.examples is None else [run.name for run in run_list.examples_in(self.examples)]
         for candidate in [*([name] if name else []), *mine, *examples]:
             try:
                 # An example that nobody asked for is there to be looked at; Start begins with the preset.

@@ -39,13 +39,18 @@ def names(root: Path) -> list[str]:
     return [run.name for run in list_runs(root)]
 
 
+def examples_in(folder: Path) -> list[RunSummary]:
+    """The recorded examples of a folder, by name: when their files were copied says nothing."""
+    return sorted(list_runs(folder), key=lambda run: run.name)
+
+
 def rows(root: Path, examples: Path | None = None) -> list[dict[str, str]]:
     """The run menu's rows.
 
     Raises:
         RecordError: The folder of runs cannot be listed.
     """
-    recorded = [] if examples is None else list_runs(examples)
+    recorded = [] if examples is None else examples_in(examples)
     # The log of a run that is held does not say whether it waits; whoever trains it here does.
     here = {path: STATUS.get(status, "") for path, status in statuses().items()}
     mine = [_row(run, here.get(run.path.resolve(), "")) for run in list_runs(root)]

@@ -182,15 +182,15 @@ class EvidenceAgent:
         """What each action 0 .. layer is forecast to gain within `HORIZON` steps; None before the first measurement.
 
         Returns:
-            (mean, standard deviation), [layer + 1] each, nats per token; 0 and 0 for the present source.
+            (mean, standard deviation), [layer + 1] each, nats per token; 0 and 0 for the present source and for others
+            on the same block.
         """
         if self._evidence is None:
             return None
         mean, spread = np.zeros(state.layer + 1), np.zeros(state.layer + 1)
         for action in range(state.layer + 1):
-            if action != state.present:
-                kind, size = self._measured(state, action)
-                mean[action], spread[action] = self._forecast.gain(kind, size)
+            if _changes_block(state, action):
+                mean[action], spread[action] = self._forecast.gain(*self._measured(state, action))
         return mean, spread
 
     # -- what it learns
@@ -217,7 +217,7 @@ class EvidenceAgent:
 
     def _take_in(self, transition: Transition, gained: float) -> dict[str, float]:
         state, choice = transition.state, transition.choice
-        changed = choice != state.present and self._evidence is not None
+        changed = _changes_block(state, choice) and self._evidence is not None
         if changed and not self._changed:
             self._gained = []
         if changed:
@@ -273,8 +273,8 @@ class EvidenceAgent:
             return {}
         found: dict[str, list[float]] = {"kind of change": [], "its size": []}
         for action in range(state.layer + 1):
-            kind, size = self._measured(state, action) if action != state.present else ("tie", 0.0)
-            parts = (0.0, 0.0) if action == state.present else self._forecast.parts(kind, size)
+            moves = _changes_block(state, action)
+            parts = self._forecast.parts(*self._measured(state, action)) if moves else (0.0, 0.0)
             for name, value in zip(found, parts, strict=True):
                 found[name].append(value)
         return found
@@ -291,9 +291,9 @@ class EvidenceAgent:
             return [*said, f"It has measured nothing of this run's ties yet; it does after decision {first}."]
         best = choice
         if choice == state.present:
-            others = [action for action in state.legal if action not in (state.present, state.layer)]
+            others = [action for action in state.legal if action < state.layer and _changes_block(state, action)]
             best = max(others or [state.present], key=forecast[0].__getitem__)
-        if best != state.present:
+        if _changes_block(state, best):
             kind, size = self._measured(state, best)
             where = "on its own" if kind == "untie" else f"tied to {best}"
             cost = "" if kind == "untie" else f" would cost {size:+.3g} nats/token at once, as measured after decision "
@@ -376,3 +376,9 @@ class EvidenceAgent:
         self._gained = list(values["gained"])
         self._noise, self._windows = values["noise"]
         self._changes.load(values["changes"])
+
+
+def _changes_block(state: AgentState, action: int) -> bool:
+    """Whether the layer would use another block than it does, or the same one by itself."""
+    owners = state.ties.owners
+    return state.present != action if action == state.layer else owners[action] != owners[state.layer]
