@@ -1,17 +1,23 @@
-"""The probe set: which sequences an analysis looks at, chosen from the run's text or typed by a person."""
+"""The probe set: which sequences an analysis looks at, chosen from the run's text or typed by a person.
+
+torch is imported where somebody computes with it: a page shows the sequences as soon as it opens a run.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from ..core.errors import AnalysisError
-from ..text.batches import windows
 from ..text.dataset import TokenData
+from ..text.windows import spread_windows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MOST_SEQUENCES = 64
 """Sequences in a probe set, at most: beyond, an analysis takes minutes on a laptop and says little more."""
@@ -24,22 +30,29 @@ class Probe:
     """A probe set.
 
     Args:
-        tokens: [sequences, time + 1] token ids; the last of each is only predicted.
+        ids: [sequences, time + 1] token ids; the last of each is only predicted.
         pieces: The same as text: for each sequence the text of each token.
         source: Where it is from, in words.
         warnings: What a reader should know, a sentence each.
     """
 
-    tokens: Tensor
+    ids: NDArray[np.int64]
     pieces: list[list[str]]
     source: str
     warnings: tuple[str, ...] = ()
 
     @property
+    def tokens(self) -> Tensor:
+        """The ids as a tensor, [sequences, time + 1] int64."""
+        import torch
+
+        return torch.from_numpy(self.ids)
+
+    @property
     def name(self) -> str:
         """12 hexadecimal digits over its tokens: equal for equal sets."""
-        shape = f"{tuple(self.tokens.shape)}".encode()
-        return hashlib.blake2b(shape + self.tokens.numpy().tobytes(), digest_size=6).hexdigest()
+        shape = f"{self.ids.shape}".encode()
+        return hashlib.blake2b(shape + self.ids.tobytes(), digest_size=6).hexdigest()
 
 
 def probe_of(data: TokenData, context: int, *, sequences: int = 8, text: str | None = None) -> Probe:
@@ -61,9 +74,9 @@ def probe_of(data: TokenData, context: int, *, sequences: int = 8, text: str | N
             raise AnalysisError(
                 f"Expected 1 to {MOST_SEQUENCES} probe sequences, but got {sequences}.", "Use 8, or up to 64."
             )
-        tokens = windows(data.splits["validation"], context, sequences)
-        source = f"{len(tokens)} sequences of {context} tokens, spread evenly over the validation split"
-        return Probe(tokens, _pieces(data, tokens), source)
+        spread = spread_windows(data.splits["validation"], context, sequences)
+        source = f"{len(spread)} sequences of {context} tokens, spread evenly over the validation split"
+        return Probe(spread, _pieces(data, spread), source)
     if not text.strip():
         raise AnalysisError("Expected a probe text, but it is empty.", "Type or paste some, or use the validation set.")
     ids = np.asarray(data.tokenizer.encode(text)).astype(np.int64)
@@ -77,26 +90,26 @@ def probe_of(data: TokenData, context: int, *, sequences: int = 8, text: str | N
             f"but got {len(ids):,}.",
             "Paste a shorter part of it.",
         )
-    tokens = torch.from_numpy(np.stack([ids[start * length : start * length + length + 1] for start in range(count)]))
+    cut = np.stack([ids[start * length : start * length + length + 1] for start in range(count)])
     source = f"a typed text, as {count} sequence{'s' if count > 1 else ''} of {length} tokens"
-    return Probe(tokens, _pieces(data, tokens), source, _overlap(data, tokens))
+    return Probe(cut, _pieces(data, cut), source, _overlap(data, cut))
 
 
-def _pieces(data: TokenData, tokens: Tensor) -> list[list[str]]:
-    return [[data.tokenizer.token_text(token) for token in sequence] for sequence in tokens.tolist()]
+def _pieces(data: TokenData, ids: NDArray[np.int64]) -> list[list[str]]:
+    return [[data.tokenizer.token_text(token) for token in sequence] for sequence in ids.tolist()]
 
 
-def _overlap(data: TokenData, tokens: Tensor) -> tuple[str, ...]:
+def _overlap(data: TokenData, ids: NDArray[np.int64]) -> tuple[str, ...]:
     train = np.ascontiguousarray(data.splits["train"])
     whole, kind = train.tobytes(), train.dtype
     found = 0
-    for sequence in tokens.numpy():
+    for sequence in ids:
         starts = range(0, max(1, len(sequence) - _OVERLAP + 1), _OVERLAP)
         found += any(_is_in(sequence[start : start + _OVERLAP].astype(kind).tobytes(), whole, kind) for start in starts)
     if not found:
         return ()
     return (
-        f"{found} of the {len(tokens)} probe sequences are in the training text: what the model does there is memory "
+        f"{found} of the {len(ids)} probe sequences are in the training text: what the model does there is memory "
         "as well as skill.",
     )
 

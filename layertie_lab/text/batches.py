@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..core.errors import CorpusError
 from ..core.keys import RunKey
+from .windows import check_length, spread_windows
 
 
 class Batches:
@@ -28,7 +28,7 @@ class Batches:
     """
 
     def __init__(self, tokens: np.ndarray, context: int, batch_size: int, key: RunKey) -> None:
-        _check(tokens, context)
+        check_length(tokens, context)
         self._tokens = np.asarray(tokens)  # a plain array: indexing the memmap class costs twice as much
         self._context, self._batch_size, self._key = context, batch_size, key
         # As many windows as fit at every phase, so that all epochs are of one length.
@@ -75,11 +75,7 @@ def windows(tokens: np.ndarray, context: int, count: int) -> torch.Tensor:
     Raises:
         CorpusError: Fewer than context + 1 tokens.
     """
-    _check(tokens, context)
-    last = len(tokens) - 1 - context
-    count = max(1, min(count, (len(tokens) - 1) // context))
-    starts = np.arange(count) * last // max(count - 1, 1)
-    return _gather(np.asarray(tokens), starts[:, None] + np.arange(context + 1))
+    return torch.from_numpy(spread_windows(tokens, context, count))
 
 
 def random_batch(tokens: np.ndarray, context: int, batch_size: int, seed: int) -> torch.Tensor:
@@ -88,7 +84,7 @@ def random_batch(tokens: np.ndarray, context: int, batch_size: int, seed: int) -
     Raises:
         CorpusError: Fewer than context + 1 tokens.
     """
-    _check(tokens, context)
+    check_length(tokens, context)
     starts = (_draws(seed, batch_size) % np.uint64(len(tokens) - context)).astype(np.int64)
     return _gather(np.asarray(tokens), starts[:, None] + np.arange(context + 1))
 
@@ -110,12 +106,3 @@ def _draws(seed: int, count: int) -> np.ndarray:
 
 def _gather(tokens: np.ndarray, places: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(tokens[places].astype(np.int64))
-
-
-def _check(tokens: np.ndarray, context: int) -> None:
-    if len(tokens) <= context:
-        raise CorpusError(
-            f"Expected at least {context + 1} tokens (one sequence of {context}, and the token after it), but got "
-            f"{len(tokens)}.",
-            "Use more text or a smaller context.",
-        )

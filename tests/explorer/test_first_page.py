@@ -15,7 +15,7 @@ from layertie_lab.explorer import Explorer
 from layertie_lab.workers.worker import Worker
 Worker.prepare = staticmethod(lambda: None)
 made = Explorer(examples=Path(sys.argv[1]))
-assert made.menu.current == "laptop-lab", made.menu.current
+assert made.menu.current == "found-four-owners", made.menu.current
 assert made.chart.panels and made.tabs["look-inside"].time.about
 print(*sorted({"torch", "scipy", "captum", "transformers", "datasets"} & set(sys.modules)))
 """
