@@ -72,14 +72,17 @@ TREE = [
 def test_names_in_the_tree_are_whole_and_no_line_runs_through_them(page: Controls) -> None:
     page.tell("tree", "show", runs=TREE, current="first", last=24, stored=[24, 20])
     page.until(lambda: page.tree.locator("g.ll-lane").count() == len(TREE))
-    texts = page.tree.locator("svg text").evaluate_all(
-        "all => all.map((text) => text.getBoundingClientRect().toJSON())"
-    )
-    lines = page.tree.locator(".ll-line-of-run").evaluate_all(
-        "all => all.map((line) => line.getBoundingClientRect().toJSON())"
-    )
-    picture = page.tree.locator("svg").bounding_box()
-    assert max(text["right"] for text in texts) <= picture["x"] + picture["width"]
+
+    def measured() -> dict[str, list[dict[str, float]]]:
+        """Boxes of one drawing: what is being drawn anew has none."""
+        return page.tree.evaluate(
+            """root => Object.fromEntries(["svg", "svg text", ".ll-line-of-run"].map((kind) =>
+                [kind, [...root.querySelectorAll(kind)].map((drawn) => drawn.getBoundingClientRect().toJSON())]))"""
+        )
+
+    page.until(lambda: (boxes := measured()["svg text"]) and all(box["width"] > 0 for box in boxes))
+    picture, texts, lines = measured().values()
+    assert max(text["right"] for text in texts) <= picture[0]["right"]
     assert max(line["right"] for line in lines) < min(text["left"] for text in texts)
     facts = page.tree.locator(".ll-run-facts").all_text_contents()
     assert facts[3] == "30 decisions, loss 2.951 at 30; left before decision 18"
