@@ -73,15 +73,20 @@ def test_names_in_the_tree_are_whole_and_no_line_runs_through_them(page: Control
     page.tell("tree", "show", runs=TREE, current="first", last=24, stored=[24, 20])
     page.until(lambda: page.tree.locator("g.ll-lane").count() == len(TREE))
 
-    def measured() -> dict[str, list[dict[str, float]]]:
-        """Boxes of one drawing: what is being drawn anew has none."""
-        return page.tree.evaluate(
-            """root => Object.fromEntries(["svg", "svg text", ".ll-line-of-run"].map((kind) =>
-                [kind, [...root.querySelectorAll(kind)].map((drawn) => drawn.getBoundingClientRect().toJSON())]))"""
-        )
+    picture: list[dict[str, float]] = []
+    texts: list[dict[str, float]] = []
+    lines: list[dict[str, float]] = []
 
-    page.until(lambda: (boxes := measured()["svg text"]) and all(box["width"] > 0 for box in boxes))
-    picture, texts, lines = measured().values()
+    def stands() -> bool:
+        """Measure all of one drawing: what is being drawn anew has no size."""
+        found = page.tree.evaluate(
+            """root => ["svg", "svg text", ".ll-line-of-run"].map((kind) =>
+                [...root.querySelectorAll(kind)].map((drawn) => drawn.getBoundingClientRect().toJSON()))"""
+        )
+        picture[:], texts[:], lines[:] = found
+        return bool(texts) and all(text["width"] > 0 for text in texts)
+
+    page.until(stands)
     assert max(text["right"] for text in texts) <= picture[0]["right"]
     assert max(line["right"] for line in lines) < min(text["left"] for text in texts)
     facts = page.tree.locator(".ll-run-facts").all_text_contents()
