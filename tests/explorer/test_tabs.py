@@ -119,7 +119,7 @@ def test_a_tab_is_one_file_told_of_each_run_and_of_the_end(tmp_path: Path, own_t
     assert list(explorer.below.parts)[-1] == "Seen"
     assert tab.panel in explorer.widgets
     explorer.open("laptop-lab")
-    assert tab.told == ["laptop-lab", "laptop-lab"]
+    assert tab.told == ["found-four-owners", "laptop-lab"]
     gone = weakref.ref(explorer)
     del explorer
     gc.collect()
