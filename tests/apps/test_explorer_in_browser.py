@@ -37,7 +37,7 @@ def started(visit: Visit, query: str = "", decisions: int = 100_000) -> Tab:
 def test_the_first_page_has_something_to_look_at(visit: Visit) -> None:
     tab = visit()
     wait_for(lambda: tab.rows > 500, 10, "the recorded example in the charts")
-    assert tab.run == "laptop-lab"
+    assert tab.run == "found-four-owners"
     assert "recorded example" in tab.words
     assert tab.map.locator("g.ll-block").count() == 12
     wait_for(lambda: tab.table.locator("tbody tr").count() == 200, 5, "its decisions")
