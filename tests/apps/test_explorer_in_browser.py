@@ -52,9 +52,12 @@ def test_the_first_page_has_something_to_look_at(visit: Visit) -> None:
 
 def test_a_run_from_start_to_finish(visit: Visit, server: Server) -> None:
     tab = visit(f"{TINY}&decisions=100000&seed=4")
-    before = tab.rows
+    wait_for(lambda: tab.rows > 500, 20, "the recorded example in the charts")
+    example, before = tab.run, tab.rows
     start = time.monotonic()
     tab.start()
+    tab.until("running", "finished")
+    wait_for(lambda: tab.run != example, 60, "the run's own name")
     wait_for(lambda: 0 < tab.rows != before and tab.decisions > 0, 60, "the loss to move")
     print(f"from Start to the first decision on the page: {time.monotonic() - start:.2f} s")
     assert "seed=4" in tab.query
