@@ -64,6 +64,9 @@ def test_a_run_from_start_to_finish(visit: Visit, server: Server) -> None:
     assert f"run={tab.run}" in tab.query
 
     tab.pause()
+    # The decision under way may have come to its end after the panel's last word.
+    logged = server.runs / tab.run
+    wait_for(lambda: tab.decisions == load_run(logged).decisions.height, 15, "the page to show what is logged")
     done = tab.decisions
     tab.step()
     wait_for(lambda: tab.decisions == done + 1 and tab.answers(), 15, "one more decision")
