@@ -65,6 +65,15 @@ class Planner:
             + self._reach * float(owners.sum())
         )
 
+    def completed(self, ties: TieMap, layer: int, plan: TieMap) -> TieMap:
+        """The map as it stands up to a layer, and after it as planned."""
+        rest = plan.sources[layer + 1 :]
+        if plan.sources[:layer] != ties.sources[:layer]:
+            # Somebody else acted on the way: what was planned for the rest may no longer be best.
+            start = TieMap((*ties.sources[: layer + 1], *rest))
+            rest = self.best([start], first=layer).sources[layer + 1 :]
+        return TieMap((*ties.sources[: layer + 1], *rest))
+
     def action_values(self, ties: TieMap, layer: int) -> np.ndarray:
         """Worth of each legal action of one layer, the others staying as they are, up to a constant. [layer + 1]"""
         values = self._sweep_values(list(ties.sources), np.array(ties.owners), layer)

@@ -236,18 +236,7 @@ class MapBandit:
     def _values(self, weights: np.ndarray, state: AgentState, plan: TieMap) -> np.ndarray:
         """Worth of each action, the layers before as they are and the layers after as planned."""
         planner = self._planner(weights, state.ties)
-        return planner.action_values(self._completed(planner, state, plan), state.layer)
-
-    @staticmethod
-    def _completed(planner: Planner, state: AgentState, plan: TieMap) -> TieMap:
-        """The map as it stands up to the layer, and after it as planned."""
-        layer = state.layer
-        rest = plan.sources[layer + 1 :]
-        if plan.sources[:layer] != state.ties.sources[:layer]:
-            # Somebody else acted on the way: what was planned for the rest may no longer be best.
-            start = TieMap((*state.ties.sources[: layer + 1], *rest))
-            rest = planner.best([start], first=layer).sources[layer + 1 :]
-        return TieMap((*state.ties.sources[: layer + 1], *rest))
+        return planner.action_values(planner.completed(state.ties, state.layer, plan), state.layer)
 
     def contributions(self, state: AgentState) -> dict[str, list[float]]:
         """What each group of features gives to the value of each action, which is their sum.
@@ -257,7 +246,7 @@ class MapBandit:
         """
         check_layers(self.layers, state)
         mean, layer = self._mean, state.layer
-        whole = self._completed(self._planner(mean, state.ties), state, self._plan)
+        whole = self._planner(mean, state.ties).completed(state.ties, layer, self._plan)
         before = self._features.vector(whole)
         found: dict[str, list[float]] = {name: [] for name in self._features.groups}
         for action in range(layer + 1):
