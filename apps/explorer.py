@@ -22,14 +22,24 @@ def _():
     import marimo as mo
 
     from layertie_lab.explorer import Explorer
+    from layertie_lab.explorer.gate import admission
     from layertie_lab.explorer.layout import draw
 
-    return Explorer, Path, SimpleNamespace, draw, mo
+    return Explorer, Path, SimpleNamespace, admission, draw, mo
 
 
 @app.cell
-def _(Explorer, Path, mo):
-    explorer = Explorer(query=mo.query_params(), examples=Path(__file__).parents[1] / "data" / "examples")
+def _(admission, mo):
+    # A page of another site, or under a foreign name of this server, is shown a sentence and nothing else.
+    _meta = mo.app_meta()
+    terms, refusal = admission(_meta.request, served=_meta.mode == "run")
+    mo.stop(bool(refusal), refusal)
+    return (terms,)
+
+
+@app.cell
+def _(Explorer, Path, mo, terms):
+    explorer = Explorer(query=mo.query_params(), examples=Path(__file__).parents[1] / "data" / "examples", terms=terms)
     return (explorer,)
 
 

@@ -152,6 +152,10 @@ class Commit(Command[Outcome]):
     by: str = "human"
     decision: int | None = field(default=None, kw_only=True)
 
+    def __post_init__(self) -> None:
+        if not _is_whole(self.choice):
+            raise TieError(f"Expected the number of a layer as the action, but got {self.choice!r}.", "Give one.")
+
     def check(self, at: Standing) -> None:
         super().check(at)
         check_is_open(self.decision, at)

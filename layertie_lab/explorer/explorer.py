@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -46,6 +45,8 @@ from .shown_state import ShownState
 from .still_run import state_of
 from .tab import Page, Tab
 from .tabs.registry import TABS
+from .terms import Terms, place_of, within
+from .visitors import own_folder
 from .weakly import weakly
 
 FAREWELL_GRACE = 8.0
@@ -59,6 +60,7 @@ class Explorer:
 
     Args:
         root: The folder of runs; None = ./runs, or what LAYERTIE_RUNS names.
+        terms: What whoever serves the page allows; None = what the environment says, for somebody at this machine.
         query: The page's address (`marimo.query_params()`): settings, and `run`. None where it has none.
         examples: A folder of recorded runs to look at.
 
@@ -75,11 +77,17 @@ class Explorer:
     """
 
     def __init__(
-        self, root: str | Path | None = None, *, query: Query | None = None, examples: str | Path | None = None
+        self,
+        root: str | Path | None = None,
+        *,
+        query: Query | None = None,
+        examples: str | Path | None = None,
+        terms: Terms | None = None,
     ) -> None:
-        self.root = Path(root or os.environ.get("LAYERTIE_RUNS") or "runs").expanduser().absolute()
+        self.terms = Terms.of_environment(root) if terms is None else terms
         self.examples = None if examples is None else Path(examples).absolute()
         self._query: Query = NoAddress() if query is None else query
+        self.root = own_folder(self.terms, self._query)
         self._run, self._feed, self._tables = HeldRun(), None, Tables()
         self._memory_due, self._goal = 0.0, None
         self._in_notebook: Any = None
@@ -90,12 +98,12 @@ class Explorer:
             draft,
             choices=choices(),
             suggestions=suggestions,
-            readers={"agent.map": partial(sources_of, root=self.root)},
+            readers={"agent.map": partial(_map_of, self.root)},
             note=" ".join(sentences),
         )
         self.menu, self.steer, self.tie_map = RunMenu(), SteerPanel(), TieMapView()
         self.chart = LiveChart(live_panels.panels(self._run.config))
-        page = Page(self._run, self.root, self.steer, weakly(self.show_run))
+        page = Page(self._run, self.root, self.steer, weakly(self._open_here))
         self.tabs: dict[str, Tab] = {tab.name: TABS.get(tab.name)(page) for tab in TABS}
         self.form.on_start(self.start)
         self.form.on_change(self._link)
@@ -145,6 +153,7 @@ class Explorer:
             StorageError: The folder of runs cannot be written.
         """
         try:
+            config = self.terms.allowed(config)
             source_of(config.text.corpus)
         except CorpusError as error:
             self.form.blame("text.corpus", str(error))
@@ -170,10 +179,7 @@ class Explorer:
         Raises:
             RecordError: There is no such run, or it cannot be read.
         """
-        if ".." in Path(name).parts:
-            raise RecordError(f"Expected the name of a run, but got {name}.", "Choose one in the menu.")
-        own = self.root / name
-        self._open(own if self.examples is None or own.is_dir() else self.examples / name, returning, copy)
+        self._open(place_of(name, self.root, self.examples), returning, copy)
 
     def show_run(self, path: str | Path) -> None:
         """Show a run by its folder, such as a branch of the one on the page.
@@ -182,6 +188,16 @@ class Explorer:
             RecordError: It cannot be read.
         """
         self._open(Path(path).absolute())
+
+    def _open_here(self, path: Path) -> None:
+        """Show a run of the tree on the page.
+
+        Raises:
+            RecordError: It cannot be read, or lies outside the folders of runs.
+        """
+        if not any(folder is not None and within(path, folder) for folder in (self.root, self.examples)):
+            raise RecordError(f"Expected a run in {self.root}, but {path.name} lies elsewhere.", "Choose another.")
+        self._open(path.absolute())
 
     def _open(self, path: Path, returning: bool = False, copy: bool = True) -> None:
         directory = RunDirectory.open(path)
@@ -334,6 +350,16 @@ class Explorer:
             if self._run.path is not None:
                 with suppress(OSError):  # not empty: there is a run in it
                     self._run.path.rmdir()
+
+
+def _map_of(root: Path, words: str) -> str:
+    """The sources of a tie map as typed; a folder's name is one of the runs.
+
+    Raises:
+        LayertieError: Neither sources nor a run.
+    """
+    names_a_run = any(letter not in "0123456789,[] \t" for letter in words)
+    return sources_of(str(place_of(words.strip(), root)) if names_a_run else words)
 
 
 def _fate(path: Path) -> str:

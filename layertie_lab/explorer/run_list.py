@@ -10,6 +10,7 @@ from ..core.notices import Timing
 from ..records.runs import RunSummary, list_runs
 from ..workers.pool import statuses
 from .shown_state import STATUS
+from .terms import within
 
 
 def stem(config: RunConfig) -> str:
@@ -36,7 +37,7 @@ def about(config: RunConfig, *, example: bool = False, timing: Timing | None = N
 
 def names(root: Path) -> list[str]:
     """The runs of a folder, the latest first."""
-    return [run.name for run in list_runs(root)]
+    return [run.path.name for run in list_runs(root) if within(run.path, root)]
 
 
 def examples_in(folder: Path) -> list[RunSummary]:
@@ -53,8 +54,22 @@ def rows(root: Path, examples: Path | None = None) -> list[dict[str, str]]:
     recorded = [] if examples is None else examples_in(examples)
     # The log of a run that is held does not say whether it waits; whoever trains it here does.
     here = {path: STATUS.get(status, "") for path, status in statuses().items()}
-    mine = [_row(run, here.get(run.path.resolve(), "")) for run in list_runs(root)]
+    mine = [
+        _row(run, here.get(run.path.resolve(), "")) if within(run.path, root) else _elsewhere(run)
+        for run in list_runs(root)
+    ]
     return [*mine, *(_row(run, "example") for run in recorded)]
+
+
+def _elsewhere(run: RunSummary) -> dict[str, str]:
+    """A link that leads out of the folder of runs: it is listed, and cannot be opened."""
+    empty = dict.fromkeys(("what", "reached", "loss", "when"), "")
+    return {
+        "name": run.path.name,
+        "status": "elsewhere",
+        "note": "A link that leads out of the folder of runs.",
+        **empty,
+    }
 
 
 def _row(run: RunSummary, status: str = "") -> dict[str, str]:

@@ -101,12 +101,19 @@ def list_runs(root: str | Path = "runs") -> list[RunSummary]:
         return [summarize(root)]
     try:
         with os.scandir(root) as entries:
-            folders = [Path(entry.path) for entry in entries if entry.is_dir()]
+            folders = [Path(entry.path) for entry in entries if _is_folder(entry)]
     except OSError as error:
         raise RecordError(
             f"Expected a folder of runs, but {root} cannot be listed ({error.strerror}).", "Name another folder."
         ) from error
     return sorted((summarize(path) for path in folders if is_run(path)), key=lambda run: (-run.modified, run.name))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False
 
 
 def summarize(path: Path) -> RunSummary:

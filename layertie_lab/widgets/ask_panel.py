@@ -7,8 +7,14 @@ from typing import Any
 
 import traitlets
 
+from ..core.errors import LayertieError
 from .listeners import Listeners
+from .messages import flag, text, whole
 from .panel import Panel
+
+MOST_EVERY = 1_000_000
+"""Decisions between two askings, at most."""
+_MOST_VIEWS = 1_000
 
 
 class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
@@ -32,6 +38,15 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
         every: Ask again after so many decisions; 0 = only on demand.
         chosen: Name of a choice -> the chosen value.
     """
+
+    HEARS = {
+        "ask": {"name": text()},
+        "choose": {"name": text(), "value": text()},
+        "cancel": {},
+        "every": {"every": whole(0, MOST_EVERY)},
+        "download": {"format": text()},
+        "seen": {"seen": flag, "view": text()},
+    }
 
     questions = traitlets.Dict().tag(sync=True)
     repeats = traitlets.Unicode("").tag(sync=True)
@@ -96,6 +111,8 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         match kind:
             case "ask":
+                if message["name"] not in (self.questions or {"": ""}):
+                    raise LayertieError(f"Expected one of {', '.join(self.questions)}.", "Press a button.")
                 self._asks.call(message["name"])
             case "choose":
                 if message["value"] in self.choices.get(message["name"], {}).get("values", {}):
@@ -104,12 +121,16 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
             case "cancel":
                 self._cancels.call()
             case "every":
-                self.every = int(message["every"])
+                self.every = message["every"]
             case "download":
+                if message["format"] not in self.files:
+                    raise LayertieError(f"Expected a file out of {', '.join(self.files)}.", "Press a button.")
                 self._downloads.call(message["format"])
             case "seen":
                 # A host may make a second view of a panel before it ends the first.
                 before = bool(self._views)
                 (self._views.add if message["seen"] else self._views.discard)(message["view"])
+                if len(self._views) > _MOST_VIEWS:
+                    self._views.pop()
                 if before != bool(self._views):
                     self._sights.call(bool(self._views))

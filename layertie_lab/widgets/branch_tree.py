@@ -9,9 +9,8 @@ import traitlets
 
 from ..charts.palette import SEMANTIC_COLOURS
 from .listeners import Listeners
+from .messages import optional, text, whole
 from .panel import Panel
-
-KINDS = ("open", "branch", "undo")
 
 
 class BranchTree(Panel, files=("branch_tree.js", "branch_tree.css")):
@@ -31,6 +30,8 @@ class BranchTree(Panel, files=("branch_tree.js", "branch_tree.css")):
         busy: Whether a branch is being made.
         can_branch: Whether one can be made.
     """
+
+    HEARS = {"open": {"id": text()}, "branch": {"decision": optional(whole(1))}, "undo": {}}
 
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
     current = traitlets.Unicode("").tag(sync=True)
@@ -54,6 +55,5 @@ class BranchTree(Panel, files=("branch_tree.js", "branch_tree.css")):
         return self._presses.add(callback)
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
-        if kind in KINDS:
-            self.show(sentence="", alarm=False)
-            self._presses.call(kind, {name: value for name, value in message.items() if name not in ("kind", "sent")})
+        self.show(sentence="", alarm=False)
+        self._presses.call(kind, {name: value for name, value in message.items() if name in self.HEARS[kind]})

@@ -11,6 +11,7 @@ from ..charts.palette import SEMANTIC_COLOURS
 from .listeners import Listeners
 from .live.pacer import Pacer
 from .live.row_store import short
+from .messages import text
 from .panel import Panel
 
 SHOWN = 500
@@ -32,6 +33,8 @@ class DecisionTable(Panel, files=("decision_table.js", "decision_table.css"), re
     Attributes:
         problem: A sentence on why a download failed; "" if nothing is wrong.
     """
+
+    HEARS = {"ready": {}, "download": {"format": text()}}
 
     problem = traitlets.Unicode("").tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)

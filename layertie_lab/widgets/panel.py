@@ -10,20 +10,30 @@ import anywidget
 
 from ..core.errors import LayertieError
 from .assets import module, style
+from .messages import Shape, optional, read, text
+
+_NAMED: Shape = {"id": optional(text(100))}
 
 
 class Panel(anywidget.AnyWidget):
     """A widget that knows no run: rows and traits in, messages out. All methods are thread-safe.
 
-    A subclass names its files, has synced traits, and says in `_hear` what it makes of a message of the browser::
+    A subclass names its files, has synced traits, says in `HEARS` which messages of the browser it hears and of what
+    shape, and in `_hear` what it makes of one::
 
         class StudyList(Panel, files=("study_list.js", "study_list.css"), refusal="note"): ...
+
+    State goes one way, from here to the page: what a browser sends as state is not taken.
 
     Class arguments:
         files: Of `static/`, the script that renders last; `shared.js` and `shared.css` come before them.
         refusal: The trait that shows why a message could not be acted on.
+
+    Attributes:
+        HEARS: Kind of message -> its shape. Any may carry an `id` besides, which its answer then has.
     """
 
+    HEARS: ClassVar[Mapping[str, Shape]] = {}
     _esm: ClassVar[str]
     _css: ClassVar[str]
     _refusal: ClassVar[str] = "sentence"
@@ -46,6 +56,9 @@ class Panel(anywidget.AnyWidget):
             for name, value in state.items():
                 setattr(self, name, value)
 
+    def set_state(self, sync_data: Any) -> None:
+        """Nothing: a page that sets attributes would decide what the program knows of runs and folders."""
+
     def hand_over(self, name: str, content: bytes) -> None:
         """Send a file to the browser, which saves it under a name."""
         self.send({"kind": "file", "name": name}, buffers=[content])
@@ -53,7 +66,11 @@ class Panel(anywidget.AnyWidget):
     # -- what a subclass may say otherwise ---------------------------------------------------------------------------
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
-        """Act on a message of the browser; one of an unknown kind is passed over.
+        """Act on a message of the browser.
+
+        Args:
+            kind: One of `HEARS`; a message of another kind is passed over before.
+            message: The fields of its shape, and `id` ("" where it has none).
 
         Raises:
             LayertieError: It cannot be acted on; `_refuse` shows why.
@@ -69,14 +86,16 @@ class Panel(anywidget.AnyWidget):
 
     def _receive(self, widget: object, message: Any, buffers: object) -> None:
         kind = message.get("kind") if isinstance(message, dict) else None
-        if not isinstance(kind, str):
+        if not isinstance(kind, str) or kind not in self.HEARS:
             return
-        good = False
+        good, heard = False, {"id": ""}
         try:
-            self._hear(kind, message)
+            heard["id"] = read(message, _NAMED)["id"] or ""
+            heard |= read(message, self.HEARS[kind])
+            self._hear(kind, heard)
             good = True
         except LayertieError as error:
             self._refuse(kind, str(error))
         finally:
             # After the state that answers it, so that a view knows what the state has in it.
-            self._answer(kind, message, good)
+            self._answer(kind, heard, good)

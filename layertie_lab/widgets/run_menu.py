@@ -8,6 +8,7 @@ from typing import Any
 import traitlets
 
 from .listeners import Listeners
+from .messages import text
 from .panel import Panel
 
 
@@ -20,6 +21,8 @@ class RunMenu(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
         runs: One dict of short texts per run: name, status, what, reached, loss, when, note.
         problem: A sentence on why a run or the list could not be opened; "" if nothing is wrong.
     """
+
+    HEARS = {"list": {}, "open": {"name": text()}}
 
     current = traitlets.Unicode("").tag(sync=True)
     about = traitlets.Unicode("").tag(sync=True)

@@ -12,11 +12,21 @@ from ..charts.palette import SEMANTIC_COLOURS, owner_colours
 from ..core.commands import COMMANDS, Command, Commit, Pause, Run, Save, SetKeep, Step
 from ..core.errors import LayertieError
 from .listeners import Listeners
+from .messages import Shape, anything, flag, optional, read, scalar, shown, whole
 from .panel import Panel
 from .tie_map_view import LAYERS_WITH_A_COLOUR
 
 BUTTONS: dict[str, str] = {kind.__name__: kind.verb for kind in (Step, Run, Pause, Commit, Save, SetKeep)}
 """What the buttons of the panel ask of a run: the script is handed the verbs, and no other command is heard of it."""
+_ARGUMENTS: dict[str, Shape] = {
+    Step.verb: {},
+    Run.verb: {"decisions": optional(whole(0, 10**9))},
+    Pause.verb: {"finish": optional(flag)},
+    Commit.verb: {"choice": whole(), "decision": optional(whole())},
+    Save.verb: {},
+    SetKeep.verb: {"keep": flag},
+}
+"""What a page may say with each."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,13 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
         keep: Whether it shall.
         hint: What could be done next, below the actions; "" for nothing.
     """
+
+    HEARS = {
+        "ready": {},
+        "ping": {},
+        "farewell": {"sent": optional(scalar())},
+        "press": {"command": anything, "arguments": anything, "sent": optional(scalar())},
+    }
 
     status = traitlets.Enum(("empty", "preparing", "running", "paused", "finished", "failed", "lost"), "empty").tag(
         sync=True
@@ -115,15 +132,15 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         if kind == "farewell":
-            self._presses.call(Press(None, sent=message.get("sent")))
+            self._presses.call(Press(None, sent=_time(message["sent"])))
         elif kind == "press":
-            press = Press(_command(message), message.get("id", ""), message.get("sent"))
+            press = Press(_command(message), message["id"], _time(message["sent"]))
             if self._presses.call(press) and self.error:
                 self.show(error="")
 
     def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
         if kind == "press":
-            self.send({"kind": "ack", "id": message.get("id", ""), "good": good})
+            self.send({"kind": "ack", "id": message["id"], "good": good})
         elif kind == "ping":
             self.send({"kind": "pong"})
 
@@ -134,10 +151,16 @@ def _command(message: Mapping[str, Any]) -> Command[Any]:
     Raises:
         LayertieError: It is no button's, or has other arguments.
     """
-    verb = str(message.get("command"))
-    try:
-        if verb in BUTTONS.values():
-            return COMMANDS[verb].of(**message["arguments"])
-    except (TypeError, KeyError):
-        verb = f"{verb} with {message.get('arguments')}"
-    raise LayertieError(f"Expected a button out of {', '.join(BUTTONS.values())}, but got {verb}.", "Reload the page.")
+    verb, given = message["command"], message["arguments"]
+    shape = _ARGUMENTS.get(verb) if isinstance(verb, str) else None
+    if shape is None or not isinstance(given, Mapping) or given.keys() - shape.keys():
+        got = shown(verb) if shape is None else f"{verb} with {shown(given)}"
+        raise LayertieError(
+            f"Expected a button out of {', '.join(BUTTONS.values())}, but the page sent {got}.", "Reload the page."
+        )
+    arguments = {name: value for name, value in read(given, shape).items() if value is not None}
+    return COMMANDS[verb].of(**arguments)
+
+
+def _time(sent: Any) -> float | None:
+    return float(sent) if isinstance(sent, int | float) else None

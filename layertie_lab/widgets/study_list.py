@@ -8,9 +8,8 @@ from typing import Any
 import traitlets
 
 from .listeners import Listeners
+from .messages import text
 from .panel import Panel
-
-KINDS = ("show", "resume")
 
 
 class StudyList(Panel, files=("study_list.js", "study_list.css"), refusal="note"):
@@ -22,6 +21,8 @@ class StudyList(Panel, files=("study_list.js", "study_list.css"), refusal="note"
         current: The name of the study that is shown.
         note: What holds for all of them, such as how many they were corrected for.
     """
+
+    HEARS = {"show": {"name": text()}, "resume": {"name": text()}}
 
     studies = traitlets.List(traitlets.Dict()).tag(sync=True)
     current = traitlets.Unicode("").tag(sync=True)
@@ -39,5 +40,4 @@ class StudyList(Panel, files=("study_list.js", "study_list.css"), refusal="note"
         return self._presses.add(callback)
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
-        if kind in KINDS:
-            self._presses.call(kind, str(message["name"]))
+        self._presses.call(kind, message["name"])

@@ -8,9 +8,11 @@ from typing import Any
 import traitlets
 
 from ..charts.palette import SEMANTIC_COLOURS, owner_colours
+from ..core.errors import LayertieError
 from ..core.ties import TieMap
 from .history import History
 from .listeners import Listeners
+from .messages import table, whole
 from .panel import Panel
 
 LAYERS_WITH_A_COLOUR = 48
@@ -41,6 +43,12 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
         palette: Colour of each owner layer.
         semantic: Meaning -> colour (`layertie_lab.charts.palette.SEMANTIC_COLOURS`).
     """
+
+    HEARS = {
+        "ready": {},
+        "answer": {"layer": whole(), "source": whole()},
+        "ahead": {"answers": table(whole())},
+    }
 
     sources = traitlets.List(traitlets.Int()).tag(sync=True)
     blocks = traitlets.List(traitlets.Int()).tag(sync=True)
@@ -176,4 +184,7 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
             case "answer":
                 self._answers.call(message["layer"], message["source"])
             case "ahead":
-                self._ahead.call({int(layer): int(source) for layer, source in message["answers"].items()})
+                answers = message["answers"]
+                if not all(layer.isdecimal() and len(layer) < 10 for layer in answers):
+                    raise LayertieError("Expected layers by number, but the page sent others.", "Reload the page.")
+                self._ahead.call({int(layer): source for layer, source in answers.items()})

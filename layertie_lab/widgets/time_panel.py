@@ -8,6 +8,7 @@ from typing import Any
 import traitlets
 
 from .listeners import Listeners
+from .messages import LONGEST_TEXT, optional, text, whole
 from .panel import Panel
 
 _REFUSALS = {"move": "about", "probe": "problem", "other": "other_problem"}
@@ -36,6 +37,12 @@ class TimePanel(Panel, files=("time_panel.js", "time_panel.css")):
         other_decision: The one compared with; None for its latest.
         other_problem: What is wrong with that choice; "" for nothing.
     """
+
+    HEARS = {
+        "move": {"decision": optional(whole())},
+        "probe": {"sequences": whole(), "text": text(LONGEST_TEXT)},
+        "other": {"name": text(), "decision": optional(whole())},
+    }
 
     stored = traitlets.List(traitlets.Int()).tag(sync=True)
     decision = traitlets.Int(None, allow_none=True).tag(sync=True)
@@ -77,14 +84,13 @@ class TimePanel(Panel, files=("time_panel.js", "time_panel.css")):
             case "move":
                 self._moves.call(message["decision"])
             case "probe":
-                self._probes.call(int(message["sequences"]), str(message["text"]))
+                self._probes.call(message["sequences"], message["text"])
             case "other":
-                self._others.call(str(message["name"]), message["decision"])
+                self._others.call(message["name"], message["decision"])
 
     def _refuse(self, kind: str, sentence: str) -> None:
         self.show(**{_REFUSALS[kind]: sentence})
 
     def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
         # Where nothing has changed, the page would keep what was chosen.
-        if kind in _REFUSALS:
-            self.send({"kind": "done"})
+        self.send({"kind": "done"})

@@ -9,6 +9,7 @@ from typing import Any
 import traitlets
 
 from .listeners import Listeners
+from .messages import whole
 from .panel import Panel
 
 
@@ -27,6 +28,8 @@ class TokenText(Panel, files=("token_text.js", "token_text.css")):
         picked: [sequence, token] or [].
         sentence: What is said of the picked token, or what went wrong.
     """
+
+    HEARS = {"pick": {"sequence": whole(), "token": whole()}}
 
     sequences = traitlets.List(traitlets.Dict()).tag(sync=True)
     largest = traitlets.Float(1.0).tag(sync=True)
@@ -87,5 +90,4 @@ class TokenText(Panel, files=("token_text.js", "token_text.css")):
         return self._picks.add(callback)
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
-        if kind == "pick":
-            self._picks.call(int(message["sequence"]), int(message["token"]))
+        self._picks.call(message["sequence"], message["token"])

@@ -10,12 +10,15 @@ import pytest
 import traitlets
 from sent_messages import record
 
-from layertie_lab.core.errors import ConfigError
+from layertie_lab.core.errors import ConfigError, LayertieError
+from layertie_lab.widgets.messages import LONGEST_NAME, flag, optional, read, scalar, table, text, whole
 from layertie_lab.widgets.panel import Panel
 
 
 class Counter(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
     """A widget that counts up, and refuses to go beyond a limit."""
+
+    HEARS = {"add": {"by": whole(0, 99)}, "download": {"format": text()}, "break": {}}
 
     count = traitlets.Int(0).tag(sync=True)
     twice = traitlets.Int(0).tag(sync=True)
@@ -27,6 +30,8 @@ class Counter(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
             if message["by"] > 9:
                 raise ConfigError("Expected 9 or less.", "Add less.")
             self.show(count=self.count + message["by"], twice=2 * (self.count + message["by"]))
+        elif kind == "break":
+            raise KeyError(kind)
         elif kind == "download":
             self.hand_over(f"count.{message['format']}", b"1")
 
@@ -60,7 +65,43 @@ def test_what_is_no_message_is_not_heard(message: Any, monkeypatch: pytest.Monke
 def test_a_fault_of_the_program_is_not_hidden() -> None:
     widget = Counter()
     with pytest.raises(KeyError):
-        widget._receive(widget, {"kind": "add"}, None)
+        widget._receive(widget, {"kind": "break"}, None)
+
+
+@pytest.mark.parametrize("by", [None, "3", 1.5, True, -1, 100, [3], {"by": 3}, float("nan"), 10**400])
+def test_a_message_of_another_shape_is_refused(by: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = Counter()
+    sent = record(widget, monkeypatch)
+    widget._receive(widget, {"kind": "add", "by": by, "id": "1"}, None)
+    assert (widget.count, widget.alarm) == (0, True)
+    assert widget.problem.startswith("Expected a whole number from 0 to 99 as by, but the page sent ")
+    assert sent == [{"kind": "ack", "of": "add", "good": False}]
+
+
+def test_a_page_cannot_set_attributes() -> None:
+    widget = Counter()
+    update = {"method": "update", "state": {"count": 5, "problem": 7, "nothing": None}, "buffer_paths": []}
+    widget._handle_msg({"content": {"data": update}, "buffers": []})
+    assert (widget.count, widget.problem) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("reader", "good", "bad"),
+    [
+        (text(), ["", "a", "x" * LONGEST_NAME], [None, 1, "x" * (LONGEST_NAME + 1), "\ud800", b"a"]),
+        (whole(), [0, 3, 3.0], [-1, 2**60, True, 0.5, float("inf"), None, "3"]),
+        (flag, [True, False], [0, 1, None, "true"]),
+        (scalar(), ["a", 1, 0.5, True], [None, [], {}, float("nan"), float("inf"), 10**400, "\udfff"]),
+        (optional(whole()), [None, 3], ["", -1]),
+        (table(whole()), [{}, {"a": 1}], [None, [], {"a": "b"}, {1: 1}, {str(n): 1 for n in range(2000)}]),
+    ],
+)
+def test_each_kind_of_field_has_a_type_and_a_size(reader: Any, good: list[Any], bad: list[Any]) -> None:
+    for value in good:
+        assert read({"field": value, "other": 1}, {"field": reader}) == {"field": value}
+    for value in bad:
+        with pytest.raises(LayertieError, match=r"as field, but the page sent .{1,300}\. Reload"):
+            read({"field": value}, {"field": reader})
 
 
 def test_a_file_goes_out_in_a_buffer(monkeypatch: pytest.MonkeyPatch) -> None:

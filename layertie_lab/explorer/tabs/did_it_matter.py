@@ -25,6 +25,7 @@ from .. import study_form
 from ..layout import Pair, Part, Rows
 from ..study_form import PRESENT
 from ..tab import Page, Tab
+from ..terms import place_of
 from ..weakly import weakly
 from .registry import TABS
 
@@ -256,7 +257,9 @@ class DidItMatter(Tab):
     # -- past studies and branches -------------------------------------------------------------------------------------
 
     def _choose(self, kind: str, name: str) -> None:
-        study = Study.open(self.run.folder / "studies" / name)
+        if name not in {study["name"] for study in self.studies.studies}:
+            raise LayertieError("Expected a study of the list, but got another.", "Choose one of the list.")
+        study = Study.open(place_of(name, self.run.folder / "studies"))
         if kind == "show":
             self._look_at(study)
         elif self.panel.share is not None:

@@ -29,6 +29,7 @@ from ..inside.place import Place
 from ..inside.questions import Questions
 from ..layout import Pair, Part, Pinned, Rows, Tabbed
 from ..tab import Page, Tab
+from ..terms import place_of
 from ..weakly import weakly
 from .registry import TABS
 
@@ -239,6 +240,10 @@ class LookInside(Tab):
 
     def _pick(self, name: str, sequence: int, token: int) -> None:
         """A token was picked, in the probe set or in the sequence of the last pick."""
+        text = self.panes[name].text
+        shown = [] if text is None else text.sequences
+        if sequence >= len(shown) or token >= len(shown[sequence]["pieces"]):
+            raise AnalysisError("Expected a token of the text that is shown, but got another.", "Pick one.")
         if self.panes[name].of_token:
             if self._picked is None:
                 return
@@ -267,12 +272,16 @@ class LookInside(Tab):
         """Raises: AnalysisError: Nothing of it is stored."""
         if not name:
             self.time.show(other="", other_decision=None, other_stored=[], other_problem="")
+        elif name not in self.time.others:
+            raise AnalysisError("Expected a run of the list, but got another.", "Choose one of the list.")
         else:
             stored = stored_decisions(self._other_path(name))
             if not stored:
                 raise AnalysisError(f"Nothing of {name} is stored that could be compared with.", "Choose another one.")
             # The list's first entry means the latest; which one that is stays fixed from now on.
             last = stored[-1] if decision is None else decision
+            if last not in stored:
+                raise AnalysisError(f"Expected a stored decision of {name}, but got {last}.", "Choose another one.")
             self.time.show(other=name, other_decision=last, other_stored=stored, other_problem="")
         self.questions.renew()
 
@@ -280,7 +289,7 @@ class LookInside(Tab):
         path = self.run.folder
         if name == SELF:
             return path
-        return path.parent / name if name.startswith(f"{path.name}/branches/") else self.page.root / name
+        return place_of(name, path.parent if name.startswith(f"{path.name}/branches/") else self.page.root)
 
 
 def _about(decision: int, row: dict[str, Any] | None) -> str:

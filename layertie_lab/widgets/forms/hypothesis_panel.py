@@ -8,9 +8,10 @@ from typing import Any
 import traitlets
 
 from ..listeners import Listeners
+from ..messages import LONGEST_TEXT, optional, scalar, table
 from ..panel import Panel
 
-KINDS = ("state", "pilot", "explore", "cancel")
+_FILLED_IN = {"values": optional(table(optional(scalar(LONGEST_TEXT))))}
 
 
 class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css")):
@@ -40,6 +41,8 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         ready: Whether there is a run of which something can be asked.
     """
 
+    HEARS = dict.fromkeys(("state", "pilot", "explore", "cancel"), _FILLED_IN)
+
     fields = traitlets.List(traitlets.Dict()).tag(sync=True)
     moments = traitlets.List(traitlets.Dict()).tag(sync=True)
     chosen = traitlets.Unicode("").tag(sync=True)
@@ -66,6 +69,6 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         return self._presses.add(callback)
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
-        if kind in KINDS:
-            self.show(wrong={}, alarm=False)
-            self._presses.call(kind, dict(message.get("values") or {}))
+        self.show(wrong={}, alarm=False)
+        values = message["values"] or {}
+        self._presses.call(kind, {name: value for name, value in values.items() if value is not None})

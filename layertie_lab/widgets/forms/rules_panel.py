@@ -8,6 +8,7 @@ from typing import Any
 import traitlets
 
 from ..listeners import Listeners
+from ..messages import scalar, table
 from ..panel import Panel
 
 
@@ -25,6 +26,8 @@ class RulesPanel(Panel, files=("rules_panel.js", "rules_panel.css")):
         can_apply: Whether there is a run to apply them to.
         wrong: Name of a field -> what is wrong with it, said beside it.
     """
+
+    HEARS = {"apply": {"values": table(scalar())}}
 
     independent = traitlets.Unicode("").tag(sync=True)
     most_owners = traitlets.Int(0).tag(sync=True)
@@ -49,4 +52,4 @@ class RulesPanel(Panel, files=("rules_panel.js", "rules_panel.css")):
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         if kind == "apply":
-            self._applied.call(dict(message["values"]))
+            self._applied.call(message["values"])

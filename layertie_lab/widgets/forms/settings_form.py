@@ -11,6 +11,7 @@ from ...core.config import RunConfig
 from ...core.descriptions import Choices
 from ...core.errors import LayertieError
 from ..listeners import Listeners
+from ..messages import LONGEST_TEXT, scalar, text
 from ..panel import Panel
 from .form import Draft, back_to_preset, change, config_of, draft_of, fields, problems
 
@@ -34,6 +35,8 @@ class SettingsForm(Panel, files=("settings_form.js", "settings_form.css"), refus
         note: A sentence beside the button; "" for none.
         alarm: Whether the note is about something that went wrong.
     """
+
+    HEARS = {"change": {"path": text(), "value": scalar(LONGEST_TEXT)}, "reset": {}, "start": {}}
 
     fields = traitlets.List(traitlets.Dict()).tag(sync=True)
     problems = traitlets.Dict().tag(sync=True)
@@ -124,4 +127,4 @@ class SettingsForm(Panel, files=("settings_form.js", "settings_form.css"), refus
         self.say("" if sentence in self.problems.values() else sentence, alarm=True)
 
     def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
-        self.send({"kind": "ack", "id": message.get("id", "")})
+        self.send({"kind": "ack", "id": message["id"]})

@@ -37,6 +37,8 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
     (also after a reload) asks for the rows so far and gets them thinned, extremes kept.
     """
 
+    HEARS = {"ready": {}}
+
     panels = traitlets.List(traitlets.Dict()).tag(sync=True)
     columns = traitlets.Int(3, min=1, max=3).tag(sync=True)
     themes = traitlets.Dict().tag(sync=True)
