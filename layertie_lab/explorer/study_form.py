@@ -105,7 +105,7 @@ class Form:
                     chosen[name] = _read(_SETTINGS[name], typed[name])
                 except ConfigError as error:
                     form.wrong[name] = str(error)
-        if typed["answer"].isdigit():
+        if _is_number(typed["answer"]):
             form.action = int(typed["answer"])
         else:
             form.wrong["answer"] = f"Expected an action of the list, but got {typed['answer'] or 'nothing'}."
@@ -138,11 +138,16 @@ def _read(setting: Setting, text: str) -> Any:
             value = text
     elif setting.kind is not str:
         words = text.replace(",", " ").split()
-        return tuple(map(int, words)) if all(word.isdigit() for word in words) else ()
+        return tuple(map(int, words)) if all(map(_is_number, words)) else ()
     value = coerce(setting, value)
     if setting.range is not None:
         setting.range.check(setting.name, value, setting.default)
     return value
+
+
+def _is_number(word: str) -> bool:
+    """Whether a word is the number of a layer."""
+    return word.isascii() and word.isdecimal() and len(word) < 10
 
 
 def state(path: Path, form: Form, at_hand: int, saved: Future[Any] | None) -> Study:

@@ -13,9 +13,18 @@ from layertie_lab.explorer.terms import listens_to_others
 
 OWN = ("localhost:2718", "127.0.0.1:2718", "[::1]:2718", "127.8.9.1:2718", "app.localhost:2718", "LOCALHOST:2718")
 FOREIGN = (
-    "evil.example:2718", "localhost.evil.example:2718", "127.0.0.1.evil.example:2718", "192.168.1.4:2718",
-    "0.0.0.0:2718", "", "[::ffff:1.2.3.4]:2718", "a:b:c", "user@localhost:2718", "[bad", "2130706433:2718",
-)  # fmt: skip
+    "evil.example:2718",
+    "localhost.evil.example:2718",
+    "127.0.0.1.evil.example:2718",
+    "192.168.1.4:2718",
+    "0.0.0.0:2718",
+    "",
+    "[::ffff:1.2.3.4]:2718",
+    "a:b:c",
+    "user@localhost:2718",
+    "[bad",
+    "2130706433:2718",
+)
 ORIGINS = ("https://evil.example", "null", "file://", "", "http://localhost", "http://localhost:8000", "javascript:0")
 
 

@@ -17,10 +17,31 @@ from layertie_lab.explorer.visitors import VISITOR, own_folder
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 NAMES = [
-    "/etc", "..", "../x", "a/../../x", "a/../b", ".", "./a", "", "a//b", "a/", "a\0b", "a\nb", "x" * 300, "x" * 5_000,
-    "a/" * 3_000 + "a", "C:\\x", "\\\\host\\x", "..\\x", "a\u202eb", "\ud800", "~/../x\x1b[2J", "link",
-    "link/run", "loop",
-]  # fmt: skip
+    "/etc",
+    "..",
+    "../x",
+    "a/../../x",
+    "a/../b",
+    ".",
+    "./a",
+    "",
+    "a//b",
+    "a/",
+    "a\0b",
+    "a\nb",
+    "x" * 300,
+    "x" * 5_000,
+    "a/" * 3_000 + "a",
+    "C:\\x",
+    "\\\\host\\x",
+    "..\\x",
+    "a\u202eb",
+    "\ud800",
+    "~/../x\x1b[2J",
+    "link",
+    "link/run",
+    "loop",
+]
 
 
 @pytest.fixture

@@ -166,10 +166,12 @@ class DidItMatter(Tab):
         if kind == "cancel":
             self.running.cancel()
             return
-        path = self.run.folder
+        path = self._own_run()
         if self.panel.share is not None:
             raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
         stated = study_form.Form.read(kind, values)
+        if stated.moment not in {moment["id"] for moment in self.panel.moments}:
+            stated.wrong["moment"] = "Expected a decision of the list."
         if stated.wrong:
             self.panel.show(
                 wrong=stated.wrong, sentence="The study was not started; see beside the fields.", alarm=True
@@ -262,6 +264,8 @@ class DidItMatter(Tab):
         study = Study.open(place_of(name, self.run.folder / "studies"))
         if kind == "show":
             self._look_at(study)
+        elif self.run.example:
+            self._own_run()
         elif self.panel.share is not None:
             raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
         else:
@@ -274,6 +278,7 @@ class DidItMatter(Tab):
         if kind == "open":
             self.page.open_run(inquiries.folder_of(path, str(values["id"])))
             return
+        self._own_run()
         self.tree.show(busy=True, sentence="Making a branch.")
         saved = None
         if values.get("decision") is None and self.page.steer.status in ("paused", "finished"):
@@ -282,6 +287,16 @@ class DidItMatter(Tab):
                 saved = self.run.give(Save())
         future = _WORK.submit(inquiries.branch, path, kind, values.get("decision"), saved)
         self.when_done(future, self._branched, kind)
+
+    def _own_run(self) -> Path:
+        """The folder of the run on the page, where something can be written to it.
+
+        Raises:
+            LayertieError: There is none, or it is a recorded example.
+        """
+        if self.run.example:
+            raise LayertieError("Expected a run of your own, but this is a recorded example.", "Press Start first.")
+        return self.run.folder
 
     def _branched(self, kind: str, done: Future[Path]) -> None:
         if (error := done.exception()) is not None:
