@@ -113,11 +113,11 @@ class CheckpointSaved(Notice):
 
 
 @dataclass(frozen=True)
-class SnapshotsEnded(Notice):
-    """The run's past can be looked at no further from here on, because its model cannot be stored any more.
+class SnapshotsNoted(Notice):
+    """From here on the run's past cannot be looked at, because its model cannot be stored; or it can be again.
 
     Args:
-        sentence: Why.
+        sentence: Which, and why.
     """
 
     kind = "snapshots"

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..core.errors import LayertieError
 from ..core.events import DecisionFinished, DecisionMade, Event, Opened, RulesChanged
-from ..core.notices import Entry, KeepChanged, Notice, Refused, StatusChanged, TextNoted
+from ..core.notices import Entry, KeepChanged, Notice, Refused, SnapshotsNoted, StatusChanged, TextNoted
 from ..core.tables import COLUMNS, Tabulator
 from ..core.ties import TieMap
 from ..widgets.steer_panel import Press, SteerPanel
@@ -177,7 +177,7 @@ class Feed:
 
     def _take_notice(self, notice: Notice) -> None:
         # How the text of a run was found is no refusal, but to be read before one goes on.
-        if isinstance(notice, Refused | TextNoted) and self._steer is not None:
+        if isinstance(notice, Refused | SnapshotsNoted | TextNoted) and self._steer is not None:
             self._steer.show(error=notice.sentence)
         elif isinstance(notice, KeepChanged) and self._steer is not None:
             self._steer.show(keep=notice.keep)

@@ -15,7 +15,7 @@ from ..core.config import RunConfig
 from ..core.decisions import Decision
 from ..core.errors import LayertieError, StorageError
 from ..core.events import Event
-from ..core.notices import CheckpointSaved, Notice, ProcessStarted, SnapshotsEnded, Timing
+from ..core.notices import CheckpointSaved, Notice, ProcessStarted, SnapshotsNoted, Timing
 from ..records.directory import RunDirectory
 from ..records.log.writer import EventWriter
 from ..records.state.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
@@ -43,7 +43,6 @@ class Recorder:
         self._directory, self._writer = directory, writer
         self._saved = time.monotonic()
         self._snapshots: SnapshotWriter | None = None
-        self._told = False
         self.subscribers = Subscribers()
         if directory is not None:
             self._snapshots = SnapshotWriter(directory, directory.config.records.snapshot_mebibytes << 20)
@@ -197,10 +196,12 @@ class Recorder:
                 return None
             raise LayertieError("Expected an open session to save, but it is closed.", "Resume the run first.")
         self._writer.sync()
+        # What a resumed run does not train again it does not store again either.
+        self.settle_snapshots()
         tensors, meta = capture(state)
         meta["offset"], meta["lines"] = self._writer.position
-        # While the log is being repeated its end on disk is elsewhere, so such a checkpoint is no place to resume.
-        path = save_checkpoint(self._directory, name, tensors, meta, resumable=not self.rewound)
+        # While a log is repeated, what is held back is a place in it as long as it is the same.
+        path = save_checkpoint(self._directory, name, tensors, meta, resumable=self._writer.is_within)
         if name is None:
             self._saved = time.monotonic()
         self.note(CheckpointSaved(state.decision, state.step, path.name, meta["offset"]))
@@ -221,18 +222,22 @@ class Recorder:
     def keep_spaced(self, state: RunState) -> None:
         """Store the present, if it is its turn (`records.moment_every`).
 
+        It is stored again where a log is repeated: the run may have been killed between the outcome and its moment.
+
         Raises:
             StorageError: It cannot be written.
         """
         every = state.config.records.moment_every
-        if self._directory is not None and is_spaced(state.decision, every):
+        if self._directory is None or self._writer is None or not is_spaced(state.decision, every):
+            return
+        if self._writer.is_within:
             self.checkpoint(state, spaced_name(state.decision + 1))
             push_out_spaced(self._directory, state.decision, every)
 
     def keep_snapshot(self, state: RunState, *, now: bool = False) -> float:
         """Store model and agent as they are, to look back at, if it is their turn (`records.state.snapshots`).
 
-        A disk that is full costs the run its looks back, not its training: that is noted, once.
+        A disk that is full costs the run its looks back, not its training: that is noted, and when it goes on.
 
         Args:
             now: Whether it is their turn or not.
@@ -248,9 +253,8 @@ class Recorder:
             return 0.0
         start = time.perf_counter()
         store.keep(decision, *snapshot(state))
-        if store.problem and not self._told:
-            self._told = True
-            self.note(SnapshotsEnded(store.problem))
+        if sentence := store.news():
+            self.note(SnapshotsNoted(sentence))
         return time.perf_counter() - start
 
     def settle_snapshots(self) -> None:
@@ -300,9 +304,11 @@ class Recorder:
         Raises:
             StorageError: Something could not be written.
         """
+        writer, self._writer = self._writer, None
         if self._snapshots is not None:
             self._snapshots.close()
-        writer, self._writer = self._writer, None
+            if writer is not None and (sentence := self._snapshots.news()):
+                writer.telemetry(SnapshotsNoted(sentence))
         if writer is not None:
             writer.close("closed")
 

@@ -68,12 +68,12 @@ def _keep(state: RunState, evaluator: Evaluator, recorder: Recorder) -> None:
     if state.best_is_due:
         recorder.checkpoint(state, "best")
         state.best_is_due = False
-    # While the log is being repeated, its end on disk is not where the run is.
     if not recorder.rewound:
         recorder.timing(state, evaluator.meter)
-        recorder.keep_spaced(state)
-        if recorder.checkpoint_due(state.config.records.checkpoint_seconds):
-            recorder.checkpoint(state, None)
+    recorder.keep_spaced(state)
+    # While the log is being repeated, its end on disk is not where the run is.
+    if not recorder.rewound and recorder.checkpoint_due(state.config.records.checkpoint_seconds):
+        recorder.checkpoint(state, None)
 
 
 def _is_due(decision: int, every: int) -> bool:

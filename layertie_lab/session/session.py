@@ -313,6 +313,8 @@ class Session(Queries):
             if anew:
                 session._begin_run()
             repeat(session, tail, watch)
+            if state.pending is None:
+                recorder.keep_spaced(state)  # of the last outcome, after which the run may have been killed
             recorder.process(state, resumed=True)
             session.text_notes = found.notes
             for sentence in found.notes:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
+import os
+import random
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -108,22 +112,117 @@ def test_those_of_a_log_that_was_cut_are_forgotten(directory: RunDirectory) -> N
     assert load_snapshot(directory, 3).tensors["moving"]["weight"][0] == 30.0
 
 
-def test_a_state_larger_than_its_share_is_not_stored_and_says_so(directory: RunDirectory) -> None:
-    writer = SnapshotWriter(directory, 10_000)
-    writer.keep(0, state(0), {})
+def test_a_state_larger_than_its_share_is_left_out_until_it_shrinks(directory: RunDirectory) -> None:
+    writer = SnapshotWriter(directory, 100_000)
+    for decision, size in enumerate([64, 20_000, 20_000, 64, 64]):
+        assert writer.is_due(decision)
+        writer.keep(decision, state(decision, size), {})
+        writer.settle()
+        said = writer.news()
+        assert not writer.news()
+        if decision == 1:
+            assert said.startswith("The state after decision 1 could not be kept to look back at. One snapshot takes")
+            assert "records.snapshot_mebibytes" in said
+        elif decision == 3:
+            assert said == "States are kept to look back at again; those after 1 to 2 could not be."
+        else:
+            assert said == ""
     writer.close()
-    assert "records.snapshot_mebibytes" in writer.problem
-    assert not writer.is_due(1)
-    assert snapshot_decisions(directory) == []
+    assert snapshot_decisions(directory) == [0, 3, 4]
+    assert load_snapshot(directory, 4).tensors["still"]["weight"][-1] == 4095
 
 
-def test_a_disk_that_refuses_ends_it_with_the_reason(directory: RunDirectory) -> None:
+def test_a_disk_that_refuses_leaves_a_gap_with_the_reason(directory: RunDirectory) -> None:
     (directory.path / "snapshots").write_text("in the way")
     writer = SnapshotWriter(directory, 1 << 20)
     writer.keep(0, state(0), {})
+    writer.settle()
+    assert "snapshots" in writer.news()
+    writer.keep(1, state(1), {})
+    writer.settle()
+    assert writer.news() == ""  # it is known
+    (directory.path / "snapshots").unlink()
+    writer.keep(2, state(2), {})
     writer.close()
-    assert "snapshots" in writer.problem
-    assert not writer.is_due(1)
+    assert writer.news() == "States are kept to look back at again; those after 0 to 1 could not be."
+    assert snapshot_decisions(directory) == [2]
+    assert load_snapshot(directory, 2).tensors["still"]["weight"][-1] == 4095
+
+
+def test_a_gap_that_is_past_when_it_is_told_has_its_reason(directory: RunDirectory) -> None:
+    writer = SnapshotWriter(directory, 100_000)
+    writer.keep(5, state(5, 20_000), {})
+    writer.keep(6, state(6), {})
+    writer.close()
+    assert writer.news().startswith(
+        "States are kept to look back at again; the state after decision 5 could not be. One snapshot takes"
+    )
+
+
+def test_one_more_is_stored_without_looking_at_the_others(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = store(directory, range(60))
+    touched: list[tuple[str, str]] = []
+
+    def watch(module: Any, name: str) -> None:
+        real = getattr(module, name)
+
+        def noted(path: object, *rest: Any, **more: Any) -> Any:
+            touched.append((name, str(path)))
+            return real(path, *rest, **more)
+
+        monkeypatch.setattr(module, name, noted)
+
+    for module, name in ((os, "scandir"), (os, "listdir"), (os, "stat"), (os, "unlink"), (builtins, "open")):
+        watch(module, name)
+    counts: set[int] = set()
+    for decision in range(60, 70):
+        del touched[:]
+        writer.keep(decision, state(decision), {})
+        writer.settle()
+        assert not [path for _, path in touched if path.endswith(".safetensors") and f"{decision:05d}" not in path]
+        assert not [name for name, _ in touched if name in ("scandir", "listdir")]
+        counts.add(len(touched))
+    assert len(counts) == 1
+    monkeypatch.undo()
+    writer.close()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_books_agree_with_the_disk_whatever_changes(directory: RunDirectory, seed: int) -> None:
+    draw = random.Random(seed)
+    budget = draw.choice([30_000, 60_000, 120_000])
+    numbers = {f"layer {n}": 0 for n in range(5)}
+    held: dict[int, dict[str, int]] = {}
+    writer, distance = SnapshotWriter(directory, budget), 1
+    for decision in range(draw.randrange(150, 250)):
+        if draw.random() < 0.02:  # a process that was killed, and one that goes on
+            writer.close()
+            writer = SnapshotWriter(directory, budget)
+        for name in numbers:
+            numbers[name] += draw.random() < 0.3
+        if writer.is_due(decision) or draw.random() < 0.05:
+            groups = {name: {"w": torch.full((400,), float(n))} for name, n in numbers.items()}
+            writer.keep(decision, groups, {})
+            held[decision] = dict(numbers)
+            writer.settle()
+            known = snapshot_decisions(directory)
+            assert known[-1] == decision
+            distance = max(distance, writer._spacing.distance)
+            kept = [d for d in known if d % distance == 0 or d == decision]
+            assert [d for d in held if d % distance == 0 and d >= max(0, decision - 3 * distance)] == [
+                d for d in kept if d % distance == 0 and d >= max(0, decision - 3 * distance)
+            ]
+            total = sum(size_of(directory, d) for d in known)
+            assert total == writer._spacing._total
+            assert total <= budget or len(kept) <= 2
+            for d in draw.sample(kept, min(3, len(kept))):
+                found = load_snapshot(directory, d).tensors
+                assert {name: int(tensors["w"][0]) for name, tensors in found.items()} == held[d]
+    assert writer._spacing.distance == distance > 1
+    assert writer.news() == ""
+    writer.close()
 
 
 def test_damage_and_absence_are_said(directory: RunDirectory) -> None:

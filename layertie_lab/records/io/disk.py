@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -78,6 +79,25 @@ def replace(source: Path, target: Path) -> None:
                 raise
             time.sleep(0.02)
     os.replace(source, target)
+
+
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]+\.tmp|\.tmp\w{6}")
+"""Names of files under way: ours, and those of safetensors."""
+
+
+def clear_unfinished(folder: Path, *, older_than: float = 0.0) -> None:
+    """Remove the unfinished files that writers who were killed have left in a folder.
+
+    Args:
+        folder: It need not exist.
+        older_than: Seconds since they were written to last; 0 where a lock says that no writer is at work.
+    """
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if _UNFINISHED.fullmatch(entry.name):
+                with suppress(OSError):
+                    if not older_than or time.time() - entry.stat(follow_symlinks=False).st_mtime > older_than:
+                        os.unlink(entry.path)
 
 
 def discard(path: Path) -> None:

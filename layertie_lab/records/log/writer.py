@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from typing import Any
 
 from ...core.errors import RecordError, StorageError
@@ -49,6 +50,20 @@ class EventWriter:
     def rewound(self) -> bool:
         """Whether events are held back, between `rewind` and `settle`. Make no checkpoint meanwhile."""
         return self._rewound is not None
+
+    @property
+    def is_within(self) -> bool:
+        """Whether what was appended stands in the log; while one is repeated, whether it has come out the same so far.
+
+        Such a position is a place to go on from, also if the repetition ends here.
+        """
+        if self._rewound is None:
+            return True
+        held = b"".join(self._held)
+        with suppress(OSError), open(self.directory.events, "rb") as file:
+            file.seek(self._rewound.offset)
+            return file.read(len(held)) == held
+        return False
 
     def append(self, event: Event) -> None:
         """Take an event; `flush` writes it.

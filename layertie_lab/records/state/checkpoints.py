@@ -14,7 +14,7 @@ from typing import Any
 from ...core.errors import RecordError
 from ..directory import RunDirectory
 from ..io import sealing
-from ..io.disk import discard, replace, storage_error, sync_directory, temporary_beside, writing
+from ..io.disk import clear_unfinished, discard, replace, storage_error, sync_directory, temporary_beside, writing
 from ..io.sealing import Tensor
 
 ROLLING = 2
@@ -123,7 +123,7 @@ def save_checkpoint(
         "rolling": json.dumps(name is None),
         "resumable": json.dumps(resumable),
     }
-    _clear_leftovers(folder)
+    clear_unfinished(folder)
     temporary = temporary_beside(path)
     try:
         sealing.write(temporary, tensors, header)
@@ -251,10 +251,3 @@ def _push_out(known: list[CheckpointInfo]) -> None:
     kept = [info.sequence for info in rolling if not info.damage][1 - ROLLING :]
     for info in [info for info in rolling if kept and info.sequence < kept[0]]:
         discard(info.path)  # where a reader keeps Windows from removing it, the next save does
-
-
-def _clear_leftovers(folder: Path) -> None:
-    """Remove unfinished files of writers that were killed; the lock says that none is at work."""
-    for path in folder.glob(".*"):
-        if path.name.startswith(".tmp") or path.name.endswith(".tmp"):
-            discard(path)

@@ -11,12 +11,9 @@ import hashlib
 import json
 import os
 import queue
-import re
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +21,10 @@ from ...core.errors import RecordError, StorageError
 from ..directory import RunDirectory
 from ..findings import forget_from
 from ..io import sealing
-from ..io.disk import discard, replace, storage_error, temporary_beside, writing
+from ..io.disk import clear_unfinished, discard, replace, storage_error, temporary_beside, writing
 from ..io.sealing import Tensor
+from .spacing import Spacing, found_in, path_in
 
-_NAME = re.compile(r"(\d{5,})\.safetensors")
 _WAITING = 4
 """Snapshots that may wait for the disk; with more, training waits."""
 
@@ -52,7 +49,7 @@ class Snapshot:
 
 def snapshot_decisions(directory: RunDirectory) -> list[int]:
     """Decisions after which a snapshot is stored, ascending. Reads names only."""
-    return sorted(_found(directory))
+    return sorted(found_in(directory.path / "snapshots"))
 
 
 def load_snapshot(directory: RunDirectory, decision: int) -> Snapshot:
@@ -61,7 +58,7 @@ def load_snapshot(directory: RunDirectory, decision: int) -> Snapshot:
     Raises:
         RecordError: There is none, or a file that it rests on is damaged or gone.
     """
-    known = _found(directory)
+    known = found_in(directory.path / "snapshots")
     if decision not in known:
         raise RecordError(
             f"Expected a snapshot after decision {decision} in {directory.path}, but there is none"
@@ -86,7 +83,8 @@ def load_snapshot(directory: RunDirectory, decision: int) -> Snapshot:
 class SnapshotWriter:
     """Stores snapshots in a thread of its own, so that training waits for a copy in memory and not for the disk.
 
-    Make it with the run's lock held. Where the disk refuses, it stops storing and `problem` says why.
+    Make it with the run's lock held. A state that is too large for the budget, or that the disk refuses, is left out;
+    `news` says so, and when storing goes on.
 
     Args:
         directory: The run.
@@ -97,20 +95,23 @@ class SnapshotWriter:
     def __init__(self, directory: RunDirectory, budget: int) -> None:
         directory.check_locked()
         self._directory, self._budget = directory, budget
-        self._distance = _distance_of(sorted(_found(directory)))
+        self._folder = directory.path / "snapshots"
+        clear_unfinished(self._folder)  # of a writer that was killed
+        self._spacing = Spacing(self._folder, budget)
         self._digests: dict[str, str] = {}  # of each group, as it was stored last
         self._homes: dict[str, int] = {}  # where that is
         self._waiting: queue.Queue[tuple[int, dict[str, dict[str, Tensor]], dict[str, Any]] | None]
         self._waiting = queue.Queue(_WAITING)
         self._thread: threading.Thread | None = None
-        self.problem = ""
-        """Why nothing is stored any more; "" while all is well."""
-        for path in (directory.path / "snapshots").glob(".*.tmp"):
-            discard(path)  # of a writer that was killed
+        self._gap = _Gap()
 
     def is_due(self, decision: int) -> bool:
         """Whether the state after so many decisions is one to store."""
-        return self._budget > 0 and not self.problem and decision % self._distance == 0
+        return self._budget > 0 and decision % self._spacing.distance == 0
+
+    def news(self) -> str:
+        """What a reader should know since this was last asked: that none are stored, or are again; "" as a rule."""
+        return self._gap.news()
 
     def keep(self, decision: int, groups: Groups, meta: Mapping[str, Any]) -> None:
         """Take a copy to be stored; those after later decisions, left from a log that was cut, are forgotten.
@@ -122,9 +123,10 @@ class SnapshotWriter:
         """
         size = sum(t.numel() * t.element_size() for tensors in groups.values() for t in tensors.values())
         if 2 * size > self._budget:
-            self.problem = (
-                f"One snapshot takes {size >> 20} MiB, and records.snapshot_mebibytes allows {self._budget >> 20} MiB "
-                "in all, so that none are kept. Raise it to look back at this run."
+            self._gap.left_out(
+                decision,
+                f"One snapshot takes {size / (1 << 20):.1f} MiB, more than half of the {self._budget / (1 << 20):g} "
+                "MiB that records.snapshot_mebibytes allows in all: raise it to look back at this run from here on.",
             )
             return
         copies = {
@@ -138,7 +140,7 @@ class SnapshotWriter:
 
     def has(self, decision: int) -> bool:
         """Whether one is on disk (what waits to be written is not)."""
-        return _path(self._directory, decision).exists()
+        return path_in(self._folder, decision).exists()
 
     def settle(self) -> None:
         """Wait until everything that was taken is on disk."""
@@ -154,70 +156,82 @@ class SnapshotWriter:
 
     def _work(self) -> None:
         while (one := self._waiting.get()) is not None:
+            number = one[0]
             try:
-                if not self.problem:
-                    self._store(*one)
+                self._store(*one)
             except (RecordError, StorageError) as error:
-                self.problem = str(error)
+                self._gap.left_out(number, str(error))
+            else:
+                self._gap.stored(number)
             finally:
+                del one  # what is stored is not held until the next one comes
                 self._waiting.task_done()
         self._waiting.task_done()
 
     def _store(self, decision: int, groups: dict[str, dict[str, Tensor]], meta: dict[str, Any]) -> None:
-        path = _path(self._directory, decision)
+        path = path_in(self._folder, decision)
         with writing(path.parent):
             path.parent.mkdir(exist_ok=True)
-        later = [file for known, file in _found(self._directory).items() if known > decision]
-        for file in later:
-            discard(file)
-        if later or path.exists():  # of a log that was cut
+        if self._spacing.cut(decision) or decision in self._spacing:  # of a log that was cut
             forget_from(self._directory.path, decision)
         digests = {group: _digest(tensors) for group, tensors in groups.items()}
-        # What lies in this very file is written again with it.
+        # What lies in this very file is written again with it, and what lay in one that was cut off is gone.
         changed = [
             group
             for group, digest in digests.items()
-            if self._digests.get(group) != digest or self._homes[group] == decision
+            if self._digests.get(group) != digest or self._homes[group] >= decision
         ]
         homes = {group: decision if group in changed else self._homes[group] for group in groups}
         tensors = {f"{group}/{name}": t for group in changed for name, t in groups[group].items()}
+        header = {"homes": json.dumps(homes), "meta": json.dumps(meta), "distance": str(self._spacing.distance)}
         temporary = temporary_beside(path)
         try:
-            header = {"homes": json.dumps(homes), "meta": json.dumps(meta)}
             sealing.write(temporary, tensors, header, sync=False)
             replace(temporary, path)
         except OSError as error:
-            raise storage_error(path, error, "then resume the run; nothing but its snapshots is missing") from error
+            raise storage_error(path, error, "and go on; nothing but looks back is missing") from error
         finally:
             discard(temporary)
         self._digests, self._homes = digests, homes
-        self._thin()
+        self._spacing.add(decision, homes.values())
 
-    def _thin(self) -> None:
-        known = _found(self._directory)
-        sizes = {decision: _size(path) for decision, path in known.items()}
-        while True:
-            # The latest stays until there is a later one, wherever it lies.
-            kept = {decision for decision in sizes if decision % self._distance == 0 or decision == max(sizes)}
-            if kept != set(sizes):
-                needed = kept | {home for decision in kept for home in self._homes_of(known[decision])}
-                for decision in set(sizes) - needed:
-                    discard(known[decision])
-                    del sizes[decision]
-            if sum(sizes.values()) <= self._budget or len(kept) <= 2:
-                return
-            self._distance *= 2
 
-    @staticmethod
-    def _homes_of(path: Path) -> set[int]:
-        with suppress(RecordError, OSError, KeyError, ValueError):
-            return set(json.loads(sealing.read_header(path)["homes"]).values())
-        return set()
+class _Gap:
+    """Which states could not be stored, and whether that has been told; used by two threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._span: tuple[int, int] | None = None
+        self._why = ""
+        self._open = self._told = False
+
+    def left_out(self, decision: int, why: str) -> None:
+        with self._lock:
+            self._span = (decision if self._span is None else self._span[0], decision)
+            self._why, self._open = why, True
+
+    def stored(self, decision: int) -> None:
+        with self._lock:
+            # One that was taken before the gap may come to the disk after it began.
+            self._open = self._open and self._span is not None and decision < self._span[1]
+
+    def news(self) -> str:
+        with self._lock:
+            if self._span is None or (self._open and self._told):
+                return ""
+            first, last = self._span
+            if self._open:
+                self._told = True
+                return f"The state after decision {first} could not be kept to look back at. {self._why}"
+            states = f"the state after decision {first}" if first == last else f"those after {first} to {last}"
+            why = "" if self._told else f" {self._why}"
+            self._span, self._told = None, False
+            return f"States are kept to look back at again; {states} could not be.{why}"
 
 
 def link_snapshots(directory: RunDirectory, target: Path, decisions: int) -> None:
     """Give another run (a branch) those after its first so many decisions: hard links where the disk has them."""
-    known = [path for decision, path in _found(directory).items() if decision <= decisions]
+    known = [path for decision, path in found_in(directory.path / "snapshots").items() if decision <= decisions]
     if not known:
         return
     with writing(target):
@@ -231,29 +245,8 @@ def link_snapshots(directory: RunDirectory, target: Path, decisions: int) -> Non
                 return
 
 
-def _found(directory: RunDirectory) -> dict[int, Path]:
-    found = ((_NAME.fullmatch(path.name), path) for path in (directory.path / "snapshots").glob("*.safetensors"))
-    return {int(match[1]): path for match, path in found if match}
-
-
-def _path(directory: RunDirectory, decision: int) -> Path:
-    return directory.path / "snapshots" / f"{decision:05d}.safetensors"
-
-
-def _distance_of(decisions: list[int]) -> int:
-    """The distance that a run's snapshots were kept at (the latest may lie anywhere)."""
-    steps = [after - before for before, after in pairwise(decisions[:-1])]
-    return max(1, min(steps, default=1))
-
-
 def _nearest(known: Mapping[int, Path], decision: int) -> int:
     return min(known, key=lambda other: (abs(other - decision), other))
-
-
-def _size(path: Path) -> int:
-    with suppress(OSError):
-        return path.stat().st_size
-    return 0
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
