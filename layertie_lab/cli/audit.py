@@ -13,7 +13,7 @@ from rich.text import Text
 from ..analysis.audit.run_audit import Audit, audit_run
 from ..core.config import RunConfig
 from ..core.errors import ConfigError
-from ..records.io.disk import write_atomically
+from ..records.io.output import check_output, write_output
 from . import arguments
 from .long_run import waiting
 
@@ -40,6 +40,7 @@ def audit(command: arguments.Audit, progress: Console, output: Console) -> tuple
         from ..charts.page import check_vega
 
         check_vega()
+        check_output(command.chart)
     found = _short_run(command, progress) if command.run is None else audit_run(command.run)
     if not command.json:
         _print(found, command.rows, output)
@@ -74,7 +75,7 @@ def _write_page(found: Audit, path: Path) -> None:
     from ..charts import audit_chart, to_html
 
     title = f"Audit of {Path(found.run['directory']).name}"
-    write_atomically(path, to_html(audit_chart(found.frame), title=title).encode())
+    write_output(path, to_html(audit_chart(found.frame), title=title).encode())
 
 
 def _print(found: Audit, count: int, console: Console) -> None:

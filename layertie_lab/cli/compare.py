@@ -15,7 +15,7 @@ from ..analysis.statistics import compare as comparison
 from ..analysis.statistics.amounts import AXES, UNITS
 from ..core.errors import ConfigError, RecordError
 from ..records.directory import is_run
-from ..records.io.disk import write_atomically
+from ..records.io.output import check_output, write_output
 from . import arguments
 
 # Charts (altair) are imported where they are asked for.
@@ -33,6 +33,7 @@ def compare(command: arguments.Compare, progress: Console, output: Console) -> t
         from ..charts.page import check_vega
 
         check_vega()
+        check_output(command.chart)
     groups: dict[str, list[Path]] = {}
     for text in command.groups:
         label, paths = _group(text)
@@ -47,7 +48,7 @@ def compare(command: arguments.Compare, progress: Console, output: Console) -> t
         from ..charts.comparisons.compare import compared_curves
 
         chart = compared_curves(found.curves, found.points, metric=found.metric, at=found.at)
-        write_atomically(command.chart, to_html(chart, title=" and ".join(groups)).encode())
+        write_output(command.chart, to_html(chart, title=" and ".join(groups)).encode())
         progress.print(f"chart: {command.chart}", soft_wrap=True)
     return found.to_dict(), 0
 

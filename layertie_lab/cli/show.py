@@ -12,6 +12,7 @@ from rich.text import Text
 from ..core.errors import ConfigError
 from ..core.ties import TieMap
 from ..inspection.views.registry import VIEWS
+from ..records.io.output import check_output
 from ..records.log.reader import load_run
 from ..records.reads import text_facts
 from . import arguments
@@ -61,6 +62,7 @@ def show(command: arguments.Show, progress: Console, output: Console) -> tuple[d
 
         if command.html is not None:
             check_vega()
+            check_output(command.html, makes_folder=True)
         return result | show_views(command, views or USUAL, progress, output), 0
     if not command.json:
         for line in _lines(run, result):

@@ -19,7 +19,7 @@ from ..inspection.stored import stored_decisions
 from ..inspection.views.registry import VIEWS
 from ..inspection.views.registry import Table as Found
 from ..records import findings
-from ..records.export import write_files
+from ..records.io.output import write_output
 from . import arguments
 
 # Charts (altair) are imported where a page is asked for.
@@ -116,7 +116,7 @@ def _write(path: Path, run: Path, found: dict[str, dict[str, Any]]) -> None:
     facts = next(iter(found.values()))["facts"]
     title = f"{facts['run']} after decision {facts['decision']}"
     page = to_page(sections, title=title, about=f"One run ({run.name}), looked at after step {facts['step']}.")
-    write_files(path.parent, {path.name: page.encode()})
+    write_output(path, page.encode(), makes_folder=True)
 
 
 def _print(view: str, kept: dict[str, Any], console: Console) -> None:

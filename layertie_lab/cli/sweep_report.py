@@ -14,7 +14,8 @@ from ..charts.page import check_vega, to_html
 from ..core.config import Algorithm, RunConfig
 from ..core.errors import AnalysisError, RecordError
 from ..core.serialize import changed, value_at
-from ..records.export import frame_bytes, write_files
+from ..records.export import frame_bytes
+from ..records.io.output import check_folder, write_outputs
 from ..records.log.reader import load_run
 from ..records.sweeps import RESULTS, SweepDirectory, given_maps, varied_settings
 from .sweep_table import cells, heads
@@ -51,7 +52,7 @@ def write(directory: Path, report: Path, results: pl.DataFrame, aggregates: pl.D
     if not missing_page():
         contents[PAGE] = to_html(chart, title="Comparison of policies").encode()
     contents["README.md"] = _readme(sweep, results, page=PAGE in contents).encode()
-    return write_files(report, contents)
+    return write_outputs(report, contents)
 
 
 def missing_page() -> str:
@@ -65,6 +66,7 @@ def missing_page() -> str:
 
 def refuse_other(report: Path) -> None:
     """Raise RecordError unless a report can go to `report`: a new or empty folder, or one with an earlier report."""
+    check_folder(report)
     if report.is_dir() and any(report.iterdir()) and not (report / "aggregates.csv").is_file():
         raise RecordError(
             f"Expected a new folder for the report, or that of an earlier one, but {report} holds something else.",

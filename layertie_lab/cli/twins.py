@@ -20,7 +20,7 @@ from ..counterfactual.study import Study
 from ..counterfactual.verdict import Verdict
 from ..counterfactual.wording import headline_of, sentence_of
 from ..records.directory import RunDirectory
-from ..records.io.disk import write_atomically
+from ..records.io.output import check_output, write_output
 from . import arguments
 from .long_run import interruptible
 
@@ -41,6 +41,7 @@ def twins(command: arguments.Twins, progress: Console, output: Console) -> tuple
         from ..charts.page import check_vega
 
         check_vega()
+        check_output(command.chart)
     if command.text is not None:
         from ..session.door import RunText
 
@@ -145,7 +146,7 @@ def _draw(study: Study, verdict: Verdict | None, path: Path) -> None:
     words = spec.statement if spec.primary else f"Exploratory: {spec.statement or 'no hypothesis'}"
     tables = tables_of(spec, study.replicates())
     chart = study_chart(stated_for_charts(spec), tables, title=words, subtitle=f"Verdict: {said}")
-    write_atomically(path, to_html(chart, title=f"{study.name}: {spec.statement or 'exploratory'}").encode())
+    write_output(path, to_html(chart, title=f"{study.name}: {spec.statement or 'exploratory'}").encode())
 
 
 def _as_values(study: Study, verdict: Verdict | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..core.config import RunConfig
 from ..core.errors import LayertieError, RecordError
-from .io.disk import write_atomically, writing
+from .io.disk import clear_unfinished, write_atomically, writing
 from .io.lock import WriterLock, is_held
 from .reads import IDENTITY, TOKENS, Reads, Tokens
 
@@ -144,6 +144,7 @@ class RunDirectory:
         """
         if not self.locked:
             self._lock = WriterLock(self.lock_file)
+            clear_unfinished(self.path)
 
     def check_locked(self) -> None:
         """Refuse to go on unless this object holds the lock.

@@ -219,19 +219,24 @@ class Recorder:
                 self.checkpoint(state, moment_name(decision.proposal.decision))
                 push_out_answered(self._directory)
 
-    def keep_spaced(self, state: RunState) -> None:
+    def keep_spaced(self, state: RunState, *, missing: bool = False) -> None:
         """Store the present, if it is its turn (`records.moment_every`).
 
         It is stored again where a log is repeated: the run may have been killed between the outcome and its moment.
 
+        Args:
+            missing: Whether only if it is not stored yet.
+
         Raises:
             StorageError: It cannot be written.
         """
-        every = state.config.records.moment_every
+        every, name = state.config.records.moment_every, spaced_name(state.decision + 1)
         if self._directory is None or self._writer is None or not is_spaced(state.decision, every):
             return
+        if missing and any(info.name == name and not info.damage for info in list_checkpoints(self._directory)):
+            return
         if self._writer.is_within:
-            self.checkpoint(state, spaced_name(state.decision + 1))
+            self.checkpoint(state, name)
             push_out_spaced(self._directory, state.decision, every)
 
     def keep_snapshot(self, state: RunState, *, now: bool = False) -> float:

@@ -34,6 +34,15 @@ class Schedule:
             recorder.emit(Finished(state.step, decision))
         _keep(state, evaluator, recorder)
 
+    def catch_up(self, state: RunState, evaluator: Evaluator, recorder: Recorder) -> None:
+        """Write what a disk refused after the last outcome, while the run still stands there; as a rule nothing.
+
+        Raises:
+            StorageError: It still cannot be written.
+        """
+        if state.to_be_kept and state.pending is None:
+            _keep(state, evaluator, recorder, again=True)
+
     def conclude(self, state: RunState, evaluator: Evaluator, recorder: Recorder) -> None:
         """Evaluate after the last of some decisions beyond the budget, so that the log says what they came to."""
         if state.decision > max(state.config.decisions, state.evaluated):
@@ -62,18 +71,20 @@ def _evaluate(state: RunState, evaluator: Evaluator, recorder: Recorder) -> None
             state.best_is_due = state.best_is_due or (split == selection and state.decision > 0)
 
 
-def _keep(state: RunState, evaluator: Evaluator, recorder: Recorder) -> None:
+def _keep(state: RunState, evaluator: Evaluator, recorder: Recorder, *, again: bool = False) -> None:
+    state.to_be_kept = True
     recorder.flush()
     recorder.keep_snapshot(state)
     if state.best_is_due:
         recorder.checkpoint(state, "best")
         state.best_is_due = False
-    if not recorder.rewound:
+    if not (recorder.rewound or again):
         recorder.timing(state, evaluator.meter)
     recorder.keep_spaced(state)
     # While the log is being repeated, its end on disk is not where the run is.
     if not recorder.rewound and recorder.checkpoint_due(state.config.records.checkpoint_seconds):
         recorder.checkpoint(state, None)
+    state.to_be_kept = False
 
 
 def _is_due(decision: int, every: int) -> bool:

@@ -132,6 +132,7 @@ class Session(Queries):
             StorageError: The action cannot be recorded.
         """
         with self.turns.change(), self.turns.use():
+            self.schedule.catch_up(self.state, self.evaluator, self.recorder)
             return decision.begin(self.state, self.evaluator, self.recorder, choice, by)
 
     def advance(self) -> StepResult:
@@ -269,6 +270,7 @@ class Session(Queries):
             StorageError: The disk is full or cannot be written; the session is unchanged.
         """
         with self.turns.use():
+            self.schedule.catch_up(self.state, self.evaluator, self.recorder)
             return self.recorder.checkpoint(self.state, name)
 
     @classmethod
@@ -314,7 +316,7 @@ class Session(Queries):
                 session._begin_run()
             repeat(session, tail, watch)
             if state.pending is None:
-                recorder.keep_spaced(state)  # of the last outcome, after which the run may have been killed
+                recorder.keep_spaced(state, missing=True)  # killed between the last outcome and it
             recorder.process(state, resumed=True)
             session.text_notes = found.notes
             for sentence in found.notes:

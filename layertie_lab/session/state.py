@@ -29,6 +29,7 @@ class RunState:
         best: Lowest scheduled loss so far, by split, nats per token.
         evaluated: The decision of the last scheduled evaluation since this state was made; -1 before one.
         best_is_due: Whether the best model is still to be written.
+        to_be_kept: Whether something of what the last outcome calls for is: a disk refused it.
     """
 
     components: Components
@@ -42,6 +43,7 @@ class RunState:
     best: dict[str, float] = field(default_factory=dict)
     evaluated: int = -1
     best_is_due: bool = False
+    to_be_kept: bool = False
 
     @classmethod
     def start(cls, components: Components) -> RunState:
@@ -72,6 +74,7 @@ class RunState:
             best=dict(self.best),
             evaluated=-1,
             best_is_due=False,
+            to_be_kept=False,
         )
 
     @property

@@ -15,8 +15,8 @@ from layertie_lab.core.errors import RecordError, StorageError
 from layertie_lab.core.events import Finished, Stepped
 from layertie_lab.core.notices import KeepChanged, ProcessStarted, Timing
 from layertie_lab.core.tables import COLUMNS, Tabulator
-from layertie_lab.records import export as export_module
 from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.io import output
 from layertie_lab.records.log.frames import ALL_COLUMNS, GrowingFrame
 from layertie_lab.records.log.reader import Run, load_run
 from layertie_lab.records.log.writer import EventWriter
@@ -201,7 +201,7 @@ def test_export_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         run.export(tmp_path / "file")
     with pytest.raises(StorageError, match="is a file, not a folder"):
         run.export(tmp_path / "file" / "out")
-    monkeypatch.setattr(export_module, "write_atomically", _full)
+    monkeypatch.setattr(output, "write_atomically", _full)
     with pytest.raises(StorageError):
         run.export(tmp_path / "out")
 
