@@ -127,6 +127,7 @@ def _lines(run: Any, facts: dict[str, Any]) -> list[Text]:
     if facts["corpus"]:
         lines.append(Text(facts["corpus"]))
     lines.append(_text(facts["text"]))
+    lines += [Text(note) for note in (facts["text"] or {}).get("notes", ())]
     if facts["ties"]:
         ties = TieMap(tuple(facts["ties"]))
         ruler = "".join(f"{layer:^4}" for layer in range(len(ties)))

@@ -17,6 +17,7 @@ from ..core.serialize import changed, value_at
 from ..records.export import frame_bytes
 from ..records.io.output import check_folder, write_outputs
 from ..records.log.reader import load_run
+from ..records.reads import text_facts
 from ..records.sweeps import RESULTS, SweepDirectory, given_maps, varied_settings
 from .sweep_table import cells, heads
 
@@ -146,6 +147,7 @@ def _readme(sweep: SweepDirectory, results: pl.DataFrame, *, page: bool) -> str:
         f"{done.height} of {results.height} planned runs are finished: {done['decisions'].sum():,} decisions, "
         f"{done['steps'].sum():,} optimizer steps, {done['seconds'].sum() / 60:.0f} minutes.",
         *(f"Text: {corpus.rstrip('.')}." for corpus in corpora),
+        *dict.fromkeys(note for run in runs for note in (text_facts(run.path) or {"notes": ()})["notes"]),
     ]
     if presets:
         lines.append(f"Run as the algorithm of that name: {', '.join(presets)}.")

@@ -247,6 +247,7 @@ def changed(config: Any, base: Any) -> dict[str, Any]:
 ADDED_LATER = {
     "ties.rules": "",
     "agent.map": "",
+    "text.splits": "bytes",
     "agent.prior": "recorded",
     "agent.owners": 0,
     "agent.parameters": 0.0,

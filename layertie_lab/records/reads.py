@@ -119,7 +119,8 @@ def has_tokens(run: Path) -> bool:
 
 
 def text_facts(run: Path) -> dict[str, Any] | None:
-    """What is recorded of a run's text: digest (of its tokens), text (its own digest), bytes, where, moved_to, kept.
+    """What is recorded of a run's text: digest (of its tokens), text (its own digest), bytes, where, moved_to, kept and
+    notes.
 
     None in runs from before it was recorded.
 
@@ -137,6 +138,7 @@ def text_facts(run: Path) -> dict[str, Any] | None:
         "where": origin.get("where"),
         "moved_to": known.moved_to or None,
         "kept": has_tokens(run),
+        "notes": list(known.text.get("notes") or ()),
     }
 
 

@@ -55,7 +55,7 @@ class Session(Queries):
     another thread trains does so within `with session.turns.use():`. Source: Hay & Wolf, algorithm 1.
 
     Attributes:
-        text_notes: What a reader should know of how a resumed run's text was found, a sentence each.
+        text_notes: What a reader should know of the text, and of how a resumed run's was found, a sentence each.
     """
 
     def __init__(
@@ -108,9 +108,15 @@ class Session(Queries):
 
     def _begin_run(self) -> None:
         self.recorder.emit(opened(self.state))
+        self._tell_of_text(self.state.components.data.notes)
         self.components.reward.start(self.evaluator.measure())
         self.schedule.begin(self.state, self.evaluator, self.recorder)
         self.recorder.flush()
+
+    def _tell_of_text(self, notes: tuple[str, ...]) -> None:
+        self.text_notes = notes
+        for sentence in notes:
+            self.recorder.note(TextNoted(sentence))
 
     # -- the loop -----------------------------------------------------------------------------------------------
 
@@ -318,9 +324,7 @@ class Session(Queries):
             if state.pending is None:
                 recorder.keep_spaced(state, missing=True)  # killed between the last outcome and it
             recorder.process(state, resumed=True)
-            session.text_notes = found.notes
-            for sentence in found.notes:
-                recorder.note(TextNoted(sentence))
+            session._tell_of_text(found.notes)
             session.save()
         except BaseException:
             recorder.close()

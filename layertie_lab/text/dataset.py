@@ -13,11 +13,13 @@ import numpy as np
 from ..core.config import TextConfig
 from ..core.errors import CorpusError
 from .corpora.lookup import source_of
+from .overlap import WINDOW
 from .sources import CUT_PERCENT, REACH_PERCENT, SPLITS, Corpus
+from .splits import read
 from .tokenizers.lookup import in_words, maker, tokenizer_from_dict, tokenizer_identity
 from .tokenizers.registry import Maker, Tokenizer
 
-FORMAT = 2
+FORMAT = 3
 """Part of every key: raised whenever equal settings would give other tokens, or other facts about them, than before."""
 SHOWN = 12
 """Digits of a digest in a sentence."""
@@ -109,7 +111,7 @@ def prepare(config: TextConfig, context: int, store: ArrayStore) -> TokenData:
     found = store.load(key)
     if found is None:
         make = maker(config)
-        corpus = source.read(config.limit_bytes)
+        corpus = read(source, config)
         if source.identity() != identity:
             raise CorpusError(
                 f"Expected {config.corpus} to stay as it is while it is read, but it changed.", "Try again."
@@ -180,6 +182,7 @@ def store_key(config: TextConfig, identity: list[Any]) -> str:
         "corpus": config.corpus,
         "identity": identity,
         "limit_bytes": config.limit_bytes,
+        "splits": config.splits,
         "cut_percent": [CUT_PERCENT, REACH_PERCENT],
         "tokenizer": tokenizer_identity(config),
     }
@@ -214,13 +217,22 @@ def _tokenize(corpus: Corpus, make: Maker) -> tuple[Arrays, dict[str, Any]]:
         "tokenizer": tokenizer.to_dict(),
         "bytes_per_token": corpus.splits["validation"].size / max(len(arrays["validation"]), 1),
         "unigram_entropy": unigram_entropy(arrays["train"], arrays["validation"], tokenizer.vocabulary_size),
-        "description": f"{corpus.name}: {corpus.description}. Splits: {parts}. Tokenizer: {in_words(tokenizer)}.",
+        "description": f"{corpus.name}: {corpus.description}. Splits: {parts}.{_overlap(corpus)} Tokenizer: "
+        f"{in_words(tokenizer)}.",
         "notes": [*corpus.notes, *notes],
         "digest": ids_digest(arrays),
         "text": corpus.digest(),
         "bytes": corpus.size,
         "official": list(corpus.official),
     }
+
+
+def _overlap(corpus: Corpus) -> str:
+    """How much of the held-out splits stands in train, as a sentence with a blank before it; "" where not measured."""
+    if not corpus.overlap:
+        return ""
+    shares = ", ".join(f"{share:.2%} of {split}" for split, share in corpus.overlap.items())
+    return f" Of their passages of {WINDOW} bytes, {shares} stand in train."
 
 
 def _check_lengths(arrays: Arrays, meta: dict[str, Any], name: str, context: int) -> None:

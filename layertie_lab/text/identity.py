@@ -15,6 +15,7 @@ from ..core.errors import CorpusError
 from .corpora.lookup import source_of
 from .dataset import SHOWN, Arrays, Origin, TokenData, ids_digest, state_of
 from .sources import SPLITS
+from .splits import read
 from .tokenizers.lookup import tokenizer_from_dict
 from .tokenizers.pretrained import local_file
 from .tokenizers.registry import TOKENIZERS, Tokenizer, id_type
@@ -119,7 +120,7 @@ class TextIdentity:
         state = state_of(source.identity())
         if state == self.origin.state:
             return self.origin
-        corpus = source.read(config.limit_bytes)
+        corpus = read(source, config)
         return Origin(corpus.digest(), corpus.size, source.where, state)
 
 

@@ -5,13 +5,14 @@ None of those libraries is imported: what is handed in is asked for its texts on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.config import TextConfig
 from ..core.errors import CorpusError
 from .dataset import TokenData, tokens_of
 from .sources import Corpus, divide, limit_note, room_for
+from .splits import divided
 from .texts import Collector, Text
 
 _FORMS = (
@@ -45,13 +46,15 @@ def token_data(given: object, config: TextConfig, context: int) -> TokenData:
     texts: dict[str, Text] = {}
     notes: list[str] = []
     counts: dict[str, int] = {}
+    documents: Sequence[int] = ()
     room = config.limit_bytes
     # Evaluation splits first, so that a long train split cannot leave them without room.
     for split in sorted(splits, key=_OFFICIAL.index, reverse=True):
         limit = room_for(split, config.limit_bytes, room) if len(splits) > 1 else config.limit_bytes
-        texts[split], counts[split], full = _collected(splits[split], split, limit)
+        collector, counts[split] = _collected(splits[split], split, limit)
+        texts[split], documents = collector.text(), collector.documents  # of train, which comes last
         room -= texts[split].size
-        if full:
+        if collector.full:
             of = f"the {split} texts that were handed in"
             notes.append(limit_note(of, texts[split].size, config.limit_bytes, official=len(splits) > 1))
     cut, parts = divide(texts)
@@ -59,20 +62,22 @@ def token_data(given: object, config: TextConfig, context: int) -> TokenData:
     many = sum(counts.values())
     what = f"{many:,} text{'s' * (many > 1)}, {read:,} bytes"
     official = tuple(texts) if len(texts) > 1 else ()
-    return tokens_of(Corpus("handed in", what, cut, parts, official, tuple(notes)), config, context)
+    corpus = Corpus("handed in", what, cut, parts, official, tuple(notes), documents)
+    return tokens_of(divided(corpus, config), config, context)
 
 
-def _collected(given: object, split: str, limit: int) -> tuple[Text, int, bool]:
-    """The texts, how many there are, and whether some were left out."""
+def _collected(given: object, split: str, limit: int) -> tuple[Collector, int]:
+    """The texts, and how many there are."""
     collector, count = Collector(limit), 0
     for text in _texts(given, split):
         collector.add((text if text.endswith("\n") else text + "\n").encode("utf-8", "replace"))
+        collector.end_document()
         count += 1
         if collector.full:
             break
     if not count:
         raise CorpusError(f"Expected texts for {split}, but what was handed in holds none.", _FORMS)
-    return collector.text(), count, collector.full
+    return collector, count
 
 
 def _texts(given: object, split: str) -> Iterator[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .texts import Text
@@ -28,6 +28,8 @@ class Corpus:
         parts: For each split, in words, which part of the source it is.
         official: Splits that came divided; the others were cut from a longer text.
         notes: What a reader should know, such as a limit that was reached.
+        documents: Where each document of the text that was cut ends, in bytes; empty where it is not known.
+        overlap: Split -> share of its passages that stand in the train split too (`splits.overlaps`), once measured.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Corpus:
     parts: dict[str, str]
     official: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    documents: Sequence[int] = ()
+    overlap: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -91,12 +92,14 @@ class Collector:
     """
 
     def __init__(self, limit: int) -> None:
-        self._room = limit
+        self._room, self._size = limit, 0
         self._pieces: list[bytes] = []
         self._open: list[bytes] = []
         self._open_size = 0
         self.full = False
         """Whether something was left out."""
+        self.documents = array("Q")
+        """Where each document ended, in bytes of what was gathered."""
 
     def add(self, data: bytes) -> None:
         """Keep valid UTF-8, as far as there is room."""
@@ -107,8 +110,13 @@ class Collector:
             self._room -= len(data)
         self._open.append(data)
         self._open_size += len(data)
+        self._size += len(data)
         if self._open_size >= PIECE:
             self._close()
+
+    def end_document(self) -> None:
+        """What was added last ends a document."""
+        self.documents.append(self._size)
 
     def text(self) -> Text:
         """What was gathered."""

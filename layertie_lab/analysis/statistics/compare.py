@@ -12,6 +12,7 @@ import polars as pl
 
 from ...core.errors import AnalysisError
 from ...records.log.reader import Run, load_run
+from ...records.reads import text_facts
 from ...records.tree import leaving_of
 from .amounts import AXES, UNITS, At, Metric, common_place, curve_of, read_off
 from .intervals import LEVEL, Estimate
@@ -211,6 +212,7 @@ def compare(
         *_earlier(at, where, place),
         *_unequal(at, found),
         *_depths(runs),
+        *dict.fromkeys(note for run in every for note in (text_facts(run.path) or {"notes": ()})["notes"]),
     ]
     return Compared(metric, at, place, found, comparisons, pl.concat(frames), notes)
 

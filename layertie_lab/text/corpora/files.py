@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,15 +115,18 @@ def _official(files: list[Path]) -> dict[str, list[Path]]:
 
 def _divided(name: str, what: str, files: dict[str, list[Path]], limit: int, notes: tuple[str, ...]) -> Corpus:
     texts: dict[str, Text] = {}
+    documents: Sequence[int] = ()
     room = limit
     # Evaluation splits first, so that a long train split cannot leave them without room.
     for split in sorted(files, key=lambda split: split == "train"):
         collector = Collector(room_for(split, limit, room))
         for file in files[split]:
             _collect(file, collector)
+            collector.end_document()
             if collector.full:
                 break
         texts[split] = collector.text()
+        documents = collector.documents  # of train, which comes last
         room -= texts[split].size
         if not texts[split].size:
             raise CorpusError(f"Expected text in {what}, but it is empty.", "Name a file that holds UTF-8 text.")
@@ -134,7 +137,8 @@ def _divided(name: str, what: str, files: dict[str, list[Path]], limit: int, not
     size = sum(path.stat().st_size for paths in files.values() for path in paths)
     read = sum(text.size for text in texts.values())
     official = tuple(texts) if len(texts) > 1 else ()
-    return Corpus(name, f"{what}, {size:,} bytes, {read:,} read", splits, parts, official=official, notes=notes)
+    facts = f"{what}, {size:,} bytes, {read:,} read"
+    return Corpus(name, facts, splits, parts, official=official, notes=notes, documents=documents)
 
 
 def _collect(file: Path, collector: Collector) -> None:

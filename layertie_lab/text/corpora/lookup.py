@@ -8,6 +8,7 @@ import os
 from ...core.config import TextConfig
 from ...core.errors import CorpusError
 from ..sources import Corpus, Source
+from ..splits import read
 from .files import local_source, missing
 from .hub import HubName, hub_source
 from .registry import CORPORA, builtin_corpora, offline_corpora
@@ -60,4 +61,4 @@ def load_corpus(config: TextConfig) -> Corpus:
     Raises:
         CorpusError: Unknown, missing, empty, not UTF-8, or not to be reached.
     """
-    return source_of(config.corpus).read(config.limit_bytes)
+    return read(source_of(config.corpus), config)

@@ -74,6 +74,7 @@ def _read(limit: int) -> Corpus:
         data = f"{topic}\n\n".encode()
         whole += len(data)
         collector.add(data)
+        collector.end_document()
     what = f"the help topics of {PYTHON} (pydoc_data.topics, {whole:,} bytes, by name)"
     return _divided("pydoc", what, collector, limit)
 
@@ -96,6 +97,7 @@ def _read_once(limit: int) -> Corpus:
             data = "".join(f"{paragraph}\n\n" for paragraph in new).encode()
             kept += len(data)
             collector.add(data)
+            collector.end_document()
     what = (
         f"the help topics of {PYTHON}, each paragraph once (pydoc_data.topics, by name; of {whole:,} bytes, {kept:,} "
         f"are kept, and {whole - kept:,} in {left_out:,} paragraphs that had occurred before are left out)"
@@ -115,4 +117,4 @@ def _divided(name: str, what: str, collector: Collector, limit: int) -> Corpus:
     text = collector.text()
     splits, parts = divide({"train": text})
     notes = (limit_note(what, text.size, limit),) if collector.full else ()
-    return Corpus(name, f"{what}, {text.size:,} bytes read", splits, parts, notes=notes)
+    return Corpus(name, f"{what}, {text.size:,} bytes read", splits, parts, notes=notes, documents=collector.documents)

@@ -66,6 +66,7 @@ def _read(limit: int) -> Corpus:
             unreadable += 1
             continue
         collector.add(data if data.endswith(b"\n") else data + b"\n")
+        collector.end_document()
         if collector.full:
             break
     text = collector.text()
@@ -75,4 +76,6 @@ def _read(limit: int) -> Corpus:
     notes = [limit_note(what, text.size, limit)] if collector.full else []
     if unreadable:
         notes.append(f"{unreadable} files of the standard library are not UTF-8 and were left out.")
-    return Corpus("stdlib", f"{what}, {text.size:,} bytes read", splits, parts, notes=tuple(notes))
+    return Corpus(
+        "stdlib", f"{what}, {text.size:,} bytes read", splits, parts, notes=tuple(notes), documents=collector.documents
+    )
