@@ -19,19 +19,19 @@ TEXTS = {"pydoc": "pydoc-distinct", "stdlib": "stdlib"}
 SHORT, LONG = 200, 800
 """Decisions of four steps each."""
 POLICIES: dict[str, dict[str, object]] = {
-    "independent": {"policy": "independent"},
-    "all-tied": {"policy": "all-tied"},
-    "sandwich": {"policy": "sandwich"},
-    "middle-cycle": {"policy": "middle-cycle", "blocks": 4},
-    "sequence": {"policy": "sequence", "blocks": 4},
-    "lab, 3 owners": {"policy": "lab", "owners": 3},
-    "lab, 4 owners": {"policy": "lab", "owners": 4},
-    "lab": {"policy": "lab"},
-    "random, 3 owners": {"policy": "random-matched", "blocks": 3},
-    "random, 4 owners": {"policy": "random-matched", "blocks": 4},
-    "lab-1": {"policy": "lab-1"},
+    "independent": {"policy": "independent", "learning_rate": 2e-3},
+    "all-tied": {"policy": "all-tied", "learning_rate": 1e-3},
+    "sandwich": {"policy": "sandwich", "learning_rate": 2e-3},
+    "middle-cycle": {"policy": "middle-cycle", "blocks": 4, "learning_rate": 1e-3},
+    "sequence": {"policy": "sequence", "blocks": 4, "learning_rate": 1e-3},
+    "lab, 3 owners": {"policy": "lab", "owners": 3, "learning_rate": 2e-3},
+    "lab, 4 owners": {"policy": "lab", "owners": 4, "learning_rate": 2e-3},
+    "lab": {"policy": "lab", "learning_rate": 2e-3},
+    "random, 3 owners": {"policy": "random-matched", "blocks": 3, "learning_rate": 1e-3},
+    "random, 4 owners": {"policy": "random-matched", "blocks": 4, "learning_rate": 1e-3},
+    "lab-1": {"policy": "lab-1", "learning_rate": 1e-3},
 }
-"""Name in the tables -> settings besides those of the lab preset."""
+"""Name in the tables -> settings besides those of the lab preset; learning rates as chosen in rates.csv."""
 LONG_POLICIES = tuple(name for name in POLICIES if name not in ("sequence", "random, 3 owners"))
 CELLS = {
     f"{text}-{layers}x64-{decisions * 4}": (text, layers, decisions)

@@ -36,7 +36,7 @@ class TextConfig:
     """Most text to read, as UTF-8; what comes after is left out, and the run says so."""
     splits: Literal["documents", "bytes"] = "documents"
     """Where a text that comes as one is cut into train, reward, validation and test. documents: where a document or
-    paragraph ends, and what repeats stands on one side. bytes: by size alone, as runs before 0.7 were."""
+    paragraph ends, and what repeats stands on one side. bytes: by size alone, as older runs were."""
     chunk_end: Literal["text", "end-of-text"] = "text"
     """The last target of every sequence. text: the token that follows. end-of-text: always one and the same (the
     vocabulary's last), as in the official code: soon known by heart, it lowers every loss (PAPER departure 11). No
