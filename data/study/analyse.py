@@ -15,9 +15,9 @@ from typing import Any
 import altair as alt
 import numpy as np
 import polars as pl
-from run import CELLS, POLICIES, SEEDS
+from run import AGAIN, CELLS, POLICIES, SEEDS
 
-from layertie_lab import Session, load_run
+from layertie_lab import Run, Session, load_run
 from layertie_lab.analysis.statistics.intervals import mean_interval
 from layertie_lab.records.sweeps import SweepDirectory
 
@@ -27,6 +27,9 @@ COLUMNS = (
     *("map", "moves", "trainable_parameters", "untied_parameters", "peak_bytes", "seconds"),
 )
 BASE = "independent"
+OWN = ", its map from scratch"
+Key = tuple[str, str, str]
+"""Cell, policy, seed."""
 PAIRS = (
     ("all-tied", BASE),
     ("sandwich", BASE),
@@ -39,28 +42,51 @@ PAIRS = (
     ("lab, 4 owners", "random, 4 owners"),
     ("lab, 4 owners", "all-tied"),
     ("lab, 4 owners", "lab-1"),
+    *((name, f"{name}{OWN}") for name in ("lab", "lab, 3 owners", "lab, 4 owners")),
 )
 
 
-def rows_of(folder: Path, known: dict[tuple[str, str, str], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def rows_of(folder: Path, known: dict[Key, dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """A row per finished run; what is known already is not read again."""
     for cell in CELLS:
         if not (folder / cell / "sweep.json").is_file():
+            yield from (row for key, row in known.items() if key[0] == cell)
             continue
-        planned = SweepDirectory.open(folder / cell)
-        for name, config in planned.runs.items():
-            policy = next(
-                label
-                for label, settings in POLICIES.items()
-                if settings["policy"] == config.agent.policy
-                and settings.get("owners", 0) == config.agent.owners
-                and settings.get("blocks", 0) == config.agent.blocks
-            )
-            key = (cell, policy, str(config.seed))
-            if key in known:
-                yield known[key]
-            elif planned.status(name) == "finished":
-                yield {"cell": cell, "policy": policy, "seed": config.seed} | _read(planned.path / name)
+        mine = list(_rows_of(folder, cell, known))
+        yield from mine
+        yield from _again(folder, cell, mine, known)
+
+
+def _again(folder: Path, cell: str, mine: list[dict[str, Any]], known: dict[Key, dict[str, Any]]) -> Iterator[dict]:
+    """The same of the runs that train what lab runs came to from scratch."""
+    if not (folder / f"{cell}{AGAIN}" / "sweep.json").is_file():
+        return
+    planned = SweepDirectory.open(folder / f"{cell}{AGAIN}")
+    for name, config in planned.runs.items():
+        for row in mine:
+            if (int(row["seed"]), row["map"]) == (config.seed, config.agent.map) and row["policy"].startswith("lab"):
+                policy = f"{row['policy']}{OWN}"
+                if (key := (cell, policy, str(config.seed))) in known:
+                    yield known[key]
+                elif planned.status(name) == "finished":
+                    yield {"cell": cell, "policy": policy, "seed": config.seed} | _read(planned.path / name)
+
+
+def _rows_of(folder: Path, cell: str, known: dict[Key, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    planned = SweepDirectory.open(folder / cell)
+    for name, config in planned.runs.items():
+        policy = next(
+            label
+            for label, settings in POLICIES.items()
+            if settings["policy"] == config.agent.policy
+            and settings.get("owners", 0) == config.agent.owners
+            and settings.get("blocks", 0) == config.agent.blocks
+        )
+        key = (cell, policy, str(config.seed))
+        if key in known:
+            yield known[key]
+        elif planned.status(name) == "finished":
+            yield {"cell": cell, "policy": policy, "seed": config.seed} | _read(planned.path / name)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -77,12 +103,19 @@ def _read(path: Path) -> dict[str, Any]:
             "owners": decisions["owners"][-1],
             "first_map": " ".join(map(str, log.opened.ties)),
             "map": " ".join(map(str, session.ties)),
-            "moves": int((decisions["choice"] != decisions["present"]).sum()),
+            "moves": " ".join(map(str, by_sweep(log))),
             "trainable_parameters": decisions["trainable_parameters"][-1],
             "untied_parameters": log.opened.untied_parameters,
             "peak_bytes": peak,
             "seconds": round(float(log.timings["seconds"].sum()), 1),
         }
+
+
+def by_sweep(log: Run) -> list[int]:
+    """How many decisions of each sweep over the layers changed a tie."""
+    moved = (log.decisions["choice"] != log.decisions["present"]).to_list()
+    sweep = log.config.model.layers - 1
+    return [sum(moved[start : start + sweep]) for start in range(0, len(moved), sweep)]
 
 
 def losses(rows: list[dict[str, Any]], cell: str, policy: str) -> dict[int, float]:
@@ -112,10 +145,20 @@ def compared(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 def levels(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The table of each policy by itself, in Markdown."""
-    yield "| cell | policy | seeds | test loss, mean | owners | parameters | peak MB | moves | seconds a run |"
+    heads = (
+        "cell",
+        "policy",
+        "seeds",
+        "test loss, mean",
+        "owners",
+        "parameters",
+        "peak MB",
+        "moves in the first sweep",
+    )
+    yield f"| {' | '.join(heads)}, later | seconds a run |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for cell in CELLS:
-        for policy in POLICIES:
+        for policy in (*POLICIES, *(f"{name}{OWN}" for name in POLICIES)):
             mine = [row for row in rows if (row["cell"], row["policy"]) == (cell, policy)]
             if not mine:
                 continue
@@ -123,10 +166,11 @@ def levels(rows: list[dict[str, Any]]) -> Iterator[str]:
             def mean(column: str, mine: list[dict[str, Any]] = mine) -> float:
                 return float(np.mean([float(row[column]) for row in mine]))
 
+            moves = np.array([list(map(int, row["moves"].split())) for row in mine]).mean(axis=0)
             share = mean("trainable_parameters") / mean("untied_parameters")
             yield (
                 f"| {cell} | {policy} | {len(mine)} | {mean('test_loss'):.4f} | {mean('owners'):.1f} | {share:.0%} | "
-                f"{mean('peak_bytes') / 1e6:.2f} | {mean('moves'):.1f} | {mean('seconds'):.0f} |"
+                f"{mean('peak_bytes') / 1e6:.2f} | {moves[0]:.1f}, {moves[1:].sum():.1f} | {mean('seconds'):.0f} |"
             )
 
 
@@ -156,7 +200,7 @@ def front(rows: list[dict[str, Any]]) -> alt.Chart:
 def main(folder: Path) -> None:
     """Read, compare, write."""
     table = HERE / "runs.csv"
-    known: dict[tuple[str, str, str], dict[str, Any]] = {}
+    known: dict[Key, dict[str, Any]] = {}
     if table.is_file():
         with table.open(newline="") as file:
             known = {(row["cell"], row["policy"], row["seed"]): dict(row) for row in csv.DictReader(file)}

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from layertie_lab import load_run
 from layertie_lab.core.config import RunConfig
+from layertie_lab.records.sweeps import SweepDirectory
 from layertie_lab.workers.sweep import Progress, sweep
 
 SEEDS = tuple(range(201, 209))
@@ -41,6 +43,8 @@ CELLS = {
     if (layers, decisions) != (6, LONG)
 }
 """Folder -> text, layers, decisions; in the order in which they are made."""
+AGAIN = "-again"
+"""Ends the folder of a cell's runs that train what an agent came to from scratch."""
 
 
 def configs(cell: str) -> Iterator[RunConfig]:
@@ -65,15 +69,34 @@ def configs(cell: str) -> Iterator[RunConfig]:
                 )
 
 
+def again(made: Path) -> Iterator[RunConfig]:
+    """The maps that lab runs of a cell ended with, where they began with others, each trained from its first step."""
+    planned = SweepDirectory.open(made)
+    for name, config in planned.runs.items():
+        if config.agent.policy == "lab" and planned.status(name) == "finished":
+            log = load_run(made / name)
+            assert log.opened is not None
+            last = " ".join(map(str, log.ties.sort("decision", "layer").tail(config.model.layers)["source"]))
+            if last != " ".join(map(str, log.opened.ties)):
+                yield config.replace(policy="map", map=last, owners=0)
+
+
 def main(folder: Path, cells: list[str]) -> None:
     """Make the runs of some cells, all by default."""
     for cell in cells or CELLS:
+        make(folder / cell, list(configs(cell)))
+        make(folder / f"{cell}{AGAIN}", list(dict.fromkeys(again(folder / cell))))
 
-        def said(progress: Progress, cell: str = cell) -> None:
-            print(f"\r{cell}: {progress.finished} of {progress.runs} runs", end="", file=sys.stderr, flush=True)
 
-        found = sweep(configs(cell), folder / cell, watch=said)
-        print(f"\n{cell}: {found.failures or 'no failure'}", file=sys.stderr)
+def make(where: Path, runs: list[RunConfig]) -> None:
+    """Make some runs, saying how far it is."""
+
+    def said(progress: Progress) -> None:
+        print(f"\r{where.name}: {progress.finished} of {progress.runs} runs", end="", file=sys.stderr, flush=True)
+
+    if runs:
+        found = sweep(runs, where, watch=said)
+        print(f"\n{where.name}: {found.failures or 'no failure'}", file=sys.stderr)
 
 
 if __name__ == "__main__":
