@@ -15,7 +15,9 @@ def main(run: Path, decisions: list[int]) -> None:
     """Train it, and say what the agent proposes at each of them."""
     # The lab agent as it was then, and its optimizer state after a re-tie.
     was = {"learner": "linear", "moments": "clone"}
-    config = RunConfig.preset("laptop", corpus="pydoc", decisions=200, seed=1, threads=1, checkpoint_seconds=600.0)
+    config = RunConfig.preset(
+        "laptop", corpus="pydoc", splits="bytes", decisions=200, seed=1, threads=1, checkpoint_seconds=600.0
+    )
     config = config.replace(**was)
     session = Session(config, directory=run)
     for decision in sorted(decisions):

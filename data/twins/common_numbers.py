@@ -45,6 +45,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
         "laptop",
         learner="linear",  # the lab agent as it was then, and its optimizer state after a re-tie
         moments="clone",
+        splits="bytes",
         layers=6,
         policy=case["policy"],
         decisions=400,

@@ -66,7 +66,7 @@ def measure(
         **settings: Further settings of the run.
     """
     # The lab agent as it was then, and its optimizer state after a re-tie.
-    was = {"learner": "linear", "moments": "clone"}
+    was = {"learner": "linear", "moments": "clone", "splits": "bytes"}
     shape = {"layers": 6, "policy": policy, "decisions": 400, "evaluate_every": 0, "sample_every": 0}
     config = RunConfig.preset("laptop", **was | shape | settings)
     start, moment = time.perf_counter(), Session(config)

@@ -46,7 +46,7 @@ MOMENTS = [(seed, decisions) for seed in (1, 2) for decisions in (5, 12, 30, 61,
 def differences(seed: int, decisions: int, verdicts: int) -> tuple[NDArray[np.float64], dict[str, Any]]:
     """Held-out loss of one branch minus that of another with the same answer, nats, [verdicts, 16], and the moment."""
     # With the optimizer state after a re-tie that was the lab preset's then.
-    moment = Session(RunConfig.preset("tiny", seed=seed, moments="clone", **SHAPE))
+    moment = Session(RunConfig.preset("tiny", seed=seed, moments="clone", splits="bytes", **SHAPE))
     moment.run(decisions)
     proposal = moment.propose()
     plan = TwinPlan(horizon=HORIZON, after="hold", windows=WINDOWS)

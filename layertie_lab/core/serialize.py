@@ -214,17 +214,29 @@ def to_dict(config: Any) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
+ADDED_LATER = {
+    "ties.rules": "",
+    "agent.map": "",
+    "text.splits": "bytes",
+    "agent.prior": "recorded",
+    "agent.owners": 0,
+    "agent.parameters": 0.0,
+}
+"""Setting -> what it would have been in runs of the first format, which do not have it."""
+_NEVER = object()
+
 # Compiling the annotations is most of the cost of reading a config; a list of runs reads hundreds.
 _hints = cache(get_type_hints)
 
 
 def from_dict(cls: type, values: dict[str, Any], group: str = "") -> Any:
-    """Back from `to_dict`, checked."""
+    """Back from `to_dict`, checked. A setting that came later and is missing is as it was before there was one."""
     if not isinstance(values, dict):
         raise ConfigError(f"Expected {group or 'a config'} to be a JSON object, but got {values!r}.")
     hints = _hints(cls)
     settings = {s.name: s for s in settings_of(cls, group) if s.group == group}
-    arguments: dict[str, Any] = {}
+    later = {name: ADDED_LATER.get(f"{group}.{name}", _NEVER) for name in settings}
+    arguments: dict[str, Any] = {name: value for name, value in later.items() if value is not _NEVER}
     for name, value in values.items():
         if name not in hints:
             raise ConfigError(
@@ -242,18 +254,6 @@ def changed(config: Any, base: Any) -> dict[str, Any]:
     """The settings (by path) in which `config` differs from `base`."""
     before = dict(_leaves(base))
     return {path: value for path, value in _leaves(config) if before[path] != value}
-
-
-ADDED_LATER = {
-    "ties.rules": "",
-    "agent.map": "",
-    "text.splits": "bytes",
-    "agent.prior": "recorded",
-    "agent.owners": 0,
-    "agent.parameters": 0.0,
-}
-"""Setting -> its default, of settings that runs of the first format do not have."""
-_NEVER = object()
 
 
 def digest(config: Any) -> str:

@@ -116,7 +116,7 @@ def prepare(config: TextConfig, context: int, store: ArrayStore) -> TokenData:
             raise CorpusError(
                 f"Expected {config.corpus} to stay as it is while it is read, but it changed.", "Try again."
             )
-        arrays, meta = _tokenize(corpus, make)
+        arrays, meta = _tokenize(corpus, make, config.splits)
         _check_lengths(arrays, meta, config.corpus, context)
         found = store.save(key, arrays, meta)
     arrays, meta = found
@@ -135,7 +135,7 @@ def tokens_of(corpus: Corpus, config: TextConfig, context: int) -> TokenData:
     Raises:
         CorpusError: An unknown tokenizer, or a split shorter than one sequence.
     """
-    arrays, meta = _tokenize(corpus, maker(config))
+    arrays, meta = _tokenize(corpus, maker(config), config.splits)
     _check_lengths(arrays, meta, f"the text ({corpus.name})", context)
     return _data(arrays, meta, None)
 
@@ -205,7 +205,7 @@ def _counts(ids: np.ndarray, vocabulary_size: int) -> np.ndarray:
     return counts
 
 
-def _tokenize(corpus: Corpus, make: Maker) -> tuple[Arrays, dict[str, Any]]:
+def _tokenize(corpus: Corpus, make: Maker, splits: str) -> tuple[Arrays, dict[str, Any]]:
     tokenizer, notes = make(corpus.splits)
     empty = tokenizer.encode("")
     arrays = {
@@ -217,7 +217,7 @@ def _tokenize(corpus: Corpus, make: Maker) -> tuple[Arrays, dict[str, Any]]:
         "tokenizer": tokenizer.to_dict(),
         "bytes_per_token": corpus.splits["validation"].size / max(len(arrays["validation"]), 1),
         "unigram_entropy": unigram_entropy(arrays["train"], arrays["validation"], tokenizer.vocabulary_size),
-        "description": f"{corpus.name}: {corpus.description}. Splits: {parts}.{_overlap(corpus)} Tokenizer: "
+        "description": f"{corpus.name}: {corpus.description}. Splits: {parts}.{_overlap(corpus, splits)} Tokenizer: "
         f"{in_words(tokenizer)}.",
         "notes": [*corpus.notes, *notes],
         "digest": ids_digest(arrays),
@@ -227,9 +227,10 @@ def _tokenize(corpus: Corpus, make: Maker) -> tuple[Arrays, dict[str, Any]]:
     }
 
 
-def _overlap(corpus: Corpus) -> str:
+def _overlap(corpus: Corpus, splits: str) -> str:
     """How much of the held-out splits stands in train, as a sentence with a blank before it; "" where not measured."""
-    if not corpus.overlap:
+    # What a run's log says of a text that is cut by size stays as older runs have it; there the notes warn.
+    if not corpus.overlap or splits == "bytes":
         return ""
     shares = ", ".join(f"{share:.2%} of {split}" for split, share in corpus.overlap.items())
     return f" Of their passages of {WINDOW} bytes, {shares} stand in train."

@@ -118,7 +118,7 @@ def test_a_text_that_only_repeats_itself_stays_and_is_warned_of() -> None:
 
 def test_what_came_divided_stays_and_is_measured() -> None:
     texts = paragraphs(400)
-    whole, given = "".join(texts), texts[3] + words(4000, 90_001)
+    whole, given = "".join(texts), "".join(texts[3:9]) + words(4000, 90_001)
     splits, parts = divide({"train": Text.of(whole), "validation": Text.of(given), "test": Text.of(words(900, 90_002))})
     found = divided(Corpus("x", "x", splits, parts, official=("train", "validation", "test")), TextConfig())
     assert str(found.splits["validation"]) == given

@@ -155,7 +155,7 @@ def test_a_file_that_changes_while_it_is_read(store, file: str, monkeypatch: pyt
 def test_splits_of_tokens_never_overlap(words: list[str]) -> None:
     text = "".join(words)
     splits, parts = divide({"train": Text.of(text)})
-    arrays, meta = dataset._tokenize(Corpus("x", "x", splits, parts), maker(TextConfig(tokenizer="bytes")))
+    arrays, meta = dataset._tokenize(Corpus("x", "x", splits, parts), maker(TextConfig(tokenizer="bytes")), "bytes")
     assert b"".join(arrays[split].astype(np.uint8).tobytes() for split in SPLITS) == text.encode()
     assert sum(map(len, arrays.values())) == meta["bytes"]
 
