@@ -12,6 +12,19 @@ from .evidence import KINDS, Kind
 
 HORIZON = 50
 """Optimizer steps after which a change is judged."""
+SHALLOW, POWER = 6, 3
+"""What an untie gains falls with depth: with a power of the layers over those of the shallowest recorded runs. Out of 0 to 4
+it is the power that forecasts runs of one depth best from those of the others (`data/prior`)."""
+
+
+def untie_size(steps: int, layers: int) -> float:
+    """Size of an untie: how early it is, and how much one layer of so many can bring; at most 1.
+
+    Args:
+        steps: Optimizer steps done.
+        layers: Depth of the model.
+    """
+    return HORIZON / max(HORIZON, steps) * min(1.0, SHALLOW / layers) ** POWER
 
 
 class Forecast:
@@ -19,7 +32,7 @@ class Forecast:
 
     For each kind of change a line, gain = a + b x size, with normal errors whose standard deviation is s + t |size|.
     The size of a tie or re-tie is what it costs at once (nats per token; dear ties are judged less exactly), that of an
-    untie is how early it is: `HORIZON` over the steps done, at most 1. The coefficients of all kinds together have a
+    untie is `untie_size`. The coefficients of all kinds together have a
     normal posterior, which begins with what recorded runs taught and takes in what comes of a run's own changes
     (conjugate linear regression: Bishop, Pattern Recognition and Machine Learning, section 3.3).
 

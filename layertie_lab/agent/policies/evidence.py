@@ -16,7 +16,7 @@ from ...core.keys import RunKey
 from ...core.rules import Rules
 from ...core.ties import TieMap
 from ..bandit.evidence import Evidence, Kind, kind_of
-from ..bandit.forecast import HORIZON, Forecast
+from ..bandit.forecast import HORIZON, Forecast, untie_size
 from ..bandit.goal import Goal
 from ..bandit.plans import agreeing_runs, cheapest_ties
 from ..bandit.recorded import recorded
@@ -160,7 +160,7 @@ class EvidenceAgent:
         return state.best(bounds, keep=True)
 
     def _measured(self, state: AgentState, action: int) -> tuple[Kind, float]:
-        """Kind and size of an action: what it costs at once, or of an untie how early it is (`bandit.forecast`).
+        """Kind and size of an action: what it costs at once, or that of an untie (`bandit.forecast`).
 
         Costs are against the present source, also where that has changed since they were measured.
         """
@@ -168,7 +168,7 @@ class EvidenceAgent:
         assert evidence is not None, "nothing was measured yet"
         kind = kind_of(present, layer, action)
         if kind == "untie":
-            return kind, HORIZON / max(HORIZON, self._steps * (state.decision - 1))
+            return kind, untie_size(self._steps * (state.decision - 1), self.layers)
         size = float(evidence.costs[layer, action])
         return kind, size - float(evidence.costs[layer, present]) if kind == "re-tie" else size
 
@@ -263,8 +263,8 @@ class EvidenceAgent:
         """What each part gives to the value of each action, which is their sum.
 
         Returns:
-            The kind of change (what any tie, re-tie or untie brings) and its size (what it costs at once, or how early
-            it is) -> one number per action 0 .. layer, nats per token; nothing before the first measurement.
+            The kind of change (what any tie, re-tie or untie brings) and its size (what it costs at once, or
+            `untie_size`) -> one number per action 0 .. layer, nats per token; nothing before the first measurement.
         """
         check_layers(self.layers, state)
         if not self._owners:
