@@ -13,8 +13,8 @@ from .evidence import KINDS, Kind
 HORIZON = 50
 """Optimizer steps after which a change is judged."""
 SHALLOW, POWER = 6, 3
-"""What an untie gains falls with depth: with a power of the layers over those of the shallowest recorded runs. Out of 0 to 4
-it is the power that forecasts runs of one depth best from those of the others (`data/prior`)."""
+"""What an untie gains falls with depth, with a power of the layers over those of the shallowest recorded runs. Out of
+0 to 4 it is the power that forecasts runs of one depth best from those of the others (`data/prior`)."""
 
 
 def untie_size(steps: int, layers: int) -> float:
