@@ -15,10 +15,13 @@ import tyro
 
 from ..core.config import Algorithm, RunConfig, Scale
 from ..core.descriptions import Choices
-from ..counterfactual.interim import GroupSequential
+from ..core.paths import path_of
+from ..core.ranges import Range
+from ..counterfactual.interim import FARTHEST, GroupSequential
 from ..counterfactual.spec import StudyChoices
 from ..inspection.views.registry import VIEWS, ViewDescription
 from .settings import PolicyName, PolicyNames, flags, preset_of
+from .typed import check_command, check_words
 
 
 def _similarities(default: str) -> str:
@@ -74,7 +77,7 @@ class Resume:
 
     run: tyro.conf.Positional[Path]
     """The run directory."""
-    decisions: int | None = None
+    decisions: Annotated[int | None, Range(1, 10_000_000, unit="decisions")] = None
     """How many decisions to make; default what is left of the budget."""
     text: Path | None = None
     """Where the run's text lies now, if it was moved; compared by digest, and remembered in the run."""
@@ -114,13 +117,13 @@ class Show:
     """The run directory."""
     json: bool = False
     """Print one JSON object on standard output."""
-    decisions: int = 10
+    decisions: Annotated[int, Range(0, 100_000, unit="decisions")] = 10
     """How many of the latest decisions to list."""
-    at: int | None = None
+    at: Annotated[int | None, Range(0, 10_000_000)] = None
     """Look at the state after this decision; default the latest that is stored."""
     other: Path | None = None
     """Compare the similarity with the layers of this run (may be the same one)."""
-    other_at: int | None = None
+    other_at: Annotated[int | None, Range(0, 10_000_000)] = None
     """The other run's state after this decision; default the latest that is stored."""
     similarities: Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_similarities)] = ()
     """Similarity by these; default all that can compare the two models."""
@@ -128,7 +131,7 @@ class Show:
     """Attribution by these ("replaced" stands for both of its name, "all" for all); default skipped, conductance."""
     baseline: Literal["zero", "mean", "pad"] = "zero"
     """What attribution along a path starts from: zero embedding, mean embedding, or the commonest token."""
-    probe_sequences: int = 8
+    probe_sequences: Annotated[int, Range(1, 64, unit="sequences")] = 8
     """Validation sequences in the probe set."""
     probe_text: Path | None = None
     """A text file as the probe set, in place of validation sequences."""
@@ -181,13 +184,13 @@ class Audit:
     """Make a short run of this algorithm in a temporary folder, and audit it."""
     scale: Scale = "tiny"
     """Size of the short run."""
-    decisions: int = 60
+    decisions: Annotated[int, Range(1, 10_000_000, unit="decisions")] = 60
     """Decisions of the short run."""
-    seed: int = 0
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     """Seed of the short run."""
     corpus: str = "pydoc"
     """Text of the short run."""
-    rows: int = 10
+    rows: Annotated[int, Range(0, 100_000, unit="rows")] = 10
     """How many of the latest decisions to list."""
     chart: Path | None = None
     """Write the charts to this HTML file, too."""
@@ -224,7 +227,7 @@ class Sweep:
     """Whom to compare."""
     baselines: bool = True
     """Also run random and the fixed patterns, which every comparison needs."""
-    seeds: _Numbers = (1, 2, 3, 4, 5)
+    seeds: Annotated[_Numbers, Range(0, 2**63 - 1)] = (1, 2, 3, 4, 5)
     """Each policy is run once with each of these; runs of one seed read the same batches."""
     vary: tuple[str, ...] = ()
     """Settings to vary, each as NAME=VALUE,VALUE,...; all combinations are run."""
@@ -237,7 +240,7 @@ class Sweep:
     """With --resume: where the runs' text lies now, if it was moved; compared by digest, and remembered in the runs."""
     summarize: bool = False
     """Train nothing: print (and report) how far the sweep in --directory is, also while it goes on."""
-    processes: int = 0
+    processes: Annotated[int, Range(0, 1_024, unit="processes")] = 0
     """Runs at a time, each on one core; 0 = one per core."""
     reference: PolicyName = "independent"
     """The policy that differences are against."""
@@ -256,17 +259,17 @@ class Twins:
     run: tyro.conf.Positional[Path]
     """The run directory; a moment before the decision has to be stored there."""
     hypothesis: StudyChoices = field(default_factory=StudyChoices)
-    decision: int | None = None
+    decision: Annotated[int | None, Range(1, 10_000_000)] = None
     """Which decision; default the latest override of a person, else the one that waits for its action."""
-    answer: int | None = None
+    answer: Annotated[int | None, Range(0, 1_023)] = None
     """The action to hold against the agent's; default the one that was taken."""
-    looks: _Numbers = GroupSequential().replicates
+    looks: Annotated[_Numbers, Range(1, FARTHEST, unit="replicates")] = GroupSequential().replicates
     """Numbers of replicates at which an interim analysis is made; the last is the most that are run."""
     open_ended: bool = False
     """In place of these: an analysis after every replicate, by a confidence sequence, 64 at most."""
     exploratory: bool = False
     """Without a hypothesis: what comes of it is labelled exploratory."""
-    pilot: int = 0
+    pilot: Annotated[int, Range(0, FARTHEST, unit="replicates")] = 0
     """Run only so many replicates, and say how many it would take to see how much."""
     resume: str | None = None
     """Go on with this study, such as study-001."""
@@ -274,7 +277,7 @@ class Twins:
     """Where the run's text lies now, if it was moved; compared by digest, and remembered in the run."""
     list: bool = False
     """Run nothing: list the run's studies and their verdicts."""
-    workers: int = 0
+    workers: Annotated[int, Range(0, 1_024, unit="processes")] = 0
     """Processes at a time; 0 = one per core."""
     chart: Path | None = None
     """Write the charts to this HTML file, too."""
@@ -290,13 +293,13 @@ class Branch:
 
     run: tyro.conf.Positional[Path]
     """The run directory, or that of one of its branches."""
-    decision: int | None = None
+    decision: Annotated[int | None, Range(1, 10_000_001)] = None
     """The decision that the branch will make anew; default the next one."""
     undo: bool = False
     """From before the last decision."""
-    answer: int | None = None
+    answer: Annotated[int | None, Range(0, 1_023)] = None
     """Take this action there at once, in the agent's place."""
-    decisions: int = 0
+    decisions: Annotated[int, Range(0, 10_000_000, unit="decisions")] = 0
     """Let the agent go on for so many decisions."""
     text: Path | None = None
     """Where the run's text lies now, if it was moved; compared by digest, and remembered in the run."""
@@ -326,7 +329,7 @@ class Replay:
     config: RunConfig
     directory: Path | None = None
     """Where the new run is recorded; default runs/DATE-replay-of-NAME."""
-    until: int | None = None
+    until: Annotated[int | None, Range(1, 10_000_000)] = None
     """The last decision of the new run that is replayed; default all that the record reaches."""
     edit: tuple[str, ...] = ()
     """Other actions for some decisions, each as DECISION=ACTION; the record's actions follow."""
@@ -353,7 +356,7 @@ class Compare:
     """What they are compared by."""
     at: Literal["steps", "parameters", "flops", "time"] = "steps"
     """What is the same for all: optimizer steps, (at most so many) trainable parameters, operations, or seconds."""
-    horizon: float | None = None
+    horizon: Annotated[float | None, Range(0, 1e30)] = None
     """How much of it; default the most that all runs have."""
     chart: Path | None = None
     """Write the chart to this HTML file, too."""
@@ -371,6 +374,7 @@ def parse(argv: Sequence[str]) -> Command:
         ConfigError: A value that is refused.
         SystemExit: 2 after a usage message, 0 after `--help`.
     """
+    check_words(argv)
     base = preset_of(argv)
 
     def named(command: type, **more: Any) -> Any:
@@ -397,7 +401,11 @@ def parse(argv: Sequence[str]) -> Command:
         | trained(Replay, Replay(tyro.MISSING, _recorded(argv, base)))
     )
     registry = flags(_choices(argv), sweep=list(argv[:1]) == ["sweep"])
-    return tyro.cli(commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,), registry=registry)
+    command = tyro.cli(
+        commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,), registry=registry
+    )
+    check_command(command, argv)
+    return command
 
 
 def _choices(argv: Sequence[str]) -> Choices:
@@ -426,4 +434,4 @@ def _recorded(argv: Sequence[str], base: RunConfig) -> RunConfig:
         return base
     from ..records.directory import RunDirectory
 
-    return RunDirectory.open(argv[1]).config
+    return RunDirectory.open(path_of(argv[1])).config

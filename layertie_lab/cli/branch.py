@@ -37,8 +37,6 @@ def branch(command: arguments.Branch, progress: Console, output: Console) -> tup
         return {"tree": [as_row(node) | {"directory": str(node.path)} for node in nodes]}, 0
     if command.undo and command.decision is not None:
         raise ConfigError("Expected --undo or --decision, but got both.", "--undo branches before the last decision.")
-    if command.decisions < 0:
-        raise ConfigError(f"Expected 0 decisions or more, but got {command.decisions}.", "Raise --decisions.")
     decision, why = command.decision, command.why
     if command.undo:
         decision = last_decision(command.run)

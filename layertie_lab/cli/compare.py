@@ -103,4 +103,4 @@ def _print(found: comparison.Compared, output: Console) -> None:
     at = "with at most" if found.at == "parameters" else "at"
     output.print(f"{at} {found.where:,.6g} {AXES[found.at]}", style="dim", soft_wrap=True)
     for sentence in (*found.sentences, *found.notes):
-        output.print(sentence, soft_wrap=True, markup=False)
+        output.print(sentence, soft_wrap=True)

@@ -102,7 +102,7 @@ class Display:
 
     def __enter__(self) -> Display:
         for note in () if self._quiet else self._session.text_notes:
-            self._console.print(note, soft_wrap=True, markup=False)
+            self._console.print(note, soft_wrap=True)
         self._unsubscribe = self._session.subscribe(self._hear)
         if not self._quiet and self._console.is_terminal:
             self._live = Live(get_renderable=self._picture, console=self._console, refresh_per_second=5)

@@ -17,7 +17,10 @@ from typing import Any
 from rich.console import Console
 
 from ..core.errors import LayertieError
+from ..core.measures import in_words
+from ..core.paths import unusable
 from . import arguments
+from .console import output, progress, refused, tolerant_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,34 +33,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done; 1 the run failed (diverged, out of memory); 2 a bad setting or unreadable input; 130 interrupted.
     """
     typed = list(sys.argv[1:] if argv is None else argv)
-    progress = Console(stderr=True, highlight=False)
+    with tolerant_streams():
+        return _run(typed, progress())
+
+
+def _run(typed: list[str], told: Console) -> int:
     try:
         command = arguments.parse(typed)
-        result, code = _dispatch(command, progress)
+        result, code = _dispatch(command, told)
         if result is not None and command.json:
-            print(json.dumps(result, allow_nan=False), flush=True)
+            print(json.dumps(in_words(result), allow_nan=False), flush=True)
     except LayertieError as error:
-        progress.print(f"[bold red]layertie:[/] {_escaped(error)}", soft_wrap=True)
+        refused(told, str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        progress.print("Interrupted.")
-        return 130
     except BrokenPipeError:
         # The reader (`| head`) has gone; what it did not want needs no message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        refused(told, str(unusable(error.filename, error)))
+        return 2
+    except KeyboardInterrupt:
+        told.print("Interrupted.")
+        return 130
     return code
 
 
-def _dispatch(command: arguments.Command, progress: Console) -> tuple[dict[str, Any] | None, int]:
+def _dispatch(command: arguments.Command, told: Console) -> tuple[dict[str, Any] | None, int]:
     """Call the function of the command's name in the file of that name: `arguments.Twins` is `twins.twins`."""
-    # A pipe has no width; a name that is cut is of no use to whoever reads it.
-    output = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     name = type(command).__name__.lower()
-    return getattr(import_module(f".{name}", __package__), name)(command, progress, output)
-
-
-def _escaped(error: LayertieError) -> str:
-    from rich.markup import escape
-
-    return escape(str(error))
+    return getattr(import_module(f".{name}", __package__), name)(command, told, output())

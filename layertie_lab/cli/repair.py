@@ -33,12 +33,10 @@ def repair(command: arguments.Repair, progress: Console, output: Console) -> tup
             f"Line {found.line:,} was damaged: from there on {lines} cut off, {outcomes.get(gone, several)} with "
             f"{'it' if found.lost == 1 else 'them'}. The whole damaged log is kept: {found.copy}.",
             soft_wrap=True,
-            markup=False,
         )
         output.print(
             f"The run is at decision {found.decisions:,} of {budget:,}. Go on with: layertie resume {command.run}",
             soft_wrap=True,
-            markup=False,
         )
     return {
         "damaged": True,

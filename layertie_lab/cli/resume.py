@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.console import Console
 
-from ..core.errors import ConfigError
 from ..session.session import Session
 from . import arguments
 from .long_run import run_to_end, waiting
@@ -14,8 +13,6 @@ from .long_run import run_to_end, waiting
 
 def resume(command: arguments.Resume, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """Go on with a run; (summary, exit code)."""
-    if command.decisions is not None and command.decisions < 1:
-        raise ConfigError(f"Expected at least 1 decision to make, but got {command.decisions}.", "Raise --decisions.")
     with waiting(progress, command.quiet, "reading the run"):
         session = Session.resume(command.run, text=command.text)
     if command.rules is not None:

@@ -45,7 +45,7 @@ def runs(command: arguments.Runs, progress: Console, output: Console) -> tuple[d
             listed = [run for run in found for run in (run, *(node.run for node in branches[run.path]))]
             for run in listed:
                 if run.note:
-                    output.print(f"{run.path}: {run.note}", soft_wrap=True, markup=False)
+                    output.print(f"{run.path}: {run.note}", soft_wrap=True)
     rows = {path: [as_row(node) | {"path": str(node.path)} for node in nodes] for path, nodes in branches.items()}
     return {"runs": [asdict(run) | {"path": str(run.path), "branches": rows[run.path]} for run in found]}, 0
 

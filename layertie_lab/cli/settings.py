@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from tyro.constructors import StructConstructorSpec, StructTypeInfo
+from tyro.constructors import PrimitiveConstructorSpec, PrimitiveTypeInfo, StructConstructorSpec, StructTypeInfo
 from tyro.extras import literal_type_from_choices
 
 from ..core.config import RunConfig
 from ..core.descriptions import Choices
+from ..core.paths import path_of
 from ..core.patterns import GIVEN
 from ..core.serialize import Setting, settings_of
 from ..counterfactual.spec import StudyChoices
@@ -48,6 +50,13 @@ _Map = Annotated[
     ),
 ]
 """A tie map's sources, also where a run was named: what is recorded means the same tomorrow."""
+_PATH = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="PATH",
+    instance_from_str=lambda words: path_of(words[0]),
+    is_instance=lambda value: isinstance(value, Path),
+    str_from_instance=lambda value: [str(value)],
+)
 _READ = {"agent.map": _Map}
 """Path of a setting whose words are read in a way of its own -> that way."""
 
@@ -81,7 +90,7 @@ def preset_of(argv: Sequence[str]) -> RunConfig:
 
 
 def flags(choices: Choices, *, sweep: bool = False) -> tyro.constructors.ConstructorRegistry:
-    """How tyro makes flags of a `RunConfig` and of `StudyChoices`.
+    """How tyro makes flags of a `RunConfig` and of `StudyChoices`, and paths of words.
 
     Args:
         choices: What can be named.
@@ -93,6 +102,10 @@ def flags(choices: Choices, *, sweep: bool = False) -> tyro.constructors.Constru
     groups[RunConfig] = ""
     settings |= {("study", setting.name): setting for setting in settings_of(StudyChoices)}
     groups[StudyChoices] = "study"
+
+    @registry.primitive_rule
+    def _(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
+        return _PATH if info.type is Path else None
 
     @registry.struct_rule
     def _(info: StructTypeInfo) -> StructConstructorSpec | None:

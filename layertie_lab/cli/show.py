@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.errors import ConfigError
+from ..core.measures import perplexity
 from ..core.ties import TieMap
 from ..inspection.views.registry import VIEWS
 from ..records.io.output import check_output
@@ -107,7 +107,7 @@ def describe(run: Any, latest: int) -> dict[str, Any]:
         "unigram_entropy": None if opened is None else opened.unigram_entropy,
         "validation_loss": validation["loss"][-1] if validation.height else None,
         "best_validation_loss": validation["loss"].min() if validation.height else None,
-        "perplexity": math.exp(min(80.0, validation["loss"][-1])) if validation.height else None,
+        "perplexity": perplexity(validation["loss"][-1]) if validation.height else None,
         "bits_per_byte": validation["bits_per_byte"][-1] if validation.height else None,
         "overrides": int(decisions["overridden"].sum()) if decisions.height else 0,
         "memory_bytes": dict(memory["component", "bytes"].rows()),

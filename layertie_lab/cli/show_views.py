@@ -40,11 +40,9 @@ def show_views(
     first = command.at - 1 if only_back and command.at is not None else command.at
     inspection = Inspection.of(command.run, first, text=command.text)
     if command.text is not None:
-        progress.print(
-            f"The run's text was read at {command.text.expanduser().absolute()}.", soft_wrap=True, markup=False
-        )
+        progress.print(f"The run's text was read at {command.text.expanduser().absolute()}.", soft_wrap=True)
     for note in inspection.notes:
-        progress.print(note, soft_wrap=True, markup=False)
+        progress.print(note, soft_wrap=True)
     found: dict[str, dict[str, Any]] = {}
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=progress, transient=True) as bars:
@@ -120,10 +118,10 @@ def _write(path: Path, run: Path, found: dict[str, dict[str, Any]]) -> None:
 
 
 def _print(view: str, kept: dict[str, Any], console: Console) -> None:
-    console.print(f"[bold]{VIEWS.describe(view).title}[/]")
+    console.print(VIEWS.describe(view).title, style="bold")
     console.print(asked(kept["facts"]), soft_wrap=True, style="dim")
     for words in sentences(kept["facts"]):
-        console.print(words, soft_wrap=True, markup=False)
+        console.print(words, soft_wrap=True)
     if "other" in kept["facts"]:
         console.print(f"Rows: layers of this run. Columns: of {kept['facts']['other']}.", soft_wrap=True)
     for table in tables(kept):

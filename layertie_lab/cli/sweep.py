@@ -17,9 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from ..analysis.statistics import aggregates as numbers
-from ..core.config import RunConfig
 from ..core.errors import AnalysisError, ConfigError
-from ..core.patterns import GIVEN
 from ..records.maps import sources_of
 from ..records.sweeps import SweepDirectory
 from ..workers import sweep as workers_sweep
@@ -41,7 +39,7 @@ def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple
 
         refuse_other(command.report)
         if lacks := missing_page():
-            progress.print(lacks, soft_wrap=True, markup=False)
+            progress.print(lacks, soft_wrap=True)
     if directory is None and (command.resume or command.summarize):
         flag = "--summarize" if command.summarize else "--resume"
         raise ConfigError(f"Expected --directory with {flag}, but got none.", "Name the sweep's folder.")
@@ -54,7 +52,6 @@ def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple
     if command.resume:
         configs = None
     else:
-        _refuse_single(command)
         configs = workers_sweep.plan(
             command.config, command.policies, command.seeds, vary=varied(command.vary), baselines=command.baselines
         )
@@ -64,26 +61,14 @@ def sweep(command: arguments.Sweep, progress: Console, output: Console) -> tuple
             configs, directory, processes=command.processes, text=command.text, should_stop=stop.is_set, watch=watch
         )
     for name, why in swept.failures.items():
-        progress.print(f"{name} failed: {why}", soft_wrap=True, markup=False)
+        progress.print(f"{name} failed: {why}", soft_wrap=True)
     result = _summarized(command, directory, swept.results, output, progress)
     result |= {"failures": swept.failures, "stopped": swept.stopped}
     if swept.stopped:
         again = shlex.join(["layertie", "sweep", "--resume", "--directory", str(directory)])
-        progress.print(f"Stopped and saved. Go on with: {again}", soft_wrap=True, markup=False)
+        progress.print(f"Stopped and saved. Go on with: {again}", soft_wrap=True)
         return result, 130
     return result, 1 if swept.failures else 0
-
-
-def _refuse_single(command: arguments.Sweep) -> None:
-    given, preset = command.config, RunConfig.preset(command.config.scale, algorithm=command.config.algorithm)
-    for flag, typed, own in (
-        ("--policy", given.agent.policy, preset.agent.policy),
-        ("--seed", given.seed, preset.seed),
-    ):
-        # A map makes the policy it is for the one that all have in common (`settings.flags`).
-        if typed != own and not (typed == GIVEN and given.agent.map):
-            several = "--policies" if flag == "--policy" else "--seeds"
-            raise ConfigError(f"Expected {several} in a sweep, but got {flag} {typed}.", f"Write {several} {typed}.")
 
 
 def _summarized(
@@ -93,7 +78,7 @@ def _summarized(
     try:
         table = numbers.aggregate(results, reference=command.reference)
     except AnalysisError as error:
-        progress.print(f"{_standing(results)} {error}", soft_wrap=True, markup=False)
+        progress.print(f"{_standing(results)} {error}", soft_wrap=True)
         return result
     words = numbers.caution(table)
     result |= {"aggregates": table.to_dicts(), "reference": command.reference, "caution": words}
@@ -102,14 +87,14 @@ def _summarized(
         output.print(f"Validation loss, nats per token; the reference is {command.reference}.", soft_wrap=True)
         output.print(words, soft_wrap=True)
         if set(results["status"]) != {"finished"}:
-            output.print(_standing(results), soft_wrap=True, markup=False)
-        output.print(f"sweep: {directory}", soft_wrap=True, markup=False)
+            output.print(_standing(results), soft_wrap=True)
+        output.print(f"sweep: {directory}", soft_wrap=True)
     if command.report is not None:
         from .sweep_report import write
 
         result["files"] = [str(path) for path in write(directory, command.report, results, table, command.reference)]
         if not command.json:
-            output.print(f"report: {command.report}", soft_wrap=True, markup=False)
+            output.print(f"report: {command.report}", soft_wrap=True)
     return result
 
 

@@ -62,5 +62,5 @@ def printed(aggregates: pl.DataFrame) -> Table:
     table.columns[1 - skip].no_wrap = True
     for row in rows:
         # The interval under its estimate, so that the table fits a terminal.
-        table.add_row(*(word.replace(" [", "\n\\[").replace(" to ", " to\n") for word in row[skip:]))
+        table.add_row(*(word.replace(" [", "\n[").replace(" to ", " to\n") for word in row[skip:]))
     return table

@@ -60,8 +60,6 @@ def _stated(command: arguments.Twins) -> Study:
         raise ConfigError(
             f"Expected a pilot of at least 2 replicates, but got {command.pilot}.", "4 is the usual number."
         )
-    if command.workers < 0:
-        raise ConfigError(f"Expected 0 processes or more, but got {command.workers}.", "0 is one per core.")
     found = question(command.run, command.decision)
     action = found.answered if command.answer is None else command.answer
     if action is None or (action == found.proposed and not command.exploratory):

@@ -30,9 +30,9 @@ class TextConfig:
     Hugging Face data set as hf:NAME, hf:NAME:CONFIG, hf:NAME:CONFIG:COLUMN or hf:NAME:CONFIG:COLUMN:SPLIT."""
     tokenizer: str = "characters"
     """A tokenizer by its own name (listed beside the corpora), or a pretrained Hugging Face tokenizer as hf:NAME."""
-    vocabulary_size: Annotated[int, Range(low=256, unit="tokens")] = 512
+    vocabulary_size: Annotated[int, Range(low=256, high=1_000_000, unit="tokens")] = 512
     """Number of tokens of a trained bpe tokenizer."""
-    limit_bytes: Annotated[int, Range(low=1, unit="bytes")] = 20_000_000
+    limit_bytes: Annotated[int, Range(low=1, high=10**12, unit="bytes")] = 20_000_000
     """Most text to read, as UTF-8; what comes after is left out, and the run says so."""
     splits: Literal["documents", "bytes"] = "documents"
     """Where a text that comes as one is cut into train, reward, validation and test. documents: where a document or
@@ -47,13 +47,13 @@ class TextConfig:
 class ModelConfig:
     """The transformer's shape."""
 
-    layers: Annotated[int, Range(low=2, unit="layers")] = 12
+    layers: Annotated[int, Range(low=2, high=1_024, unit="layers")] = 12
     """Number of layers."""
-    width: Annotated[int, Range(low=1, unit="features")] = 64
+    width: Annotated[int, Range(low=1, high=65_536, unit="features")] = 64
     """Width of the residual stream."""
-    heads: Annotated[int, Range(low=1, unit="heads")] = 4
+    heads: Annotated[int, Range(low=1, high=1_024, unit="heads")] = 4
     """Attention heads per layer; must divide the width."""
-    context: Annotated[int, Range(low=1, unit="tokens")] = 64
+    context: Annotated[int, Range(low=1, high=131_072, unit="tokens")] = 64
     """Sequence length."""
     positions: Literal["learned", "rotary"] = "learned"
     """How positions enter: a learned embedding (GPT-2) or rotary embeddings in attention."""
@@ -66,7 +66,7 @@ class ModelConfig:
     gelu-tanh: GPT-2's approximation."""
     dropout: Annotated[float, Range(low=0, below=1)] = 0.0
     """Dropout probability."""
-    mlp_ratio: Annotated[int, Range(low=1)] = 4
+    mlp_ratio: Annotated[int, Range(low=1, high=64)] = 4
     """Hidden width of the MLP as a multiple of the width."""
 
     def check(self) -> None:
@@ -151,7 +151,7 @@ class AgentConfig:
     map: str = ""
     """The tie map that the policy map keeps from start to end, by its sources, such as "0 1 1 1 4 4"; or the folder of
     a run, whose last map is then taken, and its sources recorded."""
-    blocks: Annotated[int, Range(low=0, unit="blocks")] = 0
+    blocks: Annotated[int, Range(low=0, high=1_024, unit="blocks")] = 0
     """Distinct blocks for the patterns that take a number (cycle, sequence, ...), and owners that random-matched aims
     at and that the tie-once policies go to; 0 = a third of the layers."""
     learner: Literal["evidence", "linear", "gaussian", "advantage"] = "evidence"
@@ -162,7 +162,7 @@ class AgentConfig:
     prior: Literal["recorded", "none"] = "recorded"
     """What the lab agent knows before its run. recorded: what maps were worth in recorded runs of other sizes and texts
     (data/prior), which chooses its first map. none: nothing; it begins with every layer tied to layer 0."""
-    owners: Annotated[int, Range(low=0, unit="layers")] = 0
+    owners: Annotated[int, Range(low=0, high=1_024, unit="layers")] = 0
     """Independent layers that the lab agent aims at; 0 = no such goal. Without a goal it takes the fewest that are
     predicted to lose no more than .01 nats against every layer on its own."""
     parameters: Annotated[float, Range(low=0, high=1)] = 0.0
@@ -174,21 +174,21 @@ class AgentConfig:
     code's first sweeps are uniformly random (PAPER departure 7)."""
     epsilon_floor: Annotated[float, Range(low=0, high=1)] = 0.02
     """Exploration at the end."""
-    explore_share: Annotated[float, Range(above=0)] = 0.7
+    explore_share: Annotated[float, Range(above=0, high=1_000)] = 0.7
     """Share of the budget of decisions over which exploration falls from start to floor (lab, annealing,
     hill-climbing)."""
-    memory_passes: Annotated[float, Range(above=0, unit="sweeps")] = 1.0
+    memory_passes: Annotated[float, Range(above=0, high=1e6, unit="sweeps")] = 1.0
     """Sweeps over the layers that the lab agent's linear learner compares the present with: short forgets slow drifts
     of the loss, long averages more noise away."""
     epsilon_decay: Annotated[float, Range(low=0, high=1)] = 0.95
     """Factor on epsilon per episode, for the Q-learners of the paper and the official code."""
     discount: Annotated[float, Range(low=0, below=1)] = 0.0
     """Discount of future rewards."""
-    q_learning_rate: Annotated[float, Range(above=0)] = 1e-3
+    q_learning_rate: Annotated[float, Range(above=0, high=1e30)] = 1e-3
     """Learning rate of the Q-network."""
-    q_weight_decay: Annotated[float, Range(low=0)] = 0.01
+    q_weight_decay: Annotated[float, Range(low=0, high=1_000)] = 0.01
     """Weight decay of the Q-network."""
-    hidden: Annotated[int, Range(low=1, unit="units")] = 128
+    hidden: Annotated[int, Range(low=1, high=65_536, unit="units")] = 128
     """Hidden units of the Q-network."""
     inputs: Literal["raw", "scaled"] = "raw"
     """How the Q-network of the paper and the official code sees the map. raw: the sources as numbers 0 to L-1, on which
@@ -260,12 +260,12 @@ class RewardConfig:
     """The reward, by its name."""
     split: Literal["train", "reward", "validation", "test"] = "reward"
     """Which text the reward may see. train: one fresh training batch; reward: a part set aside for it."""
-    windows: Annotated[int, Range(low=1, unit="sequences")] = 16
+    windows: Annotated[int, Range(low=1, high=1_000_000, unit="sequences")] = 16
     """Sequences evaluated for a reward on a split other than train."""
-    clip: Annotated[float, Range(low=0)] = 0.0
+    clip: Annotated[float, Range(low=0, high=1e12)] = 0.0
     """Clip the reward to [-clip, clip]; 0 = never. The official code clips at 10, so that the reward is the constant
     -10 while perplexity is above 10 (PAPER departure 6)."""
-    price: Annotated[float, Range(low=0, unit="units of reward")] = 0.0
+    price: Annotated[float, Range(low=0, high=1e12, unit="units of reward")] = 0.0
     """Price of the untied model's full number of parameters."""
     price_of: Literal["trainable", "stored"] = "trainable"
     """Which parameters the price is for: those that train, or those that take memory."""
@@ -277,27 +277,27 @@ class RewardConfig:
 class TrainingConfig:
     """How the transformer is trained."""
 
-    steps_per_decision: Annotated[int, Range(low=1, unit="steps")] = 4
+    steps_per_decision: Annotated[int, Range(low=1, high=1_000_000, unit="steps")] = 4
     """Optimizer steps after each decision (k in the paper)."""
-    batch_size: Annotated[int, Range(low=1, unit="sequences")] = 16
+    batch_size: Annotated[int, Range(low=1, high=65_536, unit="sequences")] = 16
     """Sequences per batch."""
-    accumulate: Annotated[int, Range(low=1, unit="batches")] = 1
+    accumulate: Annotated[int, Range(low=1, high=65_536, unit="batches")] = 1
     """Batches whose gradients are summed for one optimizer step."""
-    learning_rate: Annotated[float, Range(above=0)] = 1e-3
+    learning_rate: Annotated[float, Range(above=0, high=1e30)] = 1e-3
     """Peak learning rate of AdamW."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Learning rate after the warm-up."""
-    warmup_steps: Annotated[int, Range(low=0, unit="steps")] = 0
+    warmup_steps: Annotated[int, Range(low=0, high=10**12, unit="steps")] = 0
     """Steps over which the learning rate rises linearly from 0."""
     final_rate: Annotated[float, Range(low=0, high=1)] = 0.1
     """Where cosine ends, as a share of the peak rate."""
-    weight_decay: Annotated[float, Range(low=0)] = 0.01
+    weight_decay: Annotated[float, Range(low=0, high=1_000)] = 0.01
     """AdamW's decoupled weight decay, on every parameter."""
     beta1: Annotated[float, Range(low=0, below=1)] = 0.9
     """AdamW's decay of the first moment."""
     beta2: Annotated[float, Range(low=0, below=1)] = 0.999
     """AdamW's decay of the second moment."""
-    gradient_clip: Annotated[float, Range(low=0)] = 1.0
+    gradient_clip: Annotated[float, Range(low=0, high=1e12)] = 1.0
     """Largest norm of all gradients together; 0 = no clipping."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the forward pass: auto = bf16 autocast on CUDA, fp32 elsewhere."""
@@ -305,11 +305,11 @@ class TrainingConfig:
     """torch.compile each block (no recompilation on a re-tie)."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
-    threads: Annotated[int, Range(low=0, unit="threads")] = 0
+    threads: Annotated[int, Range(low=0, high=1_024, unit="threads")] = 0
     """CPU threads of torch; 0 = leave torch's choice. Results are reproducible at equal threads."""
-    evaluate_every: Annotated[int, Range(low=0, unit="decisions")] = 10
+    evaluate_every: Annotated[int, Range(low=0, high=10**12, unit="decisions")] = 10
     """Decisions between evaluations on the validation split; 0 = only at the end."""
-    evaluation_windows: Annotated[int, Range(low=1, unit="sequences")] = 64
+    evaluation_windows: Annotated[int, Range(low=1, high=1_000_000, unit="sequences")] = 64
     """Sequences per evaluation (all, where the split has fewer)."""
     selection_split: Literal["validation", "test"] = "validation"
     """Which split the best model is chosen on; the official code uses test (PAPER departure 11)."""
@@ -331,22 +331,22 @@ class TrainingConfig:
 class RecordsConfig:
     """What is written, and how often. Nothing here changes a number of the run."""
 
-    checkpoint_seconds: Annotated[float, Range(low=0, unit="seconds")] = 10.0
+    checkpoint_seconds: Annotated[float, Range(low=0, high=1e9, unit="seconds")] = 10.0
     """Most seconds of training that a killed run has to repeat when it is resumed (its decisions are never lost)."""
-    moment_every: Annotated[int, Range(low=0, unit="decisions")] = 0
+    moment_every: Annotated[int, Range(low=0, high=10**12, unit="decisions")] = 0
     """Decisions between moments that are stored for branches to start from; 0 = only those before a person's
     overrides. At most 16 are kept: then every second goes, and the distance doubles."""
-    snapshot_mebibytes: Annotated[int, Range(low=0, unit="MiB")] = 256
+    snapshot_mebibytes: Annotated[int, Range(low=0, high=2**24, unit="MiB")] = 256
     """What a run may keep of its weights after each decision, to look back at; 0 = nothing. Where all would take more,
     every second goes and the distance doubles."""
-    keep_text_bytes: Annotated[int, Range(low=0, unit="bytes")] = 2_000_000
+    keep_text_bytes: Annotated[int, Range(low=0, high=10**12, unit="bytes")] = 2_000_000
     """Most text, in bytes of UTF-8, whose tokens a run keeps in its folder, so that it can be handed on and goes on
     without its text; 0 = none."""
-    sample_every: Annotated[int, Range(low=0, unit="decisions")] = 20
+    sample_every: Annotated[int, Range(low=0, high=10**12, unit="decisions")] = 20
     """Decisions between text samples; 0 = only on demand."""
-    sample_tokens: Annotated[int, Range(low=1, unit="tokens")] = 120
+    sample_tokens: Annotated[int, Range(low=1, high=10_000, unit="tokens")] = 120
     """Length of a text sample."""
-    probe_sequences: Annotated[int, Range(low=1, unit="sequences")] = 8
+    probe_sequences: Annotated[int, Range(low=1, high=4_096, unit="sequences")] = 8
     """Validation sequences in the probe set that similarity and attribution look at."""
     parameters_reported: Literal["per-storage", "per-layer"] = "per-storage"
     """What a run's summary reports as its parameters. per-storage: those that train, each storage once. per-layer:
@@ -369,11 +369,11 @@ class RunConfig:
     """Which column of the presets table the settings came from (a label; every setting can be changed)."""
     scale: Scale = "laptop"
     """Which size the settings came from (a label; every setting can be changed)."""
-    seed: Annotated[int, Range(low=0)] = 0
+    seed: Annotated[int, Range(low=0, high=2**63 - 1)] = 0
     """Seed of all random draws."""
-    replicate: Annotated[int, Range(low=0)] = 0
+    replicate: Annotated[int, Range(low=0, high=2**63 - 1)] = 0
     """Which of several otherwise equal runs this is."""
-    decisions: Annotated[int, Range(low=1, unit="decisions")] = 200
+    decisions: Annotated[int, Range(low=1, high=10_000_000, unit="decisions")] = 200
     """Budget of decisions; schedules follow it."""
     text: TextConfig = field(default_factory=TextConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -37,5 +38,35 @@ class Evaluation:
 
     @property
     def perplexity(self) -> float:
-        """exp(loss), at most exp(80)."""
-        return math.exp(min(self.loss, 80.0))
+        """exp(loss)."""
+        return perplexity(self.loss)
+
+
+DIVERGED = 80.0
+"""Nats per token above which a model is lost: it gives what follows a probability of e^-80, where guessing blindly
+gives it 1 in the number of tokens. No run comes back from there, and rewards of that size would be all that an agent
+ever learned from."""
+
+
+def has_diverged(loss: float) -> bool:
+    """Whether a loss (nats per token) is no longer a number, or one of a model that is lost."""
+    return not loss <= DIVERGED
+
+
+def perplexity(loss: float) -> float:
+    """exp(loss): among how many equally likely tokens a model is left guessing; infinity where that is no number."""
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf
+
+
+def in_words(values: Any) -> Any:
+    """Plain values for JSON, which has no infinity: what is not finite as "Infinity", "-Infinity" or "NaN"."""
+    if isinstance(values, float) and not math.isfinite(values):
+        return "NaN" if values != values else "Infinity" if values > 0 else "-Infinity"
+    if isinstance(values, dict):
+        return {name: in_words(value) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [in_words(value) for value in values]
+    return values

@@ -38,14 +38,19 @@ class Range:
         )
 
     @property
+    def bounded(self) -> bool:
+        """Whether it has an end on both sides."""
+        return (self.low is not None or self.above is not None) and (self.high is not None or self.below is not None)
+
+    @property
     def words(self) -> str:
         """The bounds, to follow "to be"."""
         if self.low is not None and self.high is not None:
-            return f"between {self.low} and {self.high}"
+            return f"between {_written(self.low)} and {_written(self.high)}"
         if (self.low, self.high, self.above, self.below) == (0, None, None, None):
             return "0 or more"
         bounds = {"at least": self.low, "above": self.above, "at most": self.high, "below": self.below}
-        return " and ".join(f"{words} {bound}" for words, bound in bounds.items() if bound is not None)
+        return " and ".join(f"{words} {_written(bound)}" for words, bound in bounds.items() if bound is not None)
 
     @property
     def hint(self) -> str:
@@ -65,8 +70,15 @@ class Range:
         """
         if value in self:
             return
-        bound = self.low if self.low is not None and value < self.low else self.high
-        near = "" if bound in (None, default) else f"{bound} (the nearest) or "
-        remedy = f"Use {near}{default} (the default)."
+        low, high = (None if bound is None else _written(bound) for bound in (self.low, self.high))
+        bound = low if self.low is not None and value < self.low else high if value == value else None
+        choices = [f"{bound} (the nearest)"] if bound is not None and bound != str(default) else []
+        choices += [f"{default} (the default)"] if default is not None else []
+        remedy = f"Use {' or '.join(choices)}." if choices else "Leave it out."
         of = f" ({self.unit})" if self.unit and self.unit not in path else ""
         raise ConfigError(f"Expected {path} to be {self.words}{of}, but got {value!r}.", remedy)
+
+
+def _written(bound: float) -> str:
+    """A bound as it can be typed; long ones with marks that Python's numbers may have."""
+    return f"{bound:_}" if isinstance(bound, int) and bound >= 10_000 else f"{bound:g}" if bound >= 1e6 else str(bound)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .events import DecisionFinished, DecisionMade, Evaluated, Event, Opened, Sampled, Stepped
+from .measures import perplexity
 from .ties import TieMap
 
 COLUMNS: dict[str, dict[str, tuple[type, str]]] = {
@@ -95,11 +96,6 @@ the study's replicates from 1; value is a mean, low and high the ends of its int
 analyses."""
 
 
-def _exp(loss: float) -> float:
-    # A perplexity beyond this is "the model is lost"; exp would overflow and JSON has no infinity.
-    return math.exp(min(loss, 80.0))
-
-
 class Tabulator:
     """Turns a run's events, in order, into rows of `COLUMNS`.
 
@@ -120,7 +116,7 @@ class Tabulator:
                     "step": event.step,
                     "decision": event.decision,
                     "loss": event.loss,
-                    "perplexity": _exp(event.loss),
+                    "perplexity": perplexity(event.loss),
                     "learning_rate": event.learning_rate,
                     "gradient_norm": event.gradient_norm,
                 },
@@ -150,7 +146,7 @@ class Tabulator:
                     "split": event.split,
                     "loss": event.loss,
                     "standard_error": event.standard_error,
-                    "perplexity": _exp(event.loss),
+                    "perplexity": perplexity(event.loss),
                     "bits_per_byte": event.loss / math.log(2) / self._bytes_per_token,
                     "windows": event.windows,
                 },

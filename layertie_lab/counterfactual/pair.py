@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from ..agent.schedule import next_layer
 from ..core.decisions import Decision
 from ..core.errors import ConfigError, CorpusError, DivergedError
+from ..core.measures import perplexity
 from ..core.ties import TieMap
 from ..models.counts import trainable_parameters
 from ..session.session import Session
@@ -332,7 +332,7 @@ class _Future:
         losses = tuple(float(losses.mean()) for losses in self.curve)
         metrics = {
             "last": losses[-1],
-            "perplexity": math.exp(min(losses[-1], 80.0)),
+            "perplexity": perplexity(losses[-1]),
             "train-loss": self.branch.train_loss,
             "trainable_parameters": float(trainable_parameters(session.model)),
             "memory": float(sum(session.evaluator.memory().values())),

@@ -98,7 +98,7 @@ class TwinPlan:
     """With --after recorded: the actions that follow, one for each decision that begins within the horizon."""
     marks: tuple[int, ...] = ()
     """Steps after the fork at which the curve is drawn, beside 0 and the horizon; default ten, evenly spread."""
-    windows: Annotated[int, Range(LEAST_WINDOWS, unit="sequences")] = LEAST_WINDOWS
+    windows: Annotated[int, Range(LEAST_WINDOWS, 1_000_000, unit="sequences")] = LEAST_WINDOWS
     """Held-out sequences of an evaluation that counts (all, where the text has fewer); with less the evaluation's own
     error hides what a single tie does."""
     split: Literal["validation", "reward", "test"] = "validation"
@@ -152,11 +152,9 @@ class StudyChoices(TwinPlan):
     """What you expect, in a sentence. Needed unless --exploratory or --pilot."""
     expected: Annotated[Expected, Label("I expect the action to be")] = "worse"
     """What the branch with the other action is expected to be, against the proposed one."""
-    smallest_difference: Annotated[float, Range(0, below=float("inf")), Label("Smallest difference that matters")] = (
-        0.003
-    )
+    smallest_difference: Annotated[float, Range(0, 1e15), Label("Smallest difference that matters")] = 0.003
     """The smallest difference that matters, in the metric's unit: half the equivalence band."""
-    threads: Annotated[int, Range(1)] = 1
+    threads: Annotated[int, Range(1, 1_024)] = 1
     """CPU threads of each process."""
 
 
@@ -184,7 +182,7 @@ class StudySpec(StudyChoices):
     """False for an exploratory comparison."""
     plan: Plan = field(default_factory=GroupSequential)
     """When interim analyses are made, and by which rule; its last one is the most replicates that are run."""
-    first_replicate: Annotated[int, Range(0)] = 1
+    first_replicate: Annotated[int, Range(0, 2**63 - 1)] = 1
     """Number of the first replicate; no two studies of a run share one."""
     seed: int = 0
     """The run's seed."""

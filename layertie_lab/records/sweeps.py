@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import polars as pl
 
 from ..core.config import RunConfig
 from ..core.errors import ConfigError, LayertieError, RecordError
+from ..core.measures import perplexity
 from ..core.serialize import changed, value_at
 from .directory import is_run
 from .io.disk import write_atomically, writing
@@ -194,7 +194,7 @@ class SweepDirectory:
                 "validation_loss": last["loss"],
                 "best_validation_loss": validation["loss"].min(),
                 "standard_error": last["standard_error"],
-                "perplexity": math.exp(min(80.0, last["loss"])),
+                "perplexity": perplexity(last["loss"]),
                 "bits_per_byte": last["bits_per_byte"],
             }
         return row

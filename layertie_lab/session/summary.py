@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.events import Opened
+from ..core.measures import perplexity
 from ..models.counts import claimed_parameters, trainable_parameters
 from .evaluator import Evaluator
 from .state import RunState
@@ -59,7 +60,7 @@ def summarize(state: RunState, evaluator: Evaluator, directory: Path | None) -> 
         "final_validation_loss": final,
         "best_validation_loss": min(final, state.best.get("validation", final)),
         "unigram_entropy": components.data.unigram_entropy,
-        "perplexity": math.exp(min(final, 80.0)),
+        "perplexity": perplexity(final),
         "bits_per_byte": final / math.log(2) / components.data.bytes_per_token,
         "owners": len(state.ties.independent_layers),
         "blocks": len(set(state.blocks)),

@@ -55,7 +55,7 @@ TRAINING = {
     "not UTF-8": (file_with(b"abc \xff\xfe" * 1000), "UTF-8"),
     "unknown tokenizer": (flags("--corpus", "pydoc", "--tokenizer", "words"), "words"),
     "heads that do not divide the width": (flags("--heads", "3"), "divides the width 16"),
-    "one layer": (flags("--layers", "1"), "model.layers to be at least 2"),
+    "one layer": (flags("--layers", "1"), "model.layers to be between 2 and 1024"),
     "contradictory semantics": (flags("--on-untie", "alias", "--moments", "keep"), "snapshot"),
     "no such device": (flags("--device", "cuda:7"), "device"),
     "unknown scale": (lambda folder: ["train", "--scale", "huge"], "a scale out of"),

@@ -106,7 +106,7 @@ def test_interrupted_on_the_way_it_says_how_to_go_on(
     ("words", "told"),
     [
         (["--undo", "--decision", "2"], "--undo or --decision"),
-        (["--decisions", "-1"], "0 decisions or more"),
+        (["--decisions", "-1"], "--decisions to be between 0 and"),
         (["--decision", "9"], "a decision from 1 to 6"),
         (["--answer", "7"], "Expected"),
     ],

@@ -92,7 +92,7 @@ def test_a_text_of_ones_own(run: Path, tmp_path: Path, capsys: pytest.CaptureFix
     [
         (["--similarity", "--at", "99"], "the nearest is 14"),
         (["--attribution", "--methods", "guessing"], "Expected methods out of"),
-        (["--similarity", "--probe-sequences", "0"], "1 to 64 probe sequences"),
+        (["--similarity", "--probe-sequences", "0"], "--probe-sequences to be between 1 and 64"),
         (["--tokens", "--probe-text", "nowhere.txt"], "Expected a probe text in nowhere.txt"),
         (["--similarity", "--other", "nowhere"], "nowhere"),
         (["--at", "3"], "Expected a view such as --similarity beside --at"),

@@ -79,7 +79,7 @@ def test_create_refuses_a_file_and_takes_hidden_files(tmp_path: Path) -> None:
         ('{"format": 1}', 'Expected settings under "config"'),
         (f'{{"format": {FORMAT + 1}, "x": 0}}', f"has format {FORMAT + 1}. It was written by a newer version"),
         ('{"format": 1, "config": {"depth": 3}}', "settings that this version knows, but got depth"),
-        ('{"format": 1, "config": {"decisions": 0}}', "Expected decisions to be at least 1, but got 0"),
+        ('{"format": 1, "config": {"decisions": 0}}', "Expected decisions to be between 1 and 10_000_000, but got 0"),
         ('{"format": 1, "config": 3}', "to be a JSON object"),
     ],
 )  # fmt: skip

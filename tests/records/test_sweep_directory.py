@@ -68,7 +68,7 @@ def test_a_plan_may_grow_but_not_change(tmp_path: Path) -> None:
         ("not json", "damaged"),
         ("[]", "damaged"),
         (json.dumps({"format": 99, "runs": {}}), "format 1, but"),
-        (json.dumps({"format": 1, "runs": {"a": {"model": {"layers": 1}}}}), "layers to be at least 2"),
+        (json.dumps({"format": 1, "runs": {"a": {"model": {"layers": 1}}}}), "layers to be between 2 and 1024"),
     ],
 )
 def test_opening_what_is_no_sweep(content: str | None, words: str, tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
+from ...core.measures import perplexity
 from ..descriptions import RewardDescription
 from .measurement import Measurement, StatelessReward, finite
 from .registry import REWARDS
@@ -31,4 +30,4 @@ class NegativePerplexity(StatelessReward):
 
     def value(self, measurement: Measurement) -> float:
         """-perplexity."""
-        return -math.exp(min(finite(measurement), _LARGEST_LOSS))
+        return -perplexity(finite(measurement))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ...core.measures import perplexity
 from .findings import Told, some
 from .rows import Auditor, Row
 
@@ -29,7 +30,7 @@ def constant_reward(made: Sequence[Row]) -> Told:
     evidence = {"decisions": len(made), "distinct_rewards": len(set(rewards)), "equal": len(same)}
     # Losses differ in some digit, so a reward that comes up again with another loss was clipped.
     if len(same) > 1 and len({row["reward_loss"] for row in same}) > 1:
-        perplexities = [math.exp(min(80.0, row["reward_loss"])) for row in same]
+        perplexities = [perplexity(row["reward_loss"]) for row in same]
         low, high = min(perplexities), max(perplexities)
         words = (
             f"The reward was {usual:g} at {len(same):,} of {some(len(made), 'decision')}, whether the perplexity was "

@@ -130,7 +130,7 @@ def loss(
     )
 
     def shown(expression: str) -> str:
-        return f"exp(min(80, {expression}))" if log else expression
+        return f"exp({expression})" if log else expression
 
     series = ["training, each step", *(f"{split} ± 1 s.e." for split in splits)]
     scale = names(series, [palette.TRAIN, *(palette.SPLIT_COLOURS[split] for split in splits)])
