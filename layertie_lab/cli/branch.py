@@ -14,7 +14,7 @@ from ..core.errors import CancelledError, ConfigError, RecordError, TieError
 from ..records.tree import Node, as_row, last_decision, make_branch, remove_branch, tree_of
 from . import arguments
 from .display import Display, summary_lines
-from .long_run import interruptible
+from .long_run import failures_recorded, interruptible
 
 # The session (torch) is imported where a branch is opened: showing a tree needs none.
 
@@ -52,7 +52,7 @@ def branch(command: arguments.Branch, progress: Console, output: Console) -> tup
 def _go(path: Path, command: arguments.Branch, progress: Console) -> tuple[dict[str, Any], int]:
     with interruptible() as stop, _come_to(path, command, stop, progress) as session:
         target = session.decision + (command.answer is not None) + command.decisions
-        with Display(session, progress, target, quiet=command.quiet):
+        with Display(session, progress, target, quiet=command.quiet), failures_recorded(session):
             if command.answer is not None and not stop.is_set():
                 session.begin(command.answer, by="human")
                 session.complete()

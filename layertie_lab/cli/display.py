@@ -52,6 +52,17 @@ def size_text(size: float) -> str:
     return f"{size:.1f} TB"
 
 
+def duration(seconds: float) -> str:
+    """A time as h:mm:ss or m:ss; in days and years where it is longer."""
+    if seconds >= 2 * 365 * 86_400:
+        return f"{seconds / 365 / 86_400:,.0f} years"
+    if seconds >= 2 * 86_400:
+        return f"{seconds / 86_400:,.0f} days"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def summary_lines(summary: dict[str, Any]) -> Iterable[str]:
     """A run's summary in a few lines."""
     speed = summary["steps_per_second"]

@@ -12,9 +12,14 @@ from typing import Any
 
 from rich.console import Console
 
-from ..core.errors import LayertieError
+from ..core.errors import LayertieError, StorageError, WorkerError
 from ..core.notices import Failed
-from .display import Display, summary_lines
+from ..records.log.trace import write_trace
+from ..session.requirements import expected_seconds
+from .display import Display, duration, summary_lines
+
+LONG = 600.0
+"""Seconds from which a run says beforehand how long it will take."""
 
 
 def unused(root: Path, name: str) -> Path:
@@ -55,6 +60,49 @@ def interruptible() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def failures_recorded(session: Any) -> Iterator[None]:
+    """Write an error that ends a run into its telemetry, and its trace beside it where it is nobody's mistake.
+
+    Raises:
+        LayertieError: The error itself; of torch, of a library or of the system as a sentence.
+    """
+    try:
+        yield
+    except LayertieError as error:
+        session.note(Failed(type(error).__name__, str(error)))
+        raise
+    except Exception as error:  # torch, a compiler, a driver, a policy of one's own: whatever they raise
+        told, trace = _explained(session.directory, error)
+        session.note(Failed(type(error).__name__, str(told), trace))
+        raise told from error
+
+
+def _explained(run: Path | None, error: Exception) -> tuple[WorkerError, str | None]:
+    """An unexpected error in a sentence, and the name of the file with its trace."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    what = f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+    file = None
+    try:
+        file = None if run is None else write_trace(run, error)
+    except StorageError as problem:
+        return WorkerError(f"Training failed: {what}.", f"Its trace could not be written. {problem}"), None
+    where = "" if file is None else f"The full trace is in {file}."
+    return WorkerError(f"Training failed: {what.rstrip('.')}.", where), None if file is None else file.name
+
+
+def say_how_long(session: Any, decisions: int, progress: Console, *, quiet: bool) -> None:
+    """Say about how long some decisions will take, where that is long."""
+    seconds = expected_seconds(session.config, session.meter, decisions)
+    if quiet or seconds is None or seconds < LONG:
+        return
+    progress.print(
+        f"{decisions:,} decisions will take about {duration(seconds)} at the speed of the first evaluation. Ctrl-C "
+        "stops and saves.",
+        soft_wrap=True,
+    )
+
+
 def run_to_end(
     session: Any, decisions: int | None, progress: Console, *, quiet: bool, json: bool
 ) -> tuple[dict[str, Any], int]:
@@ -68,12 +116,9 @@ def run_to_end(
     """
     with session, interruptible() as stop:
         target = session.config.decisions if decisions is None else session.decision + decisions
-        with Display(session, progress, target, quiet=quiet):
-            try:
-                session.run(decisions, should_stop=stop.is_set)
-            except LayertieError as error:
-                session.note(Failed(type(error).__name__, str(error)))
-                raise
+        say_how_long(session, target - session.decision, progress, quiet=quiet)
+        with Display(session, progress, target, quiet=quiet), failures_recorded(session):
+            session.run(decisions, should_stop=stop.is_set)
         summary = session.summary()
     summary["finished"] = summary["decisions"] >= target
     if stop.is_set() and not summary["finished"]:

@@ -7,13 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from ..core.errors import ConfigError, LayertieError
-from ..core.notices import Failed
+from ..core.errors import ConfigError
 from ..session.replay import Log, Replay
 from ..session.session import Session
 from . import arguments
 from .display import Display, summary_lines
-from .long_run import interruptible, unused, waiting
+from .long_run import failures_recorded, interruptible, say_how_long, unused, waiting
 
 
 def replay(command: arguments.Replay, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
@@ -42,12 +41,9 @@ def replay(command: arguments.Replay, progress: Console, output: Console) -> tup
         session.text_notes = () if found is None else found.notes
     target = plan.decisions if command.until is None else command.until
     with session, interruptible() as stop:
-        with Display(session, progress, target, quiet=command.quiet):
-            try:
-                plan.give(session, should_stop=stop.is_set)
-            except LayertieError as error:
-                session.note(Failed(type(error).__name__, str(error)))
-                raise
+        say_how_long(session, target, progress, quiet=command.quiet)
+        with Display(session, progress, target, quiet=command.quiet), failures_recorded(session):
+            plan.give(session, should_stop=stop.is_set)
         summary = session.summary()
         same = _same_log(command, session)
     done = summary["decisions"]

@@ -22,7 +22,7 @@ from ..records.maps import sources_of
 from ..records.sweeps import SweepDirectory
 from ..workers import sweep as workers_sweep
 from . import arguments
-from .display import PLAIN_SECONDS
+from .display import PLAIN_SECONDS, duration
 from .long_run import interruptible, unused
 from .sweep_table import printed
 
@@ -158,7 +158,7 @@ def _shown(console: Console, quiet: bool) -> Iterator[Any]:
 
     def watch(now: workers_sweep.Progress) -> None:
         nonlocal spoke
-        left = "" if now.seconds_left is None else f", {_duration(now.seconds_left)} left"
+        left = "" if now.seconds_left is None else f", {duration(now.seconds_left)} left"
         words = f"{now.finished} of {now.runs} runs{left}: {', '.join(now.training)}"
         if console.is_terminal:
             bar.update(task, completed=now.decisions, total=now.budget, description=words)
@@ -175,9 +175,3 @@ def _shown(console: Console, quiet: bool) -> Iterator[Any]:
         yield watch
     finally:
         bar.stop()
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

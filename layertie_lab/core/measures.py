@@ -42,6 +42,8 @@ class Evaluation:
         return perplexity(self.loss)
 
 
+NATS = "nats per token"
+"""The unit of the losses of which a perplexity is the exponential."""
 DIVERGED = 80.0
 """Nats per token above which a model is lost: it gives what follows a probability of e^-80, where guessing blindly
 gives it 1 in the number of tokens. No run comes back from there, and rewards of that size would be all that an agent

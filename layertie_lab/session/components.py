@@ -21,11 +21,13 @@ from ..models.registry import make_model, parameters_of
 from ..models.tied_model import TiedModel
 from ..records.io.store import Store
 from ..text.batches import Batches, end_with, random_batch
+from ..text.corpora.lookup import refuse_unread
 from ..text.dataset import TokenData, prepare
 from ..training.device import choose_device
 from ..training.loop import Trainer
 from ..training.optimizer import Optimizer
 from .provided import FixedBatches, Provided
+from .requirements import check_memory
 
 
 @dataclass(frozen=True)
@@ -179,23 +181,29 @@ def build(config: RunConfig, data: TokenData | None, given: Provided) -> Compone
         given: What was handed in.
 
     Raises:
-        LayertieError: Text that cannot be read, a device that is absent, weights or batches of another shape.
+        LayertieError: Text that cannot be read, a device that is absent or too small, weights or batches of another
+            shape.
     """
     training = config.training
-    # First, so that a name that nobody knows costs no text.
+    device = choose_device(training.device)
+    check_memory(config, 1, 1, device)
+    # Before the text, so that a name that nobody knows costs none.
     policy, reward = given.own.made(config)
     if training.threads:
         torch.set_num_threads(training.threads)
     key = RunKey(config.seed, config.replicate)
-    device = choose_device(training.device)
     data = given.data({}) if data is None else data
-    data = prepare(config.text, config.model.context, Store()) if data is None else data
+    if data is None:
+        refuse_unread(config.text.corpus)
+        data = prepare(config.text, config.model.context, Store())
     given.check_vocabulary(data.vocabulary_size)
+    ties = first_map(config, policy, data.vocabulary_size)
+    check_memory(config, data.vocabulary_size, len(ties.independent_layers), device)
     model = make_model(
         config.model,
         data.vocabulary_size,
         config.ties,
-        first_map(config, policy, data.vocabulary_size),
+        ties,
         seed=key.at(0, "init"),
         initial_weights=given.initial_weights,
     ).to(device)

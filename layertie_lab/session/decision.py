@@ -104,6 +104,7 @@ def finish(state: RunState, evaluator: Evaluator, recorder: Recorder) -> Outcome
 
     Raises:
         LayertieError: There is none, or it has steps left.
+        DivergedError: What its steps led to is no model any more; the agent learns nothing from it.
     """
     if state.pending is None or state.pending_steps:
         raise LayertieError(
@@ -113,6 +114,7 @@ def finish(state: RunState, evaluator: Evaluator, recorder: Recorder) -> Outcome
     decision, asked, components = state.pending, state.asked, state.components
     assert asked is not None, "a decision under way was proposed from a state"
     measured = evaluator.measure()
+    evaluator.check_sane(measured.loss, "loss behind the reward")
     reward = components.reward.value(measured)
     following = with_evidence(evaluator.agent_state(), state, evaluator)
     transition = Transition(asked, decision.choice, reward, following, decision.by)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from ..agent.protocol import AgentState
 from ..agent.rewards.measurement import Measurement
 from ..agent.schedule import next_layer
-from ..core.errors import ConfigError
-from ..core.measures import Evaluation
+from ..core.errors import ConfigError, DivergedError
+from ..core.measures import DIVERGED, NATS, Evaluation, has_diverged
 from ..models.counts import claimed_parameters, trainable_parameters
 from ..models.memory import model_memory
 from ..models.tied_model import Generates
@@ -66,6 +68,26 @@ class Evaluator:
         tokens = self.windows(reward.split, reward.windows) if fixed else components.reward_batch(state.decision)
         loss = self._loss(tokens).loss
         return Measurement(loss, state.step, state.decision, self.counts()[0], components.untied_parameters)
+
+    def check_sane(self, loss: float, what: str) -> None:
+        """Refuse to go on with a model that is lost: no agent and no choice of a best model shall learn from it.
+
+        Args:
+            loss: What was measured, in the unit of the model's metric.
+            what: Of what it is the loss, for the sentence.
+
+        Raises:
+            DivergedError: It is no longer a number, or beyond `core.measures.DIVERGED` nats per token.
+        """
+        metric = self._state.components.model.metric
+        if math.isfinite(loss) and not (metric.unit == NATS and has_diverged(loss)):
+            return
+        raise DivergedError(
+            f"Expected a {what} of at most {DIVERGED:g} {metric.unit}, but got {loss:g} after step {self._state.step}: "
+            f"the run has diverged at decision {self._state.decision}.",
+            "Lower the learning rate, lengthen the warm-up or clip the gradient; a branch from an earlier decision "
+            "keeps what was learned until then.",
+        )
 
     def agent_state(self) -> AgentState:
         """What the agent sees before the next decision."""
@@ -150,5 +172,5 @@ class Evaluator:
     def _loss(self, tokens: torch.Tensor) -> Evaluation:
         components = self._state.components
         training = components.config.training
-        with self.meter.evaluating():
+        with self.meter.evaluating(len(tokens)):
             return evaluate(components.model, tokens, training.batch_size, components.device, training.precision)

@@ -24,7 +24,8 @@ class Meter:
         self._lap = time.perf_counter()
         self._training = self._evaluating = 0.0
         self.steps = 0
-        self.training_seconds = 0.0
+        self.training_seconds = self.evaluation_seconds = 0.0
+        self.evaluated_sequences = 0
         self.peak_resident_bytes = 0
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -40,11 +41,19 @@ class Meter:
         self.steps += 1
 
     @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Around one evaluation."""
+    def evaluating(self, sequences: int = 0) -> Iterator[None]:
+        """Around one evaluation.
+
+        Args:
+            sequences: How many at full context go through the model, where that is all it does.
+        """
         start = time.perf_counter()
         yield
-        self._evaluating += time.perf_counter() - start
+        spent = time.perf_counter() - start
+        self._evaluating += spent
+        if sequences:
+            self.evaluation_seconds += spent
+            self.evaluated_sequences += sequences
 
     def lap(self) -> dict[str, float]:
         """Seconds since the last lap: in all, in optimizer steps, in evaluations."""

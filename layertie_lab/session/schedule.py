@@ -65,6 +65,8 @@ def _evaluate(state: RunState, evaluator: Evaluator, recorder: Recorder) -> None
     selection = state.config.training.selection_split
     for split in dict.fromkeys(("validation", selection)):
         found = evaluator.evaluate(split)
+        if state.decision:
+            evaluator.check_sane(found.loss, f"{split} loss")
         recorder.emit(Evaluated(state.step, state.decision, split, found.loss, found.standard_error, found.windows))
         if found.loss < state.best.get(split, float("inf")):
             state.best[split] = found.loss

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..core.config import TrainingConfig
 from ..core.errors import DeviceMemoryError, DivergedError
 from ..core.keys import RunKey
-from ..core.measures import StepResult
+from ..core.measures import DIVERGED, NATS, StepResult, has_diverged
 from ..models.tied_model import TiedModel
 from .device import autocast
 from .optimizer import Optimizer
@@ -107,11 +107,17 @@ class Trainer:
         return max(1.0, (norm + 1e-6) / limit) if limit > 0 else 1.0
 
     def _check_finite(self, loss: float, norm: float, step_index: int) -> None:
-        if math.isfinite(loss) and math.isfinite(norm):
+        metric = self.model.metric
+        if not math.isfinite(loss):
+            wanted, what = f"finite {metric.name}", f"a loss of {loss}"
+        elif metric.unit == NATS and has_diverged(loss):
+            wanted, what = f"{metric.name} of at most {DIVERGED:g} {metric.unit}", f"{loss:g}"
+        elif not math.isfinite(norm):
+            wanted, what = f"finite {metric.name}", f"a gradient norm of {norm}"
+        else:
             return
-        what = f"a loss of {loss}" if not math.isfinite(loss) else f"a gradient norm of {norm}"
         raise DivergedError(
-            f"Expected a finite {self.model.metric.name} at step {step_index + 1}, but got {what}; the weights are "
+            f"Expected a {wanted} at step {step_index + 1}, but got {what}: the run has diverged; the weights are "
             "those before the step.",
             "Lower the learning rate, lengthen the warm-up, or clip the gradient.",
         )

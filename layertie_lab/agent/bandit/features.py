@@ -7,6 +7,11 @@ import numpy as np
 from ...core.ties import TieMap
 
 
+def feature_count(layers: int) -> int:
+    """How many features a map of so many layers has."""
+    return sum(range(2, layers + 1)) + 2 + 2 + (layers - 1) + 2
+
+
 class MapFeatures:
     """Features of a map whose weighted sum stands for its worth.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import CorpusError
+from ...core.paths import refuse_other_kinds, shown
 from ..sources import Corpus, Source, divide, limit_note, room_for
 from ..texts import PIECE, Collector, Text
 
@@ -18,6 +19,10 @@ SUFFIXES = (
     ".jsonl", ".log", ".py", ".c", ".h", ".cpp", ".hpp", ".rs", ".go", ".java", ".js", ".ts", ".r", ".jl", ".sql",
 )  # fmt: skip
 """What is taken for text in a folder (a file named by itself may have any suffix)."""
+ROWS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow")
+"""What holds rows of a table by its suffix: read as text, its quotes, commas and braces would be text, too."""
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z")
+"""What is packed by its suffix."""
 _OFFICIAL = {
     "train": re.compile(r"(^|[._-])train(ing)?([._-]|$)"),
     "validation": re.compile(r"(^|[._-])(valid|validation|val|dev)([._-]|$)"),
@@ -34,9 +39,36 @@ def local_source(path: str, name: str) -> Source:
     Args:
         path: Of something that exists.
         name: As the config says it.
+
+    Raises:
+        PathError: It is neither a regular file nor a folder, from which one could read for ever.
     """
+    refuse_other_kinds(path)
     where = os.path.abspath(path)
     return Source(lambda: identity_of(path, SUFFIXES), lambda limit: _read(path, name, limit), where)
+
+
+def refuse_other_formats(path: str) -> None:
+    """Refuse a file that is no plain text by its suffix, for a new run; one from before goes on as it read it.
+
+    Args:
+        path: Of something that exists.
+
+    Raises:
+        CorpusError: It holds rows, or is packed.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if os.path.isdir(path) or suffix not in (*ROWS, *PACKED):
+        return
+    if suffix in PACKED:
+        raise CorpusError(
+            f"Expected plain text, but {shown(path)} is packed ({suffix}).", "Unpack it, and name what it holds."
+        )
+    raise CorpusError(
+        f"Expected plain text, but {shown(path)} holds rows ({suffix}).",
+        "Put it into a folder of its own and write hf:FOLDER, or hf:FOLDER::COLUMN for one of several columns; or save "
+        "its text as a .txt file.",
+    )
 
 
 def missing(path: str) -> CorpusError:
@@ -99,6 +131,9 @@ def _read(path: str, name: str, limit: int) -> Corpus:
         )
     other = len(every) - len(files)
     notes = (f"{other} files of the folder {root.name} are not text by their suffix and were left out.",) * bool(other)
+    rows = sorted({path.suffix.lower() for path in files if path.suffix.lower() in ROWS})
+    if rows:
+        notes = (*notes, f"Files of the folder {root.name} that hold rows ({', '.join(rows)}) are read as plain text.")
     official = _official(files)
     what = f"the folder {root.name} ({len(files)} files{', one per split' if official else ', by path'})"
     return _divided(name, what, official or {"train": files}, limit, notes)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 
 from ...core.config import TextConfig
 from ...core.errors import CorpusError
+from ...core.paths import shown
 from ..sources import Corpus, Source
 from ..splits import read
-from .files import local_source, missing
+from .files import local_source, missing, refuse_other_formats
 from .hub import HubName, hub_source
 from .registry import CORPORA, builtin_corpora, offline_corpora
 
@@ -25,6 +27,11 @@ def source_of(corpus: str) -> Source:
     """
     if corpus in CORPORA:
         return CORPORA.get(corpus)()
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", corpus):
+        raise CorpusError(
+            f"Expected text on this machine, but {shown(corpus)} is a URL, and URLs are not read.",
+            "Download it and name the file; a data set of the Hugging Face hub is written hf:NAME.",
+        )
     path = os.path.expanduser(corpus)
     if corpus.strip() and os.path.exists(path):
         return local_source(path, corpus)
@@ -35,9 +42,20 @@ def source_of(corpus: str) -> Source:
     names = [name for name, _ in builtin_corpora()]
     near = difflib.get_close_matches(corpus.lower(), names, n=2, cutoff=0.5)
     raise CorpusError(
-        f"Expected a corpus out of {', '.join(names)}, a path, or hf:NAME, but got {corpus!r}.",
+        f"Expected a corpus out of {', '.join(names)}, a path, or hf:NAME, but got {shown(corpus)!r}.",
         f"Did you mean {' or '.join(near)}?" if near else f"Without a network, use {' or '.join(offline_corpora())}.",
     )
+
+
+def refuse_unread(corpus: str) -> None:
+    """Refuse a corpus of a format that is not read as what it is, for a new run (`refuse_other_formats`).
+
+    Raises:
+        CorpusError: It is of such a format.
+    """
+    path = os.path.expanduser(corpus)
+    if corpus not in CORPORA and corpus.strip() and os.path.exists(path):
+        refuse_other_formats(path)
 
 
 def at_place(corpus: str, place: str | os.PathLike[str]) -> str:

@@ -1,0 +1,65 @@
+"""Thousands of commands with bad values: no trace, no hang, no exit code that is not documented."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from command_fuzzer import Ended, Fuzzer, run_words
+
+from layertie_lab import RunConfig, Session
+from layertie_lab.cli import main
+
+ENCODINGS = ("utf-8", "utf-8", "ascii", "cp1252", "cp437", "latin-1")
+if sys.platform == "win32":
+    pytest.skip("pipes and signals of another system", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with a stored moment, and a pilot study."""
+    folder = tmp_path_factory.mktemp("fuzzed") / "runs" / "run"
+    config = RunConfig.preset(
+        "tiny", corpus=str(text_file), layers=3, width=16, context=16, batch_size=2, decisions=4, evaluation_windows=2,
+        reward__windows=2, moment_every=1,
+    )  # fmt: skip
+    with Session(config, folder) as session:
+        session.run()
+    return folder
+
+
+def fuzzed(seed: int, count: int, folder: Path, run: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> list[Ended]:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", str(random.Random(seed).choice((20, 40, 80, 200))))
+    fuzzer, ended = Fuzzer(seed, folder, run, text), []
+    log = (run / "events.jsonl").read_bytes()
+    for _ in range(count):
+        words = fuzzer.command()
+        ended.append(run_words(words, fuzzer.draw.choice(ENCODINGS)))
+        assert not ended[-1].wrong, f"seed {seed}, command {len(ended)}: {ended[-1].words!r}: {ended[-1].wrong}"
+        assert (run / "events.jsonl").read_bytes() == log, f"seed {seed}: {words!r} changed the run"
+    return ended
+
+
+def test_a_slice_of_bad_commands(run: Path, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = fuzzed(1, 60, tmp_path, run, text_file, monkeypatch)
+    assert len({each.words[0] for each in ended if each.words}) > 5
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_ten_thousand_bad_commands(
+    run: Path, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = int.from_bytes(os.urandom(4), "big")
+    with capsys.disabled():
+        print(f"\nseed of the commands: {seed}")
+    ended = fuzzed(seed, 10_000, tmp_path, run, text_file, monkeypatch)
+    with capsys.disabled():
+        print(f"{len(ended)} commands: {dict(Counter(each.code for each in ended))}")
+    assert main(["runs", str(run.parent)]) == 0
