@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from ..core.errors import ConfigError, WorkerError
+from ..core.paths import path_of, shown
 from ..counterfactual.forecast import forecast_of
-from ..counterfactual.interim import plan_at
+from ..counterfactual.interim import GroupSequential, plan_at
 from ..counterfactual.judging import differences, is_decided, refusal_of, verdicts_of_run
 from ..counterfactual.questions import question, spec_about, state
 from ..counterfactual.runner import StudyProgress, StudyRunner
@@ -47,12 +49,24 @@ def twins(command: arguments.Twins, progress: Console, output: Console) -> tuple
 
         # Remembered in the run, where the processes that train find it.
         RunText.of(command.run).find(text=command.text)
-    study = Study.open(command.run / "studies" / command.resume) if command.resume is not None else _stated(command)
+    study = _stated(command) if command.resume is None else _stored(command, command.resume)
     if not command.quiet:
         about = f"{study.name} about decision {study.spec.decision}, stated {study.stated_at}"
         progress.print(f"{about}: {study.spec.statement or 'exploratory'}", soft_wrap=True)
     stopped = _run(study, command, progress)
     return _result(study, command, stopped, progress, output)
+
+
+def _stored(command: arguments.Twins, name: str) -> Study:
+    if name in ("", ".", "..") or "/" in name or os.sep in name:
+        raise ConfigError(f"Expected the name of a study, but got {shown(name)!r}.", "--list lists those of the run.")
+    study = Study.open(path_of(command.run / "studies" / name))
+    if command.looks != GroupSequential().replicates and not study.spec.is_pilot:
+        raise ConfigError(
+            f"Expected no --looks for {study.name}, whose interim analyses were stated at its start.",
+            "Leave --looks out.",
+        )
+    return study
 
 
 def _stated(command: arguments.Twins) -> Study:
@@ -70,6 +84,13 @@ def _stated(command: arguments.Twins) -> Study:
             f"Give --answer, one of {[source for source in found.legal if source != found.proposed]}.",
         )
     choices = command.hypothesis
+    wanted = choices.decisions(RunDirectory.open(command.run).config.training.steps_per_decision)
+    if len(choices.answers) > wanted:
+        raise ConfigError(
+            f"Expected {wanted} recorded actions, one for each decision that begins within the horizon of "
+            f"{choices.horizon} steps, but got {len(choices.answers)}.",
+            "Leave the last ones out, or give a longer horizon.",
+        )
     if command.pilot:
         choices = replace(choices, statement=f"Pilot: {choices.statement}")
     plan = plan_at((command.pilot,) if command.pilot else command.looks, open_ended=command.open_ended)

@@ -202,9 +202,9 @@ def check_twins(moment: Session, actions: Iterable[int], plan: TwinPlan) -> None
     check_moment(moment)
     layer = moment.propose().layer
     for action in actions:
-        moment.ties.act(layer, action)
-    if plan.after == "recorded":
-        _check_recorded(moment, plan)
+        ties = moment.ties.act(layer, action)
+        if plan.after == "recorded":
+            _check_recorded(moment, ties, plan)
     _Windows.of(moment, plan, (plan.metric,), CURVE_WINDOWS)
 
 
@@ -226,8 +226,8 @@ def check_study(moment: Session, spec: StudySpec) -> None:
     check_twins(moment, (spec.proposed, spec.answered), spec)
 
 
-def _check_recorded(moment: Session, plan: TwinPlan) -> None:
-    """Refuse recorded actions that are too few or not legal after this moment."""
+def _check_recorded(moment: Session, ties: TieMap, plan: TwinPlan) -> None:
+    """Refuse recorded actions that are too few, or not legal one after the other from a branch's first map on."""
     wanted, layers = plan.decisions(moment.config.training.steps_per_decision), moment.config.model.layers
     if len(plan.answers) < wanted:
         raise ConfigError(
@@ -237,12 +237,14 @@ def _check_recorded(moment: Session, plan: TwinPlan) -> None:
         )
     for number, action in enumerate(plan.answers[:wanted], moment.decision + 2):
         _, layer = next_layer(number, layers)
-        if type(action) is not int or not 0 <= action <= layer:
+        legal = moment.rules.legal(ties, layer)
+        if type(action) is not int or action not in legal:
             raise ConfigError(
-                f"Expected a recorded action from 0 to {layer} for decision {number} (layer {layer}), but got "
+                f"Expected a recorded action out of {list(legal)} for decision {number} (layer {layer}), but got "
                 f"{action!r}.",
-                "The record may come from a run of another depth.",
+                "The record may come from a run of another depth or under other rules.",
             )
+        ties = ties.act(layer, action)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import random
+import shutil
 import signal
 import sys
 import threading
@@ -34,83 +35,27 @@ SMALL = (
     *("--scale", "tiny", "--layers", "3", "--width", "16", "--context", "16", "--batch-size", "2", "--decisions", "2"),
     *("--evaluation-windows", "2", "--windows", "2", "--sample-tokens", "4"),
 )
-NUMBERS = (
-    *(
-        "0",
-        "-1",
-        "1",
-        "2",
-        "3",
-        "7",
-        "64",
-        "1000",
-        "2147483647",
-        "2147483648",
-        "9223372036854775807",
-        "1e300",
-        "1e-300",
-    ),
-    *("9223372036854775808", "18446744073709551616", "1000000000000000000000000", "-1000000000000000000000000", "nan"),
-    *("inf", "-inf", "1e999", "", " ", "abc", "0x10", "1_000", "１２", "007", "+3", "3.0", "0.5", "-0.0", "9" * 5000),
-)
-WORDS = (
-    *(
-        "",
-        " ",
-        ".",
-        "..",
-        "/",
-        "-",
-        "--",
-        "=",
-        "[/]",
-        "[red]",
-        "[/red]x",
-        "[bold]x[/]",
-        ":smile:",
-        "a\0b",
-        "\0",
-        "x" * 300,
-    ),
-    *(
-        "x/" * 3000,
-        "~nobody-here/x",
-        "~",
-        "\x1b[31mred",
-        "\x9b2J",
-        "a\nb",
-        "a\rb",
-        "\u202egnp.exe",
-        "\u2066\u2069",
-        "\ufeff",
-    ),
-    *(
-        "<script>alert(1)</script>",
-        "{0}",
-        "%s%n",
-        "\udcff\udcfe",
-        "\ud800",
-        "😀" * 50,
-        "é" * 200,
-        "x" * 100_000,
-        "$(id)",
-    ),
-    *("hf:", "hf:nobody/nothing", "hf:::::", "http://a.b/c", "file:///etc/passwd", "CON", "null", "None", "true", "[]"),
-)
-COMMANDS = (
-    "train",
-    "resume",
-    "runs",
-    "repair",
-    "show",
-    "export",
-    "audit",
-    "sweep",
-    "twins",
-    "branch",
-    "compare",
-    "replay",
-)
+NUMBERS = [
+    *("0", "-1", "1", "2", "3", "7", "64", "1000", "2147483647", "2147483648", "9223372036854775807"),
+    *("9223372036854775808", "18446744073709551616", "1000000000000000000000000", "-1000000000000000000000000"),
+    *("1e300", "1e-300", "nan", "inf", "-inf", "1e999", "abc", "0x10", "1_000", "１２", "007", "+3", "3.0"),
+    *("0.5", "-0.0", "", " ", "9" * 5000),
+]
+WORDS = [
+    *("", " ", ".", "..", "/", "-", "--", "=", "[/]", "[red]", "[/red]x", "[bold]x[/]", ":smile:", "a\0b", "\0"),
+    *("x" * 300, "x/" * 3000, "~nobody-here/x", "~", "\x1b[31mred", "\x9b2J", "a\nb", "a\rb", "\u202egnp.exe"),
+    *("\u2066\u2069", "<script>alert(1)</script>", "{0}", "%s%n", "\udcff\udcfe", "\ud800", "\U0001f600" * 50),
+    *("\xe9" * 200, "x" * 100_000, "$(id)", "\ufeff", "hf:", "hf:nobody/nothing", "hf:::::", "http://a.b/c"),
+    *("file:///etc/passwd", "CON", "null", "None", "true", "[]"),
+]
+OWN = [
+    *("pipe", "table.csv", "folder", "loop", "missing", "missing/deep", "text.txt.gz", "./folder/", "folder/../folder"),
+]
+DEVICES = ["/dev/zero", "/dev/null", "/dev/stdin", "/proc/self/mem", "/proc/self/fd", "/"]
+COMMANDS = [
+    *("train", "resume", "runs", "repair", "show", "export", "audit", "sweep", "twins", "branch", "compare", "replay"),
+]
+WEIGHTS = (8, 2, 2, 1, 3, 2, 2, 2, 3, 2, 2, 2)
 
 
 @dataclass(frozen=True)
@@ -154,7 +99,7 @@ def flags(command: str) -> dict[str, Any]:
             found[entry.name] = hints[entry.name]
             continue
         for setting in settings_of(nested):
-            found[setting.name] = Literal[setting.choices] if setting.choices else setting.kind  # type: ignore[valid-type]
+            found[setting.name] = setting.choices or setting.kind
     return {name.replace("_", "-"): kind for name, kind in found.items()}
 
 
@@ -181,7 +126,7 @@ class Fuzzer:
     def command(self) -> list[str]:
         """One command."""
         draw = self.draw
-        name = draw.choices(COMMANDS, [8, 2, 2, 1, 3, 2, 2, 2, 3, 2, 2, 2])[0]
+        name = draw.choices(COMMANDS, WEIGHTS)[0]
         words = [name, *self._begin(name)]
         chosen = draw.choices(sorted(self.flags[name]), k=draw.choice((0, 1, 1, 1, 2, 2, 3)))
         for flag in chosen:
@@ -202,8 +147,8 @@ class Fuzzer:
             return [*SMALL, "--corpus", str(self.text), "--directory", self._new()]
         if name == "sweep":
             # With what it needs to train it takes processes and seconds: only refusals and lists here.
-            return draw.choice(([], ["--summarize"], ["--resume"], ["--policies", "human"]))
-        if name == "audit" and draw.random() < 0.3:
+            return draw.choice((["--summarize"], ["--resume"], ["--policies", "human"]))
+        if name == "audit" and draw.random() < 0.1:
             return ["--algorithm", draw.choice(("lab", "paper", "official-code", "x")), "--corpus", str(self.text)]
         if name == "runs":
             return [draw.choice((str(self.run.parent), self._path()))]
@@ -212,25 +157,27 @@ class Fuzzer:
         if name == "replay":
             return [run if draw.random() < 0.8 else self._path(), "--directory", self._new()]
         if name == "export":
-            return [
-                run if draw.random() < 0.7 else self._path(),
-                "--directory",
-                draw.choice((self._new(), self._path())),
-            ]
+            place = draw.choice((self._new(), self._path()))
+            return [run if draw.random() < 0.7 else self._path(), "--directory", place]
         if name == "twins":
-            mode = draw.choice(
-                (["--list"], ["--list"], ["--resume", self._path()], ["--decision", draw.choice(NUMBERS)])
-            )
+            decision = ["--decision", draw.choice(NUMBERS)]
+            mode = draw.choice((["--list"], ["--list"], ["--resume", self._path()], decision))
             return [run if draw.random() < 0.7 else self._path(), *mode]
+        if name in ("resume", "repair") and draw.random() < 0.7:
+            # These write to the run: its copy.
+            copy = self._new()
+            shutil.copytree(self.run, copy)
+            return [copy]
+        if name in ("resume", "repair"):
+            return [draw.choice((*OWN, *WORDS, *DEVICES))]
         return [run if draw.random() < 0.7 else self._path()]
 
     def _flag(self, flag: str, kind: Any) -> list[str]:
         draw = self.draw
         if kind is bool:
             return [f"--{draw.choice(('', '', 'no-'))}{flag}"]
-        values = [
-            self._value(kind, flag) for _ in range(draw.choice((0, 1, 1, 2, 3)) if get_origin(kind) is tuple else 1)
-        ]
+        count = draw.choice((0, 1, 1, 2, 3)) if get_origin(kind) is tuple else 1
+        values = [self._value(kind, flag) for _ in range(count)]
         if draw.random() < 0.05:
             values = []
         if len(values) == 1 and draw.random() < 0.3:
@@ -244,8 +191,8 @@ class Fuzzer:
         if origin is tuple or origin is Union or str(origin) == "<class 'types.UnionType'>":
             inner = [each for each in get_args(kind) if each not in (type(None), Ellipsis)]
             return self._value(inner[0], flag)
-        if origin is Literal:
-            return str(draw.choice(get_args(kind)))
+        if origin is Literal or isinstance(kind, tuple):
+            return str(draw.choice(get_args(kind) or kind))
         if kind in (int, float):
             return draw.choice(NUMBERS)
         if flag in ("chart", "html", "report", "directory"):
@@ -255,21 +202,8 @@ class Fuzzer:
         return draw.choice(WORDS)
 
     def _path(self) -> str:
-        own = (
-            "pipe",
-            "table.csv",
-            "folder",
-            "loop",
-            "missing",
-            "missing/deep",
-            "text.txt.gz",
-            "./folder/",
-            "folder/../folder",
-        )
-        devices = ("/dev/zero", "/dev/null", "/dev/stdin", "/proc/self/mem", "/proc/self/fd", "/")
-        return self.draw.choice(
-            (*own, *own, *WORDS, *devices, str(self.text), str(self.run), str(self.run / "config.json"))
-        )
+        known = (str(self.text), str(self.run), str(self.run / "config.json"))
+        return self.draw.choice((*OWN, *OWN, *WORDS, *DEVICES, *known))
 
     def _new(self) -> str:
         return str(self.folder / f"new-{self.draw.randrange(10**9)}")
@@ -287,12 +221,15 @@ def _interrupted() -> Iterator[None]:
             wait = 5.0
 
     presser = threading.Thread(target=press, daemon=True)
+    # A process that was started in the background ignores Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     presser.start()
     try:
         yield
     finally:
         done.set()
         presser.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def run_words(words: list[str], encoding: str = "utf-8") -> Ended:
@@ -301,6 +238,7 @@ def run_words(words: list[str], encoding: str = "utf-8") -> Ended:
     code, trace, began = None, "", time.monotonic()
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = out, errors
+    assert isinstance(errors.buffer, io.BytesIO)
     try:
         with _interrupted():
             code = main(words)
@@ -313,5 +251,5 @@ def run_words(words: list[str], encoding: str = "utf-8") -> Ended:
     finally:
         sys.stdout, sys.stderr = before
     errors.flush()
-    told = errors.buffer.getvalue().decode(encoding, "replace")  # type: ignore[attr-defined]
+    told = errors.buffer.getvalue().decode(encoding, "replace")
     return Ended(words, code, time.monotonic() - began, trace, told)

@@ -226,8 +226,10 @@ def _chosen(wanted: HubName, there: list[str]) -> dict[str, str]:
 
 def _rows(rows: Any, wanted: HubName) -> Iterator[bytes]:
     """Each row's text as UTF-8, on lines of its own."""
-    column = wanted.column
+    column, batch = wanted.column, {}
     for batch in rows.iter(batch_size=_ROWS):
+        if column is None and not any(isinstance(value, str) for values in batch.values() for value in values):
+            continue  # nulls alone do not say which columns hold text
         column = column if column in batch else _column(batch, wanted)
         for value in batch[column]:
             if value is None:
@@ -238,6 +240,8 @@ def _rows(rows: Any, wanted: HubName) -> Iterator[bytes]:
                     f"Name a column of strings: hf:{wanted.name}:{wanted.config or ''}:COLUMN.",
                 )
             yield (value if value.endswith("\n") else value + "\n").encode("utf-8", "replace")
+    if column is None and batch:
+        _column(batch, wanted)
 
 
 def _column(batch: Mapping[str, list[Any]], wanted: HubName) -> str:
