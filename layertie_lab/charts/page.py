@@ -72,7 +72,12 @@ def to_html(chart: alt.TopLevelMixin, *, title: str = "", dark: bool = False) ->
     colour = DARK_PAGE if dark else LIGHT_PAGE
     plain = title.replace("&", "&amp;").replace("<", "&lt;")
     head = f"<head>\n<title>{plain}</title>\n<style>body {{ background: {colour}; margin: 1rem; }}</style>"
-    return page.replace("<head>", head, 1)
+    return _whole(page.replace("<head>", head, 1))
+
+
+def _whole(page: str) -> str:
+    """The page with halves of characters, which names of files may have and UTF-8 has not, written out."""
+    return page.encode("utf-8", "backslashreplace").decode()
 
 
 def to_page(
@@ -108,7 +113,7 @@ def to_page(
         body.append("</div>")
     ink, soft, face = ("#e9edea", "#aab3ae", DARK_PAGE) if dark else ("#1d2321", "#56605b", LIGHT_PAGE)
     bundle: str = vl_convert.javascript_bundle()  # pyright: ignore[reportCallIssue]
-    return _PAGE.format(
+    page = _PAGE.format(
         title=escape(title),
         about=escape(about),
         body="\n".join(body),
@@ -119,6 +124,7 @@ def to_page(
         soft=soft,
         face=face,
     )
+    return _whole(page)
 
 
 _PAGE = """<!DOCTYPE html>

@@ -14,6 +14,7 @@ from rich.text import Text
 from ..analysis.statistics import compare as comparison
 from ..analysis.statistics.amounts import AXES, UNITS
 from ..core.errors import ConfigError, RecordError
+from ..core.paths import path_of
 from ..records.directory import is_run
 from ..records.io.output import check_output, write_output
 from . import arguments
@@ -70,7 +71,7 @@ def _group(text: str) -> tuple[str, list[Path]]:
 def _runs(word: str) -> list[Path]:
     """The runs that a word of a group names: one, those inside a folder, or those that match a pattern."""
     if os.path.exists(word) or not any(character in word for character in "*?["):
-        path = Path(word)
+        path = path_of(word)
         # What is no folder, or no run, is refused with its reason when it is read.
         found = _inside(path) if path.is_dir() and not is_run(path) else [path]
         what = f"runs in the folder {word}"

@@ -52,7 +52,7 @@ def write(directory: Path, report: Path, results: pl.DataFrame, aggregates: pl.D
     }
     if not missing_page():
         contents[PAGE] = to_html(chart, title="Comparison of policies").encode()
-    contents["README.md"] = _readme(sweep, results, page=PAGE in contents).encode()
+    contents["README.md"] = _readme(sweep, results, page=PAGE in contents).encode("utf-8", "backslashreplace")
     return write_outputs(report, contents)
 
 

@@ -28,8 +28,14 @@ def path_of(words: str | os.PathLike[str]) -> Path:
         raise PathError('Expected a path, but got "".', "Name a file or a folder.")
     if "\0" in typed:
         raise PathError(
-            f"Expected a path, but {shown(typed)} has a NUL character, which no path can have.", "Leave it out."
+            f"Expected a path, but {shown(typed)!r} has a NUL character, which no path can have.", "Leave it out."
         )
+    try:
+        os.fsencode(typed)
+    except UnicodeEncodeError:
+        raise PathError(
+            f"Expected a path, but {shown(typed)!r} has half a character, which no path can have.", "Leave it out."
+        ) from None
     expanded = os.path.expanduser(typed)
     if expanded.startswith("~") and not _is_there(expanded):
         raise PathError(

@@ -7,6 +7,7 @@ while; whatever it was given, it has to end soon, by a code that is documented, 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import random
@@ -55,6 +56,18 @@ DEVICES = ["/dev/zero", "/dev/null", "/dev/stdin", "/proc/self/mem", "/proc/self
 COMMANDS = [
     *("train", "resume", "runs", "repair", "show", "export", "audit", "sweep", "twins", "branch", "compare", "replay"),
 ]
+LATE = [
+    *(f"layertie_lab.cli.{command}" for command in COMMANDS),
+    *(
+        "layertie_lab.cli.show_views",
+        "layertie_lab.cli.sweep_report",
+        "layertie_lab.charts",
+        "layertie_lab.charts.page",
+    ),
+    *("layertie_lab.inspection.moment", "layertie_lab.analysis.statistics.intervals", "layertie_lab.bench.runner"),
+    *("scipy.stats", "polars", "altair", "vl_convert", "datasets", "captum.attr", "torch._dynamo"),
+]
+"""What commands import when they need it."""
 WEIGHTS = (8, 2, 2, 1, 3, 2, 2, 2, 3, 2, 2, 2)
 
 
@@ -117,8 +130,10 @@ class Fuzzer:
         self.draw = random.Random(seed)
         self.folder, self.run, self.text = folder, run, text
         self.flags = {command: flags(command) for command in COMMANDS}
-        self.pipe = folder / "pipe"
-        os.mkfifo(self.pipe)
+        # Ctrl-C in the middle of an import leaves half a module to the next command of this process.
+        for module in LATE:
+            importlib.import_module(module)
+        os.mkfifo(folder / "pipe")
         (folder / "table.csv").write_text("a,b\n1,2\n")
         (folder / "folder").mkdir()
         (folder / "loop").symlink_to(folder / "loop")
@@ -133,6 +148,10 @@ class Fuzzer:
             if flag in ("run", "root", "groups"):
                 continue
             words += self._flag(flag, self.flags[name][flag])
+        if name == "train" and draw.random() < 0.9:
+            # What trains takes a second, what is refused a hundredth of one: most have a number that is none.
+            number = draw.choice([flag for flag, kind in self.flags[name].items() if kind in (int, float)])
+            words += self._flag(number, self.flags[name][number])
         if draw.random() < 0.03:
             draw.shuffle(words)
         if draw.random() < 0.03:

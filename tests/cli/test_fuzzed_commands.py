@@ -24,9 +24,17 @@ def run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run with a stored moment, and a pilot study."""
     folder = tmp_path_factory.mktemp("fuzzed") / "runs" / "run"
     config = RunConfig.preset(
-        "tiny", corpus=str(text_file), layers=3, width=16, context=16, batch_size=2, decisions=4, evaluation_windows=2,
-        reward__windows=2, moment_every=1,
-    )  # fmt: skip
+        "tiny",
+        corpus=str(text_file),
+        layers=3,
+        width=16,
+        context=16,
+        batch_size=2,
+        decisions=4,
+        evaluation_windows=2,
+        reward__windows=2,
+        moment_every=1,
+    )
     with Session(config, folder) as session:
         session.run()
     return folder
