@@ -31,11 +31,10 @@ def path_of(words: str | os.PathLike[str]) -> Path:
             f"Expected a path, but {shown(typed)!r} has a NUL character, which no path can have.", "Leave it out."
         )
     try:
-        os.fsencode(typed)
+        typed.encode()
     except UnicodeEncodeError:
-        raise PathError(
-            f"Expected a path, but {shown(typed)!r} has half a character, which no path can have.", "Leave it out."
-        ) from None
+        # Tables and pages hold text alone, and names of runs and texts come into them.
+        raise PathError(f"Expected a name in UTF-8, but got {shown(typed)!r}.", "Rename it.") from None
     expanded = os.path.expanduser(typed)
     if expanded.startswith("~") and not _is_there(expanded):
         raise PathError(

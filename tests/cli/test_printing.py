@@ -24,9 +24,7 @@ HOSTILE = {
     "halves": "\udcff\ud800",
     "long": "<b>[i]" * 20_000,
 }
-NAMES = {name: words.replace("/", "|")[:80] for name, words in HOSTILE.items() if name != "long"} | {
-    "halves": "a\udcff"
-}
+NAMES = {name: words.replace("/", "|")[:80] for name, words in HOSTILE.items() if name not in ("long", "halves")}
 """As they can be names of folders."""
 
 

@@ -26,7 +26,8 @@ def test_what_may_stand_becomes_a_path(tmp_path: Path, monkeypatch: pytest.Monke
     [
         ("", 'got ""'),
         ("a\0b", "NUL"),
-        ("\ud800", "half a character"),
+        ("\ud800", "UTF-8"),
+        ("name\udcff", "UTF-8"),
         ("~nobody-of-this-name/x", "home that nobody has"),
         ("x" * 300, "File name too long"),
         ("x/" * 3000, "too long"),
