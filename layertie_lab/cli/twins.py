@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def _run(study: Study, command: arguments.Twins, progress: Console) -> bool:
     pilot = study.spec.is_pilot
 
     def enough(replicates: list[dict[str, Any]]) -> bool:
-        return not pilot and is_decided(study.spec, replicates)
+        return not pilot and is_decided(study, replicates)
 
     with interruptible() as stop, bar:
         task = bar.add_task("twins", total=1.0, replicates=0, wanted=study.spec.replicates)
@@ -180,21 +181,24 @@ def _as_values(study: Study, verdict: Verdict | None) -> dict[str, Any]:
     }
     if verdict is None:
         return values | {"outcome": None, "refused": refusal_of(spec, replicates)}
-    interval = verdict.interval
+    ends = () if verdict.interval is None else (float(verdict.interval.low), float(verdict.interval.high))
+    low, high = ends if ends and isfinite(ends[0]) and isfinite(ends[1]) else (None, None)
     return values | {
         "outcome": verdict.outcome,
         "as_expected": verdict.as_expected,
         "sentence": sentence_of(verdict),
-        "estimate": verdict.difference.value,
+        "estimate": verdict.estimate,
+        "about": "median" if verdict.by_sign else "mean",
         "unit": verdict.hypothesis.unit,
         "looked_at": verdict.replicates,
-        "low": None if interval is None else float(interval.low),
-        "high": None if interval is None else float(interval.high),
-        "level": None if interval is None else float(interval.level),
+        "low": low,
+        "high": high,
+        "level": None if verdict.interval is None else float(verdict.interval.level),
         "spread": verdict.difference.spread,
         "differences": [float(value) for value in differences(spec, replicates)],
         "further": verdict.further,
         "family": verdict.family,
+        "taken_back": verdict.taken_back,
         "warnings": list(verdict.warnings),
     }
 

@@ -92,8 +92,8 @@ STUDY_COLUMNS: dict[str, list[str]] = {
     "twin_looks": ["order", "value", "low", "high"],
 }
 """Table of a study -> its columns. Losses in nats per token; steps count optimizer steps after the fork; order counts
-the study's replicates from 1; value is a mean, low and high the ends of its interval; twin_looks has the interim
-analyses."""
+the study's replicates from 1; value is a mean (in twin_looks, the interim analyses, a median where the sign test
+decides), low and high the ends of its interval."""
 
 
 class Tabulator:

@@ -11,6 +11,7 @@ import polars as pl
 from ..analysis.statistics.intervals import LEVEL, mean_interval
 from ..charts.comparisons.paired import Stated
 from .judging import Replicates, differences
+from .looking import look
 from .spec import METRICS, StudySpec
 
 CURVES = {"replicate": pl.Int64, "steps": pl.Int64, "branch": pl.String, "loss": pl.Float64}
@@ -77,13 +78,15 @@ def values_frame(spec: StudySpec, replicates: Replicates) -> pl.DataFrame:
 
 
 def interim_frame(spec: StudySpec, replicates: Replicates) -> pl.DataFrame:
-    """The planned interim analyses that have been reached: columns order (R), value, low, high (at its own level)."""
+    """The planned interim analyses that have been reached: columns order (R), value (mean, or median where the sign
+    test decides), low, high (at its own level)."""
     plan, found, rows = spec.plan, differences(spec, replicates), []
     for count in plan.reached(len(found)):
         if np.ptp(found[:count]) > 0:
-            value, half = float(found[:count].mean()), float(plan.margin(found[:count].std(ddof=1), count))
-            if np.isfinite(half):
-                rows.append({"order": count, "value": value, "low": value - half, "high": value + half})
+            seen = look(found[:count], plan, spec.smallest_difference)
+            if np.isfinite(seen.low):
+                ends = {"low": float(seen.low), "high": float(seen.high)}
+                rows.append({"order": count, "value": float(seen.value), **ends})
     return pl.DataFrame(rows, schema=INTERIM)
 
 

@@ -79,12 +79,17 @@ def verdict_of(spec: StudySpec, replicates: Replicates) -> Verdict | None:
     Raises:
         AnalysisError: A branch diverged.
     """
+    verdict = _judged(spec, replicates)
+    return None if verdict is None else _warned(verdict, spec, replicates)
+
+
+def _judged(spec: StudySpec, replicates: Replicates) -> Verdict | None:
     hypothesis, found = hypothesis_of(spec), differences(spec, replicates)
-    if len(found) < hypothesis.plan.first:
-        return None
-    verdict = judge(found, hypothesis)
-    extra = _evaluation_warning(spec, replicates, verdict)
-    return replace(verdict, warnings=(*verdict.warnings, *extra))
+    return None if len(found) < hypothesis.plan.first else judge(found, hypothesis)
+
+
+def _warned(verdict: Verdict, spec: StudySpec, replicates: Replicates) -> Verdict:
+    return replace(verdict, warnings=(*verdict.warnings, *_evaluation_warning(spec, replicates, verdict)))
 
 
 def refusal_of(spec: StudySpec, replicates: Replicates) -> str:
@@ -96,10 +101,22 @@ def refusal_of(spec: StudySpec, replicates: Replicates) -> str:
     return ""
 
 
-def is_decided(spec: StudySpec, replicates: Replicates) -> bool:
-    """Whether the plan of interim analyses has come to its end: the `should_stop` of `runner.StudyRunner`."""
-    verdict = verdict_of(spec, replicates)
-    return verdict is not None and verdict.decided
+def is_decided(study: Study, replicates: Replicates) -> bool:
+    """Whether the plan of interim analyses has come to its end: the `should_stop` of `runner.StudyRunner`.
+
+    A verdict that Holm's correction for the run's other hypotheses takes back is no end: later analyses are left.
+
+    Args:
+        study: Of which these are the replicates.
+        replicates: Those that have come.
+    """
+    verdict = verdict_of(study.spec, replicates)
+    if verdict is None or not verdict.decided:
+        return False
+    if not study.spec.primary:
+        return True
+    corrected = verdicts_of_run(Study.all_of(study.run)[0], {study.name: replicates}).get(study.name)
+    return corrected is None or corrected.decided
 
 
 def evaluation_error(spec: StudySpec, replicates: Replicates) -> float | None:
@@ -124,7 +141,9 @@ def _evaluation_warning(spec: StudySpec, replicates: Replicates, verdict: Verdic
     ]
 
 
-def verdicts_of_run(studies: Sequence[Study]) -> dict[str, Verdict | None]:
+def verdicts_of_run(
+    studies: Sequence[Study], came: Mapping[str, Replicates] | None = None
+) -> dict[str, Verdict | None]:
     """Name of a study -> its verdict, all stated ones corrected together (Holm); None before its first analysis.
 
     A stated hypothesis counts from the moment it is stated, not only once it has a verdict: those that have none yet
@@ -132,15 +151,22 @@ def verdicts_of_run(studies: Sequence[Study]) -> dict[str, Verdict | None]:
 
     Args:
         studies: All of one run (`Study.all_of`).
+        came: Name of a study -> its replicates, in place of those on disk.
     """
     found: dict[str, Verdict | None] = {}
+    replicates: dict[str, Replicates] = {}
     open_ones = len(missing_studies(studies[0].run, studies)) if studies else 0
     for study in studies:
+        found[study.name] = None
         try:
-            found[study.name] = verdict_of(study.spec, study.replicates())
+            replicates[study.name] = (came or {}).get(study.name) or study.replicates()
+            found[study.name] = _judged(study.spec, replicates[study.name])
         except (AnalysisError, RecordError):
-            found[study.name] = None
+            pass
         open_ones += found[study.name] is None and study.spec.primary
     known = {name: verdict for name, verdict in found.items() if verdict is not None}
     corrected = correct(list(known.values()), still_open=open_ones)
-    return found | dict(zip(known, corrected, strict=True))
+    specs = {study.name: study.spec for study in studies}
+    return found | {
+        name: _warned(verdict, specs[name], replicates[name]) for name, verdict in zip(known, corrected, strict=True)
+    }

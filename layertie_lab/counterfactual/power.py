@@ -12,6 +12,7 @@ from scipy import stats
 from ..analysis.statistics.intervals import LEVEL, Estimate
 from ..core.errors import AnalysisError
 from .interim import Plan
+from .looking import look
 from .verdict import classify
 
 PATHS = 20_000
@@ -75,8 +76,8 @@ def chances(
 ) -> Chances:
     """Probabilities of each verdict by the plan's last interim analysis, over 20,000 seeded paths of normal draws.
 
-    Simulated, for the t statistics of nested analyses have no joint distribution in closed form. With a single one and
-    no band `right` is the noncentral t power, `P(T' > t(1 - alpha/2))` with noncentrality `sqrt(R) d / s`.
+    Simulated, for the t statistics of nested analyses have no joint distribution in closed form. With a single one, no
+    band and the rule t `right` is the noncentral t power, `P(T' > t(1 - alpha/2))` with noncentrality `sqrt(R) d / s`.
 
     Args:
         difference: True difference.
@@ -91,10 +92,9 @@ def chances(
     """
     analyses = analyses_within(plan, replicates)
     spread_interval(spread, 2)
-    means, spreads = _paths(analyses, seed)
-    counts = np.array(analyses)
-    size = abs(difference)
-    codes = classify(size + spread * means, plan.margin(spread * spreads, counts), smallest_difference)
+    low, high = _paths(plan, analyses, seed)
+    counts, size = np.array(analyses), abs(difference)
+    codes = classify(size + spread * low, size + spread * high, smallest_difference)
     ended = (codes != 0).any(axis=1)
     end = np.where(ended, (codes != 0).argmax(axis=1), len(analyses) - 1)
     final = codes[np.arange(len(codes)), end]
@@ -129,9 +129,12 @@ def detectable(
     if not 0 < power < 1:
         raise AnalysisError(f"Expected a power between 0 and 1, but got {power}.", "Use .8.")
     analyses = analyses_within(plan, replicates)
-    if not np.isfinite(plan.margin(1.0, analyses[-1])):
+    bounded = np.isfinite(_paths(plan, analyses, seed)[0]).any(axis=1).mean()
+    if bounded < power:
         raise AnalysisError(
-            f"Expected enough replicates for an interval, but with {analyses[-1]} it is unbounded.", "Use 4 or more."
+            f"Expected enough replicates for an interval, but with {analyses[-1]} it is unbounded"
+            f"{f' in {1 - bounded:.0%} of cases' if bounded else ''}.",
+            "Use 8 or more, and fewer interim analyses.",
         )
 
     def reached(difference: float) -> bool:
@@ -161,13 +164,14 @@ def analyses_within(plan: Plan, replicates: int | None) -> tuple[int, ...]:
     return analyses
 
 
-@lru_cache(maxsize=8)
-def _paths(analyses: tuple[int, ...], seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means and standard deviations of standard normal draws, (paths, analyses) each; shared, so frozen."""
-    counts = np.array(analyses)
+@lru_cache(maxsize=4)
+def _paths(plan: Plan, analyses: tuple[int, ...], seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ends of the interval at each analysis of standard normal draws, (paths, analyses) each; shared, so frozen.
+
+    Intervals move and stretch with the differences, so these serve every difference and spread.
+    """
     draws = np.random.default_rng(seed).standard_normal((PATHS, analyses[-1]))
-    means = draws.cumsum(axis=1)[:, counts - 1] / counts
-    squares = np.square(draws).cumsum(axis=1)[:, counts - 1]
-    spreads = np.sqrt((squares - counts * means**2) / (counts - 1))
-    means.flags.writeable = spreads.flags.writeable = False
-    return means, spreads
+    seen = [look(draws[:, :count], plan, 0.0) for count in analyses]
+    low, high = np.stack([found.low for found in seen], axis=1), np.stack([found.high for found in seen], axis=1)
+    low.flags.writeable = high.flags.writeable = False
+    return low, high

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 from ..core.errors import ConfigError
 from ..core.ranges import Range
 from ..core.serialize import check_ranges, coerce, settings_of
-from .interim import GroupSequential, Plan, plan_from
+from .interim import GroupSequential, Plan, plan_from, plan_values
 
 LEAST_WINDOWS = 512
 """Fewer evaluation windows let the evaluation's own error drown a tie's effect of some thousandths of a nat."""
@@ -149,7 +149,8 @@ class StudyChoices(TwinPlan):
     """What a person chooses of a study: the hypothesis, and how it is tested."""
 
     statement: Annotated[str, Label("My hypothesis, in a sentence")] = ""
-    """What you expect, in a sentence. Needed unless --exploratory or --pilot."""
+    """What you expect, in a sentence. Needed unless --exploratory or --pilot. All that are stated about a run are
+    corrected for one another (Holm): another one may take this verdict back, whose later analyses are then left."""
     expected: Annotated[Expected, Label("I expect the action to be")] = "worse"
     """What the branch with the other action is expected to be, against the proposed one."""
     smallest_difference: Annotated[float, Range(0, 1e15), Label("Smallest difference that matters")] = 0.003
@@ -231,7 +232,8 @@ class StudySpec(StudyChoices):
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they are on disk."""
         values = asdict(self)
-        values |= {"looks": values.pop("plan"), "replicates": self.replicates}
+        values |= {"looks": plan_values(self.plan), "replicates": self.replicates}
+        del values["plan"]
         if self.after != "recorded":
             values["answers"] = None
         return json.loads(json.dumps(values))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..analysis.statistics.intervals import Estimate
 from ..analysis.statistics.paired import PairedDifference, SignFlip, holm, paired_difference, sign_flip
 from ..core.errors import AnalysisError
 from .interim import GroupSequential, Plan
+from .looking import Look, look
 from .spec import Expected
 
 Outcome = Literal["better", "worse", "no difference that matters", "not decided yet", "identical"]
@@ -78,21 +80,27 @@ class Verdict:
         hypothesis: As stated.
         outcome: One of `OUTCOMES`.
         difference: The differences up to the interim analysis that decided, or the last one reached.
-        interval: At that analysis' level; None without spread.
-        further: More replicates that would decide if estimate and spread stayed; None if decided, or beyond 10,000.
+        interval: At that analysis' level, with the estimate that it is about; None without spread.
+        look: What that analysis saw; None without spread.
+        further: More replicates that would decide if those to come are as those so far; None if decided, or beyond
+            10,000.
         within_plan: Whether the plan still has an analysis where that would happen.
         p_difference: Of the whole plan, against no difference; at most the plan's `total` where the rule rejects.
         p_equivalence: Of the whole plan, against a difference that matters (two one-sided tests, doubled, for the
             band is held against the whole interval).
-        cross_check: Sign-flip test at the analysis, from R = 6.
+        cross_check: Sign-flip test at the analysis, from R = 6; None where the differences do not look symmetric, which
+            it assumes.
         warnings: Sentences a reader has to know.
         family: Hypotheses it was corrected for; 1 if not.
+        later: Differences that have come since that analysis, not used.
+        taken_back: Whether it was decided, until it was corrected for the family.
     """
 
     hypothesis: Hypothesis
     outcome: Outcome
     difference: PairedDifference
     interval: Estimate | None
+    look: Look | None
     further: int | None
     within_plan: bool
     p_difference: float
@@ -100,6 +108,24 @@ class Verdict:
     cross_check: SignFlip | None
     warnings: tuple[str, ...]
     family: int = 1
+    later: tuple[float, ...] = ()
+    taken_back: bool = False
+
+    @property
+    def estimate(self) -> float:
+        """The typical difference: the mean, or the median where the sign test decides."""
+        return self.difference.value if self.interval is None else float(self.interval.value)
+
+    @property
+    def by_sign(self) -> bool:
+        """Whether the sign test decides, about the median."""
+        return self.look is not None and not self.look.by_t
+
+    @property
+    def analyses_left(self) -> tuple[int, ...]:
+        """Later analyses of the plan, as numbers of replicates."""
+        plan = self.hypothesis.plan
+        return tuple(count for count in plan.reached(plan.last) if count > self.replicates)
 
     @property
     def replicates(self) -> int:
@@ -120,21 +146,22 @@ class Verdict:
         return found == self.hypothesis.expected
 
 
-def classify(value: ArrayLike, margin: ArrayLike, smallest_difference: float) -> NDArray[np.int8]:
-    """The rule, element by element: 2 if the interval lies inside the band, else the sign of the value if it leaves
-    out 0, else 0 for undecided.
+def classify(low: ArrayLike, high: ArrayLike, smallest_difference: float) -> NDArray[np.int8]:
+    """The rule, element by element: 2 if the interval lies inside the band, else 1 or -1 if it lies above or below 0,
+    else 0 for undecided.
 
     Equivalence by an interval inside the band (Schuirmann 1987), at the interval's full level, goes before: a
     difference can be certain and still too small to matter.
 
     Args:
-        value: (...) estimates.
-        margin: (...) half the widths of their intervals.
+        low: (...) lower ends of intervals.
+        high: (...) upper ends.
         smallest_difference: Half the width of the band, 0 for none.
     """
-    distance, margin = np.abs(value), np.asarray(margin)
-    sign = np.where(distance > margin, np.sign(value), 0)
-    return np.where(distance + margin < smallest_difference, 2, sign).astype(np.int8)
+    low, high = np.asarray(low), np.asarray(high)
+    sign = (low > 0).astype(np.int8) - (high < 0)
+    inside = (low > -smallest_difference) & (high < smallest_difference)
+    return np.where(inside, 2, sign).astype(np.int8)
 
 
 def outcome_of(code: int, lower_is_better: bool) -> Outcome:
@@ -144,21 +171,43 @@ def outcome_of(code: int, lower_is_better: bool) -> Outcome:
     return "better" if (code < 0) == lower_is_better else "worse"
 
 
-def further_replicates(difference: PairedDifference, smallest_difference: float, plan: Plan) -> tuple[int | None, bool]:
-    """How many more replicates would decide if estimate and spread stayed as they are, and whether the plan has them.
+def further_replicates(
+    difference: PairedDifference, smallest_difference: float, plan: Plan, *, by_sign: bool = False
+) -> tuple[int | None, bool]:
+    """How many more replicates would decide if those to come are as those so far, and whether the plan has them.
 
-    The first R' > R among the plan's later analyses, and beyond the last one among all numbers at its level, where
-    `classify(mean, margin(s, R'))` decides; (None, False) if none up to 10,000 does.
+    The first R' > R among the plan's later analyses, and beyond the last one among all numbers at its level, where the
+    interval decides: around the same mean with the same spread, or by the sign test between the same quantiles; (None,
+    False) if none up to 10,000 does.
     """
     ahead = plan.ahead(difference.replicates)
-    decides = classify(difference.value, plan.margin(difference.spread, ahead), smallest_difference) != 0
+    if by_sign:
+        rank, ordered = _ranks_ahead(plan, difference.replicates), np.sort(difference.differences)
+        # The (k + 1)-th smallest of R' is about the quantile (k + 1) / R'.
+        place = np.clip(np.ceil((rank + 1) * len(ordered) / ahead).astype(np.int64) - 1, 0, len(ordered) - 1)
+        low, high = ordered[place], ordered[::-1][place]
+        low, high = np.where(rank >= 0, low, -np.inf), np.where(rank >= 0, high, np.inf)
+    else:
+        half = difference.spread * _margins_ahead(plan, difference.replicates)
+        low, high = difference.value - half, difference.value + half
+    decides = classify(low, high, smallest_difference) != 0
     if not decides.any():
         return None, False
     found = int(ahead[decides.argmax()])
     return found - difference.replicates, found <= plan.last
 
 
-def judge(differences: ArrayLike, hypothesis: Hypothesis, seed: int = 0) -> Verdict:
+@lru_cache(maxsize=64)
+def _margins_ahead(plan: Plan, replicates: int) -> NDArray[np.float64]:
+    return plan.margin(1.0, plan.ahead(replicates))
+
+
+@lru_cache(maxsize=64)
+def _ranks_ahead(plan: Plan, replicates: int) -> NDArray[np.int64]:
+    return plan.sign_rank(plan.ahead(replicates))
+
+
+def judge(differences: ArrayLike, hypothesis: Hypothesis, seed: int = 0, factor: float = 1.0) -> Verdict:
     """The verdict after the interim analyses that so many replicates reach: the first that decides, else the last.
 
     Each sees the first replicates up to its number, in order; those that came since are not used, for there is no
@@ -168,6 +217,7 @@ def judge(differences: ArrayLike, hypothesis: Hypothesis, seed: int = 0) -> Verd
         differences: (R,) finite numbers, in the order of the replicates, answered minus proposed.
         hypothesis: As stated.
         seed: Of the sign flips, where they are drawn.
+        factor: What p-values are multiplied by before they are held against the plan's level: Holm's, in a family.
 
     Raises:
         AnalysisError: One replicate, fewer than the plan's first interim analysis has, or a number that is not finite.
@@ -181,40 +231,41 @@ def judge(differences: ArrayLike, hypothesis: Hypothesis, seed: int = 0) -> Verd
             f"Run {plan.first - len(every)} more: there is no verdict between interim analyses.",
         )
     outcome: Outcome = "not decided yet"
-    found, p_difference, p_equivalence = paired_difference(every[: analyses[0]]), 1.0, 1.0
+    found, seen, p_difference, p_equivalence = paired_difference(every[: analyses[0]]), None, 1.0, 1.0
     for count in analyses:
         found = paired_difference(every[:count])
         if found.constant:
-            outcome = _constant(found, hypothesis)
+            outcome, seen = _constant(found, hypothesis), None
             p_difference, p_equivalence = found.p_value(), 0.0 if abs(found.value) < smallest else 1.0
             break
-        p_difference = min(p_difference, float(plan.p_value(abs(found.value) / found.error, count)))
-        p_equivalence = min(p_equivalence, float(plan.p_value((smallest - abs(found.value)) / found.error, count)))
-        code = int(classify(found.value, plan.margin(found.spread, count), smallest))
-        outcome = outcome_of(code, hypothesis.lower_is_better)
-        if code:
+        seen = look(found.differences, plan, smallest)
+        p_difference = min(p_difference, float(seen.p_difference))
+        p_equivalence = min(p_equivalence, float(seen.p_equivalence))
+        code = int(classify(seen.low, seen.high, smallest))
+        p_value = float(seen.p_equivalence if code == 2 else seen.p_difference)
+        if code and (factor == 1 or factor * p_value <= plan.total):
+            outcome = outcome_of(code, hypothesis.lower_is_better)
             break
-    interval = None
-    if not found.constant:
-        half = float(plan.margin(found.spread, found.replicates))
-        ends = np.asarray(found.value - half), np.asarray(found.value + half)
+    further, within, interval = None, False, None
+    if seen is not None:
         level = 1 - float(plan.alpha_at(found.replicates))
-        interval = Estimate(np.asarray(found.value), *ends, count=found.replicates, level=level)
-    further, within = (None, False)
-    if outcome == "not decided yet":
-        further, within = further_replicates(found, smallest, plan)
-    check = sign_flip(found.differences, seed)
+        interval = Estimate(seen.value, seen.low, seen.high, count=found.replicates, level=level)
+        if outcome == "not decided yet":
+            further, within = further_replicates(found, smallest, plan, by_sign=not seen.by_t)
+    check = sign_flip(found.differences, seed) if seen is None or seen.by_t else None
     return Verdict(
         hypothesis,
         outcome,
         found,
         interval,
+        seen,
         further,
         within,
         p_difference,
         p_equivalence,
         check,
         _warnings(hypothesis, outcome, found, check),
+        later=every[found.replicates :],
     )
 
 
@@ -222,8 +273,11 @@ def correct(verdicts: Sequence[Verdict], still_open: int = 0) -> tuple[Verdict, 
     """Holm's correction over several primary hypotheses of one run: what does not survive it is not decided.
 
     Claims of a difference are one family, claims of equivalence another, each kept at the smallest `total` of the
-    plans (Holm 1979). An open hypothesis counts in both. Exploratory verdicts are neither counted nor changed, and
-    what is identical stays so: it is no inference.
+    plans (Holm 1979), .055 as a rule. An open hypothesis counts in both. Exploratory verdicts are neither counted nor
+    changed, and what is identical stays so: it is no inference.
+
+    What is taken back has its plan's later analyses left, held against the level that Holm leaves it: replicates that
+    came since the one that had decided are used for them.
 
     Args:
         verdicts: In any order.
@@ -233,28 +287,54 @@ def correct(verdicts: Sequence[Verdict], still_open: int = 0) -> tuple[Verdict, 
         The same verdicts in the same order, `family` set.
     """
     places = [place for place, verdict in enumerate(verdicts) if verdict.hypothesis.primary]
-    if not places:
-        return tuple(verdicts)
-    level = min(verdicts[place].hypothesis.plan.total for place in places)
-    rest = [1.0] * still_open
-    differs = holm([*(verdicts[place].p_difference for place in places), *rest]) <= level
-    same = holm([*(verdicts[place].p_equivalence for place in places), *rest]) <= level
-    family = len(places) + still_open
     corrected = list(verdicts)
-    for index, place in enumerate(places):
-        verdict = verdicts[place]
-        stands = {"better": differs, "worse": differs, "no difference that matters": same}.get(verdict.outcome)
-        if stands is None or stands[index]:
-            corrected[place] = replace(verdict, family=family)
-        else:
-            corrected[place] = replace(verdict, family=family, outcome="not decided yet")
-    return tuple(corrected)
+    if not places:
+        return tuple(corrected)
+    level = min(verdicts[place].hypothesis.plan.total for place in places)
+    family = len(places) + still_open
+    while True:
+        p_values = {
+            "difference": np.array([*(corrected[place].p_difference for place in places), *[1.0] * still_open]),
+            "equivalence": np.array([*(corrected[place].p_equivalence for place in places), *[1.0] * still_open]),
+        }
+        adjusted = {claim: holm(found) for claim, found in p_values.items()}
+        fallen = []
+        for index, place in enumerate(places):
+            claim = _CLAIMS.get(corrected[place].outcome)
+            if claim is not None and adjusted[claim][index] > level:
+                fallen.append((place, int((p_values[claim] >= p_values[claim][index]).sum())))
+        for place, factor in fallen:
+            corrected[place] = _taken_back(corrected[place], factor, level)
+        if not fallen:
+            counted = (replace(corrected[place], family=family) for place in places)
+            for place, verdict in zip(places, counted, strict=True):
+                corrected[place] = verdict
+            return tuple(corrected)
+
+
+_CLAIMS: dict[Outcome, str] = {
+    "better": "difference",
+    "worse": "difference",
+    "no difference that matters": "equivalence",
+}
+
+
+def _taken_back(verdict: Verdict, factor: int, level: float) -> Verdict:
+    """A verdict that does not survive Holm's factor: that of a later analysis which does, else none yet."""
+    stated = verdict.hypothesis
+    every = (*verdict.difference.differences, *verdict.later)
+    again = judge(every, stated, factor=factor * stated.plan.total / level)
+    if again.decided and again.replicates > verdict.replicates:
+        return again
+    # The order of p-values can take back what survives its own factor.
+    return replace(verdict if again.decided else again, outcome="not decided yet", taken_back=True)
 
 
 def _constant(found: PairedDifference, hypothesis: Hypothesis) -> Outcome:
     if found.identical:
         return "identical"
-    return outcome_of(int(classify(found.value, 0.0, hypothesis.smallest_difference)), hypothesis.lower_is_better)
+    code = int(classify(found.value, found.value, hypothesis.smallest_difference))
+    return outcome_of(code, hypothesis.lower_is_better)
 
 
 def _warnings(

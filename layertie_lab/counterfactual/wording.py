@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .interim import SHAPE_FROM
 from .verdict import Verdict
 
 
@@ -13,6 +14,7 @@ def sentence_of(verdict: Verdict) -> str:
             _stated(verdict),
             f"Verdict: {verdict.outcome}{_against(verdict)}.",
             _numbers(verdict),
+            _shape(verdict),
             _small(verdict),
             _checked(verdict),
             _held(verdict),
@@ -27,7 +29,9 @@ def sentence_of(verdict: Verdict) -> str:
 def headline_of(verdict: Verdict) -> str:
     """What came out, in one plain sentence, for whoever reads no further."""
     found, stated, interval = verdict.difference, verdict.hypothesis, verdict.interval
-    opening = f"After {stated.horizon} steps: {stated.compared} is {found.value:+.3g} {stated.unit}".rstrip()
+    typical = " in the median" if verdict.by_sign else ""
+    value = f"{verdict.estimate:+.3g} {stated.unit}".rstrip()
+    opening = f"After {stated.horizon} steps: {stated.compared} is {value}{typical}"
     if interval is None:
         same = "they use the same parameters, or nothing that differs has reached the loss"
         return f"{opening} in every replicate{f': {same}' if found.identical else ''}."
@@ -62,15 +66,39 @@ def _against(verdict: Verdict) -> str:
 
 def _numbers(verdict: Verdict) -> str:
     found, stated, interval = verdict.difference, verdict.hypothesis, verdict.interval
-    value = f"{found.value:+.4g}" if found.value else "0"
+    value = f"{verdict.estimate:+.4g}" if verdict.estimate else "0"
     size = f"R = {found.replicates}, horizon {stated.horizon} steps"
     opening = f"{stated.compared[:1].upper()}{stated.compared[1:]}: {value} {stated.unit}".rstrip()
+    opening += " in the median" if verdict.by_sign else ""
     if interval is None:
         return f"{opening} in every replicate, exactly; {size}."
     ends = f"from {float(interval.low):+.4g} to {float(interval.high):+.4g}"
     if float(interval.high) == float("inf"):
         ends = "still unbounded"
-    return f"{opening}, {100 * interval.level:g} % {stated.plan.rule} {ends}; {size}."
+    return f"{opening}, {100 * interval.level:g} % {stated.plan.ends} {ends}; {size}."
+
+
+def _shape(verdict: Verdict) -> str:
+    """Which of two intervals it goes by, and what it is about; nothing for studies that knew only one."""
+    found, seen = verdict.difference, verdict.look
+    if seen is None or verdict.hypothesis.plan.rule == "t":
+        return ""
+    if found.replicates < SHAPE_FROM:
+        return (
+            f"So few do not show their distribution: before {SHAPE_FROM} replicates only what is far beyond doubt is "
+            "decided."
+        )
+    p = f"Shapiro-Francia p = {float(seen.normality):.2g}"
+    if verdict.by_sign:
+        return (
+            f"The differences do not look normal ({p}), so the sign test decides, about their median; their mean is "
+            f"{found.value:+.4g}, of which so few say nothing sure. The interval is from one replicate's value to "
+            "another's."
+        )
+    return (
+        f"The differences look normal ({p}), so Student's t decides: mean and median are one, unless differences of "
+        f"another kind come less often than once in {found.replicates} replicates."
+    )
 
 
 def _small(verdict: Verdict) -> str:
@@ -101,12 +129,22 @@ def _outlook(verdict: Verdict) -> str:
     if verdict.decided or verdict.family > 1:
         return ""
     if verdict.further is None:
-        return "No number of replicates up to 10,000 would decide if estimate and spread stayed as they are."
-    more = f"If estimate and spread stay as they are, {verdict.further} more replicates would decide"
+        return "No number of replicates up to 10,000 would decide if those to come are as those so far."
+    more = f"If those to come are as those so far, {verdict.further} more replicates would decide"
     return f"{more}." if verdict.within_plan else f"{more}, more than this plan has: that takes another hypothesis."
 
 
 def _corrected(verdict: Verdict) -> str:
     if verdict.family < 2:
         return ""
-    return f"Corrected for {verdict.family} hypotheses in this run (Holm)."
+    about = f"{verdict.family} hypotheses in this run (Holm, family error {verdict.hypothesis.plan.total:.2g})"
+    left = " and ".join(map(str, verdict.analyses_left[:3]))
+    left = f"at {left}" if len(verdict.analyses_left) < 4 else "after each further replicate"
+    if not verdict.taken_back:
+        return f"Corrected for {about}."
+    if verdict.analyses_left:
+        return (
+            f"Decided by itself, but taken back by the correction for {about}; analyses {left} are to come: go on with "
+            "the study."
+        )
+    return f"Decided by itself, but taken back by the correction for {about}; its plan has no analysis left."

@@ -168,7 +168,7 @@ def judge_of(study: Study) -> Callable[[list[dict[str, Any]]], bool] | None:
 
     if study.spec.is_pilot:
         return None
-    return lambda replicates: is_decided(study.spec, replicates)
+    return lambda replicates: is_decided(study, replicates)
 
 
 def how_far(progress: StudyProgress) -> str:
@@ -272,7 +272,7 @@ def _row(study: Study, verdict: Any) -> dict[str, Any]:
 
 
 def _estimate(verdict: Any) -> str:
-    unit, value = verdict.hypothesis.unit, f"{verdict.difference.value:+.4g}"
+    unit, value = verdict.hypothesis.unit, f"{verdict.estimate:+.4g}"
     if verdict.interval is None:
         return f"{value} {unit} in every replicate"
     return f"{value} [{float(verdict.interval.low):+.4g}, {float(verdict.interval.high):+.4g}] {unit}"
@@ -281,6 +281,9 @@ def _estimate(verdict: Any) -> str:
 def _family(path: Path, studies: list[Study]) -> list[str]:
     missing = missing_studies(path, studies)
     stated = sum(study.spec.primary for study in studies) + len(missing)
-    words = f"{stated} hypotheses have been stated about this run; verdicts are corrected for that (Holm)."
+    words = (
+        f"{stated} hypotheses have been stated about this run; verdicts are corrected for that (Holm), and one that is "
+        "taken back has its later analyses left (Go on)."
+    )
     gone = f"Of these {', '.join(missing)} cannot be read any more, and count all the same."
     return [*([words] if stated > 1 else []), *([gone] if missing else [])]

@@ -49,7 +49,8 @@ def fields() -> list[dict[str, Any]]:
             "label": "Interim analyses",
             "kind": "choice",
             "choices": [[name, words] for name, (words, _) in PLANS.items()],
-            "help": "When replicates that are still coming in are judged, and the study may end.",
+            "help": "When replicates that are still coming in are judged, and the study may end. Fewer than 8"
+            " decide only what is far beyond doubt.",
             "value": "looks",
         },
     ]

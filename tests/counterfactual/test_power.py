@@ -13,7 +13,7 @@ from layertie_lab.counterfactual.verdict import Hypothesis, judge
 
 @pytest.mark.parametrize(("replicates", "effect"), [(4, 1.0), (8, 0.5), (8, 1.0), (16, 0.7)])
 def test_one_analysis_has_the_power_of_the_noncentral_t(replicates: int, effect: float) -> None:
-    found = chances(2 * effect, 2.0, GroupSequential((replicates,), (0.05,)), 0.0)
+    found = chances(2 * effect, 2.0, GroupSequential((replicates,), (0.05,), rule="t"), 0.0)
     bound, noncentral = stats.t.ppf(0.975, replicates - 1), replicates**0.5 * effect
     assert found.right == pytest.approx(stats.nct.sf(bound, replicates - 1, noncentral), abs=0.011)
     assert found.replicates == replicates

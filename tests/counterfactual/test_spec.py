@@ -76,7 +76,7 @@ def test_the_version_before_is_read_and_keeps_its_hash() -> None:
     spec = StudySpec.from_dict(kept["statement"])
     assert spec.to_dict() == kept["statement"]
     assert spec.hash == kept["hash"]
-    assert spec.plan == GroupSequential((3, 4), (0.025, 0.025))
+    assert spec.plan == GroupSequential((3, 4), (0.025, 0.025), rule="t")
 
 
 def test_replicates_have_numbers_of_their_own() -> None:

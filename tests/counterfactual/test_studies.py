@@ -99,7 +99,7 @@ def test_the_trunk_may_be_open_and_is_not_touched(run: tuple[Path, StudySpec]) -
 def test_it_stops_when_the_plan_says_so(run: tuple[Path, StudySpec]) -> None:
     # With so wide a band any difference is too small to matter.
     study = state(run, smallest_difference=10.0, expected="no difference that matters")
-    found = finish(study, workers=1, should_stop=lambda some: is_decided(study.spec, some))
+    found = finish(study, workers=1, should_stop=lambda some: is_decided(study, some))
     assert len(found) == 2
     verdict = verdict_of(study.spec, found)
     assert verdict is not None

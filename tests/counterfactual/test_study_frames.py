@@ -61,7 +61,7 @@ DIVERGED = {"replicate": 3, "error": "In the branch as chosen (2): Expected a fi
 def test_before_the_first_interim_analysis_there_is_no_verdict(count: int) -> None:
     found = judging.verdict_of(STATED, replicates(count))
     assert (found is None) == (count < 4)
-    assert judging.is_decided(STATED, replicates(count)) == (count == 4)
+    assert (found is not None and found.decided) == (count == 4)
 
 
 def test_a_gap_ends_what_counts() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from layertie_lab.analysis.statistics.paired import paired_difference
 from layertie_lab.core.errors import AnalysisError
@@ -14,11 +15,16 @@ from layertie_lab.counterfactual.verdict import OUTCOMES, Hypothesis, classify, 
 from layertie_lab.counterfactual.wording import sentence_of
 
 STATED = Hypothesis("middle layers can share", horizon=100, steps_per_decision=4)
-NOISE = np.random.default_rng(3).standard_normal(16)
+OLD = GroupSequential(alphas=(0.01, 0.015, 0.03), rule="t")
+"""The plan of studies that name no rule."""
+NOISE = np.random.default_rng(22).permutation(stats.norm.ppf((np.arange(16) + 0.625) / 16.25))
 NOISE = (NOISE - NOISE.mean()) / NOISE.std(ddof=1)
 
 FOUR = 0.75**0.5 * np.array([-1.0, 1.0, -1.0, 1.0])
-"""Mean 0 and standard deviation 1, as `NOISE`."""
+"""Mean 0 and standard deviation 1, as `NOISE`, which looks as normal as can be."""
+TAIL = np.exp(2 * NOISE)
+TAIL = (TAIL - np.median(TAIL)) / TAIL.std(ddof=1)
+"""Median 0, standard deviation 1, and a mean of .38: skewed."""
 
 
 @pytest.mark.parametrize(
@@ -52,7 +58,8 @@ def test_where_more_is_better_the_sign_turns() -> None:
 def test_an_interim_analysis_sees_only_the_replicates_up_to_it() -> None:
     early = judge(-0.02 + 0.001 * NOISE[:4], STATED)
     late = judge(np.concatenate([-0.02 + 0.001 * NOISE[:4], np.full(12, 0.5)]), STATED)
-    assert early == late
+    assert early == dataclasses.replace(late, later=())
+    assert late.later == (0.5,) * 12
 
 
 @pytest.mark.parametrize(("count", "said"), [(1, "at least 2 replicates"), (2, "first interim analysis"), (3, "first")])
@@ -86,7 +93,8 @@ def test_the_sentence_says_all_that_a_reader_needs() -> None:
         "held-out loss at step 100",
         "below 0.003 nats",
         "Verdict: better, as expected.",
-        "99 % interval from -0.0",
+        "99.95 % interval from -0.0",
+        "before 8 replicates only what is far beyond doubt",
         "R = 4",
         "horizon 100 steps",
         "batches",
@@ -112,8 +120,8 @@ def test_the_number_of_further_replicates_decides_and_one_fewer_does_not() -> No
     difference, plan = paired_difference(0.006 * NOISE), GroupSequential()
     further, _ = further_replicates(difference, 0.003, plan)
     assert further is not None
-    ends = np.array([16 + further - 1, 16 + further])
-    assert classify(difference.value, plan.margin(difference.spread, ends), 0.003).tolist() == [0, 2]
+    half = plan.margin(difference.spread, np.array([16 + further - 1, 16 + further]))
+    assert classify(difference.value - half, difference.value + half, 0.003).tolist() == [0, 2]
     on_the_edge = paired_difference([-1.0, 1.0, -1.0, 1.0])
     assert further_replicates(on_the_edge, 0.0, plan) == (None, False)
 
@@ -136,6 +144,7 @@ def test_equal_differences_and_a_disagreeing_cross_check_are_warned_of() -> None
     assert "keys differ" in sentence_of(judge(np.full(4, -0.5), STATED))
     differences = np.array([0.9, 1.0, 1.1, 1.0, 0.9, 1.1])
     found = judge(differences, dataclasses.replace(STATED, plan=GroupSequential((6,), (0.01,))))
+    assert found.cross_check is not None
     assert (found.outcome, found.cross_check.p_value) == ("worse", 2 / 2**6)
     assert "cross-check is less sure" in sentence_of(found)
 
@@ -143,15 +152,56 @@ def test_equal_differences_and_a_disagreeing_cross_check_are_warned_of() -> None
 def test_the_open_ended_mode_stops_where_its_sequence_decides() -> None:
     found = judge(-0.006 + 0.002 * NOISE, dataclasses.replace(STATED, plan=OpenEnded()))
     assert found.outcome == "better"
-    assert 4 <= found.replicates <= 16
-    assert "95 % confidence sequence" in sentence_of(found)
-    assert found.p_difference <= 0.05
+    assert 8 <= found.replicates <= 16
+    assert "92 % confidence sequence" in sentence_of(found)
+    assert found.p_difference <= 0.055
     early = judge(-0.006 + 0.002 * NOISE[:2], dataclasses.replace(STATED, plan=OpenEnded()))
     assert "still unbounded" in sentence_of(early)
 
 
+def test_where_the_differences_are_skewed_the_signs_decide_about_the_median() -> None:
+    # Their mean is .38 standard deviations above the median, which t would call worse.
+    drawn = judge(0.01 * TAIL, dataclasses.replace(STATED, smallest_difference=0.0, plan=OLD))
+    found = judge(0.01 * TAIL, dataclasses.replace(STATED, smallest_difference=0.0))
+    assert (drawn.by_sign, found.by_sign, found.replicates) == (False, True, 16)
+    assert found.outcome == "not decided yet"
+    assert found.estimate == pytest.approx(0.0, abs=1e-12)
+    assert found.difference.value > 0.0035
+    assert found.interval is not None
+    assert [found.interval.low, found.interval.high] == [np.sort(0.01 * TAIL)[3], np.sort(0.01 * TAIL)[12]]
+    assert found.cross_check is None
+    for part in ("in the median", "do not look normal (Shapiro-Francia p = ", "so the sign test decides"):
+        assert part in sentence_of(found)
+    beside = judge(0.015 + 0.01 * TAIL, STATED)
+    assert (beside.outcome, beside.replicates, beside.by_sign) == ("worse", 8, True)
+    assert beside.p_difference == pytest.approx(2 / 2**8 * 0.055 / 0.008)
+    band = judge(0.0025 * TAIL[np.abs(TAIL) < 1][:8], STATED)
+    assert (band.outcome, band.replicates) == ("no difference that matters", 8)
+
+
+def test_a_study_of_the_old_rule_is_judged_as_ever() -> None:
+    found = judge(-0.02 + 0.001 * NOISE, dataclasses.replace(STATED, plan=OLD))
+    assert found.interval is not None
+    assert (found.replicates, found.interval.level, found.by_sign) == (4, 0.99, False)
+    expected = paired_difference(-0.02 + 0.001 * NOISE[:4]).interval(0.01)
+    assert expected is not None
+    assert float(found.interval.low) == pytest.approx(float(expected.low))
+    assert found.p_difference == pytest.approx(found.difference.p_value() * 0.055 / 0.01)
+    skewed = judge(0.01 * TAIL, dataclasses.replace(STATED, plan=OLD))
+    assert skewed.cross_check is not None
+    assert "look" not in sentence_of(skewed)
+
+
+def test_few_replicates_decide_only_what_is_far_beyond_doubt() -> None:
+    # Three times the margin of the old rule is not enough at 4, and plainly enough at 8.
+    differences = -0.02 + 0.004 * NOISE[:8]
+    assert judge(differences, dataclasses.replace(STATED, plan=OLD)).replicates == 4
+    assert judge(differences[:4], STATED).outcome == "not decided yet"
+    assert judge(differences, STATED).outcome == "better"
+
+
 def test_holm_takes_back_what_does_not_survive_it() -> None:
-    weak = judge(-0.003 + 0.0045 * NOISE, dataclasses.replace(STATED, smallest_difference=0.0005))
+    weak = judge(-0.0033 + 0.0053 * NOISE, dataclasses.replace(STATED, smallest_difference=0.0005))
     strong, open_ = judge(-0.02 + 0.001 * NOISE, STATED), judge(0.006 * NOISE, STATED)
     aside = judge(-0.02 + 0.001 * NOISE, dataclasses.replace(STATED, primary=False))
     assert weak.outcome == "better"
@@ -166,9 +216,30 @@ def test_holm_takes_back_what_does_not_survive_it() -> None:
         "better",
     ]
     assert [verdict.family for verdict in found] == [4, 4, 4, 4, 1]
-    assert "Corrected for 4 hypotheses in this run (Holm)." in sentence_of(found[0])
+    assert [verdict.taken_back for verdict in found] == [True, False, False, False, False]
+    assert "taken back by the correction for 4 hypotheses in this run (Holm, family error 0.055)" in sentence_of(
+        found[0]
+    )
+    assert "its plan has no analysis left" in sentence_of(found[0])
+    assert "Corrected for 4 hypotheses" in sentence_of(found[1])
     assert found[4] == aside
     assert correct([aside]) == (aside,)
+
+
+def test_what_holm_takes_back_has_its_later_analyses_left() -> None:
+    stated = dataclasses.replace(STATED, smallest_difference=0.0)
+    every = -0.006 + 0.0045 * NOISE
+    early = judge(every[:8], stated)
+    assert (early.outcome, early.replicates) == ("better", 8)
+    (taken, *_) = correct([early], still_open=9)
+    assert (taken.outcome, taken.taken_back, taken.analyses_left) == ("not decided yet", True, (16,))
+    assert "analyses at 16 are to come: go on with the study" in sentence_of(taken)
+    # The replicates that come then count, at the level that is left.
+    (later, *_) = correct([judge(every, stated)], still_open=9)
+    assert (later.outcome, later.replicates, later.taken_back) == ("better", 16, False)
+    assert 10 * later.p_difference <= 0.055
+    alone = judge(every, stated)
+    assert (alone.replicates, correct([alone])[0].replicates) == (8, 8)
 
 
 @settings(max_examples=150, deadline=None)

@@ -36,7 +36,8 @@ CAPTIONS = {
     "replicate_dots": (
         "Grey dots: the difference in the stated metric at the horizon, a dot per replicate. Orange line: the mean so"
         " far. Diamonds with upright lines: the interim analyses that were planned, with the interval at each one's own"
-        " level; between them there is no verdict. Green band: differences that do not matter."
+        " level, of the median where the differences do not look normal; between them there is no verdict. Green band:"
+        " differences that do not matter."
     ),
 }
 """Chart -> how to read it."""
@@ -184,7 +185,7 @@ def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None
         y=alt.Y("value:Q"),
         tooltip=[
             alt.Tooltip("order:Q", title="interim analysis at"),
-            alt.Tooltip("value:Q", title="mean", format="+.5f"),
+            alt.Tooltip("value:Q", title="estimate", format="+.5f"),
             alt.Tooltip("low:Q", format="+.5f"),
             alt.Tooltip("high:Q", format="+.5f"),
         ],
