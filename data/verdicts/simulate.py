@@ -245,15 +245,18 @@ def forecasts(draw: np.random.Generator) -> list[dict[str, Any]]:
     """The form's chances against paths it has not seen, at the true spread and from pilots of 8 replicates."""
     rows = []
     for name, (plan, _) in PLANS.items():
+        paths = {
+            label: followed(SHAPES[label].draw(draw, (OPEN_PATHS, plan.last)), plan)
+            for label in ("normal", "lognormal, sigma 1/2", "t3")
+        }
         for spread in (0.002, 0.005):
             for difference in (0.0, 0.001, 0.002, 0.003, 0.005, 0.008):
                 row: dict[str, Any] = {"plan": name, "spread": spread, "difference": difference}
                 form = chances(difference, spread, plan, BAND)
                 row["form_right"], row["form_decided"] = form.right, form.decided
-                for label in ("normal", "lognormal, sigma 1/2", "t3"):
-                    path = followed(SHAPES[label].draw(draw, (OPEN_PATHS, plan.last)), plan)
-                    shift = difference / spread - SHAPES[label].median
-                    codes = path.ends(shift, BAND / spread)[0]
+                for label, path in paths.items():
+                    # Intervals move and stretch with the differences.
+                    codes = path.ends(difference / spread - SHAPES[label].median, BAND / spread)[0]
                     row[f"{label}_right"] = float((codes == 1).mean())
                     row[f"{label}_decided"] = float((codes != 0).mean())
                 if isinstance(plan, GroupSequential):

@@ -16,6 +16,7 @@ import layertie_lab.analysis
 from layertie_lab.analysis.attribution import paths
 from layertie_lab.analysis.attribution.captum_methods import Split
 from layertie_lab.analysis.attribution.layer_attribution import layer_attribution
+from layertie_lab.analysis.attribution.registry import COMPLETE, STEPS
 from layertie_lab.analysis.attribution.replacement import loss_if_skipped
 from layertie_lab.analysis.attribution.rows import SCHEMA
 from layertie_lab.analysis.attribution.targets import Target
@@ -23,6 +24,7 @@ from layertie_lab.analysis.capture import hooked
 from layertie_lab.analysis.statistics.intervals import mean_interval
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
+from layertie_lab.inspection.views.attribution import incomplete
 from layertie_lab.models.gpt import GPT
 
 METHODS = [method.described.name for method in paths.path_methods() if not method.described.misses]
@@ -377,3 +379,44 @@ def test_captum_is_imported_when_it_is_needed() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not [name for name in names if name.startswith("captum")]
+
+
+def steep(make: Maker) -> GPT:
+    """With rotary positions the zero baseline is all but 0, where a first norm is steep."""
+    model = make(config=ModelConfig(layers=4, width=16, heads=2, context=16, positions="rotary"))
+    with torch.no_grad():
+        model.token_vectors.mul_(4)
+    return model
+
+
+def test_points_are_added_until_the_shares_sum_up(make: Maker, few: Tensor) -> None:
+    model = steep(make)
+    begun, grown = (layer_attribution(model, few, SUMMING, steps=steps) for steps in (STEPS, None))
+    scale = abs(grown["total"][0])
+    first = begun.filter(method="conductance")
+    assert first["completeness_error"].max() > 0.1 * scale
+    assert first["points"].unique().to_list() == [STEPS]
+    found = grown.filter(method="conductance")
+    (points,) = found["points"].unique()
+    assert points > STEPS
+    assert grown["completeness_error"].max() <= COMPLETE * scale
+    # As many even ones would not do, and a walk in pieces is the whole one.
+    even = layer_attribution(model, few, ["conductance"], steps=points)
+    assert even["completeness_error"].max() > 0.1 * scale
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(paths, "PIECE", 10_000)
+        once = layer_attribution(model, few, ["conductance"], steps=points)
+    np.testing.assert_allclose(even["value"], once["value"], atol=1e-5)
+    assert grown.filter(method="integrated-gradients")["points"].unique().to_list() == [STEPS]
+
+
+def test_at_the_most_points_it_is_said_what_is_missed(
+    make: Maker, few: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "MOST_STEPS", 2 * STEPS)
+    found = layer_attribution(steep(make), few, ["conductance"])
+    (said,) = incomplete(found.to_dicts())
+    assert "The shares of conductance miss the loss difference" in said
+    assert f"with {2 * STEPS} points on the path, the most that are taken" in said
+    monkeypatch.undo()
+    assert incomplete(layer_attribution(make(), few, METHODS).to_dicts()) == []

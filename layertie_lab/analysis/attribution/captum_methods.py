@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 from ...models.tied_model import TiedModel
 from ..capture import Tick, hooked
 from .paths import Path, each_layer, path_method
-from .registry import AttributionDescription
+from .registry import AT_ONCE, AttributionDescription
 from .targets import Objective
 
 
@@ -62,6 +62,7 @@ def _integrated_gradients(path: Path, layer: nn.Module) -> Tensor:
             additional_forward_args=(path.targets,),
             n_steps=path.steps,
             method="gausslegendre",
+            internal_batch_size=AT_ONCE if path.steps > AT_ONCE else None,
         )
     return _sums(found)
 

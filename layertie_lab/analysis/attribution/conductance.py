@@ -6,7 +6,6 @@ numbers are those of captum walking there and back.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ..capture import Tick
@@ -29,9 +28,4 @@ from .registry import AttributionDescription
 )
 def conductance(path: Path, tick: Tick) -> Tensor:
     """Gradient times step, summed along the path; what passes by and the update add up to the loss difference."""
-    shares = []
-    for step in path.walk:
-        mean = (step.gradient[1:] + step.gradient[:-1]) / 2
-        along = torch.stack([step.before, step.update])  # [2, points, time, width]
-        shares.append((mean * along.diff(dim=1)).sum((1, 2, 3)))
-    return torch.stack(shares).to("cpu", torch.float64)
+    return path.flows[0].sum(0)

@@ -25,8 +25,14 @@ from .targets import Target
 Baseline = Literal["zero", "mean", "pad"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 STEPS = 16
-"""Points on a path. Measured at 12 x 64 after 300 steps, on a loss difference of 1.5 nats per token from the zero
-baseline: completeness error of integrated gradients below .003, of conductance .02 to .04 (32 points: .01)."""
+"""Points on a path, to begin with. Measured at 12 x 64 after 300 steps, on a loss difference of 1.5 nats per token from
+the zero baseline: completeness error of integrated gradients below .003, of conductance .02 to .04 (32 points: .01)."""
+AT_ONCE = 64
+"""Points of a path that captum takes at once, for the memory that they need."""
+COMPLETE = 0.02
+"""Share of the loss difference by which shares that are to sum to it may miss it, before more points are taken."""
+MOST_STEPS = 512
+"""Points at most, where shares miss what they are to sum to; then it is said by how much."""
 Side = Literal["above", "below"]
 
 
@@ -57,14 +63,15 @@ class Asked:
         baseline: Where a path begins. zero: token embeddings of 0, positions kept. mean: the mean token embedding in
             place of 0. pad: the embedding of one token, at every position.
         pad_token: The token of the baseline pad; None = the commonest one.
-        steps: Points on a path.
+        steps: Points on a path; None = `STEPS`, and twice as many until shares sum to what they promise
+            (`COMPLETE`), `MOST_STEPS` at most.
         level: Coverage of the intervals, 0 to 1.
     """
 
     target: Target | None = None
     baseline: Baseline = "zero"
     pad_token: int | None = None
-    steps: int = STEPS
+    steps: int | None = None
     level: float = LEVEL
 
 

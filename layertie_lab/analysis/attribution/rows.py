@@ -18,11 +18,11 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "method": pl.String, "layer": pl.Int64, "owner": pl.Int64, "value": pl.Float64, "low": pl.Float64,
     "high": pl.Float64, "unit": pl.String, "sequences": pl.Int64, "completeness_error": pl.Float64,
     "baseline": pl.String, "total": pl.Float64, "neighbour": pl.Int64, "target_sequence": pl.Int64,
-    "target_position": pl.Int64, "lowers": pl.String,
+    "target_position": pl.Int64, "lowers": pl.String, "points": pl.Int64,
 }  # fmt: skip
 """Columns of `attribution` and `replacement`. neighbour: the layer whose block stood in (methods replaced-...);
 target_sequence, target_position: the token whose loss is explained; null: the mean loss of all tokens. lowers: on
-which side of 0 the layer lowers the loss, above or below."""
+which side of 0 the layer lowers the loss, above or below. points: on the path, of methods that go along one."""
 
 
 def row(

@@ -75,10 +75,11 @@ class Attribution(View):
             raise AnalysisError(
                 f"Expected an attribution, but no method has a sound one. {next(iter(refused.values()))}", ""
             )
-        return {"frames": {"attribution": rows}, "facts": {"refused": refused}}
+        return {"frames": {"attribution": rows}, "facts": {"refused": refused, "incomplete": incomplete(rows)}}
 
     def words(self, facts: Facts) -> list[str]:
-        return [f"No {method}: {reason}" for method, reason in facts.get("refused", {}).items()]
+        refused = [f"No {method}: {reason}" for method, reason in facts.get("refused", {}).items()]
+        return [*refused, *facts.get("incomplete", [])]
 
     def pictures(self, frames: Mapping[str, pl.DataFrame], facts: Facts) -> Pictures:
         from ...charts.inside.attribution import CAPTIONS
@@ -87,6 +88,24 @@ class Attribution(View):
 
     def tables(self, frames: Mapping[str, Rows], facts: Facts) -> list[Table]:
         return per_layer(frames["attribution"])
+
+
+def incomplete(rows: Rows) -> list[str]:
+    """A sentence for each method whose shares miss the sum that they promise, with as many points as are taken."""
+    from ...analysis.attribution import paths
+
+    said = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        mine = [row for row in rows if row["method"] == method and row["completeness_error"] is not None]
+        if not mine or (mine[0].get("points") or 0) < paths.MOST_STEPS:
+            continue
+        error, total = max(row["completeness_error"] for row in mine), mine[0]["total"]
+        if error > paths.COMPLETE * abs(total):
+            said.append(
+                f"The shares of {method} miss the loss difference of {total:.3g} by up to {error:.2g} with "
+                f"{mine[0]['points']} points on the path, the most that are taken: they are rough."
+            )
+    return said
 
 
 def bars_by_method(frame: pl.DataFrame, reading: str) -> Pictures:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.errors import AnalysisError
 from ..ticks import Tick, part
-from .attribution import bars_by_method
+from .attribution import bars_by_method, incomplete
 from .registry import VIEWS, Ask, ColouredText, Facts, Found, Pictures, Rows, View, ViewDescription
 from .tokens import likeliest
 
@@ -75,6 +75,7 @@ class Token(View):
             "target": pieces[position + 1],
             "sequence": sequence,
             "position": position + 1,
+            "incomplete": incomplete(passed.to_dicts()),
         }
         frames = {"lens": lens.to_dicts(), "shares": shares.to_dicts(), "attribution": by_layer.to_dicts()}
         if isinstance(model, ShowsAttention):
@@ -84,7 +85,7 @@ class Token(View):
 
     def words(self, facts: Facts) -> list[str]:
         place = f"Token {facts['position']} of sequence {facts['sequence']} (both counted from 0)"
-        return [f"{place}: {facts['target']!r}."]
+        return [f"{place}: {facts['target']!r}.", *facts.get("incomplete", [])]
 
     def pictures(self, frames: Mapping[str, pl.DataFrame], facts: Facts) -> Pictures:
         from ...charts.captions import captioned
