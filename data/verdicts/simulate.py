@@ -27,8 +27,8 @@ from layertie_lab.counterfactual.looking import look
 from layertie_lab.counterfactual.power import chances, spread_interval
 from layertie_lab.counterfactual.verdict import Hypothesis, correct, judge, outcome_of
 
-PATHS = 100_000
-OPEN_PATHS = 20_000
+PATHS = 50_000
+OPEN_PATHS = 10_000
 SEED = 20_401
 BAND = 0.003
 """Smallest difference that matters, nats."""
@@ -211,7 +211,7 @@ def of_the_mean(draw: np.random.Generator) -> dict[str, Any]:
     return found
 
 
-def families(draw: np.random.Generator, runs: int = 1_000) -> dict[str, Any]:
+def families(draw: np.random.Generator, runs: int = 600) -> dict[str, Any]:
     """Share of runs with three hypotheses, all null, where any is called, by `judge` and `correct`."""
     found: dict[str, Any] = {}
     stated = Hypothesis("simulated", horizon=100, smallest_difference=0.0)
