@@ -29,6 +29,8 @@ from layertie_lab.counterfactual.interim import GroupSequential
 from layertie_lab.counterfactual.spec import TwinPlan
 from layertie_lab.counterfactual.verdict import Hypothesis, judge
 
+PLAN = GroupSequential(alphas=(0.01, 0.015, 0.03), rule="t")
+"""That of the studies of then; `t-or-sign` has what today's says of the same differences."""
 VERDICTS = 42
 """For each moment."""
 HORIZON = 3
@@ -60,10 +62,8 @@ def differences(seed: int, decisions: int, verdicts: int) -> tuple[NDArray[np.fl
             branch.advance()
         return float(branch.losses(windows).mean())
 
-    count = 2 * GroupSequential().last * verdicts
-    losses = np.array([loss(replicate) for replicate in range(1, count + 1)]).reshape(
-        verdicts, GroupSequential().last, 2
-    )
+    count = 2 * PLAN.last * verdicts
+    losses = np.array([loss(replicate) for replicate in range(1, count + 1)]).reshape(verdicts, PLAN.last, 2)
     about = {
         "seed": seed,
         "step": moment.step,
@@ -75,24 +75,30 @@ def differences(seed: int, decisions: int, verdicts: int) -> tuple[NDArray[np.fl
     return losses[..., 0] - losses[..., 1], about
 
 
-def verdicts_of(found: NDArray[np.float64]) -> dict[str, Any]:
-    """What the default plan says of each row, by band; and what a reader would who peeks after every replicate."""
-    total, counts = len(found), np.arange(4, GroupSequential().last + 1)
-    by_band = {}
+def by_band_of(found: NDArray[np.float64], plan: GroupSequential) -> dict[str, Any]:
+    """What a plan says of each row, by band."""
+    total, by_band = len(found), {}
     for band in BANDS:
-        stated = Hypothesis("Equal answers differ.", horizon=HORIZON, smallest_difference=band)
+        stated = Hypothesis("Equal answers differ.", horizon=HORIZON, smallest_difference=band, plan=plan)
         outcomes = [judge(row, stated).outcome for row in found]
         named = {name: outcomes.count(name) for name in sorted(set(outcomes))}
         wrong = named.get("better", 0) + named.get("worse", 0)
         low, high = stats.binomtest(wrong, total).proportion_ci(method="exact")
         by_band[f"{band:g}"] = {"outcomes": named, "false": wrong, "share": wrong / total, "interval_95": [low, high]}
+    return by_band
+
+
+def verdicts_of(found: NDArray[np.float64]) -> dict[str, Any]:
+    """What the plans say, and what a reader would who peeks after every replicate."""
+    total, counts = len(found), np.arange(4, PLAN.last + 1)
     t = np.stack([stats.ttest_1samp(found[:, :count], 0.0, axis=1).statistic for count in counts], axis=1)
-    last = 2 * stats.t.sf(np.abs(t[:, -1]), GroupSequential().last - 1)
+    last = 2 * stats.t.sf(np.abs(t[:, -1]), PLAN.last - 1)
     peeking = int((np.abs(t) > stats.t.ppf(0.975, counts - 1)).any(axis=1).sum())
     allowed = stats.binom.ppf([0.025, 0.975], total, 0.0486)
     return {
         "verdicts": total,
-        "bands": by_band,
+        "bands": by_band_of(found, PLAN),
+        "t-or-sign": by_band_of(found, GroupSequential()),
         "simulated_level": 0.0486,
         "false_expected_95": allowed.tolist(),
         "peeking_after_every_replicate": {"false": peeking, "share": peeking / total},
@@ -118,7 +124,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     charts = []
     for key, title, expected in (
         ("p_values_at_16", "two-sided p value at R = 16", stats.uniform.cdf),
-        ("t_at_16", "t statistic at R = 16", stats.t(GroupSequential().last - 1).cdf),
+        ("t_at_16", "t statistic at R = 16", stats.t(PLAN.last - 1).cdf),
     ):
         edges, counts = np.array(results[key]["edges"]), results[key]["counts"]
         frame = pl.DataFrame(
@@ -156,7 +162,11 @@ def main(path: Path) -> None:
         }
         path.write_text(json.dumps(results) + "\n", encoding="utf-8")
         print(f"{time.perf_counter() - start:5.0f} s  {len(every)} verdicts, {results['bands']['0']}", flush=True)
-    draw(json.loads(path.read_text()), path.with_suffix(".svg"))
+    results = json.loads(path.read_text())
+    every = np.concatenate([np.array(moment["differences"]) for moment in moments])
+    results |= {**verdicts_of(every), "moments": results["moments"]}
+    path.write_text(json.dumps(results) + "\n", encoding="utf-8")
+    draw(results, path.with_suffix(".svg"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How often the lab's verdicts would be wrong: `python data/verdicts/simulate.py data/verdicts/simulations.json`.
 
-Draws paired differences whose truth is known and puts them through the package's own rules. Seeded; takes about three
-minutes of one core. Differences are in units of their standard deviation unless a unit is named.
+Draws paired differences whose truth is known and puts them through the package's own rules. Seeded; takes half a
+minute of one core. Differences are in units of their standard deviation unless a unit is named.
 
 A verdict is about the median. It is false where an interval, at any analysis that is reached, leaves the median out:
 that is what calls better or worse where nothing is, and nothing where a difference is. So coverage, of all intervals

@@ -37,7 +37,7 @@ SHAPE_FROM = 8
 """Replicates below which their shape is not asked for."""
 NORMAL_FROM = 0.25
 """p-value of the Shapiro-Francia test from which differences count as normal. High, for a few seldom show what they
-are; a quarter of normal ones then go to the sign test, which costs 3 points of power at most."""
+are; a quarter of normal ones then go to the sign test, which costs 4 points of power at most."""
 FAMILY_ERROR = 0.055
 """The most that the chance of a false verdict came to, over the distributions that were simulated."""
 
