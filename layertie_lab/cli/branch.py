@@ -56,7 +56,7 @@ def _go(path: Path, command: arguments.Branch, progress: Console) -> tuple[dict[
             if command.answer is not None and not stop.is_set():
                 session.begin(command.answer, by="human")
                 session.complete()
-            session.run(command.decisions, should_stop=stop.is_set)
+            session.run(command.decisions, should_stop=stop.is_set, outcomes=False)
         summary = session.summary()
     if not command.json:
         for line in summary_lines(summary):

@@ -118,7 +118,7 @@ def run_to_end(
         target = session.config.decisions if decisions is None else session.decision + decisions
         say_how_long(session, target - session.decision, progress, quiet=quiet)
         with Display(session, progress, target, quiet=quiet), failures_recorded(session):
-            session.run(decisions, should_stop=stop.is_set)
+            session.run(decisions, should_stop=stop.is_set, outcomes=False)
         summary = session.summary()
     summary["finished"] = summary["decisions"] >= target
     if stop.is_set() and not summary["finished"]:

@@ -170,13 +170,15 @@ class Run(Command[list[Outcome]]):
 
     Args:
         decisions: How many to complete; default what is left of the budget.
+        outcomes: Whether they are wanted: those of a long run take memory until its end, and its log has them all.
 
     Returns:
-        The outcomes; fewer than asked for after `pause`.
+        The outcomes, where they are wanted; fewer than asked for after `pause`.
     """
 
     verb, trains = "run", True
     decisions: int | None = None
+    outcomes: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.decisions is not None and not (_is_whole(self.decisions) and self.decisions >= 0):

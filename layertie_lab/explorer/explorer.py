@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -165,7 +166,7 @@ class Explorer:
         self._goal = None
         agent = POLICIES.find(config.agent.policy)
         if agent is None or not agent.by_hand:
-            self._run.give(Run())
+            self._run.give(Run(outcomes=False))
         self.form.say("" if earlier is None else f"{earlier.name} {_fate(earlier)} and can be opened again.")
 
     def open(self, name: str, *, returning: bool = False, copy: bool = True) -> None:
@@ -207,7 +208,9 @@ class Explorer:
             handle.release()
         elif returning and recently:
             self._take(path, directory.config, lambda: Worker.resume(path))
-            self._run.give(Run(None if self._goal is None else max(0, self._goal - self.steer.decision)))
+            self._run.give(
+                Run(None if self._goal is None else max(0, self._goal - self.steer.decision), outcomes=False)
+            )
         elif directory.running:
             self._watch(path, directory.config)
         else:
@@ -326,8 +329,8 @@ class Explorer:
         if not isinstance(command, Step | Run) or self._run.example:
             return
         self._take(path, RunDirectory.open(path).config, lambda: Worker.resume(path))
-        # What goes wrong is told by the run's own status.
-        self._run.give(command)
+        # What goes wrong is told by the run's own status, and what comes of it by its log.
+        self._run.give(replace(command, outcomes=False) if isinstance(command, Run) else command)
 
     def _list(self) -> None:
         self.menu.show(runs=run_list.rows(self.root, self.examples))

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from ..core.commands import AnswerAhead, Command, Commit, Pause, Propose
+from ..core.commands import AnswerAhead, Command, Commit, Pause, Propose, Run
 from ..core.errors import LayertieError, WorkerError
 from ..core.events import DecisionMade
 from ..core.notices import AheadChanged, Entry, Notice, Proposed, Refused, StatusChanged
@@ -146,6 +146,8 @@ class Pilot:
         """A command that trains: it has taken effect when training begins, long before its answer comes."""
         self._latest += 1
         self._under_way.append(press)
+        if isinstance(command, Run):
+            command = replace(command, outcomes=False)  # the log tells what came of it, decision by decision
         try:
             future = self._give(command)
         except LayertieError:

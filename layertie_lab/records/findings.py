@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import StorageError
-from .io.disk import discard, write_atomically, writing
+from .io.disk import UNDER_WAY, clear_unfinished, discard, write_atomically, writing
 
 FORMAT = 2
 """Part of every key: raised whenever an equal question would be answered otherwise than before."""
@@ -52,6 +52,7 @@ def keep(run: Path, question: Mapping[str, Any], answer: Mapping[str, Any]) -> b
         write_atomically(path, json.dumps({"question": question, "answer": answer}).encode())
     except StorageError:
         return False
+    clear_unfinished(path.parent, older_than=UNDER_WAY)
     _push_out(path.parent)
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from ..core.errors import ConfigError, LayertieError, RecordError
 from ..core.measures import perplexity
 from ..core.serialize import changed, value_at
 from .directory import is_run
-from .io.disk import write_atomically, writing
+from .io.disk import clear_unfinished, write_atomically, writing
 from .io.lock import WriterLock
 from .log.reader import load_run
 from .runs import summarize
@@ -85,7 +86,7 @@ class SweepDirectory:
         if (path / "sweep.json").is_file():
             planned = cls.open(path).runs
             _refuse_other_settings(path, planned, wanted)
-        elif is_run(path) or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+        elif is_run(path) or (path.exists() and (not path.is_dir() or _holds_something(path))):
             raise RecordError(
                 f"Expected a new folder or a sweep's, but {path} holds something else.", "Choose another folder."
             )
@@ -135,6 +136,7 @@ class SweepDirectory:
             RecordError: Another one is at it.
         """
         self._lock = WriterLock(self.path / "writer.lock")
+        clear_unfinished(self.path)
 
     def unlock(self) -> None:
         """Let others go on with it."""
@@ -225,6 +227,11 @@ def _who(config: RunConfig) -> str:
 
 def _setting(config: RunConfig, paths: Sequence[str]) -> str:
     return ", ".join(f"{path.rpartition('.')[2]}={value_at(config, path)}" for path in paths)
+
+
+def _holds_something(path: Path) -> bool:
+    """Whether a folder holds more than what a kill left of a plan that was being written."""
+    return any(not name.startswith(".") for name in os.listdir(path))
 
 
 def _different(configs: list[RunConfig]) -> list[RunConfig]:

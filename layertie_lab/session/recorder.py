@@ -60,8 +60,7 @@ class Recorder:
         config, data = components.config, components.data
         handed_in = components.given.identity(data.vocabulary_size)
         reads, tokens = to_record(config, data, handed_in.get("initial_weights", ""))
-        directory = RunDirectory.create(path, config, handed_in, reads, tokens)
-        return cls(directory, EventWriter(directory))
+        return cls._writing(RunDirectory.create(path, config, handed_in, reads, tokens))
 
     @classmethod
     def open(cls, path: str | Path) -> Recorder:
@@ -71,8 +70,15 @@ class Recorder:
             RecordError: No run there, a newer or damaged one, or one that is being written now.
             StorageError: It cannot be written.
         """
-        directory = RunDirectory.open(path)
-        return cls(directory, EventWriter(directory))
+        return cls._writing(RunDirectory.open(path))
+
+    @classmethod
+    def _writing(cls, directory: RunDirectory) -> Recorder:
+        try:
+            return cls(directory, EventWriter(directory))
+        except BaseException:
+            directory.unlock()
+            raise
 
     @classmethod
     def unrecorded(cls) -> Recorder:

@@ -201,32 +201,43 @@ class Session(Queries):
                 self.advance()
             return self.finish()
 
-    def run(self, decisions: int | None = None, should_stop: Callable[[], bool] | None = None) -> list[Outcome]:
+    def run(
+        self,
+        decisions: int | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        *,
+        outcomes: bool = True,
+    ) -> list[Outcome]:
         """Let the agent act.
 
         Args:
             decisions: How many decisions to complete; default what is left of the budget.
             should_stop: Asked before every optimizer step; True ends the call there, and the next call goes on.
+            outcomes: Whether they are wanted: those of a long run take memory, and its log has them all.
 
         Returns:
-            The outcomes of the decisions that were completed.
+            The outcomes of the decisions that were completed, where they are wanted.
         """
         if decisions is not None and (not isinstance(decisions, int) or decisions < 0):
             raise LayertieError(f"Expected a number of decisions, 0 or more, but got {decisions!r}.", "Give one.")
         with self.turns.change():
             left = self.config.decisions - self.decision + (self.state.pending is not None)
             goal = left if decisions is None else decisions
-            outcomes: list[Outcome] = []
-            while len(outcomes) < goal and not (should_stop is not None and should_stop()):
+            found: list[Outcome] = []
+            done = 0
+            while done < goal and not (should_stop is not None and should_stop()):
                 if self.state.pending is None:
                     self.begin(self.propose().choice, by="agent")
                 elif self.pending_steps:
                     self.advance()
                 else:
-                    outcomes.append(self.finish())
-            if decisions is not None and len(outcomes) == goal > 0:
+                    outcome = self.finish()
+                    done += 1
+                    if outcomes:
+                        found.append(outcome)
+            if decisions is not None and done == goal > 0:
                 self.conclude()
-            return outcomes
+            return found
 
     def conclude(self) -> None:
         """Log an evaluation of a run that has gone beyond its budget, where none is scheduled; else do nothing."""
@@ -236,6 +247,7 @@ class Session(Queries):
     def set_rules(self, rules: Rules | str) -> None:
         """Apply other rules, from the next proposal on (`rules_in_force`); an open one is asked for again."""
         with self.turns.change(), self.turns.use():
+            self.schedule.catch_up(self.state, self.evaluator, self.recorder)
             apply_rules(self.state, self.recorder, rules)
 
     # -- who watches, who steers --------------------------------------------------------------------------------

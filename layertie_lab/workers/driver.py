@@ -59,13 +59,15 @@ class Host(Protocol):
 class _Run:
     """A `run` (or `step`) under way: who waits, how many outcomes are still to come, those that came.
 
-    One of a given number of decisions may go beyond the budget, where its end is evaluated.
+    One of a given number of decisions may go beyond the budget, where its end is evaluated. Outcomes that nobody wants
+    are not held, so that a run takes no more memory the longer it is.
     """
 
     caller: Caller
     left: int
     single: bool = False
     counted: bool = False
+    wanted: bool = True
     outcomes: list[Outcome] = field(default_factory=list)
 
 
@@ -239,8 +241,8 @@ class Driver:
                 return self._finish()
             case commands.Commit():
                 self._people.append((command, caller))
-            case commands.Run(decisions):
-                self._start(caller, decisions)
+            case commands.Run(decisions, outcomes=wanted):
+                self._start(caller, decisions, wanted=wanted)
             case commands.Step():
                 self._start(caller, 1, single=True)
             case commands.Pause(finish=finish):
@@ -284,13 +286,13 @@ class Driver:
 
     # -- what to work for ---------------------------------------------------------------------------------------
 
-    def _start(self, caller: Caller, decisions: int | None, *, single: bool = False) -> None:
+    def _start(self, caller: Caller, decisions: int | None, *, single: bool = False, wanted: bool = True) -> None:
         """Let the agent act, in place of a run that is going on."""
         self._end_run()
         session = self.session
         rest = max(0, session.config.decisions - session.decision + (session.phase == "training"))
         counted = decisions is not None and not single
-        self._run = _Run(caller, rest if decisions is None else decisions, single, counted)
+        self._run = _Run(caller, rest if decisions is None else decisions, single, counted, wanted)
         if self._run.left <= 0:
             self._end_run()
 
@@ -364,7 +366,8 @@ class Driver:
             self._committing = None
         run = self._run
         if run is not None:
-            run.outcomes.append(outcome)
+            if run.wanted:
+                run.outcomes.append(outcome)
             run.left -= 1
             if run.left <= 0:
                 if run.counted:

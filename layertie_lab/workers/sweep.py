@@ -240,7 +240,7 @@ class _Crew:
             worker = Worker(self.planned.runs[name], path, resume=begun, reads_as=reads_as)
             self._workers[name] = worker
         try:
-            worker.run()
+            worker.run(outcomes=False)
             worker.close()
             if self.planned.status(name) == "finished":
                 self._done.add(name)

@@ -107,6 +107,14 @@ def test_what_may_not_be_given_while_decisions_are_trained(start: Start) -> None
     assert not running.done()
 
 
+def test_outcomes_that_nobody_wants_are_not_held(start: Start) -> None:
+    run = start()
+    before = run.snapshot()["decision"]
+    assert run.run(3, outcomes=False) == []
+    assert run.snapshot()["decision"] == before + 3
+    assert run.step().decision.proposal.decision == before + 4
+
+
 def test_a_run_in_a_thread_cannot_be_kept(tmp_path: Path) -> None:
     thread = SessionThread(double.Double(double.config(), str(tmp_path / "run")))
     words = r"a process of its own for set_keep\(\), but this one trains in a thread .* Train it with a Worker"

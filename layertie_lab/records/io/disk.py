@@ -7,7 +7,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -85,16 +85,21 @@ _UNFINISHED = re.compile(r"\..+\.[0-9a-f]+\.tmp|\.tmp\w{6}")
 """Names of files under way: ours, and those of safetensors."""
 
 
-def clear_unfinished(folder: Path, *, older_than: float = 0.0) -> None:
+UNDER_WAY = 60.0
+"""Seconds without a write after which an unfinished file is one that a kill left, where no lock says so."""
+
+
+def clear_unfinished(folder: Path, *, older_than: float = 0.0, of: Collection[str] | None = None) -> None:
     """Remove the unfinished files that writers who were killed have left in a folder.
 
     Args:
         folder: It need not exist.
         older_than: Seconds since they were written to last; 0 where a lock says that no writer is at work.
+        of: The files that were to be written, in a folder that holds others' files too; None = any.
     """
     with suppress(OSError):
         for entry in os.scandir(folder):
-            if _UNFINISHED.fullmatch(entry.name):
+            if _UNFINISHED.fullmatch(entry.name) and (of is None or entry.name[1:].rsplit(".", 2)[0] in of):
                 with suppress(OSError):
                     if not older_than or time.time() - entry.stat(follow_symlinks=False).st_mtime > older_than:
                         os.unlink(entry.path)

@@ -58,8 +58,12 @@ class LineFile:
         self._buffered = 0
         with writing(path, _THEN):
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - open as long as the object
-            self._offset, self._lines = intact(path)
-            self._cut()
+            try:
+                self._offset, self._lines = intact(path)
+                self._cut()
+            except BaseException:
+                self._file.close()
+                raise
 
     @property
     def position(self) -> Position:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...core.errors import RecordError
-from .disk import write_atomically, writing
+from .disk import UNDER_WAY, clear_unfinished, write_atomically, writing
 
 _HEAD = 4096
 _NO_FILE = {
@@ -83,6 +83,7 @@ def write_output(path: Path, content: bytes, suffix: str = ".html", *, makes_fol
     check_output(path, suffix, content=content, makes_folder=makes_folder)
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
+    clear_unfinished(path.parent, older_than=UNDER_WAY, of=[path.name])
     write_atomically(path, content)
 
 
@@ -103,6 +104,7 @@ def write_outputs(directory: Path, contents: Mapping[str, bytes]) -> list[Path]:
         check_output(path, path.suffix, content=content, makes_folder=True)
     with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
+    clear_unfinished(directory, older_than=UNDER_WAY, of=contents)
     for path, content in paths.items():
         write_atomically(path, content)
     return list(paths)

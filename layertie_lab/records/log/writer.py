@@ -34,7 +34,11 @@ class EventWriter:
         directory.lock()
         self.directory = directory
         self._events = LineFile(directory.events)
-        self._telemetry = LineFile(directory.telemetry)
+        try:
+            self._telemetry = LineFile(directory.telemetry)
+        except BaseException:
+            self._events.abandon()
+            raise
         self._rewound: Position | None = None
         self._held: list[bytes] = []
 
