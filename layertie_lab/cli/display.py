@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ..charts.palette import owner_colour
 from ..core.events import DecisionFinished, Evaluated, Stepped
+from ..core.notices import SnapshotsNoted
 from ..core.ties import TieMap
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -134,6 +135,8 @@ class Display:
             self._speak()
         elif isinstance(entry, Evaluated) and entry.split == "validation":
             self._validation = entry
+        elif isinstance(entry, SnapshotsNoted) and not self._quiet:
+            self._console.print(entry.sentence, soft_wrap=True, markup=False)
 
     def _speak(self) -> None:
         if self._live is None and not self._quiet and time.monotonic() - self._spoke > PLAIN_SECONDS:
