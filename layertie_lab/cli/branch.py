@@ -34,6 +34,9 @@ def branch(command: arguments.Branch, progress: Console, output: Console) -> tup
         nodes = tree_of(command.run)
         if not command.json:
             output.print(_picture(nodes))
+            for node in nodes:
+                if node.run.note:
+                    output.print(f"{node.path}: {node.run.note}", soft_wrap=True, markup=False)
         return {"tree": [as_row(node) | {"directory": str(node.path)} for node in nodes]}, 0
     if command.undo and command.decision is not None:
         raise ConfigError("Expected --undo or --decision, but got both.", "--undo branches before the last decision.")
@@ -90,10 +93,11 @@ def _picture(nodes: list[Node]) -> Tree:
     trees: dict[str, Tree] = {}
     root = Tree(_line(nodes[0]))
     for node in nodes:
-        if node.left is None:
+        if not node.is_branch:
             trees[""] = root
         else:
-            trees[node.name] = trees.get(node.left.parent, root).add(_line(node))
+            parent = "" if node.left is None else node.left.parent
+            trees[node.name] = trees.get(parent, root).add(_line(node))
     return root
 
 

@@ -21,11 +21,20 @@ def repair(command: arguments.Repair, progress: Console, output: Console) -> tup
     found = cut_log(command.run)
     if found is None:
         if not command.json:
-            output.print(f"No line of the log of {command.run} is damaged; nothing was changed.", soft_wrap=True)
+            output.print(
+                f"No line of the log of {command.run} is damaged; nothing was changed.", soft_wrap=True, markup=False
+            )
         return {"damaged": False}, 0
     budget = RunDirectory.open(command.run).config.decisions
     gone = max(0, found.before - found.decisions)
-    if not command.json:
+    if found.copy is None and not command.json:
+        output.print(
+            f"No line is damaged, but the end of the log is missing, with what it held after decision "
+            f"{found.decisions} (of {found.before}); the run now counts as one that came so far.",
+            soft_wrap=True,
+            markup=False,
+        )
+    elif not command.json:
         lines = "1 line is" if found.lost == 1 else f"{found.lost:,} lines are"
         outcomes = {0: "and no decision's outcome", 1: f"and the outcome of decision {found.before}"}
         several = f"and the outcomes of decisions {found.decisions + 1} to {found.before}"
@@ -34,6 +43,7 @@ def repair(command: arguments.Repair, progress: Console, output: Console) -> tup
             f"{'it' if found.lost == 1 else 'them'}. The whole damaged log is kept: {found.copy}.",
             soft_wrap=True,
         )
+    if not command.json:
         output.print(
             f"The run is at decision {found.decisions:,} of {budget:,}. Go on with: layertie resume {command.run}",
             soft_wrap=True,
@@ -44,5 +54,5 @@ def repair(command: arguments.Repair, progress: Console, output: Console) -> tup
         "lines_lost": found.lost,
         "decisions": found.decisions,
         "decisions_before": found.before,
-        "copy": str(found.copy),
+        "copy": None if found.copy is None else str(found.copy),
     }, 0

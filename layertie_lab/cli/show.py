@@ -112,6 +112,7 @@ def describe(run: Any, latest: int) -> dict[str, Any]:
         "overrides": int(decisions["overridden"].sum()) if decisions.height else 0,
         "memory_bytes": dict(memory["component", "bytes"].rows()),
         "latest_decisions": decisions.tail(latest).to_dicts(),
+        "notes": list(run.notes),
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from .decisions import Decision, Outcome
 from .errors import RecordError
+from .plain import of_type, parse_line
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
@@ -236,10 +237,11 @@ def parse(line: str | bytes) -> Event:
         RecordError: Not JSON, or not an event this version knows.
     """
     try:
-        values = json.loads(line)
+        values = parse_line(line)
+        values.pop("digest", None)  # of the line, not of the event (`records.io.chain`)
         kind = EVENTS[values.pop("event")]
-        return kind(**values)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return kind(**of_type(values, kind))
+    except (ValueError, KeyError, TypeError) as error:
         raise RecordError(
             f"Expected a line of a run's event log, but got {line[:80]!r} ({error}).",
             "The log may be damaged or written by a newer version.",

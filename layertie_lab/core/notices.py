@@ -153,6 +153,20 @@ class Failed(Notice):
 
 
 @dataclass(frozen=True)
+class LogCut(Notice):
+    """A log that was damaged, or had lost its end, has been cut: from here on it counts as whole.
+
+    Args:
+        decision: The last decision whose outcome is left.
+        sentence: What was cut off.
+    """
+
+    kind = "cut"
+    decision: int
+    sentence: str
+
+
+@dataclass(frozen=True)
 class KeepChanged(Notice):
     """Whether a run outlives the process that gives its commands has changed, or it does now.
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError, RecordError
-from ..core.events import DecisionMade, parse
+from ..core.events import DecisionMade
 from ..records.directory import RunDirectory
-from ..records.log.cursor import LineCursor
+from ..records.log.cursor import read_events
 from ..records.state.checkpoints import CheckpointInfo
 from ..records.tree import stored_moments
 from .spec import StudyChoices, StudySpec
@@ -141,7 +141,7 @@ def state(run: str | Path, spec: StudySpec, found: Question) -> Study:
 
 
 def _decided(directory: RunDirectory, wanted: set[int]) -> dict[int, DecisionMade]:
-    events = [parse(line) for line in LineCursor(directory.events).read_lines() if b'"decided"' in line]
+    events = read_events(directory.events, DecisionMade)
     return {event.decision: event for event in events if isinstance(event, DecisionMade) and event.decision in wanted}
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Literal
 
 from ..core.config import RunConfig
 from ..core.errors import LayertieError, RecordError
-from .io.disk import clear_unfinished, write_atomically, writing
+from .io.disk import clear_unfinished, writing
+from .io.document import read_document, reason, write_document
 from .io.lock import WriterLock, is_held
+from .io.regular import is_there
 from .reads import IDENTITY, TOKENS, Reads, Tokens
 
 FORMAT = 1
@@ -178,13 +179,13 @@ class RunDirectory:
         values = {"format": FORMAT, "config": config.to_dict()}
         if self.handed_in:
             values["handed_in"] = self.handed_in
-        write_atomically(self.config_file, json.dumps(values, indent=2).encode() + b"\n")
+        write_document(self.config_file, values, indent=2)
         self.config = config
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder looks like a run (it has a config.json)."""
-    return os.path.isfile(path / "config.json")  # unlike Path.is_file, it answers False where permission is denied
+    """Whether a folder looks like a run: it has settings or a log, or what has come to lie in their place."""
+    return is_there(path / "config.json") or is_there(path / "events.jsonl")
 
 
 def _refuse_unless_empty(path: Path) -> None:
@@ -209,7 +210,7 @@ def _refuse_unless_empty(path: Path) -> None:
 def _loss(log: Path) -> str:
     """What has become of a log that holds nothing; "" of one that holds something."""
     try:
-        return "" if log.stat().st_size else "empty"
+        return "" if log.lstat().st_size else "empty"
     except FileNotFoundError:
         return "missing"
 
@@ -217,11 +218,19 @@ def _loss(log: Path) -> str:
 def _read_settings(path: Path) -> tuple[RunConfig, dict[str, Any]]:
     file = path / "config.json"
     try:
-        text = file.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        values = read_document(file)
+        number = values["format"]
+        if type(number) is not int:
+            raise TypeError(f"format is {number!r}")
+    except (FileNotFoundError, NotADirectoryError):
         if not path.exists():
             raise RecordError(
                 f"Expected a run folder, but {path} does not exist.", "List the runs with `layertie runs`."
+            ) from None
+        if is_there(path / "events.jsonl"):
+            raise RecordError(
+                f"Expected the settings of a run beside its log, but {path} has no config.json.",
+                "Restore it from a copy; without its settings a run can neither be read nor gone on with.",
             ) from None
         raise RecordError(
             f"Expected a run folder, but {path} has no config.json.",
@@ -229,17 +238,13 @@ def _read_settings(path: Path) -> tuple[RunConfig, dict[str, Any]]:
         ) from None
     except OSError as error:
         raise RecordError(
-            f"Expected to read {file}, but the system says: {error.strerror}.", "Make the file readable."
+            f"Expected to read {file}, but the system says: {reason(error)}.", "Make it a file that can be read."
         ) from error
-    try:
-        values: Any = json.loads(text)
-        number = values["format"]
-        if isinstance(number, bool) or not isinstance(number, int):
-            raise TypeError(f"format is {number!r}")
     except (ValueError, KeyError, TypeError) as error:
         raise RecordError(
-            f"Expected a run's settings in {file}, but the file is damaged ({error}).",
-            "Restore it from a copy, or write the run's settings into it again; log and checkpoints are not affected.",
+            f"Expected a run's settings in {file}, but the file is damaged ({reason(error)}).",
+            "Restore it from a copy, or write the run's settings into it again; log and checkpoints are not affected. "
+            'Where you changed it yourself, take its "digest" out.',
         ) from None
     if number > FORMAT:
         raise RecordError(
@@ -247,7 +252,10 @@ def _read_settings(path: Path) -> tuple[RunConfig, dict[str, Any]]:
             "It was written by a newer version: update layertie_lab.",
         )
     try:
-        return RunConfig.from_dict(values["config"]), values.get("handed_in", {})
+        handed_in = values.get("handed_in", {})
+        if not isinstance(handed_in, dict) or not values.keys() <= {"format", "config", "handed_in"}:
+            raise RecordError(f"Expected format, config and handed_in in {file}, but it holds others.", _RESTORE)
+        return RunConfig.from_dict(values["config"]), handed_in
     except KeyError:
         raise RecordError(f'Expected settings under "config" in {file}, but there are none.', _RESTORE) from None
     except LayertieError as error:

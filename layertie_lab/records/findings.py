@@ -1,7 +1,8 @@
 """What was found on looking inside a run, kept beside it, so that looking again costs a read.
 
 `looks/KEY.json`; the key is a digest of the question. Anybody who can write the run's folder may keep a finding: they
-are a cache, and nothing rests on them.
+are a cache, and nothing rests on them. Each carries a digest; one that was changed, or is from before they did, counts
+as none, so that it is found again.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import StorageError
-from .io.disk import UNDER_WAY, clear_unfinished, discard, write_atomically, writing
+from .io.disk import UNDER_WAY, clear_unfinished, discard, writing
+from .io.document import read_document, write_document
 
-FORMAT = 2
+FORMAT = 3
 """Part of every key: raised whenever an equal question would be answered otherwise than before."""
 MOST = 1024
 """Findings kept per run, the latest ones."""
@@ -35,11 +37,11 @@ def key_of(question: Mapping[str, Any]) -> str:
 def find(run: Path, question: Mapping[str, Any]) -> dict[str, Any] | None:
     """What was found before, or None; a damaged finding counts as none."""
     try:
-        kept = json.loads(_path(run, question).read_bytes())
+        kept = read_document(_path(run, question), digest_needed=True, finite=False)
     except (OSError, ValueError):
         return None
     # Digests may meet; a question never does.
-    same = isinstance(kept, dict) and kept.get("question") == json.loads(json.dumps(question))
+    same = kept.get("question") == json.loads(json.dumps(question))
     return kept["answer"] if same and isinstance(kept.get("answer"), dict) else None
 
 
@@ -49,7 +51,7 @@ def keep(run: Path, question: Mapping[str, Any], answer: Mapping[str, Any]) -> b
     try:
         with writing(path.parent):
             path.parent.mkdir(exist_ok=True)
-        write_atomically(path, json.dumps({"question": question, "answer": answer}).encode())
+        write_document(path, {"question": question, "answer": answer})
     except StorageError:
         return False
     clear_unfinished(path.parent, older_than=UNDER_WAY)
@@ -61,7 +63,7 @@ def forget_from(run: Path, decision: int) -> None:
     """Remove what was found after a decision or later ones: of a log that was cut and goes on otherwise."""
     for path in (run / "looks").glob("*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):
-            question = json.loads(path.read_bytes())["question"]
+            question = read_document(path, finite=False)["question"]
             until = question.get("options", {}).get("until") or question["decision"]
             if max(question["decision"], until) >= decision:
                 discard(path)

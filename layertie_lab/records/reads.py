@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import RecordError, StorageError
+from ..core.plain import fits, of_type, parse_object
 from .io.disk import write_atomically
+from .io.document import read_document, reason, write_document
+from .io.regular import is_there, read_regular
 
 FORMAT = 1
 """Number of the layout of `identity.json`."""
@@ -54,19 +57,25 @@ class Reads:
         """
         file = run / IDENTITY
         try:
-            values = json.loads(file.read_bytes())
+            values = read_document(file)
             number = values.pop("format")
+            if type(number) is not int:
+                raise TypeError(f"format is {number!r}")
             if number > FORMAT:
                 raise RecordError(
                     f"Expected an identity of format {FORMAT} or older in {file}, but it has format {number}.",
                     "It was written by a newer version: update layertie_lab.",
                 )
-            return cls(**values)
+            known = cls(**of_type(values, cls))
+            text = known.text
+            if text is not None and not (fits(text.get("tokens"), str) and fits(text.get("origin"), dict | None)):
+                raise ValueError("what it says of the text is of other kinds")
+            return known
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise RecordError(
-                f"Expected what the run reads in {file}, but the file cannot be read ({error}).",
+                f"Expected what the run reads in {file}, but the file cannot be read ({reason(error)}).",
                 "Restore it from a copy. Without the file the run opens as one of before it was recorded.",
             ) from None
 
@@ -89,7 +98,7 @@ class Reads:
         }
         if tokens is not None:
             write_atomically(run / TOKENS, _zipped(*tokens))
-        write_atomically(run / IDENTITY, json.dumps(values, indent=1).encode() + b"\n")
+        write_document(run / IDENTITY, values, indent=1)
 
 
 def kept_tokens(run: Path) -> Tokens | None:
@@ -100,9 +109,9 @@ def kept_tokens(run: Path) -> Tokens | None:
     """
     file = run / TOKENS
     try:
-        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as found:
+        with np.load(io.BytesIO(read_regular(file)), allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
-        tokenizer = json.loads(arrays.pop(_TOKENIZER).tobytes())
+        tokenizer = parse_object(arrays.pop(_TOKENIZER).tobytes())
         return arrays, tokenizer
     except FileNotFoundError:
         return None
@@ -115,7 +124,7 @@ def kept_tokens(run: Path) -> Tokens | None:
 
 def has_tokens(run: Path) -> bool:
     """Whether a run keeps its tokens."""
-    return (run / TOKENS).is_file()
+    return is_there(run / TOKENS)
 
 
 def text_facts(run: Path) -> dict[str, Any] | None:

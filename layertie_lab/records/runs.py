@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,15 +12,18 @@ from pathlib import Path
 from ..core.errors import RecordError
 from ..core.events import DecisionFinished, DecisionMade, Evaluated, Event, Finished, Stepped, parse
 from ..core.notices import GOES_ON, Failed
+from ..core.plain import parse_object
 from .directory import RunDirectory, Status, is_run
+from .io.chain import Chain
 from .io.disk import writing
-from .log.recovery import damaged_line, first_damage
+from .io.lines import lines_from_end
+from .io.regular import is_there
+from .log.completeness import reached, shortfall
+from .log.recovery import check_settings, damaged_line, first_damage
 from .reads import Reads
 
 UNDER_WAY = (DecisionMade, Stepped)
 """Events in the middle of a decision."""
-_BLOCK = 1 << 16
-_MOST = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def summarize(path: Path) -> RunSummary:
     """One run at a glance. Damage is reported in the summary, not raised."""
     name = path.resolve().name
     try:
-        modified = max(file.stat().st_mtime for file in (path / "events.jsonl", path / "config.json") if file.exists())
+        files = (path / "events.jsonl", path / "config.json")
+        modified = max(file.lstat().st_mtime for file in files if is_there(file))
     except (OSError, ValueError):
         modified = 0.0
     try:
@@ -130,10 +133,14 @@ def summarize(path: Path) -> RunSummary:
         return RunSummary(name, path, "damaged", modified=modified, note=str(error))
     config = directory.config
     note = ""
+    found = None
     try:
+        had = reached(directory)
+        check_settings(directory)
         found = _Tail(directory.events)
+        note = shortfall(directory.events, had, found.decisions)
     except RecordError as error:
-        found, note = None, error.message
+        note = error.message
     if note:
         status: Status = "damaged"
     else:
@@ -164,8 +171,8 @@ def checked(run: RunSummary) -> RunSummary:
         run: Of a run that may be training meanwhile.
     """
     log = run.path / "events.jsonl"
-    if not run.scale:
-        return run  # its settings are what is damaged
+    if not run.scale or run.status == "damaged":
+        return run  # and says so
     try:
         line = first_damage(log)
     except RecordError as error:
@@ -189,9 +196,9 @@ def standing(last: Event | None, budget: int, *, held: bool) -> Status:
 
 def _failed(telemetry: Path) -> bool:
     """Whether the last thing that happened to the training was an error (`Run.failed`, without reading the whole)."""
-    for line in _lines_from_end(telemetry):
-        with suppress(ValueError, KeyError, TypeError):
-            kind = json.loads(line)["kind"]
+    for line in lines_from_end(telemetry):
+        with suppress(ValueError):
+            kind = parse_object(line).get("kind")
             if kind in (Failed.kind, *(notice.kind for notice in GOES_ON)):
                 return kind == Failed.kind
     return False
@@ -206,12 +213,15 @@ class _Tail:
         self.validation_loss: float | None = None
         self.evaluated: int | None = None
         counted = False
-        for line in _lines_from_end(path):
+        for line, before in _with_the_one_before(path):
             try:
                 event = parse(line)
+                if before is not None and not Chain.after(before).follows(line):
+                    raise RecordError("Expected a line that follows the one before it, but its digest is another's.")
             except RecordError:
                 raise RecordError(
-                    f"A line near the end of {path} is damaged.", "layertie repair RUN cuts the log before it."
+                    f"A line near the end of {path} is damaged or missing.",
+                    "layertie repair RUN cuts the log before it.",
                 ) from None
             if self.last is None:
                 self.last, self.step = event, event.step
@@ -225,29 +235,12 @@ class _Tail:
                 break
 
 
-def _lines_from_end(path: Path) -> Iterator[bytes]:
-    """A log's whole lines, last first, as far as `_MOST` bytes from the end."""
-    try:
-        file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by the with below
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise RecordError(f"{path} cannot be read ({error.strerror}).", "Make the file readable.") from error
-    with file:
-        end = file.seek(0, os.SEEK_END)
-        stop = max(0, end - _MOST)
-        rest = b""
-        torn = True
-        while end > stop:
-            start = max(stop, end - _BLOCK)
-            file.seek(start)
-            block = file.read(end - start) + rest
-            end = start
-            lines = block.split(b"\n")
-            rest = lines[0]
-            if torn and len(lines) > 1:
-                lines.pop()  # what follows the last newline is a line under way
-                torn = False
-            yield from reversed(lines[1:])
-        if end == 0 and not torn:
-            yield rest
+def _with_the_one_before(path: Path) -> Iterator[tuple[bytes, bytes | None]]:
+    """A log's lines, last first, each with the line before it; None where that was not read."""
+    later: bytes | None = None
+    for line in lines_from_end(path):
+        if later is not None:
+            yield later, line
+        later = line
+    if later is not None:
+        yield later, None

@@ -18,14 +18,21 @@ from typing import Any, Self
 
 from ..core.config import RunConfig
 from ..core.errors import LayertieError, RecordError, StorageError
+from ..core.plain import fits, parse_object
 from .directory import RunDirectory
 from .io import sealing
+from .io.chain import Chain, carried
 from .io.disk import write_atomically, writing
+from .io.document import read_document, reason, write_document
 from .io.lock import WriterLock, is_held
+from .io.regular import is_there, read_regular
 from .io.sealing import Tensor
 from .state.checkpoints import CheckpointInfo
 
 FORMAT = 1
+REPLICATES = "replicates.jsonl"
+CAME = "came.json"
+"""Says how many replicates have come: a file that has lost its end is found out."""
 LINE_BYTES = 8_192
 """What a replicate's line takes at most at the usual horizons and depths; measured: .9 to 3 kB."""
 NEEDED = {"config_hash": str, "decision": int, "primary": bool, "replicates": int, "first_replicate": int}
@@ -34,7 +41,8 @@ NEEDED = {"config_hash": str, "decision": int, "primary": bool, "replicates": in
 
 @dataclass
 class StudyFolder:
-    """RUN/studies/NAME: `statement.json`, `moment.safetensors` (where the fork starts) and `replicates.jsonl`.
+    """RUN/studies/NAME: `statement.json`, `moment.safetensors` (where the fork starts), `replicates.jsonl`, and
+    `came.json`, which says how many of these there are.
 
     RUN/studies/register.jsonl has a line per study with the statement's hash and that of the line before, so that a
     statement changed afterwards is found out. Make one with `StudyFolder.state` or `StudyFolder.open`.
@@ -61,7 +69,7 @@ class StudyFolder:
         path = Path(path)
         file = path / "statement.json"
         try:
-            values = json.loads(file.read_bytes())
+            values = parse_object(read_regular(file))
             _check_kinds(values["statement"])
             study = cls(path, values["statement"], RunConfig.from_dict(values["config"]), values["time"])
             stated = _digest(values["time"], values["statement"], values["config"])
@@ -71,9 +79,14 @@ class StudyFolder:
                 f"Expected a study in {path}, but there is no statement.json.",
                 "`layertie twins RUN --list` lists them.",
             ) from None
-        except (OSError, ValueError, KeyError, TypeError, LayertieError) as error:
+        except (ValueError, KeyError, TypeError, LayertieError) as error:
             raise RecordError(
                 f"Expected a study's statement in {file}, but it cannot be read ({error}).", "Restore it from a copy."
+            ) from None
+        except OSError as error:
+            raise RecordError(
+                f"Expected a study's statement in {file}, but the system says: {error.strerror}.",
+                "Restore it from a copy.",
             ) from None
         if not intact:
             raise RecordError(
@@ -105,7 +118,7 @@ class StudyFolder:
             folder.mkdir(exist_ok=True)
         register = WriterLock(folder / "register.lock")
         try:
-            taken = [study.numbers.stop for study in StudyFolder.all_of(run)[0]]
+            taken = [study.numbers.stop for study in StudyFolder.stated_of(run)[0]]
             values = {**statement, "first_replicate": max(taken, default=1)}
             path = _new_folder(folder)
             try:
@@ -125,18 +138,38 @@ class StudyFolder:
 
     @classmethod
     def all_of(cls, run: str | Path) -> tuple[list[Self], list[str]]:
-        """The studies of a run, oldest first, and a sentence for each that cannot be read.
+        """The studies of a run, oldest first, and a sentence for each that cannot be read or has lost replicates.
 
         A folder without a statement is what a kill left before it was stated, and is passed over.
         """
-        found, damaged = [], []
-        for path in sorted((Path(run) / "studies").glob("study-*")):
-            if (path / "statement.json").exists():
+        found, damaged = cls.stated_of(run)
+        whole = []
+        for study in found:
+            try:
+                study.replicates()
+            except RecordError as error:
+                damaged.append(f"{study.name}: {error}")
+            else:
+                whole.append(study)
+        return whole, damaged
+
+    @classmethod
+    def stated_of(cls, run: str | Path) -> tuple[list[Self], list[str]]:
+        """As `all_of`, by the statements alone."""
+        folder = Path(run) / "studies"
+        found, damaged, there = [], [], set()
+        for path in sorted(folder.glob("study-*")):
+            if is_there(path / "statement.json"):
+                there.add(path.name)
                 try:
                     found.append(cls.open(path))
                 except RecordError as error:
-                    damaged.append(str(error))
-        return found, damaged
+                    damaged.append(f"{path.name}: {error}")
+        try:
+            gone = [name for name in _names(folder) if name not in there]
+        except RecordError as error:
+            return found, [*damaged, str(error)]
+        return found, [*damaged, *(f"{name} was stated, and its statement.json is missing." for name in gone)]
 
     @property
     def name(self) -> str:
@@ -174,46 +207,87 @@ class StudyFolder:
             RecordError: It is missing or damaged.
         """
         file = self.path / "moment.safetensors"
-        if not file.exists():
+        if not is_there(file):
             raise RecordError(f"Expected the moment of the fork in {file}, but it is missing.", "State it again.")
         header, tensors = sealing.read(file)
-        return tensors, json.loads(header["meta"])
+        return tensors, parse_object(header["meta"], finite=False)
 
     def replicates(self) -> list[dict[str, Any]]:
         """What has come so far, by number of the replicate; a torn last line, left by a kill, does not count.
 
         Raises:
-            RecordError: Another line is damaged.
+            RecordError: Another line is damaged, or fewer are there than had come.
         """
         found: dict[int, dict[str, Any]] = {}
-        file = self.path / "replicates.jsonl"
-        lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
+        file, chain = self.path / REPLICATES, Chain(self._key)
+        lines = _whole_lines(file)
         for number, line in enumerate(lines, start=1):
+            torn = not chain.follows(line)
             try:
-                values = json.loads(line)
-                found.setdefault(int(values["replicate"]), values)
-            except (ValueError, KeyError, TypeError):
-                # A line that a kill tore is the last one, or has been ended by the next process that went on.
-                if line.endswith(b"\n") and not line.startswith(b'{"replicate":'):
-                    raise RecordError(
-                        f"Expected a replicate in line {number} of {file}, but the line is damaged.",
-                        "Restore the file from a copy; or remove the line, and the study trains that replicate again.",
-                    ) from None
+                values = parse_object(line)
+                values.pop("digest", None)
+                replicate = values["replicate"]
+                torn = torn or type(replicate) is not int
+            except (ValueError, KeyError):
+                torn, replicate, values = True, 0, {}
+                # From before lines carried digests: what a kill tore was ended by the next process that went on.
+                if not chain.carries and line.startswith(b'{"replicate":'):
+                    continue
+            if torn:
+                raise RecordError(
+                    f"Expected a replicate in line {number} of {file}, but the line is damaged or does not follow the "
+                    "one before it.",
+                    f"Restore the file from a copy; or remove it and {CAME}, and the study trains its replicates "
+                    "again, which come out the same.",
+                )
+            found.setdefault(replicate, values)
+        self._check_came(lines)
         return [found[number] for number in sorted(found) if number in self.numbers]
+
+    @property
+    def _key(self) -> str:
+        """What the replicates are chained to: those of another study do not pass for this one's."""
+        return _line_digest(json.dumps([self.name, self.stated_at, self.statement], sort_keys=True).encode())
+
+    def _check_came(self, lines: list[bytes]) -> None:
+        """Refuse replicates of which some have come and are gone."""
+        file = self.path / CAME
+        try:
+            came = read_document(file)
+            count, digest = came["lines"], came["last"]
+            whole = fits(count, int) and (not count or (count <= len(lines) and carried(lines[count - 1]) == digest))
+        except FileNotFoundError:  # a study from before it was written, or one that nothing has come of
+            return
+        except (OSError, ValueError, KeyError) as error:
+            raise RecordError(
+                f"Expected how many replicates have come in {file}, but it cannot be read ({reason(error)}).",
+                "Restore it from a copy; or remove it, where all of them are there.",
+            ) from None
+        if not whole:
+            raise RecordError(
+                f"Expected the {count} replicates that have come in {self.path / REPLICATES}, but {len(lines)} are "
+                "there.",
+                f"Restore the file from a copy; or remove {file}, and the study trains the missing ones again.",
+            )
 
     def append(self, values: dict[str, Any]) -> None:
         """Keep a replicate: one line, on disk when this returns.
 
         Raises:
             StorageError: It cannot be written; those before it are safe.
+            RecordError: Those before it are damaged.
         """
-        file = self.path / "replicates.jsonl"
+        file = self.path / REPLICATES
+        lines = _whole_lines(file)
+        chain = Chain.after(lines[-1] if lines else None, self._key)
+        line = chain.sealed(json.dumps(values, separators=(",", ":")).encode()) + b"\n"
         with writing(file), open(file, "ab") as out:
-            start = out.seek(0, os.SEEK_END)
-            torn = start > 0 and _last_byte(file) != b"\n"
-            out.write((b"\n" if torn else b"") + json.dumps(values, separators=(",", ":")).encode() + b"\n")
+            out.truncate(sum(len(each) + 1 for each in lines))  # what a kill left of a line would be one with this
+            out.write(line)
             out.flush()
             os.fsync(out.fileno())
+        if chain.carries:
+            write_document(self.path / CAME, {"lines": len(lines) + 1, "last": chain.previous})
 
 
 def in_order(replicates: list[dict[str, Any]], numbers: range) -> list[dict[str, Any]]:
@@ -233,13 +307,9 @@ def missing_studies(run: str | Path, readable: Iterable[StudyFolder]) -> list[st
     They were stated, and so they count among the hypotheses of the run.
     """
     known = {study.name for study in readable}
-    found = []
-    for line in _lines(Path(run) / "studies"):
-        with suppress(ValueError, KeyError):
-            entry = json.loads(line)
-            if entry["name"] not in known and entry.get("primary", True):
-                found.append(entry["name"])
-    return found
+    with suppress(RecordError):  # a register that cannot be read has no study that can, and says so with each
+        return [name for name in _names(Path(run) / "studies", primary=True) if name not in known]
+    return []
 
 
 def _check_kinds(statement: Mapping[str, Any]) -> None:
@@ -293,7 +363,7 @@ def _take_moment(checkpoint: CheckpointInfo, path: Path, decision: int) -> None:
     try:
         with writing(path):
             _share(checkpoint.path, target)
-        found = json.loads(sealing.read_header(target)["meta"])["decision"] + 1
+        found = parse_object(sealing.read_header(target)["meta"], finite=False)["decision"] + 1
     except (StorageError, RecordError, KeyError, ValueError):
         if checkpoint.path.exists():
             raise
@@ -331,11 +401,51 @@ def _register(folder: Path, **entry: Any) -> None:
 
 
 def _lines(folder: Path) -> list[bytes]:
-    """The register's lines, each with its end; a torn last one does not count."""
-    with suppress(FileNotFoundError):
-        lines = (folder / "register.jsonl").read_bytes().splitlines(keepends=True)
-        return lines if not lines or lines[-1].endswith(b"\n") else lines[:-1]
-    return []
+    """The register's lines, each with its end; a torn last one does not count.
+
+    Raises:
+        RecordError: It cannot be read.
+    """
+    return [line + b"\n" for line in _whole_lines(folder / "register.jsonl")]
+
+
+def _names(folder: Path, primary: bool = False) -> list[str]:
+    """The studies that the register has; those that state a hypothesis alone, where asked.
+
+    Raises:
+        RecordError: It cannot be read.
+    """
+    found = []
+    for number, line in enumerate(_lines(folder), start=1):
+        try:
+            entry = parse_object(line)
+            if not fits(entry["name"], str):
+                raise ValueError("its name is none")
+        except (ValueError, KeyError) as error:
+            raise RecordError(
+                f"Expected a study in line {number} of {folder / 'register.jsonl'}, but the line is damaged "
+                f"({reason(error)}).",
+                "Restore it from a copy.",
+            ) from None
+        if not primary or entry.get("primary", True):
+            found.append(entry["name"])
+    return found
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """A file's whole lines, without their newlines; none where there is no file.
+
+    Raises:
+        RecordError: It cannot be read.
+    """
+    try:
+        return read_regular(path).split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RecordError(
+            f"Expected to read {path}, but the system says: {error.strerror}.", "Restore it from a copy."
+        ) from None
 
 
 def _line_digest(line: bytes) -> str:
@@ -346,16 +456,10 @@ def _registered(path: Path) -> str | None:
     """The hash that the register has for a study; None where it has none or its chain is broken."""
     previous, found = "", None
     for line in _lines(path.parent):
-        entry = json.loads(line)
+        entry = parse_object(line)
         if entry["previous"] != previous:
             return None
         previous = _line_digest(line)
         if entry["name"] == path.name:
             found = entry["hash"]
     return found
-
-
-def _last_byte(file: Path) -> bytes:
-    with open(file, "rb") as inside:
-        inside.seek(-1, os.SEEK_END)
-        return inside.read(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -14,10 +13,13 @@ import polars as pl
 from ..core.config import RunConfig
 from ..core.errors import ConfigError, LayertieError, RecordError
 from ..core.measures import perplexity
+from ..core.plain import fits
 from ..core.serialize import changed, value_at
 from .directory import is_run
-from .io.disk import clear_unfinished, write_atomically, writing
+from .io.disk import clear_unfinished, writing
+from .io.document import read_document, reason, write_document
 from .io.lock import WriterLock
+from .io.regular import is_there
 from .log.reader import load_run
 from .runs import summarize
 
@@ -83,7 +85,7 @@ class SweepDirectory:
         """
         path, wanted = Path(path), _different(list(configs))
         planned: dict[str, RunConfig] = {}
-        if (path / "sweep.json").is_file():
+        if is_there(path / "sweep.json"):
             planned = cls.open(path).runs
             _refuse_other_settings(path, planned, wanted)
         elif is_run(path) or (path.exists() and (not path.is_dir() or _holds_something(path))):
@@ -98,7 +100,7 @@ class SweepDirectory:
             with writing(path):
                 path.mkdir(parents=True, exist_ok=True)
             values = {"format": FORMAT, "runs": {name: config.to_dict() for name, config in runs.items()}}
-            write_atomically(path / "sweep.json", json.dumps(values, indent=1).encode() + b"\n")
+            write_document(path / "sweep.json", values, indent=1)
         return sweep
 
     @classmethod
@@ -111,15 +113,17 @@ class SweepDirectory:
         path = Path(path)
         file = path / "sweep.json"
         try:
-            values = json.loads(file.read_bytes())
+            values = read_document(file)
             number, runs = values["format"], values["runs"]
-        except OSError:
+            if not fits(runs, dict[str, dict]):
+                raise ValueError("its runs are no settings by name")
+        except OSError as error:
             raise RecordError(
-                f"Expected a sweep's folder, but {path} has no sweep.json that can be read.",
+                f"Expected a sweep's folder, but {path} has no sweep.json that can be read ({reason(error)}).",
                 "Name the folder that was given as --directory when the sweep was started.",
             ) from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise RecordError(f"Expected a sweep's plan in {file}, but it is damaged ({error}).") from None
+        except (ValueError, KeyError) as error:
+            raise RecordError(f"Expected a sweep's plan in {file}, but it is damaged ({reason(error)}).") from None
         if number != FORMAT:
             raise RecordError(
                 f"Expected a sweep of format {FORMAT}, but {path} has {number!r}.", "Update layertie_lab."
@@ -183,6 +187,8 @@ class SweepDirectory:
         if row["status"] in ("planned", "damaged"):
             return row
         run = load_run(self.path / name, damaged="keep")
+        if run.damage:
+            return row | {"status": "damaged"}
         decisions = run.decisions
         validation = run.evaluations.filter(pl.col("split") == "validation")
         if run.opened is not None:

@@ -7,21 +7,24 @@ run works on it. `branch.json` says where it left. A branch of a branch lies bes
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import RecordError
 from ..core.events import DecisionFinished, DecisionMade, parse
+from ..core.plain import of_type
 from .directory import RunDirectory, is_run
 from .io.disk import storage_error, write_atomically, writing
-from .log.cursor import LineCursor
+from .io.document import read_document, reason, write_document
+from .io.regular import is_there
+from .log.cursor import checked_lines, read_events
+from .log.recovery import damaged_line
 from .reads import share
 from .runs import RunSummary, summarize
 from .state.checkpoints import CheckpointInfo, list_checkpoints
@@ -29,6 +32,8 @@ from .state.retention import moment_name as moment_name
 from .state.snapshots import link_snapshots
 
 FOLDER = "branches"
+LEFT = "branch.json"
+"""Where a branch says where it left."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,13 @@ class Node:
 
     Args:
         run: How it stands.
-        left: Where it left its parent; None for the trunk.
+        left: Where it left its parent; None for the trunk, and for a branch whose branch.json cannot be read.
+        is_branch: Whether it is a branch.
     """
 
     run: RunSummary
     left: Leaving | None
+    is_branch: bool = True
 
     @property
     def name(self) -> str:
@@ -100,10 +107,9 @@ def last_decision(run: str | Path) -> int:
     Raises:
         RecordError: Not a run, or none was chosen yet.
     """
-    lines = LineCursor(RunDirectory.open(run).events).read_lines()
-    for line in reversed(lines):
-        if b'"decided"' in line and isinstance(event := parse(line), DecisionMade):
-            return event.decision
+    made = read_events(RunDirectory.open(run).events, DecisionMade)
+    if made:
+        return made[-1].decision
     raise RecordError(f"Expected a decision to undo, but {run} has none yet.", "Run it first.")
 
 
@@ -116,8 +122,7 @@ def trunk_of(run: str | Path) -> Path:
 
 
 def _trunk_of_branch(run: str | Path) -> Path | None:
-    if not (Path(run) / "branch.json").exists():
-        return None
+    # By where it lies alone: its branch.json may be damaged, and it is a branch all the same.
     folder = Path(run).resolve().parent  # its own path may be too short to have parents, as "." is
     return folder.parent if folder.name == FOLDER and is_run(folder.parent) else None
 
@@ -130,16 +135,19 @@ def tree_of(run: str | Path) -> list[Node]:
     """
     RunDirectory.open(run)
     trunk = trunk_of(run)
-    return [Node(summarize(trunk), None), *branches_of(trunk)]
+    return [Node(summarize(trunk), None, is_branch=False), *branches_of(trunk)]
 
 
 def branches_of(trunk: str | Path) -> list[Node]:
-    """The branches in a trunk's folder, each after its parent; none where there are none."""
+    """The branches in a trunk's folder, each after its parent; none where there are none.
+
+    Damage is reported in a branch's summary, not raised: whatever lies there and may be one is among them.
+    """
     found: dict[str, Node] = {}
     with suppress(OSError):
         for path in sorted((Path(trunk) / FOLDER).iterdir()):
-            if not path.name.startswith(".") and is_run(path) and (left := leaving_of(path)) is not None:
-                found[path.name] = Node(summarize(path), left)
+            if not path.name.startswith(".") and (is_run(path) or is_there(path / LEFT)):
+                found[path.name] = _node(path)
     ordered: dict[str, Node] = {}
 
     def add(parent: str) -> None:
@@ -149,16 +157,38 @@ def branches_of(trunk: str | Path) -> list[Node]:
                 add(name)
 
     add("")
-    # A branch whose parent was removed is shown beside the trunk's own.
+    # A branch whose parent was removed, or is not known, is shown beside the trunk's own.
     return [*ordered.values(), *(node for name, node in found.items() if name not in ordered)]
 
 
-def leaving_of(path: Path) -> Leaving | None:
-    """Where a branch left; None for a run that is no branch, or whose branch.json cannot be read."""
+def _node(path: Path) -> Node:
+    run = summarize(path)
     try:
-        return Leaving(**json.loads((path / "branch.json").read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return None
+        left = leaving_of(path)
+    except RecordError as error:
+        return Node(replace(run, status="damaged", note=" ".join(filter(None, [run.note, str(error)]))), None)
+    return Node(run, left)
+
+
+def leaving_of(path: Path) -> Leaving | None:
+    """Where a branch left; None for a run that is no branch.
+
+    Raises:
+        RecordError: It is one, and its branch.json cannot be read.
+    """
+    file = path / LEFT
+    try:
+        return Leaving(**of_type(read_document(file), Leaving))
+    except FileNotFoundError:
+        if _trunk_of_branch(path) is None:
+            return None
+        said = "it is missing"
+    except (OSError, ValueError) as error:
+        said = reason(error)
+    raise RecordError(
+        f"Expected where the branch {path.name} left in {file}, but it cannot be read: {said}.",
+        "Restore it from a copy; the branch itself is whole, and can be shown and gone on with.",
+    )
 
 
 def make_branch(
@@ -216,11 +246,13 @@ class _Cut:
 
 def _cut(directory: RunDirectory, decision: int | None) -> _Cut:
     """The end of what comes before a decision (None: of the last outcome and what was logged after it)."""
-    cursor = LineCursor(directory.events)
-    lines = cursor.read_lines()
+    lines = checked_lines(directory.events)
     offset, end, done, step = 0, 0, 0, 0
-    for line in lines:
-        event = parse(line)
+    for number, line in enumerate(lines, start=1):
+        try:
+            event = parse(line)
+        except RecordError:
+            raise damaged_line(directory.events, number) from None
         if isinstance(event, DecisionMade):
             if event.decision == decision:
                 return _Cut(_first(lines, end), event.decision, event.step, True)
@@ -249,7 +281,7 @@ def _fill(path: Path, directory: RunDirectory, cut: _Cut, left: Leaving) -> None
             if not info.damage and info.meta.get("offset", len(cut.log) + 1) <= len(cut.log):
                 _link(info.path, path / "checkpoints" / info.path.name)
     link_snapshots(directory, path, cut.decision - 1)
-    write_atomically(path / "branch.json", json.dumps(asdict(left), indent=1).encode() + b"\n")
+    write_document(path / LEFT, asdict(left), indent=1)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -304,22 +336,23 @@ def remove_branch(path: Path) -> None:
     Raises:
         RecordError: It is no branch.
     """
-    if leaving_of(path) is None:
+    if _trunk_of_branch(path) is None and not is_there(path / LEFT):
         raise RecordError(f"Expected a branch to remove, but {path} is none.", "Remove a run by hand.")
     shutil.rmtree(path, ignore_errors=True)
 
 
 def as_row(node: Node) -> dict[str, Any]:
-    """A node as plain values: name, parent (None for the trunk), decision, why, by, decisions, loss, status."""
+    """A node as plain values: name, parent (None for the trunk), decision, why, by, decisions, loss, status, note."""
     left, run = node.left, node.run
     return {
         "name": run.name,
-        "parent": None if left is None else left.parent,
+        "parent": left.parent if left is not None else "" if node.is_branch else None,
         "decision": None if left is None else left.decision,
-        "why": "" if left is None else left.why,
+        "why": left.why if left is not None else "where it left is not known" if node.is_branch else "",
         "by": "" if left is None else left.by,
         "decisions": run.decisions,
         "loss": run.validation_loss,
         "evaluated": run.evaluated,
         "status": run.status,
+        "note": run.note,
     }

@@ -69,9 +69,9 @@ class RunText:
         reads = Reads.of(path)
         try:
             identity = None if reads.text is None else TextIdentity.from_dict(reads.text)
-        except (KeyError, TypeError) as error:
+        except ValueError as error:
             raise RecordError(
-                f"Expected what tells the text of {path} from any other, but its identity.json lacks it ({error!r}).",
+                f"Expected what tells the text of {path} from any other, but its identity.json lacks it ({error}).",
                 "Restore the file from a copy, or update layertie_lab.",
             ) from None
         if identity is None:

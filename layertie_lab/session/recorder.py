@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..core.errors import LayertieError, StorageError
 from ..core.events import Event
 from ..core.notices import CheckpointSaved, Notice, ProcessStarted, SnapshotsNoted, Timing
 from ..records.directory import RunDirectory
+from ..records.log.recovery import check_before, check_end, check_settings
 from ..records.log.writer import EventWriter
 from ..records.state.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
 from ..records.state.retention import is_spaced, moment_name, push_out_answered, push_out_spaced, spaced_name
@@ -206,6 +208,7 @@ class Recorder:
         self.settle_snapshots()
         tensors, meta = capture(state)
         meta["offset"], meta["lines"] = self._writer.position
+        meta["log_digest"] = self._writer.digest
         # While a log is repeated, what is held back is a place in it as long as it is the same.
         path = save_checkpoint(self._directory, name, tensors, meta, resumable=self._writer.is_within)
         if name is None:
@@ -298,6 +301,21 @@ class Recorder:
         assert self._writer is not None, "only a recorded run has a log"
         end = self._writer.position.offset
         return load_checkpoint(self._directory, accept=lambda meta: meta["offset"] <= end)
+
+    def check_log(self, meta: Mapping[str, Any] | None = None) -> None:
+        """Refuse a log that has lost its end, or that is not the one that a checkpoint rests on, up to there.
+
+        Args:
+            meta: The checkpoint's; None where nothing is to rest on.
+
+        Raises:
+            RecordError: The log is damaged, cut short, or another run's.
+        """
+        assert self._directory is not None, "only a recorded run has a log"
+        check_settings(self._directory)
+        check_end(self._directory)
+        if meta is not None:
+            check_before(self._directory.events, meta["offset"], meta.get("log_digest"))
 
     def rewind(self, offset: int) -> list[Event]:
         """Hold back what is appended from now on; the events that the log has after `offset`."""

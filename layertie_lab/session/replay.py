@@ -11,10 +11,11 @@ from ..agent.schedule import next_layer
 from ..core.config import RunConfig
 from ..core.decisions import Outcome
 from ..core.errors import ConfigError, RecordError
-from ..core.events import DecisionMade, Opened, RulesChanged, parse
+from ..core.events import DecisionMade, RulesChanged
 from ..core.rules import Rules
 from ..records.directory import RunDirectory
-from ..records.log.cursor import LineCursor
+from ..records.log.cursor import read_events
+from ..records.log.recovery import check_settings
 from .door import RunText
 from .session import Session
 
@@ -64,14 +65,8 @@ class Log:
         directory = RunDirectory.open(run)
         actions: dict[int, Recorded] = {}
         rules: dict[int, list[str]] = {}
-        for line in LineCursor(directory.events).read_lines():
-            event = parse(line)
-            if isinstance(event, Opened) and event.config_hash != directory.config.hash:
-                raise RecordError(
-                    f"Expected a log of config {directory.config.hash}, but {directory.events} was begun with "
-                    f"{event.config_hash}.",
-                    "config.json was edited after the run began: restore it, then replay.",
-                )
+        check_settings(directory)
+        for event in read_events(directory.events):
             if isinstance(event, DecisionMade):
                 actions[event.decision] = Recorded(event.decision, event.layer, event.choice, event.by)
             elif isinstance(event, RulesChanged):

@@ -40,11 +40,13 @@ def rewound(components: Components, recorder: Recorder) -> tuple[RunState, list[
         recorder: Of the run.
 
     Raises:
-        RecordError: No whole checkpoint, or a log that does not fit it.
+        RecordError: No whole checkpoint, or a log that is damaged or does not fit it.
     """
     if recorder.is_to_be_repeated:
+        recorder.check_log()
         return RunState.start(components), recorder.rewind(0)
     checkpoint = recorder.latest()
+    recorder.check_log(checkpoint.meta)
     state = restored(components, checkpoint.tensors, checkpoint.meta)
     return state, recorder.rewind(checkpoint.meta["offset"])
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.config import TextConfig
 from ..core.errors import CorpusError
+from ..core.plain import of_type, parse_object
 from .corpora.lookup import source_of
 from .dataset import SHOWN, Arrays, Origin, TokenData, ids_digest, state_of
 from .sources import SPLITS
@@ -78,8 +79,9 @@ class TextIdentity:
         """Back from `to_dict`.
 
         Raises:
-            KeyError, TypeError: Something else.
+            ValueError: Something else.
         """
+        of_type(values, cls)
         origin = values["origin"]
         named = {"origin": None if origin is None else Origin(**origin), "notes": tuple(values["notes"])}
         return cls(**(values | named))
@@ -129,7 +131,7 @@ def vocabulary_digest(tokenizer: Tokenizer) -> str:
     values = tokenizer.to_dict()
     if "json" in values:
         # How the library writes its files changes between its versions; which token has which id does not.
-        inside = json.loads(values["json"])
+        inside = parse_object(values["json"])
         added = sorted([token["id"], token["content"]] for token in inside.get("added_tokens") or [])
         values = {"vocab": inside["model"].get("vocab"), "added": added}
     text = json.dumps({name: value for name, value in values.items() if name != "name"}, sort_keys=True)

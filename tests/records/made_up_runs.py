@@ -17,14 +17,16 @@ from layertie_lab.core.events import (
 )
 from layertie_lab.core.ties import TieMap
 from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.io.chain import Chain
 from layertie_lab.records.log.writer import EventWriter
 
 LAYERS = 4
+CONFIG = RunConfig.preset("tiny")
 
 
-def opened() -> Opened:
+def opened(config: RunConfig = CONFIG) -> Opened:
     tied = [0] * LAYERS
-    return Opened(0, 0, "0" * 16, tied, tied, 1_000, 400, 400, 65, 3.3, 1.25, {"train": 500}, "made up")
+    return Opened(0, 0, config.hash, tied, tied, 1_000, 400, 400, 65, 3.3, 1.25, {"train": 500}, "made up")
 
 
 def decision(number: int, steps: int = 2, choice: int | None = None) -> list[Event]:
@@ -48,9 +50,9 @@ def decision(number: int, steps: int = 2, choice: int | None = None) -> list[Eve
     return events
 
 
-def story(decisions: int, *, finished: bool = False) -> list[Event]:
+def story(decisions: int, *, finished: bool = False, config: RunConfig = CONFIG) -> list[Event]:
     """The events of a whole run."""
-    events: list[Event] = [opened()]
+    events: list[Event] = [opened(config)]
     for number in range(1, decisions + 1):
         events += decision(number)
         if number % 2 == 0:
@@ -63,12 +65,19 @@ def story(decisions: int, *, finished: bool = False) -> list[Event]:
 
 
 def lines(events: list[Event]) -> bytes:
-    return b"".join(event.to_json().encode() + b"\n" for event in events)
+    """A log as it is written."""
+    return chained([event.to_json().encode() for event in events])
+
+
+def chained(plain: list[bytes]) -> bytes:
+    """A log of these lines, whatever they hold."""
+    chain = Chain()
+    return b"".join(chain.sealed(line) + b"\n" for line in plain)
 
 
 def write_run(path: Path, events: list[Event]) -> RunDirectory:
     """A run folder that nobody is writing any more."""
-    directory = RunDirectory.create(path, RunConfig.preset("tiny"))
+    directory = RunDirectory.create(path, CONFIG)
     writer = EventWriter(directory)
     for event in events:
         writer.append(event)

@@ -73,6 +73,7 @@ def test_telemetry_has_kind_and_time_and_no_numbers_that_json_lacks(
     writer.telemetry(notice)
     writer.flush()
     entry = json.loads(directory.telemetry.read_text())
+    assert len(entry.pop("digest")) == 16
     assert entry == notice.to_dict() | {"seconds": None, "training_seconds": None}
     assert list(entry)[:4] == ["kind", "time", "decision", "step"]
 

@@ -119,7 +119,7 @@ def test_a_full_disk_while_settling_keeps_the_old_log_and_the_new_events(
 
 def test_replace_tail_cuts_a_torn_line(run: RunDirectory) -> None:
     run.events.write_bytes(lines(EVENTS) + b'{"event"')
-    assert replace_tail(run.events, PLACE, lines([*EVENTS[KEPT:], *decision(7)])) is False
+    assert replace_tail(run.events, PLACE, lines([*EVENTS, *decision(7)])[PLACE:]) is False
     assert run.events.read_bytes() == lines([*EVENTS, *decision(7)])
 
 
@@ -151,7 +151,7 @@ def test_repair_cuts_where_a_line_does_not_follow_from_those_before_it(run: RunD
     """As where somebody has taken lines out: each can be read, and the whole cannot be loaded."""
     gap = next(i for i, event in enumerate(EVENTS) if isinstance(event, DecisionMade))
     outcome = next(i for i, event in enumerate(EVENTS) if isinstance(event, DecisionFinished))
-    run.events.write_bytes(lines([*EVENTS[:gap], *EVENTS[gap + 1 :]]))
+    run.events.write_bytes(b"".join(event.to_json().encode() + b"\n" for event in [*EVENTS[:gap], *EVENTS[gap + 1 :]]))
     with pytest.raises(RecordError, match=f"line {outcome} of .* layertie repair {run.path}"):
         load_run(run.path)
     found = repair(run.path)

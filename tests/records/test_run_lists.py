@@ -13,6 +13,7 @@ from layertie_lab.core.errors import RecordError
 from layertie_lab.core.events import Sampled
 from layertie_lab.records import runs as runs_module
 from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.io import lines as lines_module
 from layertie_lab.records.log.reader import load_run
 from layertie_lab.records.log.writer import EventWriter
 from layertie_lab.records.runs import checked, list_runs, summarize
@@ -26,7 +27,7 @@ def test_statuses_and_what_is_passed_over(tmp_path: Path) -> None:
     for directory in (failed, again):
         directory.telemetry.write_text('{"kind":"process","time":1.0}\n{"kind":"failed","time":2.0}\n')
     with again.telemetry.open("a") as file:
-        file.write('{"kind":"timing","time":3.0}\n{"kind":"closed","time":4.0}\n')
+        file.write('{"kind":"timing","time":3.0,"decision":5}\n{"kind":"closed","time":4.0}\n')
     damaged = write_run(tmp_path / "damaged", story(6, finished=True))
     damaged.events.write_bytes(damaged.events.read_bytes() + b"\0\0\n")
     torn = write_run(tmp_path / "torn", story(6, finished=True))
@@ -34,9 +35,10 @@ def test_statuses_and_what_is_passed_over(tmp_path: Path) -> None:
     (write_run(tmp_path / "newer", story(1)).path / "config.json").write_text('{"format": 99}')
     (tmp_path / "no run").mkdir()
     (tmp_path / "file").write_text("")
-    running = RunDirectory.create(tmp_path / "running", RunConfig.preset("laptop", algorithm="paper", decisions=77))
+    config = RunConfig.preset("laptop", algorithm="paper", decisions=77)
+    running = RunDirectory.create(tmp_path / "running", config)
     writer = EventWriter(running)
-    for event in [*story(4), decision(5)[0]]:
+    for event in [*story(4, config=config), decision(5)[0]]:
         writer.append(event)
     writer.flush()
     found = {run.name: run for run in list_runs(tmp_path)}
@@ -101,27 +103,27 @@ def test_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_long_log_costs_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = write_run(tmp_path / "run", story(4))
-    filler = lines([Sampled(8, 4, "", "x" * 1_000)])
+    filler = [Sampled(8, 4, "", "x" * 1_000)]
     counted = []
     real = runs_module.parse
     monkeypatch.setattr(runs_module, "parse", lambda line: counted.append(len(line)) or real(line))
     for copies in (10, 900, 1_200, 5_000):
-        run.events.write_bytes(lines(story(4)) + filler * copies)
+        run.events.write_bytes(lines([*story(4), *filler * copies]))
         counted.clear()
         summary = summarize(run.path)
-        assert sum(counted) <= runs_module._MOST
+        assert sum(counted) <= lines_module._LAST
         assert (summary.decisions, summary.validation_loss) == ((4, 2.25) if copies < 1_000 else (0, None))
         assert summary.step == 8
 
 
 @pytest.mark.parametrize("block", [1, 7, 100, 1 << 16])
 def test_blocks_of_any_size_give_the_same_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(runs_module, "_BLOCK", block)
+    monkeypatch.setattr(lines_module, "_BLOCK", block)
     file = tmp_path / "log"
     for data in (b"", b"torn", b"a\n", b"a\ntorn", b"a\nbb\nccc\n", b"a\nbb\n\nccc\nto"):
         file.write_bytes(data)
-        assert list(runs_module._lines_from_end(file)) == data.split(b"\n")[:-1][::-1]
-    assert list(runs_module._lines_from_end(tmp_path / "none")) == []
+        assert list(lines_module.lines_from_end(file)) == data.split(b"\n")[:-1][::-1]
+    assert list(lines_module.lines_from_end(tmp_path / "none")) == []
 
 
 def test_a_run_that_is_just_being_opened(tmp_path: Path) -> None:

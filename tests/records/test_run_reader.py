@@ -17,6 +17,7 @@ from layertie_lab.core.notices import KeepChanged, ProcessStarted, Timing
 from layertie_lab.core.tables import COLUMNS, Tabulator
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.io import output
+from layertie_lab.records.io.chain import Chain
 from layertie_lab.records.log.frames import ALL_COLUMNS, GrowingFrame
 from layertie_lab.records.log.reader import Run, load_run
 from layertie_lab.records.log.writer import EventWriter
@@ -60,6 +61,8 @@ def test_rows_are_those_of_the_tabulator(tmp_path: Path) -> None:
 
 
 def test_telemetry_tables(directory: RunDirectory, writer: EventWriter) -> None:
+    for event in story(1):
+        writer.append(event)
     add_telemetry(writer)
     writer.flush()
     run = load_run(directory.path)
@@ -68,11 +71,13 @@ def test_telemetry_tables(directory: RunDirectory, writer: EventWriter) -> None:
     assert [entry["keep"] for entry in run.telemetry("keep")] == [True]
     assert run.telemetry("failed") == []
     with open(directory.telemetry, "ab") as file:
-        file.write(b"\0\0\n" + b'{"kind":"timing","time":1.0,"decision":2}\n' + b'{"kind":')
+        file.write(b"\0\0\n" + Chain().sealed(b'{"kind":"timing","time":1.0,"decision":1}') + b'\n{"kind":')
     run.refresh()
-    assert run.timings["decision"].to_list() == [1, 2]
+    assert run.timings["decision"].to_list() == [1, 1]
     assert run.timings["seconds"].to_list() == [0.5, None]
-    assert run.notes == (f"Line 4 of {directory.telemetry} is damaged and left out.",)
+    assert [note.partition(" (")[0] for note in run.notes] == [
+        f"Line 4 of {directory.telemetry} is damaged and left out"
+    ]
 
 
 def test_following_a_run(directory: RunDirectory, writer: EventWriter) -> None:

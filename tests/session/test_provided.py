@@ -13,6 +13,7 @@ from plain_official import PlainGPT
 from layertie_lab import RunConfig, Session
 from layertie_lab.core.errors import ConfigError, LayertieError, RecordError
 from layertie_lab.core.events import Stepped
+from layertie_lab.records.log.recovery import repair
 from layertie_lab.text.numbered import NumberTokenizer
 
 VOCABULARY, CONTEXT = 30, 8
@@ -163,6 +164,9 @@ def test_a_run_without_a_checkpoint_needs_its_weights_again(tmp_path: Path) -> N
     (tmp_path / "run/events.jsonl").write_bytes(b"".join(log.splitlines(keepends=True)[:4]))
     with pytest.raises(RecordError, match=r"Expected the initial weights .* but got none"):
         Session.resume(tmp_path / "run", batches=given["batches"], reward_batches=given["reward_batches"])
+    with pytest.raises(RecordError, match=r"its end is missing\. .*layertie repair"):
+        Session.resume(tmp_path / "run", **given)
+    repair(tmp_path / "run")
     with Session.resume(tmp_path / "run", **given) as session:
         session.run(2 - session.decision)
     assert (tmp_path / "run/events.jsonl").read_bytes().startswith(log[:-1])

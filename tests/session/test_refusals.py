@@ -151,7 +151,7 @@ def test_a_q_networks_checkpoint_of_another_size_is_refused(
     assert all(torch.equal(value, before[name]) for name, value in other.state()[0].items())
     # The same through a run whose settings were edited.
     RunDirectory.open(tmp_path / "run").replace_config(config.replace(**changes))
-    with pytest.raises(RecordError, match="was saved with") as caught:
+    with pytest.raises(RecordError, match="was begun with") as caught:
         Session.resume(tmp_path / "run")
     assert "config.json was edited" in caught.value.remedy
 

@@ -134,6 +134,10 @@ def test_refusals(record: Path, tmp_path: Path, text_file: Path) -> None:
     values = json.loads((edited / "config.json").read_text())
     values["config"]["seed"] = 99
     (edited / "config.json").write_text(json.dumps(values))
+    with pytest.raises(RecordError, match=r"changed since it was written.*take its .digest. out"):
+        Log.read(edited)
+    del values["digest"]
+    (edited / "config.json").write_text(json.dumps(values))
     with pytest.raises(RecordError, match=r"Expected a log of config .* restore it"):
         Log.read(edited)
     with pytest.raises(TieError, match="rules"):

@@ -15,6 +15,7 @@ from layertie_lab.core.errors import LayertieError, RecordError, TieError
 from layertie_lab.core.events import DecisionFinished, DecisionMade
 from layertie_lab.core.keys import Purpose, RunKey
 from layertie_lab.records.log.reader import load_run
+from layertie_lab.records.log.recovery import repair
 from layertie_lab.session.capture import capture, restored
 from layertie_lab.workers.worker import Worker
 
@@ -291,6 +292,7 @@ def test_a_run_that_was_killed_while_it_was_set_up_begins_again(text_file: Path,
     for path in (blank / "checkpoints").iterdir():
         path.unlink()
     (blank / "events.jsonl").write_bytes((blank / "events.jsonl").read_bytes()[:100])
+    (blank / "telemetry.jsonl").unlink()  # which comes after both
     with Session.resume(blank) as session:
         assert (blank / "events.jsonl").read_bytes() == (tmp_path / "whole/events.jsonl").read_bytes()
         session.run(2)
@@ -309,6 +311,10 @@ def test_a_log_cut_before_every_checkpoint_is_trained_again_from_the_start(text_
             path.unlink()
     log.write_bytes(b"".join(lines[:15]))
     kept = sum(b'"decided"' in line for line in lines[:15])
+    with pytest.raises(RecordError, match=r"its end is missing\. .*layertie repair"):
+        Session.resume(tmp_path / "run")
+    assert repair(tmp_path / "run") is not None
+    assert repair(tmp_path / "run") is None
     with Session.resume(tmp_path / "run") as session:
         assert session.decision == kept
     assert whole.startswith(log.read_bytes())

@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 import polars as pl
 
-from ...core.errors import AnalysisError
+from ...core.errors import AnalysisError, RecordError
 from ...records.log.reader import Run, load_run
 from ...records.reads import text_facts
-from ...records.tree import leaving_of
+from ...records.tree import Leaving, leaving_of
 from .amounts import AXES, UNITS, At, Metric, common_place, curve_of, read_off
 from .intervals import LEVEL, Estimate
 from .paired import group_difference, holm, paired_difference
@@ -207,6 +207,7 @@ def compare(
         for run in members
     ]
     notes = [
+        *(f"{run.name}: {note}" for run in every for note in run.notes),
         *_branches(every),
         *_groups(found, comparisons),
         *_earlier(at, where, place),
@@ -223,7 +224,7 @@ def _check_parted(runs: Sequence[Run], curves: Mapping[Path, pl.DataFrame], at: 
         return
     paths = {run.path.resolve() for run in runs}
     for run in runs:
-        left, path = leaving_of(run.path), run.path.resolve()
+        left, path = _left(run)[0], run.path.resolve()
         if left is None or place > left.step:
             continue
         parent = path.parent / left.parent if left.parent else path.parents[1]
@@ -296,13 +297,24 @@ def _compared(first: str, ours: Sequence[Member], other: str, theirs: Sequence[M
 def _branches(runs: Sequence[Run]) -> list[str]:
     notes = []
     for run in runs:
-        if (left := leaving_of(run.path)) is not None:
+        left, damage = _left(run)
+        if damage:
+            notes.append(f"{damage} Whether it is the same run as another here up to some step is not known.")
+        if left is not None:
             parent = left.parent or run.path.resolve().parents[1].name
             notes.append(
                 f"{run.name} is a branch of {parent}: up to decision {left.decision - 1} (step {left.step}) both are "
                 "the same run."
             )
     return notes
+
+
+def _left(run: Run) -> tuple[Leaving | None, str]:
+    """Where a run left another, and why that is not known, or ""."""
+    try:
+        return leaving_of(run.path), ""
+    except RecordError as error:
+        return None, error.message
 
 
 def _depths(runs: Mapping[str, Sequence[Run]]) -> list[str]:

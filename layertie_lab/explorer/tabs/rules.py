@@ -9,10 +9,10 @@ from typing import Any
 from ...core.commands import SetRules
 from ...core.descriptions import Description
 from ...core.errors import ConfigError
-from ...core.events import RulesChanged, parse
+from ...core.events import RulesChanged
 from ...core.notices import Entry
 from ...core.rules import Rules
-from ...records.log.cursor import LineCursor
+from ...records.log.cursor import read_events
 from ...widgets.forms.rules_panel import RulesPanel
 from ..layout import Part
 from ..tab import Page, Tab
@@ -108,6 +108,6 @@ def _wrong(values: dict[str, Any], layers: int) -> dict[str, str]:
 
 def rules_in_force(path: Path) -> str | None:
     """The constraints that a run's log says were applied last; None where it has not changed them."""
-    lines = [line for line in LineCursor(path / "events.jsonl").read_lines() if b'"event":"ruled"' in line[:60]]
-    event = parse(lines[-1]) if lines else None
+    events = read_events(path / "events.jsonl", RulesChanged)
+    event = events[-1] if events else None
     return event.rules if isinstance(event, RulesChanged) else None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import RecordError
 from .disk import storage_error, writing
+from .regular import open_regular
 
+_BLOCK = 1 << 16
+_LAST = 1 << 20
 _THEN = "then go on, or resume the run: what was recorded so far is safe"
 
 
@@ -28,7 +32,7 @@ def intact(path: Path) -> Position:
     """The end of the last complete line; the start where there is no file."""
     offset = lines = seen = 0
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_regular(path) as file:
             while block := file.read(1 << 20):
                 if (last := block.rfind(b"\n")) >= 0:
                     offset = seen + last + 1
@@ -37,6 +41,58 @@ def intact(path: Path) -> Position:
     except FileNotFoundError:
         pass
     return Position(offset, lines)
+
+
+def line_before(path: Path, offset: int) -> bytes | None:
+    """The line that ends at `offset`, without its newline; None at the start of a file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if not offset:
+        return None
+    with open_regular(path) as file:
+        found, end = b"", offset - 1
+        while end > 0 and b"\n" not in found:
+            start = max(0, end - (1 << 16))
+            file.seek(start)
+            found = file.read(end - start) + found
+            end = start
+    return found.rpartition(b"\n")[2]
+
+
+def lines_from_end(path: Path) -> Iterator[bytes]:
+    """A file's whole lines, last first, as far as `_LAST` bytes from the end; none where there is no file.
+
+    Raises:
+        RecordError: It cannot be read.
+    """
+    try:
+        file = open_regular(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RecordError(
+            f"Expected to read {path}, but the system says: {error.strerror}.", "Make it a file that can be read."
+        ) from error
+    with file:
+        end = file.seek(0, os.SEEK_END)
+        stop = max(0, end - _LAST)
+        rest = b""
+        torn = True
+        while end > stop:
+            start = max(stop, end - _BLOCK)
+            file.seek(start)
+            block = file.read(end - start) + rest
+            end = start
+            lines = block.split(b"\n")
+            rest = lines[0]
+            if torn and len(lines) > 1:
+                lines.pop()  # what follows the last newline is a line under way
+                torn = False
+            yield from reversed(lines[1:])
+        if end == 0 and not torn:
+            yield rest
 
 
 class LineFile:
@@ -57,9 +113,10 @@ class LineFile:
         self._buffer: list[bytes] = []
         self._buffered = 0
         with writing(path, _THEN):
+            # Before it is opened to be written, which would wait at a named pipe: what lies there is a file.
+            self._offset, self._lines = intact(path)
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - open as long as the object
             try:
-                self._offset, self._lines = intact(path)
                 self._cut()
             except BaseException:
                 self._file.close()

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import IO
 
 from ...core.errors import RecordError, StorageError
+from ...core.plain import parse_object
 from .disk import writing
+from .regular import is_there, open_regular, read_regular
 
 if os.name == "nt":
     import msvcrt
@@ -54,6 +56,8 @@ class WriterLock:
 
     def __init__(self, path: Path) -> None:
         with writing(path):
+            if is_there(path):
+                open_regular(path).close()  # a named pipe or a device would be written to
             self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 - held open as long as the lock
         # A reader that asks whether the run is written holds the lock for microseconds: wait for it.
         until = time.monotonic() + 0.5
@@ -100,17 +104,17 @@ class WriterLock:
 def holder(path: Path) -> str:
     """Who wrote the lock file last, in words."""
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_object(read_regular(path))
         where = "" if values["host"] == socket.gethostname() else f" on {values['host']}"
         return f"process {values['pid']}{where}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError):
         return "another process"
 
 
 def is_held(path: Path) -> bool:
     """Whether a writer holds the lock now. Needs no right to write."""
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_regular(path) as file:
             return not _try(file, exclusive=False)
     except OSError:  # no lock file, so nobody ever wrote here; or one that nobody may open
         return False

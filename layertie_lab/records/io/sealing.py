@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from ...core.errors import RecordError
+from ...core.plain import fits, parse_object
+from .regular import open_regular
 
 # A torch.Tensor. This room names no torch, so that reading a run needs none; safetensors brings it with the tensors.
 Tensor: TypeAlias = Any
 
 _BLANK = "0" * 64
 _FIELD = b'"digest":"'
+_SEAL = "seal"
 _BLOCK = 1 << 22
 _LARGEST_HEADER = 1 << 30
 
@@ -35,7 +38,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str], 
 
     try:
         plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        save_file(plain, path, metadata={**header, "digest": _BLANK})
+        save_file(plain, path, metadata={**header, _SEAL: _seal(header), "digest": _BLANK})
     except SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))
         if number is None:
@@ -77,18 +80,19 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
                     break
                 return found
     except OSError as error:
-        raise damaged(path) from error
+        raise damaged(path, f"it cannot be read ({error.strerror})") from error
     raise damaged(path)
 
 
 def read_header(path: Path) -> dict[str, str]:
-    """The text values saved with the tensors, without reading these. The digest is not checked.
+    """The text values saved with the tensors, without reading these: only the header's own digest is checked.
 
     Raises:
         RecordError: The header is damaged.
         FileNotFoundError: No such file.
+        OSError: It cannot be read, or is no regular file.
     """
-    with open(path, "rb") as file:
+    with open_regular(path, buffering=-1) as file:
         return _values(_raw_header(file, path), path)
 
 
@@ -101,7 +105,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
     """As `read`; None where the digest does not fit."""
     from safetensors import safe_open
 
-    with open(path, "rb") as file:
+    with open_regular(path, buffering=-1) as file:
         raw = _raw_header(file, path)
     place = _digest_place(raw, path)
     if raw[place : place + len(_BLANK)] != _digest(path, 8 + place):
@@ -115,18 +119,27 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]] | None:
 
 def _values(raw: bytes, path: Path) -> dict[str, str]:
     try:
-        values = json.loads(raw)["__metadata__"]
-    except (ValueError, KeyError, TypeError):
+        values = parse_object(raw)["__metadata__"]
+    except (ValueError, KeyError):
         raise damaged(path) from None
-    if not isinstance(values, dict):
+    if not fits(values, dict[str, str]):
+        raise damaged(path)
+    seal = values.pop(_SEAL, None)  # older files have none; the digest over everything then says the same, later
+    if seal is not None and seal != _seal(values):
         raise damaged(path)
     return values
 
 
-def damaged(path: Path) -> RecordError:
+def _seal(header: Mapping[str, str]) -> str:
+    """A digest of the text values alone: lists of checkpoints rest on them, and do not read the tensors."""
+    text = json.dumps({name: value for name, value in header.items() if name != "digest"}, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def damaged(path: Path, how: str = "it is damaged") -> RecordError:
     """The error about a file that is not as it was written."""
     return RecordError(
-        f"Expected checkpoint {path} as it was written, but it is damaged.",
+        f"Expected checkpoint {path} as it was written, but {how}.",
         "Use an earlier checkpoint; resuming without naming one does so by itself.",
     )
 
@@ -150,7 +163,7 @@ def _digest_place(raw: bytes, path: Path) -> int:
 def _digest(path: Path, place: int) -> bytes:
     """SHA-256 in hexadecimal of the whole file, with the digest's own 64 bytes taken as blank."""
     sha = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
+    with open_regular(path) as file:
         head = file.read(place)
         while len(head) < place and (more := file.read(place - len(head))):
             head += more

@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import StorageError
+from ...core.plain import parse_object
 from .disk import storage_error, sync_directory
+from .regular import open_regular, read_regular
 
 _FORMAT = 1
 _SAMPLED = 64
@@ -153,7 +155,7 @@ def _write_array(path: Path, array: np.ndarray) -> None:
 def _open(folder: Path, key: str) -> Entry | None:
     """The entry, or None where anything about it is not as it was written."""
     try:
-        index = json.loads((folder / "entry.json").read_bytes())
+        index = parse_object(read_regular(folder / "entry.json"))
         if index["format"] != _FORMAT or index["key"] != key:
             return None
         arrays: dict[str, np.ndarray] = {}
@@ -171,7 +173,7 @@ def _check(path: Path) -> int:
     """A checksum of a small file, or of evenly spread blocks of a large one: what a crash leaves is holes and ends."""
     size = path.stat().st_size
     check = 0
-    with open(path, "rb", buffering=0) as file:
+    with open_regular(path) as file:
         if size <= _SAMPLED * _BLOCK:
             return zlib.crc32(file.read())
         for block in range(_SAMPLED):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ...core.errors import RecordError
 from ...core.events import Event, parse
+from ..io.chain import Chain
+from ..io.regular import open_regular
 from .recovery import damaged_line
 
 _ANCHOR = 128
@@ -41,7 +43,7 @@ class LineCursor:
             RecordError: The file cannot be read.
         """
         try:
-            with open(self.path, "rb", buffering=0) as file:
+            with open_regular(self.path) as file:
                 status = os.fstat(file.fileno())
                 self._notice_replacement(file.fileno(), status)
                 if status.st_size <= self.offset:
@@ -52,7 +54,8 @@ class LineCursor:
             return []
         except OSError as error:
             raise RecordError(
-                f"Expected to read {self.path}, but the system says: {error.strerror}.", "Make the file readable."
+                f"Expected to read {self.path}, but the system says: {error.strerror}.",
+                "Make it a file that can be read.",
             ) from error
         whole = data.rfind(b"\n") + 1
         if not whole:
@@ -97,6 +100,7 @@ class EventCursor:
         self._damage: RecordError | None = None
         self._generation = 0
         self._line = 0
+        self._chain = Chain()
 
     @property
     def generation(self) -> int:
@@ -113,6 +117,11 @@ class EventCursor:
         """Bytes of the log that were read in this generation."""
         return self._lines.offset
 
+    @property
+    def carries_digests(self) -> bool | None:
+        """Whether the log's lines carry a running digest, so that a change shows; None before the first line."""
+        return self._chain.carries
+
     def read_new(self, limit: int | None = None) -> list[Event]:
         """The events since the last call.
 
@@ -128,11 +137,14 @@ class EventCursor:
         lines = self._lines.read_lines(limit)
         if self._lines.generation != self._generation:
             self._generation, self._line, self._damage = self._lines.generation, 0, None
+            self._chain = Chain()
         if self._damage is not None:
             raise self._damage
         events: list[Event] = []
         for line in lines:
             try:
+                if not self._chain.follows(line):
+                    raise RecordError("Expected a line that follows the one before it, but its digest is another's.")
                 events.append(parse(line))
             except RecordError:
                 self._damage = damaged_line(self._lines.path, self._line + len(events) + 1)
@@ -141,6 +153,36 @@ class EventCursor:
                 break
         self._line += len(events)
         return events
+
+
+def checked_lines(path: Path) -> list[bytes]:
+    """All whole lines of a log, without their newlines, each of which follows the one before it.
+
+    Raises:
+        RecordError: One does not (in logs that carry digests), or the log cannot be read.
+    """
+    lines, chain = LineCursor(path).read_lines(), Chain()
+    for number, line in enumerate(lines, start=1):
+        if not chain.follows(line):
+            raise damaged_line(path, number)
+    return lines
+
+
+def read_events(path: Path, *kinds: type[Event]) -> list[Event]:
+    """The events of a log, live or finished; of some kinds alone, where they are named: other lines are not parsed.
+
+    Raises:
+        RecordError: As in `checked_lines`, or one of these lines is damaged.
+    """
+    marks = tuple(f'{{"event":"{kind.event}"'.encode() for kind in kinds)
+    found: list[Event] = []
+    for number, line in enumerate(checked_lines(path), start=1):
+        if not marks or line.startswith(marks):
+            try:
+                found.append(parse(line))
+            except RecordError:
+                raise damaged_line(path, number) from None
+    return found
 
 
 def _read(descriptor: int, count: int, limit: int | None) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,16 +10,19 @@ import polars as pl
 
 from ...core.config import RunConfig
 from ...core.errors import RecordError
-from ...core.events import Event, Opened
+from ...core.events import DecisionFinished, Event, Opened
 from ...core.notices import GOES_ON, Failed, ProcessStarted, Timing
+from ...core.plain import fits, parse_object
 from ...core.tables import COLUMNS, Tabulator
 from ..directory import RunDirectory, Status
 from ..export import export
 from ..runs import standing
 from ..state.checkpoints import CheckpointInfo, list_checkpoints
+from ..tree import leaving_of
+from .completeness import reached, shortfall
 from .cursor import EventCursor, LineCursor
 from .frames import TELEMETRY, GrowingFrame, documentation
-from .recovery import damaged_line, rows_of
+from .recovery import check_settings, damaged_line, rows_of, short_log, telemetry_chain
 
 _PART = 1 << 24
 _TELEMETRY_TABLE = {Timing.kind: "timings", ProcessStarted.kind: "process"}
@@ -46,11 +49,13 @@ class Run:
         self.opened: Opened | None = None
         """The opening event; None before the run has begun."""
         self._last: Event | None = None
+        self._last_outcome = 0
         self._error: RecordError | None = None
         self._tabulator = Tabulator()
         self._tables = {table: GrowingFrame(table) for table in COLUMNS}
 
     def _start_telemetry(self) -> None:
+        self._telemetry_chain = telemetry_chain(self.directory)
         self._telemetry: dict[str, list[dict[str, Any]]] = {}
         self._telemetry_tables = {table: GrowingFrame(table) for table in TELEMETRY}
         self._telemetry_damage: list[str] = []
@@ -85,6 +90,7 @@ class Run:
             RecordError: The log is damaged; the message names the line. The frames hold what comes before it.
         """
         self._refresh_telemetry()
+        self._had = reached(self.directory)
         count = 0
         while True:
             generation, error = self._cursor.generation, None
@@ -99,14 +105,30 @@ class Run:
             first = self._cursor.line - len(events) + 1
             for line, event in enumerate(events if self._error is None else [], start=first):
                 if not self._take(event):
-                    error = damaged_line(self.directory.events, line)
+                    error = self._refusal(line)
                     break
                 count += 1
             self._error = self._error or error
+            if not events and self._error is None:
+                self._error = self._short()
             if self._error is not None and not self._keep_damaged:
                 raise self._error
             if not events:
                 return count
+
+    def _refusal(self, line: int) -> RecordError:
+        """Why an event does not follow from the ones before it, or from the settings."""
+        try:
+            check_settings(self.directory)
+        except RecordError as error:
+            return error
+        return damaged_line(self.directory.events, line)
+
+    def _short(self) -> RecordError | None:
+        """That the log has lost its end, where it has."""
+        done = self._last_outcome
+        lost = shortfall(self.directory.events, self._had, done)
+        return short_log(self.directory, lost) if lost else None
 
     def _take(self, event: Event) -> bool:
         """Add an event's rows; False where it does not follow from the events before it."""
@@ -114,8 +136,12 @@ class Run:
         if rows is None:
             return False
         if isinstance(event, Opened):
+            if event.config_hash != self.config.hash:
+                return False  # another run's, or these settings are
             self.opened = event
         self._last = event
+        if isinstance(event, DecisionFinished):
+            self._last_outcome = event.decision
         for table, row in rows:
             self._tables[table].append(row)
         return True
@@ -133,12 +159,16 @@ class Run:
         first = self._telemetry_cursor.line - len(lines) + 1
         for number, line in enumerate(lines, start=first):
             try:
-                entry = json.loads(line)
-                kind = entry["kind"]
-                self._telemetry.setdefault(kind, []).append(entry)
-            except (ValueError, KeyError, TypeError):
-                self._telemetry_damage.append(f"Line {number} of {self.directory.telemetry} is damaged and left out.")
+                entry = _entry(line)
+                if not self._telemetry_chain.follows(line):
+                    raise ValueError("it was changed, or does not follow the one before it")
+            except ValueError as error:
+                self._telemetry_chain.skip(line)  # those after it may be whole
+                said = f"Line {number} of {self.directory.telemetry} is damaged and left out ({error})."
+                self._telemetry_damage.append(said)
                 continue
+            kind = entry["kind"]
+            self._telemetry.setdefault(kind, []).append(entry)
             if kind in _TELEMETRY_TABLE:
                 self._telemetry_tables[_TELEMETRY_TABLE[kind]].append(entry)
 
@@ -221,8 +251,29 @@ class Run:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader should know: damage that the frames leave out."""
-        return (*([self.damage] if self.damage else []), *self._telemetry_damage)
+        """What a reader should know: damage that the frames leave out, and whether any would be noticed."""
+        damage = [self.damage] if self.damage else []
+        return (*damage, *self._telemetry_damage, *self._lost_times(), *self._undigested())
+
+    def _lost_times(self) -> list[str]:
+        """Which decisions have no line of what they cost, of those that were made in this very run."""
+        if self.directory.running or self.opened is None:  # the last may be on its way
+            return []
+        first = self.opened.decision + 1
+        with suppress(RecordError):  # a damaged branch.json is named by whoever shows the tree
+            left = leaving_of(self.path)
+            first = first if left is None else max(first, left.decision)
+        timed = {entry["decision"] for entry in self._telemetry.get(Timing.kind, ())}
+        lost = [decision for decision in range(first, self._last_outcome + 1) if decision not in timed]
+        if not lost:
+            return []
+        which = f"decision {lost[0]}" if len(lost) == 1 else f"{len(lost)} decisions, from {lost[0]} on,"
+        return [f"{self.directory.telemetry} lacks the times of {which} and what rests on times leaves them out."]
+
+    def _undigested(self) -> list[str]:
+        if self._cursor.carries_digests is not False or self._error is not None:
+            return []
+        return ["This run was begun before logs carried digests: a number changed in its log would not be noticed."]
 
     @property
     def checkpoints(self) -> list[CheckpointInfo]:
@@ -243,6 +294,26 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.status}, {self._cursor.line} events)"
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    """A line of telemetry.
+
+    Raises:
+        ValueError: It is none, or a number in it is of another type than its column.
+    """
+    entry = parse_object(line)
+    entry.pop("digest", None)
+    kind = entry.get("kind")
+    if not isinstance(kind, str) or not fits(entry.get("time", 0.0), float):
+        raise ValueError("it says neither what it is nor when it was written")
+    columns = TELEMETRY.get(_TELEMETRY_TABLE.get(kind, ""), {})
+    for column, (of, _) in columns.items():
+        if column in entry and entry[column] is not None and not fits(entry[column], of):
+            raise ValueError(f"{column} is {entry[column]!r}")
+    if columns and not fits(entry.get("decision"), int):
+        raise ValueError("it names no decision")
+    return entry
 
 
 def load_run(path: str | Path, *, damaged: Literal["raise", "keep"] = "raise") -> Run:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ...core.errors import RecordError, StorageError
 from ...core.events import Event
 from ...core.notices import Closed, Notice
 from ..directory import RunDirectory
-from ..io.lines import LineFile, Position
-from .recovery import read_tail, replace_tail
+from ..io.chain import Chain
+from ..io.disk import writing
+from ..io.lines import LineFile, Position, line_before
+from .recovery import read_tail, replace_tail, telemetry_chain
 
 
 class EventWriter:
@@ -36,6 +39,8 @@ class EventWriter:
         self._events = LineFile(directory.events)
         try:
             self._telemetry = LineFile(directory.telemetry)
+            self._chain = self._chain_at(directory.events, self._events.position.offset)
+            self._telemetry_chain = telemetry_chain(directory, self._telemetry.position.offset)
         except BaseException:
             self._events.abandon()
             raise
@@ -49,6 +54,11 @@ class EventWriter:
             return self._events.position
         offset, lines = self._rewound
         return Position(offset + sum(map(len, self._held)), lines + len(self._held))
+
+    @property
+    def digest(self) -> str | None:
+        """What the last line that was appended carries; None in logs without digests."""
+        return self._chain.previous if self._chain.carries else None
 
     @property
     def rewound(self) -> bool:
@@ -76,13 +86,14 @@ class EventWriter:
             RecordError: A number in it is not finite.
         """
         try:
-            line = event.to_json().encode() + b"\n"
+            line = event.to_json().encode()
         except ValueError:
             bad = {name: value for name, value in event.to_dict().items() if not _finite(value)}
             raise RecordError(
                 f"Expected finite numbers in a {event.event} event, but got {bad}.",
                 "The run has diverged: lower the learning rate, or resume from an earlier checkpoint.",
             ) from None
+        line = self._chain.sealed(line) + b"\n"
         if self._rewound is None:
             self._events.append(line)
         else:
@@ -96,17 +107,20 @@ class EventWriter:
             RecordError: As in `append` and `flush`.
         """
         self.flush()
+        before = self._chain.previous
         self.append(event)
         try:
             self._events.flush()
         except StorageError:
             self._events.retract()
+            self._chain.previous = before
             raise
 
     def telemetry(self, notice: Notice) -> None:
         """Take a fact about times or the machine; `flush` writes it. Numbers that are not finite become null."""
         entry = {name: value if _finite(value) else None for name, value in notice.to_dict().items()}
-        self._telemetry.append(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        line = self._telemetry_chain.sealed(json.dumps(entry, separators=(",", ":")).encode())
+        self._telemetry.append(line + b"\n")
 
     def flush(self) -> None:
         """Hand everything appended to the operating system (events held back by `rewind` stay in memory).
@@ -147,6 +161,10 @@ class EventWriter:
         tail = read_tail(self.directory, offset)
         self._rewound = Position(offset, self._events.position.lines - len(tail))
         self._held = []
+        # A log without digests goes on without them, also where all of it is computed again.
+        carries = self._chain.carries
+        self._chain = self._chain_at(self.directory.events, offset)
+        self._chain.carries = carries
         return tail
 
     def settle(self) -> bool:
@@ -170,6 +188,12 @@ class EventWriter:
             self._events = LineFile(self.directory.events)
         self._rewound, self._held = None, []
         return replaced
+
+    @staticmethod
+    def _chain_at(path: Path, offset: int) -> Chain:
+        """To go on with a file after its first so many bytes, which end a line."""
+        with writing(path):
+            return Chain.after(line_before(path, offset))
 
     def close(self, reason: str | None = None) -> None:
         """Write what is left, wait for the disk, and release the run's lock. Harmless when closed.

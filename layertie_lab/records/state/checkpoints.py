@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import RecordError
+from ...core.plain import parse_object
 from ..directory import RunDirectory
 from ..io import sealing
 from ..io.disk import clear_unfinished, discard, replace, storage_error, sync_directory, temporary_beside, writing
@@ -192,7 +193,7 @@ def list_checkpoints(directory: RunDirectory) -> list[CheckpointInfo]:
 
 def _info(path: Path) -> CheckpointInfo | None:
     try:
-        status = path.stat()
+        status = path.lstat()
     except FileNotFoundError:  # pushed out by the writer between the listing and here
         return None
     try:
@@ -218,13 +219,13 @@ def _described(path: Path, header: Mapping[str, str], status: os.stat_result) ->
             name=path.stem,
             path=path,
             sequence=int(header["sequence"]),
-            rolling=json.loads(header["rolling"]),
-            resumable=json.loads(header["resumable"]),
-            meta=json.loads(header["meta"]),
+            rolling=header["rolling"] == "true",
+            resumable=header["resumable"] == "true",
+            meta=parse_object(header["meta"], finite=False),
             bytes=status.st_size,
             modified=status.st_mtime,
         )
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError):
         raise sealing.damaged(path) from None
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import RecordError, StorageError
+from ...core.plain import fits, parse_object
 from ..directory import RunDirectory
 from ..findings import forget_from
 from ..io import sealing
@@ -66,7 +67,7 @@ def load_snapshot(directory: RunDirectory, decision: int) -> Snapshot:
             "Choose a stored one; records.snapshot_mebibytes says how much a run may keep.",
         )
     header, own = _read(known[decision])
-    homes: dict[str, int] = json.loads(header["homes"])
+    homes = _homes(header, known[decision])
     files: dict[int, dict[str, Tensor]] = {decision: own}
     tensors: dict[str, dict[str, Tensor]] = {}
     for group, home in homes.items():
@@ -77,7 +78,7 @@ def load_snapshot(directory: RunDirectory, decision: int) -> Snapshot:
         tensors[group] = {
             name.split("/", 1)[1]: tensor for name, tensor in files[home].items() if name.split("/", 1)[0] == group
         }
-    return Snapshot(decision, tensors, json.loads(header["meta"]))
+    return Snapshot(decision, tensors, parse_object(header["meta"], finite=False))
 
 
 class SnapshotWriter:
@@ -256,6 +257,17 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise RecordError(
             f"Expected snapshot {path} as it was written, but it is damaged or gone.", "Look at another decision."
         ) from None
+
+
+def _homes(header: Mapping[str, str], path: Path) -> dict[str, int]:
+    """Name of a group -> the decision in whose file it lies."""
+    try:
+        found = parse_object(header["homes"])
+    except (KeyError, ValueError):
+        raise sealing.damaged(path) from None
+    if not fits(found, dict[str, int]):
+        raise sealing.damaged(path)
+    return found
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
