@@ -102,7 +102,7 @@ def _print(found: Audit, count: int, console: Console) -> None:
         line.append(finding.verdict, style=MARKS[finding.verdict])
         console.print(line.append(f". {finding.sentence}", style="not bold"), soft_wrap=True)
     for note in found.notes:
-        console.print(f"note: {note}", soft_wrap=True)
+        console.print(f"note: {note}", soft_wrap=True, markup=False)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -12,8 +12,11 @@ from . import arguments
 
 def export(command: arguments.Export, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """Write a run's tables to files."""
-    paths = load_run(command.run).export(command.directory, format=command.format)
+    run = load_run(command.run)
+    paths = run.export(command.directory, format=command.format)
+    for note in run.notes:
+        progress.print(note, soft_wrap=True, markup=False)
     if not command.json:
         for path in paths:
             output.print(str(path), soft_wrap=True)
-    return {"files": [str(path) for path in paths]}, 0
+    return {"files": [str(path) for path in paths], "notes": list(run.notes)}, 0

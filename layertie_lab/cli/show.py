@@ -148,6 +148,7 @@ def _lines(run: Any, facts: dict[str, Any]) -> list[Text]:
                 f"{facts['bits_per_byte']:.3f} bits per byte"
             )
         )
+    lines += [Text(f"note: {note}") for note in facts["notes"]]
     if facts["trainable_parameters"]:
         share = facts["trainable_parameters"] / facts["untied_parameters"]
         lines.append(

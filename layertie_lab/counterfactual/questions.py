@@ -11,7 +11,7 @@ from ..core.events import DecisionMade
 from ..records.directory import RunDirectory
 from ..records.log.cursor import read_events
 from ..records.state.checkpoints import CheckpointInfo
-from ..records.tree import stored_moments
+from ..records.tree import damaged_moments, stored_moments
 from .spec import StudyChoices, StudySpec
 from .study import Study
 
@@ -77,8 +77,9 @@ def question(run: str | Path, decision: int | None = None) -> Question:
         decision = max(moments, default=0)
     if decision not in moments:
         stored = ", ".join(map(str, moments)) or "none"
+        damage = "".join(f" {sentence}" for sentence in damaged_moments(run))
         raise RecordError(
-            f"Expected a decision whose moment is stored ({stored}), but got {decision}.",
+            f"Expected a decision whose moment is stored ({stored}), but got {decision}.{damage}",
             f"layertie branch {run} --decision {decision} trains again up to there and stores it: ask about that "
             "branch's next decision.",
         )
@@ -141,7 +142,7 @@ def state(run: str | Path, spec: StudySpec, found: Question) -> Study:
 
 
 def _decided(directory: RunDirectory, wanted: set[int]) -> dict[int, DecisionMade]:
-    events = read_events(directory.events, DecisionMade)
+    events = read_events(directory, DecisionMade)
     return {event.decision: event for event in events if isinstance(event, DecisionMade) and event.decision in wanted}
 
 

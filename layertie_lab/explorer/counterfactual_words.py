@@ -12,8 +12,9 @@ from ..counterfactual.questions import Question, questions
 from ..counterfactual.runner import StudyProgress
 from ..counterfactual.spec import in_words
 from ..counterfactual.study import Study
+from ..records.directory import is_run
 from ..records.studies import missing_studies
-from ..records.tree import as_row, last_decision, leaving_of, make_branch, moment_name, tree_of
+from ..records.tree import as_row, damaged_moments, last_decision, leaving_of, make_branch, moment_name, tree_of
 from .study_form import PRESENT
 
 # Verdicts (scipy) and charts (polars) are imported where a study is there: a page without one is not to wait.
@@ -59,10 +60,15 @@ def read(path: Path) -> Found:
     Raises:
         LayertieError: The run cannot be read.
     """
-    try:
-        asked = questions(path)
-    except RecordError:  # it has only just been made
+    if not is_run(path):  # it has only just been made
         return Found([], [], 0, [], [], "")
+    damage: list[str] = []
+    asked: list[Question] = []
+    try:
+        damage += damaged_moments(path)
+        asked = questions(path)
+    except RecordError as error:
+        damage.append(str(error))
     moments = [_moment(found) for found in sorted(asked, key=lambda found: (not found.overridden, -found.decision))]
     stored = [found.decision for found in asked]
     tree = [{"id": node.name, **as_row(node)} for node in tree_of(path)]
@@ -70,7 +76,8 @@ def read(path: Path) -> Found:
         row["parent"] = tree[0]["id"] if row["parent"] == "" else row["parent"]
     last = next((row["decisions"] for row in tree if row["id"] == path.name), 0)
     studies, damaged = Study.all_of(path)
-    notes = [*_family(path, studies), *damaged]
+    notes = [*_family(path, studies), *damage, *damaged]
+    notes += [f"{row['name']}: {row['note']}" for row in tree if row["note"]]
     return Found(moments, stored, last, tree, _rows(studies), " ".join(notes), any(study.running for study in studies))
 
 

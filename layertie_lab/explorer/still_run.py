@@ -9,7 +9,9 @@ from ..records.log.reader import Run
 
 def state_of(run: Run, *, example: bool) -> dict[str, Any]:
     """Attributes of a `SteerPanel`."""
-    return {**_last_decision(run), **_standing(run, example)}
+    standing = _standing(run, example)
+    said = " ".join(filter(None, [standing.get("error", ""), *(each for each in run.losses if each != run.damage)]))
+    return {**_last_decision(run), **standing, **({"error": said} if said else {})}
 
 
 def _last_decision(run: Run) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from .io.disk import storage_error, write_atomically, writing
 from .io.document import read_document, reason, write_document
 from .io.regular import is_there
 from .log.cursor import checked_lines, read_events
-from .log.recovery import damaged_line
+from .log.recovery import check_end, check_settings, damaged_line
 from .reads import share
 from .runs import RunSummary, summarize
 from .state.checkpoints import CheckpointInfo, list_checkpoints
@@ -101,13 +101,22 @@ def stored_moments(run: str | Path) -> dict[int, CheckpointInfo]:
     return dict(sorted(found.items()))
 
 
+def damaged_moments(run: str | Path) -> list[str]:
+    """A sentence for each checkpoint that is damaged, and is no moment for that reason.
+
+    Raises:
+        RecordError: Not a run.
+    """
+    return [info.damage for info in list_checkpoints(RunDirectory.open(run)) if info.damage]
+
+
 def last_decision(run: str | Path) -> int:
     """The decision that an undo takes back: the last that was chosen, also where it is under way still.
 
     Raises:
         RecordError: Not a run, or none was chosen yet.
     """
-    made = read_events(RunDirectory.open(run).events, DecisionMade)
+    made = read_events(RunDirectory.open(run), DecisionMade)
     if made:
         return made[-1].decision
     raise RecordError(f"Expected a decision to undo, but {run} has none yet.", "Run it first.")
@@ -133,7 +142,8 @@ def tree_of(run: str | Path) -> list[Node]:
     Raises:
         RecordError: Not a run.
     """
-    RunDirectory.open(run)
+    if not is_run(Path(run)):
+        RunDirectory.open(run)  # which says what is there instead
     trunk = trunk_of(run)
     return [Node(summarize(trunk), None, is_branch=False), *branches_of(trunk)]
 
@@ -210,10 +220,13 @@ def make_branch(
         Its folder.
 
     Raises:
-        RecordError: Not a run, no such decision, or a name that is taken or cannot be a folder's.
+        RecordError: Not a run, no such decision, a damaged log, or a name that is taken or cannot be a folder's.
         StorageError: It cannot be written.
     """
     directory, trunk = RunDirectory.open(run), trunk_of(run)
+    check_settings(directory)
+    if decision is None:
+        check_end(directory)
     cut = _cut(directory, decision)
     if not cut.opened:
         raise RecordError(f"Expected a run that has begun, but {directory.path} has no log yet.", "Run it first.")

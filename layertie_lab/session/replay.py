@@ -15,7 +15,6 @@ from ..core.events import DecisionMade, RulesChanged
 from ..core.rules import Rules
 from ..records.directory import RunDirectory
 from ..records.log.cursor import read_events
-from ..records.log.recovery import check_settings
 from .door import RunText
 from .session import Session
 
@@ -65,8 +64,7 @@ class Log:
         directory = RunDirectory.open(run)
         actions: dict[int, Recorded] = {}
         rules: dict[int, list[str]] = {}
-        check_settings(directory)
-        for event in read_events(directory.events):
+        for event in read_events(directory):
             if isinstance(event, DecisionMade):
                 actions[event.decision] = Recorded(event.decision, event.layer, event.choice, event.by)
             elif isinstance(event, RulesChanged):

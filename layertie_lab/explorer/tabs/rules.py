@@ -8,10 +8,11 @@ from typing import Any
 
 from ...core.commands import SetRules
 from ...core.descriptions import Description
-from ...core.errors import ConfigError
+from ...core.errors import ConfigError, RecordError
 from ...core.events import RulesChanged
 from ...core.notices import Entry
 from ...core.rules import Rules
+from ...records.directory import RunDirectory
 from ...records.log.cursor import read_events
 from ...widgets.forms.rules_panel import RulesPanel
 from ..layout import Part
@@ -36,8 +37,12 @@ class RulesTab(Tab):
         return self.panel
 
     def show(self) -> None:
-        last = None if self.run.path is None else rules_in_force(self.run.path)
-        self.panel.show(sentence=ABOUT, alarm=False, can_apply=False, wrong={})
+        last, damage = None, ""
+        try:
+            last = None if self.run.path is None else rules_in_force(self.run.path)
+        except RecordError as error:  # what the run was begun with is shown
+            damage = error.message
+        self.panel.show(sentence=damage or ABOUT, alarm=bool(damage), can_apply=False, wrong={})
         self._fill(Rules.parse(self.run.config.ties.rules if last is None else last))
 
     def joined(self) -> None:
@@ -108,6 +113,6 @@ def _wrong(values: dict[str, Any], layers: int) -> dict[str, str]:
 
 def rules_in_force(path: Path) -> str | None:
     """The constraints that a run's log says were applied last; None where it has not changed them."""
-    events = read_events(path / "events.jsonl", RulesChanged)
+    events = read_events(RunDirectory.open(path), RulesChanged)
     event = events[-1] if events else None
     return event.rules if isinstance(event, RulesChanged) else None

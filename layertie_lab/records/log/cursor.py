@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ...core.errors import RecordError
 from ...core.events import Event, parse
+from ..directory import RunDirectory
 from ..io.chain import Chain
 from ..io.regular import open_regular
-from .recovery import damaged_line
+from .recovery import check_end, check_settings, damaged_line
 
 _ANCHOR = 128
 _BLOCK = 1 << 22
@@ -168,12 +169,16 @@ def checked_lines(path: Path) -> list[bytes]:
     return lines
 
 
-def read_events(path: Path, *kinds: type[Event]) -> list[Event]:
-    """The events of a log, live or finished; of some kinds alone, where they are named: other lines are not parsed.
+def read_events(directory: RunDirectory, *kinds: type[Event]) -> list[Event]:
+    """The events of a run's log, live or finished; of some kinds alone, where they are named: others are not parsed.
 
     Raises:
-        RecordError: As in `checked_lines`, or one of these lines is damaged.
+        RecordError: As in `checked_lines`, one of these lines is damaged, the log has lost its end, or was begun with
+            other settings.
     """
+    check_settings(directory)
+    check_end(directory)
+    path = directory.events
     marks = tuple(f'{{"event":"{kind.event}"'.encode() for kind in kinds)
     found: list[Event] = []
     for number, line in enumerate(checked_lines(path), start=1):

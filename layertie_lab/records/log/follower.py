@@ -13,6 +13,7 @@ from ...core.events import Event, Finished
 from ...core.notices import Entry, StatusChanged
 from ..directory import RunDirectory
 from .cursor import EventCursor
+from .recovery import check_end, check_settings
 
 INTERVAL = 0.25
 """Seconds between looks at the log."""
@@ -78,6 +79,11 @@ class Follower:
             self._last = event
             self._tell(event)
         if ended:
+            try:
+                check_settings(self.directory)
+                check_end(self.directory)
+            except RecordError as error:
+                return self._end("failed", sentence=str(error))
             return self._end("finished" if isinstance(self._last, Finished) else "closed")
         return self.status != "closed"
 
