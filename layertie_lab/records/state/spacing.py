@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Collection
@@ -11,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ...core.errors import RecordError
+from ...core.plain import fits, parse_object
 from ..io import sealing
 from ..io.disk import discard
 
@@ -122,8 +122,10 @@ class Spacing:
     def _rests_of(self, decision: int) -> frozenset[int]:
         if decision not in self._rests:
             header = _header(path_in(self._folder, decision))
-            with suppress(KeyError, ValueError, AttributeError, TypeError):
-                self._rests[decision] = frozenset(json.loads(header["homes"]).values()) - {decision}
+            with suppress(KeyError, ValueError):
+                homes = parse_object(header["homes"])
+                if fits(homes, dict[str, int]):
+                    self._rests[decision] = frozenset(homes.values()) - {decision}
         return self._rests.get(decision, _NONE)
 
     def _distance_so_far(self) -> int:
