@@ -252,13 +252,13 @@ class Run:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know: damage that the frames leave out, and whether any would be noticed."""
-        return (*self.losses, *self._undigested())
+        return (*self.losses, *self._lost_times(), *self._undigested())
 
     @property
     def losses(self) -> tuple[str, ...]:
         """Damage that the frames leave out, a sentence each."""
         damage = [self.damage] if self.damage else []
-        return (*damage, *self._telemetry_damage, *self._lost_times())
+        return (*damage, *self._telemetry_damage)
 
     def _lost_times(self) -> list[str]:
         """Which decisions have no line of what they cost, of those that were made in this very run."""
