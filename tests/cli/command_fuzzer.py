@@ -98,7 +98,9 @@ class Ended:
             return f"took {self.seconds:.0f} s"
         if self.code not in CODES:
             return f"exit code {self.code}"
-        return "a trace was printed" if "Traceback (most recent call last)" in self.errors else ""
+        # Ctrl-C within a destructor is told, and ignored, by Python itself.
+        printed = "Traceback (most recent call last)" in self.errors and "KeyboardInterrupt" not in self.errors
+        return f"a trace was printed: {self.errors}" if printed else ""
 
 
 def flags(command: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import pytest
 
 from layertie_lab.core.config import TextConfig
 from layertie_lab.core.errors import CorpusError
-from layertie_lab.text.corpora.lookup import load_corpus, source_of
+from layertie_lab.core.paths import PathError
+from layertie_lab.text.corpora.lookup import load_corpus, refuse_unread, source_of
 from layertie_lab.text.corpora.registry import builtin_corpora, offline_corpora
 from layertie_lab.text.sources import SPLITS, Corpus
 
@@ -222,3 +223,44 @@ def test_identity_changes_with_the_files(tmp_path: Path) -> None:
     os.utime(path, ns=(1, 1))
     assert source_of(str(path)).identity() != first[0]
     assert source_of(str(tmp_path)).identity() != first[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("table.csv", "holds rows"),
+        ("table.TSV", "holds rows"),
+        ("rows.jsonl", "hf:FOLDER"),
+        ("rows.parquet", "hf:FOLDER"),
+        ("text.txt.gz", "packed"),
+        ("text.zip", "packed"),
+    ],
+)
+def test_rows_and_packed_files_are_not_read_as_text(name: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(CorpusError, match=said) as caught:
+        refuse_unread(str(path))
+    assert caught.value.remedy
+    refuse_unread(str(tmp_path))
+    refuse_unread("pydoc")
+
+
+@pytest.mark.parametrize(
+    "corpus", ["http://a.b/c.txt", "https://a.b", "FILE:///etc/passwd", "hf://datasets/a/b", "s3://x"]
+)
+def test_a_url_is_not_read(corpus: str) -> None:
+    with pytest.raises(CorpusError, match="URLs are not read"):
+        source_of(corpus)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in the file system")
+def test_a_pipe_and_a_device_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "text.txt").write_text("Some words.\n" * 500)
+    with pytest.raises(PathError, match="a pipe"):
+        source_of(str(tmp_path / "pipe.txt"))
+    with pytest.raises(PathError, match="a device"):
+        source_of("/dev/zero")
+    # A folder's other files are read all the same.
+    assert load_corpus(TextConfig(corpus=str(tmp_path))).size == 6000
