@@ -338,7 +338,7 @@ class RecordsConfig:
     overrides. At most 16 are kept: then every second goes, and the distance doubles."""
     snapshot_mebibytes: Annotated[int, Range(low=0, high=2**24, unit="MiB")] = 256
     """What a run may keep of its weights after each decision, to look back at; 0 = nothing. Where all would take more,
-    every second goes and the distance doubles."""
+    every second goes and the distance doubles; a state that takes more than half of it alone is left out."""
     keep_text_bytes: Annotated[int, Range(low=0, high=10**12, unit="bytes")] = 2_000_000
     """Most text, in bytes of UTF-8, whose tokens a run keeps in its folder, so that it can be handed on and goes on
     without its text; 0 = none."""

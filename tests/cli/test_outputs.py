@@ -159,3 +159,13 @@ def test_an_earlier_file_of_the_kind_and_an_empty_one_are_replaced(tmp_path: Pat
         assert [path.read_bytes() for path in write_outputs(tmp_path / "new" / "er", tables)] == list(tables.values())
     with pytest.raises(RecordError, match=r"Expected a folder for x.html"):
         write_output(tmp_path / "none" / "x.html", PAGE)
+
+
+def test_what_a_kill_left_of_such_a_file_goes_with_the_next_one(tmp_path: Path) -> None:
+    old = [made(tmp_path / f".{name}.0123456789ab.tmp", b"half") for name in ("page.html", "a.csv", "another's")]
+    new = made(tmp_path / ".page.html.ba9876543210.tmp", b"somebody is at it")
+    for path in old:
+        os.utime(path, (0, 0))
+    write_output(tmp_path / "page.html", PAGE)
+    write_outputs(tmp_path, {"a.csv": b"step\n1\n"})
+    assert [path.exists() for path in (*old, new)] == [False, False, True, True]

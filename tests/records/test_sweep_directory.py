@@ -91,6 +91,14 @@ def test_refusals(tmp_path: Path) -> None:
             SweepDirectory.plan(tmp_path / name, [config()])
 
 
+def test_a_plan_that_was_killed_while_it_was_written_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / ".sweep.json.0123456789ab.tmp").write_bytes(b"half")
+    sweep = SweepDirectory.plan(tmp_path, [config()])
+    sweep.lock()
+    sweep.unlock()
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["sweep.json", "writer.lock"]
+
+
 def test_only_one_process_works_on_it(tmp_path: Path) -> None:
     first = SweepDirectory.plan(tmp_path / "sweep", [config()])
     second = SweepDirectory.open(tmp_path / "sweep")
