@@ -1,10 +1,9 @@
-"""Looking into a model without leaving a trace: layers, what goes in and out of them, the state put back."""
+"""Looking into a model: its layers, and what goes in and out of them (inside `models.undisturbed.undisturbed`)."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,44 +78,6 @@ def check_tokens(model: TiedModel, tokens: Tensor, *, targets: bool = False, lea
             f"Expected probe tokens from 0 to {vocabulary - 1}, but got {int(tokens.min())} to {int(tokens.max())}.",
             "Encode the probe text with the model's own tokenizer.",
         )
-
-
-@contextmanager
-def undisturbed(model: TiedModel, *, training: bool = False) -> Iterator[None]:
-    """Look at a model in evaluation (or training) mode, and put everything back afterwards, whatever happens inside.
-
-    Put back: each module's own training flag, and the state of torch's global random generators (CPU and the model's
-    device). Compiled blocks run eagerly inside, since hooks on their submodules would silently not fire.
-
-    Args:
-        training: Whether to look at the model as it trains (dropout on).
-    """
-    flags = [(module, module.training) for module in model.modules()]
-    with ExitStack() as stack:
-        # Nothing is compiled where dynamo was never imported, and importing it costs a second.
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        stack.enter_context(_generators_restored(device_of(model)))
-        try:
-            model.train(training)
-            yield
-        finally:
-            for module, flag in flags:
-                module.training = flag
-
-
-@contextmanager
-def _generators_restored(device: torch.device) -> Iterator[None]:
-    cpu = torch.get_rng_state()
-    backend: Any = {"cuda": torch.cuda, "mps": torch.mps}.get(device.type)
-    arguments = (device,) if device.type == "cuda" else ()
-    state = None if backend is None else backend.get_rng_state(*arguments)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(cpu)
-        if backend is not None:
-            backend.set_rng_state(state, *arguments)
 
 
 @contextmanager

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..models.detached import DetachedForward, parameter_at, slots_of
-from ..models.sharing import after_action
+from ..models.tie_trials import first_changed, losses_of_trials, streams, trials
 from ..models.tied_model import TiedModel
+from ..models.undisturbed import undisturbed
 from .device import autocast
 
 ADAM_EPSILON = 1e-8
@@ -35,23 +35,17 @@ def tie_costs(model: TiedModel, windows: Any, batch_size: int, device: torch.dev
         An untie costs 0, since the layer starts on a copy. Layers before l are not computed again, and sources of one
         block are tried once.
     """
-    stack, layers = model.stack, len(model.stack.layers)
+    layers = len(model.stack.layers)
     total = torch.full((layers, layers), torch.nan, dtype=torch.float64)
     total[torch.ones_like(total).tril().bool()] = 0.0
-    tokens = torch.as_tensor(windows).long()
-    trials = _trials(model)
-    with _looked_at(model):
+    tokens, wanted = torch.as_tensor(windows).long(), trials(model)
+    with undisturbed(model):
         for batch in tokens.split(batch_size):
-            batch = batch.to(device)
             with autocast(device, precision):
-                before, arguments = _streams(model, batch)
-                whole = _loss(model, before[-1], batch)
-                for uses, actions in trials.items():
-                    first = _first_changed(model, uses)
-                    x = before[first]
-                    for i in range(first, layers):
-                        x = stack.layers[uses[i]](x, *arguments)
-                    change = (_loss(model, x, batch) - whole) * len(batch)
+                before, tried = losses_of_trials(model, batch.to(device), wanted)
+                whole = before.mean()
+                for actions, losses in tried:
+                    change = (losses.mean() - whole) * len(batch)
                     for layer, source in actions:
                         total[layer, source] += change
     return total / len(tokens)
@@ -60,28 +54,7 @@ def tie_costs(model: TiedModel, windows: Any, batch_size: int, device: torch.dev
 def forward_passes(model: TiedModel) -> float:
     """How many forward passes through all layers `tie_costs` takes per batch, as far as layers go."""
     layers = len(model.stack.layers)
-    return 1 + sum(layers - _first_changed(model, uses) for uses in _trials(model)) / layers
-
-
-def _trials(model: TiedModel) -> dict[tuple[int, ...], list[tuple[int, int]]]:
-    """Blocks that the layers would use, each named by the first layer on it -> the actions that lead there.
-
-    Actions that change no layer's block are left out.
-    """
-    stack, blocks = model.stack, model.stack.sharing.blocks
-    found: dict[tuple[int, ...], list[tuple[int, int]]] = {}
-    for layer in range(1, len(blocks)):
-        for source in range(layer + 1):
-            origins = after_action(stack.sharing, layer, source, stack.config).origins
-            uses = tuple(blocks[origin if origin >= 0 else ~origin] for origin in origins)
-            if uses != blocks.sources:
-                found.setdefault(uses, []).append((layer, source))
-    return found
-
-
-def _first_changed(model: TiedModel, uses: tuple[int, ...]) -> int:
-    blocks = model.stack.sharing.blocks
-    return next(i for i, use in enumerate(uses) if blocks[i] != use)
+    return 1 + sum(layers - first_changed(model, uses) for uses in trials(model)) / layers
 
 
 def gradient_agreement(
@@ -108,7 +81,7 @@ def gradient_agreement(
     tokens = torch.as_tensor(windows).long()
     halves = tokens[: len(tokens) // 2], tokens[len(tokens) // 2 :]
     layers, blocks = list(model.stack.layers), model.stack.sharing.blocks
-    with _looked_at(model), _leaves(layers) as leaves:
+    with undisturbed(model), _leaves(layers) as leaves:
         found = [_position_gradients(model, leaves, half, batch_size, device, precision) for half in halves]
     gram = torch.zeros(len(layers), len(layers), dtype=torch.float64)
     for slot in range(len(leaves[0])):
@@ -119,20 +92,6 @@ def gradient_agreement(
             product = ((first / scale) @ (second / scale).T).double().cpu()
             gram[torch.tensor(group)[:, None], torch.tensor(group)] += (product + product.T) / 2
     return gram
-
-
-def _streams(model: TiedModel, batch: Tensor) -> tuple[list[Tensor], tuple[Any, ...]]:
-    """The residual stream before each layer and after the last, and what the layers take beside it."""
-    x = model.embed(model.inputs(batch))
-    arguments = model.block_arguments(x.shape[1])
-    streams = [x]
-    for block in model.stack.layers:
-        streams.append(block(streams[-1], *arguments))
-    return streams, arguments
-
-
-def _loss(model: TiedModel, x: Tensor, batch: Tensor) -> Tensor:
-    return model.sequence_losses(model.head(x), model.targets(batch)).double().mean().cpu()
 
 
 def _position_gradients(
@@ -150,8 +109,8 @@ def _position_gradients(
         batch = batch.to(device)
         # Not by `stack.forward`, whose casts are shared by those that share a block.
         with autocast(device, precision):
-            streams, _ = _streams(model, batch)
-            loss = model.sequence_losses(model.head(streams[-1]), model.targets(batch)).mean()
+            found, _ = streams(model, batch)
+            loss = model.sequence_losses(model.head(found[-1]), model.targets(batch)).mean()
         (loss * (len(batch) / len(windows))).backward(inputs=[leaf for layer in leaves for leaf in layer])
     return [[leaf.grad.detach().clone() for leaf in layer if leaf.grad is not None] for layer in leaves]
 
@@ -175,19 +134,3 @@ def _leaves(layers: list[nn.Module]) -> Iterator[list[list[Tensor]]]:
         for (_, slots), parameters in zip(places, held, strict=True):
             for (module, name), parameter in zip(slots, parameters, strict=True):
                 setattr(module, name, parameter)
-
-
-@contextmanager
-def _looked_at(model: TiedModel) -> Iterator[None]:
-    """In evaluation mode and eagerly; put back afterwards."""
-    flags = [(module, module.training) for module in model.modules()]
-    with ExitStack() as stack:
-        # Nothing is compiled where dynamo was never imported, and importing it costs a second.
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        try:
-            model.train(False)
-            yield
-        finally:
-            for module, flag in flags:
-                module.training = flag

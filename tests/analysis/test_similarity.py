@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from layertie_lab.analysis.capture import passages, undisturbed
+from layertie_lab.analysis.capture import passages
 from layertie_lab.analysis.similarity.layer_similarity import SCHEMA, layer_similarity
 from layertie_lab.analysis.similarity.registry import SIMILARITIES, usual_similarities
 from layertie_lab.analysis.similarity.weights import weight_similarity
 from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.models.gpt import GPT
+from layertie_lab.models.undisturbed import undisturbed
 
 METHODS = SIMILARITIES.names
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from layertie_lab.analysis.capture import passages, undisturbed
+from layertie_lab.analysis.capture import passages
 from layertie_lab.analysis.similarity.fresh import freshly_initialised
 from layertie_lab.analysis.similarity.layer_similarity import layer_similarity
 from layertie_lab.analysis.similarity.registry import SIMILARITIES, similarities_of_any_shape
@@ -19,6 +19,7 @@ from layertie_lab.core.config import ModelConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.core.ties import TieMap
 from layertie_lab.models.gpt import GPT
+from layertie_lab.models.undisturbed import undisturbed
 
 METHODS = SIMILARITIES.names
 REPRESENTATIONS = similarities_of_any_shape()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from branching import other_answer, small
 from layertie_lab import Session
 from layertie_lab.core.errors import ConfigError, LayertieError, RecordError, StorageError
 from layertie_lab.counterfactual.interim import GroupSequential
-from layertie_lab.counterfactual.judging import is_decided, verdict_of
+from layertie_lab.counterfactual.judging import is_decided, verdict_of, verdicts_of_run
 from layertie_lab.counterfactual.runner import StudyRunner
 from layertie_lab.counterfactual.spec import StudySpec
 from layertie_lab.counterfactual.study import Study
@@ -242,3 +243,29 @@ def test_what_only_the_moment_knows_ends_the_study_with_a_sentence(run: tuple[Pa
         runner.start()
     with pytest.raises(ConfigError, match="0 processes or more"):
         StudyRunner(state(run), workers=-1)
+
+
+def test_a_study_that_holm_takes_back_goes_on(run: tuple[Path, StudySpec], tmp_path: Path) -> None:
+    path = shutil.copytree(run[0], tmp_path / "run", ignore=shutil.ignore_patterns("studies"))
+    plan = GroupSequential((4, 8), (0.01, 0.03), rule="t")
+    study = state((path, run[1]), plan=plan, smallest_difference=0.0)
+    noise = [0.004, -0.004, 0.001, -0.001] * 2
+    came = [
+        {
+            "replicate": number,
+            "proposed": {"metrics": {"last": 2.0}},
+            "answered": {"metrics": {"last": 2.012 + wobble}},
+        }
+        for number, wobble in zip(study.spec.numbers, noise, strict=True)
+    ]
+    assert is_decided(study, came[:4])
+    for _ in range(3):
+        state((path, run[1]), plan=plan)
+    # The verdict at 4 does not survive four hypotheses; that at 8 does.
+    assert not is_decided(study, came[:4])
+    assert is_decided(study, came)
+    for values in came[:4]:
+        study.append(values)
+    verdict = verdicts_of_run(Study.all_of(path)[0])[study.name]
+    assert verdict is not None
+    assert (verdict.outcome, verdict.taken_back, verdict.analyses_left) == ("not decided yet", True, (8,))

@@ -9,9 +9,9 @@ from ...core.config import AgentConfig, RunConfig
 from ...core.decisions import Proposal
 from ...core.keys import RunKey
 from ..descriptions import PolicyDescription, RewardDescription
-from ..protocol import AgentState, Saved, StatelessPolicy, Tensors, Transition, check_layers, check_reward, check_saved
-from ..rewards.signal import Changes
+from ..protocol import AgentState, Saved, Tensors, Transition, check_reward
 from ..schedule import exploration
+from .kept_map import KeptMap
 from .registry import POLICIES
 
 ANNEALING = PolicyDescription(
@@ -25,7 +25,7 @@ ANNEALING = PolicyDescription(
 )
 
 
-class Annealing(StatelessPolicy):
+class Annealing(KeptMap):
     """Walks from map to map by changing one layer's source, and keeps what was not worse, or not much.
 
     At a layer that stands as in the kept map, another action is tried with the probability that is also the
@@ -43,10 +43,7 @@ class Annealing(StatelessPolicy):
     description = ANNEALING
 
     def __init__(self, layers: int, config: AgentConfig, *, level: bool = False, detrend: bool = True) -> None:
-        self.layers = layers
-        self._config = config
-        self._changes = Changes(level=level, detrend=detrend)
-        self._kept: list[int | None] = [None] * layers
+        super().__init__(layers, config, level=level, detrend=detrend)
         self._square, self._count = 0.0, 0
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
@@ -60,12 +57,6 @@ class Annealing(StatelessPolicy):
         if draw.random() >= temperature or not others:
             return state.proposal(kept, epsilon=temperature)
         return state.proposal(draw.choice(others), explored=True, epsilon=temperature)
-
-    def greedy(self, state: AgentState) -> int:
-        """The kept source, or the legal one nearest to it."""
-        check_layers(self.layers, state)
-        kept = self._kept[state.layer]
-        return state.nearest(state.present if kept is None else kept)
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
         """Accept or reject what was tried, by whomever."""
@@ -86,8 +77,7 @@ class Annealing(StatelessPolicy):
 
     def state(self) -> Saved:
         """The kept map and the size of a typical change."""
-        values = {"policy": ANNEALING.name, "layers": self.layers, "kept": list(self._kept), "square": self._square}
-        return {}, values | {"count": self._count, "changes": self._changes.state()}
+        return self._saved(square=self._square, count=self._count)
 
     def load(self, tensors: Tensors, values: dict[str, Any]) -> None:
         """Take over what `state` gave.
@@ -95,9 +85,8 @@ class Annealing(StatelessPolicy):
         Raises:
             AgentError: Saved for another depth or by another policy.
         """
-        check_saved(ANNEALING.name, self.layers, values)
-        self._kept, self._square, self._count = list(values["kept"]), values["square"], values["count"]
-        self._changes.load(values["changes"])
+        super().load(tensors, values)
+        self._square, self._count = values["square"], values["count"]
 
 
 @POLICIES.register(ANNEALING)

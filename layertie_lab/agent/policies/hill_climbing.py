@@ -8,9 +8,9 @@ from ...core.config import AgentConfig, RunConfig
 from ...core.decisions import Proposal
 from ...core.keys import RunKey
 from ..descriptions import PolicyDescription, RewardDescription
-from ..protocol import AgentState, Saved, StatelessPolicy, Tensors, Transition, check_layers, check_reward, check_saved
-from ..rewards.signal import Changes
+from ..protocol import AgentState, Saved, Tensors, Transition, check_reward
 from ..schedule import exploration
+from .kept_map import KeptMap
 from .registry import POLICIES
 
 HILL_CLIMBING = PolicyDescription(
@@ -26,7 +26,7 @@ HILL_CLIMBING = PolicyDescription(
 )
 
 
-class HillClimbing(StatelessPolicy):
+class HillClimbing(KeptMap):
     """Walks from map to map by trying another source for the layer asked about; keeps what was better, undoes the rest.
 
     At a layer that stands as in the kept map, another source is tried with a probability that falls as the lab agent's
@@ -45,10 +45,7 @@ class HillClimbing(StatelessPolicy):
     description = HILL_CLIMBING
 
     def __init__(self, layers: int, config: AgentConfig, *, level: bool = False, detrend: bool = True) -> None:
-        self.layers = layers
-        self._config = config
-        self._changes = Changes(level=level, detrend=detrend)
-        self._kept: list[int | None] = [None] * layers
+        super().__init__(layers, config, level=level, detrend=detrend)
         # Per layer: what stands gained over what is kept, and the sources that did not gain.
         self._gained = [0.0] * layers
         self._failed: list[set[int]] = [set() for _ in range(layers)]
@@ -66,12 +63,6 @@ class HillClimbing(StatelessPolicy):
             return state.proposal(kept, epsilon=probability)
         untried = [action for action in others if action not in self._failed[state.layer]]
         return state.proposal(draw.choice(untried or others), explored=True, epsilon=probability)
-
-    def greedy(self, state: AgentState) -> int:
-        """The kept source, or the legal one nearest to it."""
-        check_layers(self.layers, state)
-        kept = self._kept[state.layer]
-        return state.nearest(state.present if kept is None else kept)
 
     def learn(self, transition: Transition, key: RunKey) -> dict[str, float]:
         """Keep or turn down what was tried, by whomever."""
@@ -101,9 +92,8 @@ class HillClimbing(StatelessPolicy):
 
     def state(self) -> Saved:
         """The kept map, what failed, and the size of changes when nothing is changed."""
-        values = {"policy": HILL_CLIMBING.name, "layers": self.layers, "kept": list(self._kept)}
-        tried = {"gained": list(self._gained), "failed": [sorted(failed) for failed in self._failed]}
-        return {}, values | tried | {"noise": self._noise, "quiet": self._quiet, "changes": self._changes.state()}
+        failed = [sorted(failed) for failed in self._failed]
+        return self._saved(gained=list(self._gained), failed=failed, noise=self._noise, quiet=self._quiet)
 
     def load(self, tensors: Tensors, values: dict[str, Any]) -> None:
         """Take over what `state` gave.
@@ -111,11 +101,9 @@ class HillClimbing(StatelessPolicy):
         Raises:
             AgentError: Saved for another depth or by another policy.
         """
-        check_saved(HILL_CLIMBING.name, self.layers, values)
-        self._kept, self._gained = list(values["kept"]), list(values["gained"])
-        self._failed = [set(failed) for failed in values["failed"]]
+        super().load(tensors, values)
+        self._gained, self._failed = list(values["gained"]), [set(failed) for failed in values["failed"]]
         self._noise, self._quiet = values["noise"], values["quiet"]
-        self._changes.load(values["changes"])
 
 
 @POLICIES.register(HILL_CLIMBING)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ...core.errors import AnalysisError
 from ...models.tied_model import ShowsAttention, TiedModel
-from ..capture import Tick, check_tokens, device_of, layers_of, ties_of, undisturbed
+from ...models.undisturbed import undisturbed
+from ..capture import Tick, check_tokens, device_of, layers_of, ties_of
 from ..statistics.intervals import LEVEL, mean_interval
 
 MAP_SCHEMA: dict[str, type[pl.DataType]] = {

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ...models.tied_model import TiedModel
-from ..capture import Tick, check_tokens, device_of, passages, ties_of, undisturbed
+from ...models.undisturbed import undisturbed
+from ..capture import Tick, check_tokens, device_of, passages, ties_of
 from ..statistics.intervals import LEVEL, mean_interval
 from .tokens import PREDICTION_SCHEMA, TOP, check_target, predictions
 

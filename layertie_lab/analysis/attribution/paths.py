@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from ...core.errors import AnalysisError
 from ...models.tied_model import Metric, TiedModel
-from ..capture import Tick, check_tokens, device_of, hooked, layers_of, ties_of, undisturbed
+from ...models.undisturbed import undisturbed
+from ..capture import Tick, check_tokens, device_of, hooked, layers_of, ties_of
 from .registry import ATTRIBUTIONS, BASELINES, COMPLETE, MOST_STEPS, STEPS, Asked, AttributionDescription, Baseline
 from .rows import SCHEMA, row
 from .targets import Objective, chosen

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...models.tied_model import TiedModel
-from ..capture import Tick, blocks_of, check_tokens, device_of, hooked, layers_of, ties_of, undisturbed
+from ...models.undisturbed import undisturbed
+from ..capture import Tick, blocks_of, check_tokens, device_of, hooked, layers_of, ties_of
 from ..statistics.intervals import LEVEL
 from .registry import ATTRIBUTIONS, Asked, AttributionDescription
 from .rows import SCHEMA, row

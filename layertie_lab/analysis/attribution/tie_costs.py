@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import polars as pl
@@ -10,8 +9,10 @@ import torch
 from torch import Tensor
 
 from ...core.errors import AnalysisError
+from ...models.tie_trials import Action, losses_of_trials, trials
 from ...models.tied_model import TiedModel
-from ..capture import Tick, check_tokens, device_of, ties_of, undisturbed
+from ...models.undisturbed import undisturbed
+from ..capture import Tick, check_tokens, device_of, ties_of
 from ..statistics.intervals import LEVEL, mean_interval
 
 SCHEMA: dict[str, type[pl.DataType]] = {
@@ -61,35 +62,42 @@ def tie_costs(
             )
     if len(tokens) < 2:
         raise AnalysisError(f"Expected at least 2 probe sequences, but got {len(tokens)}.", "Use 16 or more.")
-    pairs = [(layer, answer) for layer in chosen for answer in ties.legal(layer)]
+    gaps = _gaps(model, tokens, chosen, batch_size, tick)
     rows = []
-    with undisturbed(model):
-        before = _losses(model, tokens, batch_size)
-        for done, (layer, answer) in enumerate(pairs):
-            present = ties[layer] == answer
-            if present:
-                gaps = torch.zeros_like(before)
-            else:
-                other = copy.deepcopy(model)
-                other.stack.retie(layer, answer)
-                gaps = _losses(other, tokens, batch_size) - before
-            change = float(gaps.mean())
-            low = high = change
-            if float(gaps.std()) > 0:
-                interval = mean_interval(gaps.numpy(), level)
+    for layer in chosen:
+        for answer in ties.legal(layer):
+            # An action that changes no block changes no loss.
+            found = gaps.get((layer, answer), torch.zeros(len(tokens), dtype=torch.float64))
+            low = high = change = float(found.mean())
+            if float(found.std()) > 0:
+                interval = mean_interval(found.numpy(), level)
                 low, high = float(interval.low), float(interval.high)
             owner = layer if answer == layer else ties.owners[answer]
-            rows.append((layer, answer, owner, present, change, low, high, len(tokens)))
-            if tick is not None:
-                tick((done + 1) / len(pairs))
+            rows.append((layer, answer, owner, ties[layer] == answer, change, low, high, len(tokens)))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
 @torch.no_grad()
-def _losses(model: TiedModel, tokens: Tensor, batch_size: int) -> Tensor:
-    """Mean loss of each sequence, nats per token, [sequences] float64 on the CPU."""
-    found = []
-    for batch in tokens.split(batch_size):
-        batch = batch.to(device_of(model))
-        found.append(model.sequence_losses(model(model.inputs(batch)), model.targets(batch)))
-    return torch.cat(found).cpu().double()
+def _gaps(
+    model: TiedModel, tokens: Tensor, chosen: list[int], batch_size: int, tick: Tick | None
+) -> dict[Action, Tensor]:
+    """(layer, answer) -> change of each sequence's loss, nats per token, [sequences] float64 on the CPU."""
+    wanted = {
+        uses: mine
+        for uses, actions in trials(model).items()
+        if (mine := [action for action in actions if action[0] in chosen])
+    }
+    gaps: dict[Action, list[Tensor]] = {}
+    batches, done = tokens.split(batch_size), 0
+    if tick is not None and not wanted:
+        tick(1.0)
+    with undisturbed(model):
+        for batch in batches:
+            before, tried = losses_of_trials(model, batch.to(device_of(model)), wanted)
+            for actions, losses in tried:
+                for action in actions:
+                    gaps.setdefault(action, []).append(losses - before)
+                done += 1
+                if tick is not None:
+                    tick(done / (len(batches) * len(wanted)))
+    return {action: torch.cat(each) for action, each in gaps.items()}

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ...core.errors import AnalysisError
 from ...models.tied_model import TiedModel
-from ..capture import Tick, check_tokens, device_of, through_layers, undisturbed
+from ...models.undisturbed import undisturbed
+from ..capture import Tick, check_tokens, device_of, through_layers
 from .registry import AT_ONCE, COMPLETE, MOST_STEPS
 
 TOP = 5

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ...models.counts import outer_of
 from ...models.tied_model import TiedModel
-from ..capture import Tick, device_of, layers_of, undisturbed
+from ...models.undisturbed import undisturbed
+from ..capture import Tick, device_of, layers_of
 from .books import AllocatorReading, Books, StepMemory
 
 

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from ...core.errors import AnalysisError
 from ...models.tied_model import TiedModel
-from ..capture import Tick, check_tokens, layers_of, passages, ties_of, undisturbed
+from ...models.undisturbed import undisturbed
+from ..capture import Tick, check_tokens, layers_of, passages, ties_of
 from ..statistics.intervals import LEVEL, Estimate
 from .cka import PERMUTATIONS
 from .neighbours import NEIGHBOURS

@@ -11,7 +11,8 @@ from torch.nn.functional import cosine_similarity
 
 from ...core.descriptions import Description
 from ...models.tied_model import TiedModel
-from ..capture import Passage, Tick, check_tokens, ties_of, undisturbed
+from ...models.undisturbed import undisturbed
+from ..capture import Passage, Tick, check_tokens, ties_of
 from ..capture import passages as passages_of
 from ..statistics.intervals import LEVEL, mean_interval
 
