@@ -192,7 +192,7 @@ def followed(run: Path) -> Any:
 def exported(run: Path) -> Any:
     target = run.with_name("export")
     try:
-        said = command("export", str(run), "--directory", str(target), "--format", "csv")
+        said = command("export", str(run), "--directory", str(target), "--format", "csv", "--json")
         return {path.name: path.read_text(encoding="utf-8") for path in target.iterdir()}, said
     finally:
         shutil.rmtree(target, ignore_errors=True)

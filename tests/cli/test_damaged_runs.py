@@ -191,11 +191,21 @@ def test_the_readers_read_a_whole_run(bench: Bench) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_damage_is_named_and_nothing_else_changes(bench: Bench, damage: Damage) -> None:
-    """A slice: each kind of damage to files drawn by a fixed seed, through the readers that make no model."""
+    """A slice: each kind of damage to a file drawn by a fixed seed, through the readers that make no model."""
     draw = random.Random(f"slice {damage.__name__}")
     readers = [name for name in READERS if name not in SLOW]
+    problems = bench.problems(draw.choice(bench.files), damage, draw.randrange(1 << 30), readers)
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["config.json", "events.jsonl", "branch.json", "replicates.jsonl", "telemetry.jsonl"])
+def test_the_files_that_matter_most_under_all_damage(bench: Bench, name: str) -> None:
+    draw = random.Random(f"thicker slice {name}")
+    readers = [name for name in READERS if name not in SLOW]
+    file = next(file for file in bench.files if file.name == name)
     problems = []
-    for file in draw.sample(bench.files, 3):
+    for damage in DAMAGES:
         problems += bench.problems(file, damage, draw.randrange(1 << 30), readers)
     assert not problems, "\n".join(problems)
 

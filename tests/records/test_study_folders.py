@@ -128,3 +128,63 @@ def test_without_room_nothing_is_stated(run: Path, monkeypatch: pytest.MonkeyPat
         state(run)
     assert StudyFolder.all_of(run) == ([], [])
     assert not (run / "studies").exists()
+
+
+def with_replicates(run: Path) -> StudyFolder:
+    folder = state(run)
+    for number in (1, 2, 3):
+        folder.append(line(number) | {"loss": 2.5})
+    return folder
+
+
+def test_replicates_that_are_lost_are_named_and_come_again(run: Path) -> None:
+    folder = with_replicates(run)
+    file = folder.path / "replicates.jsonl"
+    whole = file.read_bytes()
+    for left in (whole.splitlines(keepends=True)[0], b""):
+        file.write_bytes(left)
+        with pytest.raises(RecordError, match=r"Expected the 3 replicates that have come"):
+            folder.replicates()
+        studies, damaged = StudyFolder.all_of(run)
+        assert studies == []
+        assert len(damaged) == 1
+        assert damaged[0].startswith("study-001: Expected the 3 replicates")
+    file.unlink()
+    with pytest.raises(RecordError, match="but 0 are there"):
+        folder.replicates()
+    assert state(run).numbers.start == 5, "its numbers are taken all the same"
+    file.write_bytes(whole.splitlines(keepends=True)[0])
+    (folder.path / "came.json").unlink()  # as the remedy says
+    assert len(folder.replicates()) == 1
+    for number in (2, 3):
+        folder.append(line(number) | {"loss": 2.5})
+    assert file.read_bytes() == whole
+    assert len(folder.replicates()) == 3
+
+
+@pytest.mark.parametrize("harm", ["digit", "order", "twice", "another's", "plain"])
+def test_a_replicate_that_was_changed_is_found_out(run: Path, harm: str) -> None:
+    folder = with_replicates(run)
+    file = folder.path / "replicates.jsonl"
+    one, two, three = file.read_bytes().splitlines(keepends=True)
+    other = with_replicates(run).path / "replicates.jsonl"
+    harmed = {
+        "digit": [one, two.replace(b"2.5", b"2.6"), three],
+        "order": [two, one, three],
+        "twice": [one, one, two, three],
+        "another's": other.read_bytes().splitlines(keepends=True),
+        "plain": [one, b'{"replicate":2,"seconds":1.0,"loss":9.0}\n', three],
+    }[harm]
+    file.write_bytes(b"".join(harmed))
+    with pytest.raises(RecordError, match=r"Expected a replicate in line \d of .* does not follow"):
+        folder.replicates()
+
+
+def test_replicates_from_before_have_no_digests_and_go_on(run: Path) -> None:
+    folder = state(run)
+    file = folder.path / "replicates.jsonl"
+    file.write_text('{"replicate":1,"seconds":1.0}\n{"replicate":2,"seco\n{"replicate":3,"seconds":1.0}\n')
+    assert folder.replicates() == [line(1), line(3)]
+    folder.append(line(2))
+    assert folder.replicates() == [line(1), line(2), line(3)]
+    assert b"digest" not in file.read_bytes()
