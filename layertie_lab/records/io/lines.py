@@ -61,6 +61,23 @@ def line_before(path: Path, offset: int) -> bytes | None:
     return found.rpartition(b"\n")[2]
 
 
+def whole_size(path: Path) -> int:
+    """Bytes up to the end of the last complete line; unlike `intact`, it reads no more than what follows that.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open_regular(path) as file:
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - _BLOCK)
+            file.seek(start)
+            if (last := file.read(end - start).rfind(b"\n")) >= 0:
+                return start + last + 1
+            end = start
+    return 0
+
+
 def lines_from_end(path: Path) -> Iterator[bytes]:
     """A file's whole lines, last first, as far as `_LAST` bytes from the end; none where there is no file.
 

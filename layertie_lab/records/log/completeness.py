@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ...core.notices import CheckpointSaved, LogCut, Timing
 from ...core.plain import parse_object
 from ..directory import RunDirectory
-from ..io.lines import lines_from_end
+from ..io.lines import lines_from_end, whole_size
 
 
 class Reached(NamedTuple):
@@ -16,7 +16,7 @@ class Reached(NamedTuple):
 
     Args:
         decisions: Decisions that were made.
-        size: Bytes that it held.
+        size: Bytes that it held, of whole lines.
     """
 
     decisions: int = 0
@@ -57,7 +57,7 @@ def shortfall(log: Path, had: Reached, decisions: int) -> str:
         decisions: Decisions with an outcome that it holds.
     """
     try:
-        size = log.lstat().st_size
+        size = whole_size(log)
     except OSError:
         size = 0
     if had.decisions > decisions:

@@ -80,6 +80,7 @@ class Follower:
             self._tell(event)
         if ended:
             try:
+                self._cursor.read_new()  # which raises where damage follows what has just been read
                 check_settings(self.directory)
                 check_end(self.directory)
             except RecordError as error:
