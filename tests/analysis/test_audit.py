@@ -174,6 +174,17 @@ def test_a_run_is_audited_while_it_goes_on(text_file: Path, tmp_path: Path) -> N
     session.close()
 
 
+@pytest.mark.parametrize(("end", "verdict"), [("text", "not exhibited"), ("end-of-text", "exhibited")])
+def test_what_sequences_end_in_is_said(end: str, verdict: str, text_file: Path) -> None:
+    session = Session(small(text_file, chunk_end=end))
+    auditor = Auditor(session.config)
+    auditor.take(session.opening())
+    finding = departures(auditor)[10]
+    assert (finding.number, finding.verdict) == (11, verdict)
+    assert ("every sequence ends in the end-of-text token" in finding.sentence) == (end == "end-of-text")
+    assert "no sequence ends" not in finding.sentence
+
+
 def test_a_measured_peak_stands_beside_the_claim(text_file: Path) -> None:
     session = Session(small(text_file))
     auditor = Auditor(session.config)

@@ -135,14 +135,15 @@ def memory(made: Sequence[Row]) -> Told:
 
 
 def selection(auditor: Auditor) -> Told:
-    """11: whether the best model is chosen on the test split."""
+    """11: whether the best model is chosen on the test split, or sequences end in a trivial label."""
     split, losses = auditor.config.training.selection_split, auditor.evaluations
     evidence = {f"evaluations_on_{name}": len(values) for name, values in losses.items()}
     best = {f"best_{name}_loss": min(values) for name, values in losses.items()}
     words = f"The best model is chosen on the {split} split"
     if split in losses:
         words += f" ({min(losses[split]):.3f} nats per token, the best of {some(len(losses[split]), 'evaluation')})"
-    if auditor.config.text.chunk_end == "end-of-text":
+    fixed = auditor.config.text.chunk_end == "end-of-text"
+    if fixed:
         words += (
             "; every sequence ends in the end-of-text token (text.chunk_end), a label that is soon trivial and lowers "
             f"each loss by up to 1 part in {auditor.config.model.context}."
@@ -150,4 +151,4 @@ def selection(auditor: Auditor) -> Told:
         evidence["sequences_end_in_a_fixed_token"] = 1
     else:
         words += "; sequences end where the text's chunk does, in no label of their own."
-    return ("exhibited" if split == "test" else "not exhibited"), words, {**evidence, **best}
+    return ("exhibited" if split == "test" or fixed else "not exhibited"), words, {**evidence, **best}
