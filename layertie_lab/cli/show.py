@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, DivergedError
 from ..core.measures import perplexity
+from ..core.notices import Failed
 from ..core.ties import TieMap
 from ..inspection.views.registry import VIEWS
 from ..records.io.output import check_output
@@ -88,6 +89,7 @@ def describe(run: Any, latest: int) -> dict[str, Any]:
     return {
         "directory": str(run.path),
         "status": run.status,
+        "failure": _failure(run),
         "scale": config.scale,
         "algorithm": config.algorithm,
         "seed": config.seed,
@@ -116,15 +118,31 @@ def describe(run: Any, latest: int) -> dict[str, Any]:
     }
 
 
+def _failure(run: Any) -> dict[str, Any] | None:
+    """Why a failed run has failed, and whether it has diverged; None of any other."""
+    if run.status != "failed":
+        return None
+    last = run.telemetry(Failed.kind)[-1]
+    return {
+        "diverged": last["error"] == DivergedError.__name__,
+        "sentence": last["sentence"],
+        "trace": last.get("trace"),
+    }
+
+
 def _lines(run: Any, facts: dict[str, Any]) -> list[Text]:
+    failure = facts["failure"]
+    lost = failure is not None and failure["diverged"]
     begun = f" and {facts['steps_under_way']} steps of the next" if facts["steps_under_way"] else ""
     lines = [
-        Text(f"{facts['directory']}  ({facts['status']})", style="bold"),
+        Text(f"{facts['directory']}  ({'diverged' if lost else facts['status']})", style="bold"),
         Text(
             f"{facts['scale']} scale, {facts['algorithm']} algorithm, seed {facts['seed']}; {facts['decisions']} of "
             f"{facts['budget']} decisions{begun}, {facts['steps']} steps; {facts['overrides']} overrides"
         ),
     ]
+    if failure is not None:
+        lines.append(Text(failure["sentence"], style="red"))
     if facts["corpus"]:
         lines.append(Text(facts["corpus"]))
     lines.append(_text(facts["text"]))

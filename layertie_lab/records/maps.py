@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import polars as pl
 
 from ..core.errors import RecordError
+from ..core.paths import path_of
 from ..core.ties import TieMap
 from .log.reader import load_run
 
@@ -43,7 +45,7 @@ def sources_of(words: str, root: str | Path = "") -> str:
         return ""
     if set(words) <= set("0123456789,[] \t"):
         return TieMap.parse(words).text
-    run = Path(root) / Path(words).expanduser()
+    run = path_of(Path(root) / os.path.expanduser(words))
     if not run.exists():
         raise RecordError(
             f"Expected a tie map or the folder of a run, but {words!r} are no numbers, and there is no such folder.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,30 @@ def test_a_sentence_a_trace_and_the_run_has_failed(
     assert "compiler_is_missing" in trace.read_text()
     assert str(trace) in "".join(told.split()) or trace.name in told
     assert load_run(failed).failed
+
+
+def test_a_run_says_that_it_has_diverged_and_from_when(
+    text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = str(tmp_path / "run")
+    words = [
+        "--corpus",
+        str(text_file),
+        "--learning-rate",
+        "1e4",
+        "--gradient-clip",
+        "0",
+        "--quiet",
+        "--directory",
+        run,
+    ]
+    assert main(["train", *QUICK, *words]) == 1
+    assert "the run has diverged" in capsys.readouterr().err
+    assert main(["show", run]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "(diverged)" in shown
+    assert "at step 2" in shown
+    assert main(["show", run, "--json"]) == 0
+    failure = json.loads(capsys.readouterr().out)["failure"]
+    assert failure["diverged"] is True
+    assert failure["trace"] is None

@@ -195,6 +195,10 @@ REFUSALS = {
     "a band below zero": ([*IT, "--smallest-difference", "-1"], "between 0 and"),
     "no threads": ([*IT, "--threads", "0"], "threads to be between 1 and"),
     "fewer than no workers": ([*IT, "--workers", "-1"], "--workers to be between 0 and"),
+    "recorded actions beyond the horizon": (
+        [*IT, "--after", "recorded", "--answers", *(["0"] * 999)], "recorded actions, one for each decision",
+    ),
+    "a study by a path": (["--resume", "../run"], "the name of a study"),
     "a study that is not there": (["--resume", "study-099"], "Expected a study in"),
     "a probe that is too short": ([*IT, "--metric", "probe", "--probe", "a b"], "a probe of at least"),
     "too few recorded actions": (

@@ -202,7 +202,7 @@ def test_refusals_leave_the_trunk_alone(text_file: Path) -> None:
         train_pair(session, 3, PLAN, replicate=1)
     with pytest.raises(ConfigError, match="2 recorded actions"):
         train_pair(session, 0, recorded, replicate=1)
-    with pytest.raises(ConfigError, match=r"from 0 to 1 for decision 7 \(layer 1\), but got 2"):
+    with pytest.raises(ConfigError, match=r"out of \[0, 1\] for decision 7 \(layer 1\), but got 2"):
         train_pair(session, 0, replace(recorded, answers=(0, 2)), replicate=1)
     with pytest.raises(ConfigError, match="a replicate"):
         train_pair(session, 0, PLAN, replicate=-1)

@@ -135,8 +135,10 @@ class SnapshotWriter:
             for group, tensors in groups.items()
         }
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="layertie-snapshots", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="layertie-snapshots", daemon=True)
+            # Ctrl-C may come here: only what was started can be waited for.
+            thread.start()
+            self._thread = thread
         self._waiting.put((decision, copies, dict(meta)))
 
     def has(self, decision: int) -> bool:
