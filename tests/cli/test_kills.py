@@ -131,7 +131,8 @@ def test_twins_are_killed(kills: int, asked: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kills", [pytest.param(1, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.long)])
 def test_a_sweep_is_killed(kills: int, text_file: Path, tmp_path: Path) -> None:
     def words(folder: Path) -> list[str]:
-        what = ["--decisions=80", "--checkpoint-seconds=0.2", "--policies", "random", "all-tied", "--seeds", "0,1"]
+        what = ["--decisions=80", "--checkpoint-seconds=0.2", "--no-baselines"]
+        what += ["--policies", "random", "all-tied", "--seeds", "0,1"]
         return ["sweep", *SMALL, *what, f"--corpus={text_file}", f"--directory={folder}", "--processes=2"]
 
     folders = [tmp_path / name for name in ("whole", "killed")]

@@ -30,7 +30,7 @@ def swept(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("outputs") / "sweep"
     words = [*SMALL, "--decisions", "2", "--policies", "all-tied"]
     place = ["--corpus", str(text_file), "--directory", str(folder)]
-    assert main(["sweep", *words, "--seeds", "0,1", *place, "--json"]) == 0
+    assert main(["sweep", *words, "--seeds", "0,1", "--no-baselines", *place, "--json"]) == 0
     return folder
 
 
