@@ -32,14 +32,15 @@ def _():
 def _(admission, mo):
     # A page of another site, or under a foreign name of this server, is shown a sentence and nothing else.
     _meta = mo.app_meta()
-    terms, refusal = admission(_meta.request, served=_meta.mode == "run")
-    mo.stop(bool(refusal), refusal)
-    return (terms,)
+    visit = admission(_meta.request, served=_meta.mode == "run")
+    mo.stop(bool(visit.refusal), visit.refusal)
+    return (visit,)
 
 
 @app.cell
-def _(Explorer, Path, mo, terms):
-    explorer = Explorer(query=mo.query_params(), examples=Path(__file__).parents[1] / "data" / "examples", terms=terms)
+def _(Explorer, Path, mo, visit):
+    _examples = Path(__file__).parents[1] / "data" / "examples"
+    explorer = Explorer(query=mo.query_params(), examples=_examples, terms=visit.terms, session=visit.session)
     return (explorer,)
 
 

@@ -59,6 +59,32 @@ _Numbers = Annotated[
 
 
 @dataclass(frozen=True)
+class Explore:
+    """Open the explorer in a browser: train, steer and look inside. Only this machine reaches it, and with a token."""
+
+    runs: tyro.conf.Positional[Path] = Path("runs")
+    """The folder of runs; nothing outside it is opened."""
+    host: str = "127.0.0.1"
+    """The address to listen at; 0.0.0.0 = all of this machine's, so that others reach the explorer."""
+    port: int = 2718
+    """The port; 0 = one that is free."""
+    names: tuple[str, ...] = ()
+    """More names under which others reach it, such as a proxy's."""
+    texts: Path | None = None
+    """A folder of texts that may be trained on. Without it, texts are read by path only where nobody else comes in."""
+    visitors: Literal["shared", "each"] = "shared"
+    """shared: everybody sees all runs; each: those of one's own link."""
+    most_runs: int = 0
+    """Runs, studies and looks at a time, each; 0 = what cores and memory allow."""
+    token: bool = True
+    """Ask for the token that is part of the link; only this machine may come in without."""
+    browser: bool = True
+    """Open a browser."""
+    json: bool = False
+    """Print the address as one JSON object on standard output."""
+
+
+@dataclass(frozen=True)
 class Train:
     """Train a tied transformer while an agent decides which layers to tie."""
 
@@ -364,7 +390,9 @@ class Compare:
     """Print one JSON object on standard output."""
 
 
-Command = Sweep | Train | Resume | Repair | Runs | Show | Export | Audit | Bench | Twins | Branch | Replay | Compare
+Command = (
+    Explore | Sweep | Train | Resume | Repair | Runs | Show | Export | Audit | Bench | Twins | Branch | Replay | Compare
+)
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -386,7 +414,8 @@ def parse(argv: Sequence[str]) -> Command:
         return named(command, default=default, description=f"{command.__doc__}{texts}")
 
     commands = (
-        trained(Train, Train(base))
+        named(Explore)
+        | trained(Train, Train(base))
         | named(Resume)
         | named(Repair)
         | named(Runs)

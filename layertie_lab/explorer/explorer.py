@@ -28,13 +28,15 @@ from ..records.runs import new_folder
 from ..text.corpora.lookup import source_of
 from ..text.corpora.registry import builtin_corpora
 from ..text.tokenizers.lookup import builtin_tokenizers
+from ..widgets.credit import Credit
 from ..widgets.forms.form import from_query, query_names
 from ..widgets.forms.settings_form import SettingsForm
 from ..widgets.live.live_chart import LiveChart
+from ..widgets.panel import Panel
 from ..widgets.run_menu import RunMenu
 from ..widgets.steer_panel import Press, SteerPanel
 from ..widgets.tie_map_view import TieMapView
-from ..workers.pool import Handle, attach, get
+from ..workers.pool import Handle, attach, check_room_for, get
 from ..workers.worker import Worker
 from . import farewells, live_panels, run_list
 from .feed import Feed
@@ -42,6 +44,7 @@ from .held_run import HeldRun, Past, Tables
 from .jupyter import Notebook
 from .layout import Pair, Part, Rows, Tabbed, draw, widgets_of
 from .query import NoAddress, Query, write_settings
+from .server import forget, when_gone
 from .shown_state import ShownState
 from .still_run import state_of
 from .tab import Page, Tab
@@ -50,7 +53,7 @@ from .terms import Terms, place_of, within
 from .visitors import own_folder
 from .weakly import weakly
 
-FAREWELL_GRACE = 8.0
+FAREWELL_GRACE = 2.0
 """Seconds that a run goes on after its page has said farewell, so that a reloaded page finds it."""
 MEMORY_SECONDS = 2.0
 """Least time between two readings of the process's memory."""
@@ -62,6 +65,7 @@ class Explorer:
     Args:
         root: The folder of runs; None = ./runs, or what LAYERTIE_RUNS names.
         terms: What whoever serves the page allows; None = what the environment says, for somebody at this machine.
+        session: What the server knows the page by (`server.when_gone`).
         query: The page's address (`marimo.query_params()`): settings, and `run`. None where it has none.
         examples: A folder of recorded runs to look at.
 
@@ -84,6 +88,7 @@ class Explorer:
         query: Query | None = None,
         examples: str | Path | None = None,
         terms: Terms | None = None,
+        session: str = "",
     ) -> None:
         self.terms = Terms.of_environment(root) if terms is None else terms
         self.examples = None if examples is None else Path(examples).absolute()
@@ -111,7 +116,13 @@ class Explorer:
         self.menu.on_list(self._list)
         self.menu.on_open(self.open)
         self.steer.on_press(self._press)
-        weakref.finalize(self, _end, self._run, list(self.tabs.values()), list(self.widgets)).atexit = False
+        if session:
+            when_gone(session, weakly(self.leave))
+            credit = Credit(self.steer.beat)
+            for widget in self.widgets:
+                if isinstance(widget, Panel):
+                    widget.paced_by(credit)
+        weakref.finalize(self, _end, session, self._run, list(self.tabs.values()), list(self.widgets)).atexit = False
         self._open_first(str(self._query.get("run") or ""))
         if sentences:
             # Showing a run clears the form's note; what the link had wrong is still to be read.
@@ -152,6 +163,7 @@ class Explorer:
 
         Raises:
             StorageError: The folder of runs cannot be written.
+            WorkerError: The server has as many runs as it allows.
         """
         try:
             config = self.terms.allowed(config)
@@ -159,6 +171,7 @@ class Explorer:
         except CorpusError as error:
             self.form.blame("text.corpus", str(error))
             return
+        check_room_for(self.root, leaving=self._run.path)
         path = new_folder(self.root, run_list.stem(config))
         earlier = self._run.path if self._run.is_trained else None
         self._link()
@@ -181,6 +194,14 @@ class Explorer:
             RecordError: There is no such run, or it cannot be read.
         """
         self._open(place_of(name, self.root, self.examples), returning, copy)
+
+    def leave(self) -> None:
+        """The page is closed, or reloaded: its run is saved and ended in a moment, unless it is kept."""
+        if self.steer.status == "running" and self._run.path is not None:
+            farewells.put(self._run.path, self._goal)
+        for tab in self.tabs.values():
+            tab.leave()
+        self._leave(FAREWELL_GRACE)
 
     def show_run(self, path: str | Path) -> None:
         """Show a run by its folder, such as a branch of the one on the page.
@@ -243,8 +264,10 @@ class Explorer:
 
     def _take(self, path: Path, config: RunConfig, factory: Callable[[], Worker]) -> None:
         """Show a run that a worker trains; there is one worker for it, however many pages show it."""
+        check_room_for(path, leaving=self._run.path)
         self._leave()
         handle = attach(path, factory)
+        farewells.goes_on(path)
         # While a worker starts, or once it is gone, there is nothing that the log does not have.
         with suppress(WorkerError):
             if handle.status in ("ready", "running", "paused", "finished"):
@@ -277,7 +300,7 @@ class Explorer:
         Feed.show(run, chart=self._tables, tie_map=self.tie_map, steer=self.steer)
         if run.opened is not None:
             self._tables.push({"reference": [{"name": "unigram", "loss": run.opened.unigram_entropy}]})
-        self.steer.show(**state_of(run, example=self._run.example))
+        self.steer.show(**state_of(run, example=self._run.example, cut_off=farewells.was_cut_off(path)))
 
     def _show(self, path: Path, config: RunConfig, source: Handle | Follower | None = None) -> None:
         """Clear the page for another run."""
@@ -312,11 +335,7 @@ class Explorer:
     def _press(self, press: Press) -> None:
         command = press.command
         if command is None:
-            if self.steer.status == "running" and self._run.path is not None:
-                farewells.put(self._run.path, self._goal)
-            for tab in self.tabs.values():
-                tab.leave()
-            self._leave(FAREWELL_GRACE)
+            self.leave()
             return
         if isinstance(command, Run):
             self._goal = None if command.decisions is None else self.steer.decision + command.decisions
@@ -374,7 +393,12 @@ def _fate(path: Path) -> str:
     return "goes on in another tab" if others else "goes on" if handle.worker.keep else "is saved"
 
 
-def _end(run: HeldRun, tabs: list[Tab], widgets: list[ipywidgets.Widget]) -> None:
+def _end(session: str, run: HeldRun, tabs: list[Tab], widgets: list[ipywidgets.Widget]) -> None:
+    forget(session)
+    source = run.source
+    if isinstance(source, Handle) and source.held == 1 and source.worker.busy and not source.worker.keep:
+        # The page has not said farewell: it may still be there, and be told when it comes back.
+        farewells.cut_off(run.folder)
     for tab in tabs:
         tab.end()
     run.let_go()

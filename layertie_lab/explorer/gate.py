@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,20 +49,36 @@ def refusal_of(headers: Mapping[str, str], hosts: Iterable[str] = (), *, scheme:
     return _foreign(origin)
 
 
-def admission(request: Any | None, *, served: bool = True) -> tuple[Terms, str]:
-    """The terms of a page, and why it is shown nothing ("" where it is).
+@dataclass(frozen=True)
+class Visit:
+    """How a page came.
 
     Args:
-        request: What opened the page (`marimo.app_meta().request`, with `headers`); None where there is none.
+        terms: What it may do.
+        refusal: Why it is shown nothing; "" where it is.
+        session: What the server knows it by (`server.when_gone`); "" where there is none.
+    """
+
+    terms: Terms
+    refusal: str = ""
+    session: str = ""
+
+
+def admission(request: Any | None, *, served: bool = True) -> Visit:
+    """Whether a page comes in.
+
+    Args:
+        request: What opened the page (`marimo.app_meta().request`: `headers`, `query_params`); None where nothing did.
         served: Whether the page is served to visitors. Whoever edits a notebook can run any code in it.
     """
     if not served or request is None:
-        return Terms.of_environment(), ""
+        return Visit(Terms.of_environment())
     terms = Terms.of_environment(remote=listens_to_others())
     if terms.remote and not terms.hosts:
-        return terms, _CLOSED
+        return Visit(terms, _CLOSED)
     headers = {str(name).lower(): str(value) for name, value in request.headers.items()}
-    return terms, refusal_of(headers, terms.hosts)
+    session = (request.query_params.get("session_id") or [""])[0]
+    return Visit(terms, refusal_of(headers, terms.hosts), session)
 
 
 def _foreign(origin: str) -> str:

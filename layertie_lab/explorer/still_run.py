@@ -7,9 +7,15 @@ from typing import Any
 from ..records.log.reader import Run
 
 
-def state_of(run: Run, *, example: bool) -> dict[str, Any]:
-    """Attributes of a `SteerPanel`."""
-    standing = _standing(run, example)
+def state_of(run: Run, *, example: bool, cut_off: bool = False) -> dict[str, Any]:
+    """Attributes of a `SteerPanel`.
+
+    Args:
+        run: As its log has it.
+        example: Whether it is a recorded example.
+        cut_off: Whether it was stopped because the connection to its page was lost.
+    """
+    standing = _standing(run, example, cut_off)
     said = " ".join(filter(None, [standing.get("error", ""), *(each for each in run.losses if each != run.damage)]))
     return {**_last_decision(run), **standing, **({"error": said} if said else {})}
 
@@ -33,7 +39,7 @@ def _last_decision(run: Run) -> dict[str, Any]:
     }
 
 
-def _standing(run: Run, example: bool) -> dict[str, Any]:
+def _standing(run: Run, example: bool, cut_off: bool) -> dict[str, Any]:
     done, budget = run.decisions.height, run.config.decisions
     if run.damage:
         return {"status": "empty", "status_text": "This run cannot be gone on with.", "error": run.damage}
@@ -48,4 +54,10 @@ def _standing(run: Run, example: bool) -> dict[str, Any]:
         why = run.telemetry("failed")[-1].get("sentence", "")
         words = f"An error ended the training in decision {done + 1}. Step or Run tries to go on."
         return {"status": "paused", "status_text": words, "error": why}
+    if cut_off:
+        words = (
+            f"The connection to this page was lost, so the run was saved and stopped after {done} of {budget} "
+            "decisions. Step or Run goes on."
+        )
+        return {"status": "paused", "status_text": words}
     return {"status": "paused", "status_text": f"Stopped after {done} of {budget} decisions. Step or Run goes on."}

@@ -73,9 +73,18 @@ class DecisionTable(Panel, files=("decision_table.js", "decision_table.css"), re
     def flush(self) -> None:
         """Send what is waiting. Nothing is sent before a view has asked for its rows."""
         with self._lock:
+            if self._shown and self._pending and not self.may_send:
+                self._pending = self._pending[-SHOWN:]
+                return  # `go_on` sends it
             pending, self._pending = self._pending, []
             if self._shown and pending:
                 self.send({"kind": "append", "rows": pending[-SHOWN:], "count": self._count})
+
+    def _resend(self, lost: bool) -> None:
+        if lost:
+            self._send_all()
+        else:
+            self.flush()
 
     def _take(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[list[Any]]:
         fresh = [[short(row.get(name)) for name in _COLUMNS] for row in rows.get("decisions", ())]

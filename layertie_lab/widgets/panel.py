@@ -10,6 +10,7 @@ import anywidget
 
 from ..core.errors import LayertieError
 from .assets import module, style
+from .credit import Credit
 from .messages import Shape, optional, read, text
 
 _NAMED: Shape = {"id": optional(text(100))}
@@ -47,6 +48,8 @@ class Panel(anywidget.AnyWidget):
 
     def __init__(self, **state: Any) -> None:
         self._lock = threading.RLock()
+        self._credit: Credit | None = None
+        self._owed: set[str] = set()
         super().__init__(**state)
         self.on_msg(self._receive)
 
@@ -56,6 +59,34 @@ class Panel(anywidget.AnyWidget):
             for name, value in state.items():
                 setattr(self, name, value)
 
+    def paced_by(self, credit: Credit) -> None:
+        """From now on send only as much as the page keeps up with. Answers to what it says are always sent."""
+        credit.join(self)
+        self._credit = credit
+
+    @property
+    def may_send(self) -> bool:
+        """Whether the page keeps up with what it is sent."""
+        return self._credit is None or self._credit.may_send()
+
+    def go_on(self, *, lost: bool) -> None:
+        """Send the state that was held back, or all where some may have been lost; then what else there is."""
+        with self._lock:
+            owed, self._owed = self._owed, set()
+            if lost:  # but for what the page is made of
+                owed = {name for name in self.keys if not name.startswith("_")}
+            if owed:
+                super().send_state(owed)
+            self._resend(lost)
+
+    def send_state(self, key: Any = None) -> None:
+        """Send the values of attributes; while the page is behind, they are sent once when it goes on."""
+        if self._credit is None or self._credit.may_send():
+            super().send_state(key)
+            return
+        with self._lock:
+            self._owed |= set(self.keys) if key is None else {key} if isinstance(key, str) else set(key)
+
     def set_state(self, sync_data: Any) -> None:
         """Nothing: a page that sets attributes would decide what the program knows of runs and folders."""
 
@@ -64,6 +95,9 @@ class Panel(anywidget.AnyWidget):
         self.send({"kind": "file", "name": name}, buffers=[content])
 
     # -- what a subclass may say otherwise ---------------------------------------------------------------------------
+
+    def _resend(self, lost: bool) -> None:
+        """Send what travels in messages and was held back; `lost`: all of it, since some that was sent is gone."""
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         """Act on a message of the browser.
@@ -88,6 +122,8 @@ class Panel(anywidget.AnyWidget):
         kind = message.get("kind") if isinstance(message, dict) else None
         if not isinstance(kind, str) or kind not in self.HEARS:
             return
+        if self._credit is not None and kind != "beat":
+            self._credit.heard()
         good, heard = False, {"id": ""}
         try:
             heard["id"] = read(message, _NAMED)["id"] or ""

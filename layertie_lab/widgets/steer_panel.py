@@ -78,6 +78,7 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
     HEARS = {
         "ready": {},
         "ping": {},
+        "beat": {"number": whole()},
         "farewell": {"sent": optional(scalar())},
         "press": {"command": anything, "arguments": anything, "sent": optional(scalar())},
     }
@@ -130,9 +131,16 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
         """Tell the browser that a press has come to nothing, so that it does not wait for its effect."""
         self.send({"kind": "refused", "id": press.id})
 
+    def beat(self, number: int) -> None:
+        """Ask the page whether it keeps up (`Credit`)."""
+        self.send({"kind": "beat", "number": number})
+
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         if kind == "farewell":
             self._presses.call(Press(None, sent=_time(message["sent"])))
+        elif kind == "beat":
+            if self._credit is not None:
+                self._credit.answered(message["number"])
         elif kind == "press":
             press = Press(_command(message), message["id"], _time(message["sent"]))
             if self._presses.call(press) and self.error:

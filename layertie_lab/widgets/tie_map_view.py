@@ -130,7 +130,8 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
     def show_news(self) -> None:
         """Send what was recorded since the last time."""
         with self._lock:
-            self._tell(self._history.news())
+            if self.may_send:
+                self._tell(self._history.news())
 
     def show_rows(self, ties: Iterable[Mapping[str, Any]], decisions: Iterable[Mapping[str, Any]] = ()) -> None:
         """Show a run from rows of the tables `ties` and `decisions` (see `layertie_lab.core.tables`)."""
@@ -170,6 +171,9 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
         An empty dict forgets those that wait. The result ends it. A bound method is held weakly.
         """
         return self._ahead.add(callback)
+
+    def _resend(self, lost: bool) -> None:
+        self._tell(self._history.whole() if lost else self._history.news())
 
     def _tell(self, message: dict[str, Any] | None) -> None:
         if self._shown and message is not None:

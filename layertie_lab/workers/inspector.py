@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import threading
+import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import CancelledError
+from ..core.errors import CancelledError, WorkerError
 from ..inspection.question import PICTURES, Question
 from ..records import findings
+from .limits import check_room
 from .process.parent import Process
 
 Found = dict[str, Any]
+
+
+_every: weakref.WeakSet[Inspector] = weakref.WeakSet()
+_turn = threading.Lock()
 
 
 class Inspector:
@@ -28,6 +35,8 @@ class Inspector:
     def __init__(self, threads: int = 1) -> None:
         self._threads, self._lock = threads, threading.Lock()
         self._process: Process | None = None
+        self._asked = 0.0
+        _every.add(self)
 
     @property
     def pid(self) -> int | None:
@@ -45,6 +54,10 @@ class Inspector:
         Returns:
             The answer of `views.answer`, with `pictures` as `charts.inside.views` draws them; or LayertieError where
             there is none, CancelledError, or WorkerError where the process is gone.
+
+        Raises:
+            WorkerError: As many others answer at the moment as the server allows (`limits`). One that only waits for
+                the next question is ended in favour of this one.
         """
         if question.decision is not None:
             run, asked = Path(question.run), question.to_dict(question.decision)
@@ -55,8 +68,11 @@ class Inspector:
                 future.set_result(found | drawn)
                 return future
         with self._lock:
+            self._asked = time.monotonic()
             if self._process is None or self._process.has_ended:
-                self._process = self._start()
+                with _turn:
+                    _make_room(self)
+                    self._process = self._start()
             return self._process.give(question, on_share)
 
     def cancel(self, future: Future[Found]) -> None:
@@ -82,3 +98,20 @@ class Inspector:
             purpose=[answering],
             threads=self._threads,
         )
+
+    @property
+    def _resting(self) -> bool:
+        """Whether there is a process that waits for the next question."""
+        process = self._process
+        return process is not None and process.alive and not process.owes
+
+
+def _make_room(asking: Inspector) -> None:
+    others = [each for each in _every if each is not asking and each.pid is not None]
+    resting = sorted((each for each in others if each._resting), key=lambda each: each._asked)
+    try:
+        check_room("looks under way", len(others), "Wait until one is done.")
+    except WorkerError:
+        if not resting:
+            raise
+        resting[0].close()

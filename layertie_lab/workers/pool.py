@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from ..core.commands import Command
 from ..core.errors import LayertieError, WorkerError
 from .commands import Commands
+from .limits import check_room
 from .process.parent import Subscriber
 from .worker import Worker
 
@@ -155,12 +156,16 @@ class Registry:
         Args:
             run_directory: The run directory.
             factory: Makes the worker if there is none, or if it has ended; called once, however many ask at a time.
+
+        Raises:
+            WorkerError: There are as many workers as the server allows (`limits`).
         """
         key = Path(run_directory).resolve()
         while True:
             with self._lock:
                 entry = self._entries.get(key)
                 if entry is None or not (entry.closing.is_set() or entry.worker.alive):
+                    self._check_room(without=key)
                     entry = self._entries[key] = _Entry(factory())
                 if not entry.closing.is_set():
                     return self._share(key, entry)
@@ -190,6 +195,33 @@ class Registry:
                     "Give the directory.",
                 )
             return self._share(found[0], living[found[0]]) if found else None
+
+    def check_room(self, run: str | Path, *, leaving: str | Path | None = None) -> None:
+        """Refuse a run for which there is no room, before anything is done for it.
+
+        Args:
+            run: Its directory; one that is trained here needs no room.
+            leaving: A run whose only holder will give it back.
+
+        Raises:
+            WorkerError: There are as many workers as the server allows (`limits`).
+        """
+        key = Path(run).resolve()
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None and entry.worker.alive:
+                return
+            left = None if leaving is None else self._entries.get(Path(leaving).resolve())
+            freed = left is not None and left.handles == 1 and not left.worker.keep
+            self._check_room(without=key, freed=int(freed))
+
+    def _check_room(self, without: Path, freed: int = 0) -> None:
+        now = time.monotonic()
+        present = sum(
+            key != without and entry.worker.alive and not entry.closing.is_set() and not _is_due(entry, now)
+            for key, entry in self._entries.items()
+        )
+        check_room("runs that train or wait", present - freed, "Close a page, or untick Keep running in one.")
 
     def statuses(self) -> dict[Path, str]:
         """Run directory -> what its worker is doing (`Worker.status`), of those that live."""
@@ -248,10 +280,7 @@ class Registry:
             due = [
                 (key, entry)
                 for key, entry in self._entries.items()
-                if entry.deadline is not None
-                and entry.deadline <= now
-                and not entry.closing.is_set()
-                and not (entry.worker.keep and entry.worker.busy)
+                if not entry.closing.is_set() and _is_due(entry, now)
             ]
             for _, entry in due:
                 entry.closing.set()
@@ -270,6 +299,12 @@ class Registry:
             entry.closed.set()
 
 
+def _is_due(entry: _Entry, now: float) -> bool:
+    """Whether a worker is to be saved and ended: nobody holds it, and it is not kept for what it does."""
+    ended = entry.deadline is not None and entry.deadline <= now
+    return ended and not (entry.worker.keep and entry.worker.busy)
+
+
 _registry = Registry()
 
 
@@ -281,6 +316,11 @@ def attach(run_directory: str | Path, factory: Callable[[], Worker]) -> Handle:
 def get(run: str | Path) -> Handle | None:
     """See `Registry.get`, for this process's own registry."""
     return _registry.get(run)
+
+
+def check_room_for(run: str | Path, *, leaving: str | Path | None = None) -> None:
+    """See `Registry.check_room`, for this process's own registry."""
+    _registry.check_room(run, leaving=leaving)
 
 
 def statuses() -> dict[Path, str]:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,43 @@ READY = "layertie_lab.workers.process"
 
 
 class Server:
-    """`marimo run apps/explorer.py` on a free port, with its folder of runs in `folder`.
+    """The explorer on a free port, with its folder of runs in `folder`.
 
     Args:
         folder: Where it runs; the runs are in `folder/runs`.
         runs: Another folder of runs.
         ttl: Seconds that marimo keeps a browser session without a connection.
         threads: OMP_NUM_THREADS of the server and so of its children; "" leaves torch's choice.
+        guarded: `layertie explore --no-token` with these flags, in place of `marimo run apps/explorer.py`.
     """
 
-    def __init__(self, folder: Path, *, runs: Path | None = None, ttl: int | None = None, threads: str = "1") -> None:
-        self.runs = runs or folder / "runs"
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        runs: Path | None = None,
+        ttl: int | None = None,
+        threads: str = "1",
+        guarded: Sequence[str] | None = None,
+    ) -> None:
+        self.runs, self.guarded = runs or folder / "runs", guarded
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "marimo", "run", str(APP), "--headless", "--no-token", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), *([] if ttl is None else ["--session-ttl", str(ttl)])]
+        if guarded is not None:
+            command = [
+                sys.executable,
+                "-m",
+                "layertie_lab",
+                "explore",
+                "--no-browser",
+                "--port",
+                str(self.port),
+                *guarded,
+            ]
         environment = {**os.environ, "LAYERTIE_RUNS": str(self.runs)}
         if threads:
             environment["OMP_NUM_THREADS"] = threads

@@ -64,23 +64,23 @@ def test_names_that_the_owner_gives_come_in() -> None:
 
 def test_a_page_is_admitted_by_what_opened_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LAYERTIE_HOSTS", raising=False)
-    own = SimpleNamespace(headers={"Host": "localhost:2718", "Origin": "http://localhost:2718"})
-    foreign = SimpleNamespace(headers={"Host": "localhost:2718", "Origin": "https://evil.example"})
-    assert admission(own)[1] == ""
-    assert admission(foreign)[1]
+    own = SimpleNamespace(headers={"Host": "localhost:2718", "Origin": "http://localhost:2718"}, query_params={})
+    foreign = SimpleNamespace(headers={"Host": "localhost:2718", "Origin": "https://evil.example"}, query_params={})
+    assert admission(own).refusal == ""
+    assert admission(foreign).refusal
     # A notebook that is edited, or a cell of Jupyter, has no visitors.
-    assert admission(foreign, served=False)[1] == ""
-    assert admission(None)[1] == ""
+    assert admission(foreign, served=False).refusal == ""
+    assert admission(None).refusal == ""
 
 
 def test_a_server_that_others_reach_says_under_which_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    request = SimpleNamespace(headers={"host": "localhost:2718"})
+    request = SimpleNamespace(headers={"host": "localhost:2718"}, query_params={"session_id": ["s_1"]})
     assert not listens_to_others()
     with socket.create_server(("0.0.0.0", 0)):
         assert listens_to_others()
         monkeypatch.delenv("LAYERTIE_HOSTS", raising=False)
-        assert "layertie explore --host" in admission(request)[1]
+        assert "layertie explore --host" in admission(request).refusal
         monkeypatch.setenv("LAYERTIE_HOSTS", "localhost, box.example")
-        terms, refusal = admission(request)
-        assert (terms.remote, terms.hosts, refusal) == (True, ("localhost", "box.example"), "")
-    assert not admission(request)[0].remote
+        visit = admission(request)
+        assert (visit.terms.remote, visit.terms.hosts, visit.refusal) == (True, ("localhost", "box.example"), "")
+    assert not admission(request).terms.remote

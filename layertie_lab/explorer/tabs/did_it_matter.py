@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from ...widgets.branch_tree import BranchTree
 from ...widgets.forms.hypothesis_panel import HypothesisPanel
 from ...widgets.live.live_chart import LiveChart
 from ...widgets.study_list import StudyList
+from ...workers.limits import check_room
 from .. import counterfactual_words as inquiries
 from .. import study_form
 from ..layout import Pair, Part, Rows
@@ -35,12 +37,16 @@ _WORK = ThreadPoolExecutor(1, thread_name_prefix="layertie studies")
 """What reads a run's files for this tab, one at a time: training is what the cores are for."""
 
 
+_every: weakref.WeakSet[Running] = weakref.WeakSet()
+
+
 class Running:
     """The study that runs, apart from the tab, so that it can be ended when the tab is gone."""
 
     def __init__(self) -> None:
         self.runner: StudyRunner | None = None
         self.cancelled = False
+        _every.add(self)
 
     @property
     def name(self) -> str:
@@ -213,6 +219,13 @@ class DidItMatter(Tab):
 
     def _run(self, study: Study) -> None:
         self._look_at(study)
+        try:
+            going = sum(bool(other.name) for other in _every)
+            check_room("studies under way", going, "Wait for one to end; Go on in the list then runs this one.")
+        except LayertieError as error:
+            self.panel.show(sentence=str(error), alarm=True, share=None)
+            self.refresh()
+            return
         self.running.runner = runner = StudyRunner(
             study,
             should_stop=inquiries.judge_of(study),

@@ -113,6 +113,8 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
     def flush(self) -> None:
         """Send what is waiting. Nothing is sent before a view has asked for its rows."""
         with self._lock:
+            if self._shown and self._pending and not self.may_send:
+                return  # `go_on` sends it
             pending, self._pending = self._pending, {}
             if not self._shown or not pending:
                 return
@@ -122,6 +124,12 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
             else:
                 tables = {table: self._store.columns(table, rows) for table, rows in pending.items()}
                 self.send({"kind": "append", "tables": tables})
+
+    def _resend(self, lost: bool) -> None:
+        if lost:
+            self._send_all()
+        else:
+            self.flush()
 
     def _keep(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, list[Row]]:
         fresh = {table: self._store.add(table, some) for table, some in rows.items()}

@@ -15,6 +15,7 @@ const PATIENCE_MS = 2500;
 const SETTLE_MS = 400; // an effect and the status that goes with it may come one after the other
 const BEAT_MS = 1000;
 const QUIET_MS = 3000; // a run that goes on says something more often, or is asked whether it is there
+const ASK_AGAIN_BEATS = 20; // a connection that was lost and is there again has lost the question
 const BEATS = 4; // counted, since a computer that slept has missed time but no answer
 
 class SteerPanel {
@@ -116,8 +117,10 @@ class SteerPanel {
       this.repaint();
     }
     const expected = this.waiting || ["preparing", "running"].includes(this.get("status"));
-    // Asked once: the question waits for one that is busy, and a host complains of each that reaches nobody.
-    if (!expected || this.unanswered || performance.now() - this.heard < QUIET_MS) return;
+    // Asked seldom: the question waits for one that is busy, and a host complains of each that reaches nobody.
+    const again = this.unanswered > 0 && this.unanswered % ASK_AGAIN_BEATS === 0;
+    if (!expected || (this.unanswered && !again) || performance.now() - this.heard < QUIET_MS) return;
+    if (again) return this.model.send({ kind: "ping" });
     this.unanswered = 1;
     this.model.send({ kind: "ping" });
   }
@@ -134,6 +137,7 @@ class SteerPanel {
 
   receive(message) {
     this.hear();
+    if (message.kind === "beat") return this.model.send({ kind: "beat", number: message.number });
     const entry = this.sent.get(message.id);
     if (!entry || !["ack", "acted", "refused"].includes(message.kind)) return;
     const spent = (performance.now() - entry.time).toFixed(1);
