@@ -53,6 +53,8 @@ class RunDirectory:
         handed_in: dict[str, Any] | None = None,
         reads: Reads | None = None,
         tokens: Tokens | None = None,
+        *,
+        private: bool = False,
     ) -> RunDirectory:
         """A new run folder, with its settings written and its lock held.
 
@@ -62,6 +64,8 @@ class RunDirectory:
             handed_in: See `RunDirectory`.
             reads: What it depends on besides.
             tokens: Its text, where that is to be kept with it.
+            private: Whether its text is one that others on this machine may not read: neither may they enter the
+                folder, which has parts of it.
 
         Raises:
             RecordError: The folder already holds a run or something else.
@@ -71,6 +75,8 @@ class RunDirectory:
         with writing(path):
             _refuse_unless_empty(path)
             path.mkdir(parents=True, exist_ok=True)
+            if private and os.name != "nt":
+                path.chmod(0o700)
         directory = cls(path, config, handed_in)
         directory.lock()
         try:

@@ -23,6 +23,7 @@ from ..records.log.writer import EventWriter
 from ..records.state.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
 from ..records.state.retention import is_spaced, moment_name, push_out_answered, push_out_spaced, spaced_name
 from ..records.state.snapshots import SnapshotWriter
+from ..text.dataset import may_be_private
 from ..training.device import describe_device
 from .capture import capture, snapshot
 from .components import Components
@@ -62,7 +63,8 @@ class Recorder:
         config, data = components.config, components.data
         handed_in = components.given.identity(data.vocabulary_size)
         reads, tokens = to_record(config, data, handed_in.get("initial_weights", ""))
-        return cls._writing(RunDirectory.create(path, config, handed_in, reads, tokens))
+        private = data.origin is not None and may_be_private(data.origin.where)
+        return cls._writing(RunDirectory.create(path, config, handed_in, reads, tokens, private=private))
 
     @classmethod
     def open(cls, path: str | Path) -> Recorder:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.config import TextConfig
 from ..core.errors import CorpusError
+from .corpora.files import is_private
 from .corpora.lookup import source_of
 from .overlap import WINDOW
 from .sources import CUT_PERCENT, REACH_PERCENT, SPLITS, Corpus
@@ -35,8 +36,10 @@ class ArrayStore(Protocol):
         """The arrays (memory-mapped) and plain values under a key, or None."""
         ...
 
-    def save(self, key: str, arrays: Arrays, meta: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
-        """Keep arrays and plain values under a key; what `load` would give."""
+    def save(
+        self, key: str, arrays: Arrays, meta: dict[str, Any], *, private: bool = False
+    ) -> tuple[Arrays, dict[str, Any]]:
+        """Keep arrays and plain values under a key, for nobody else if `private`; what `load` would give."""
         ...
 
 
@@ -118,10 +121,15 @@ def prepare(config: TextConfig, context: int, store: ArrayStore) -> TokenData:
             )
         arrays, meta = _tokenize(corpus, make, config.splits)
         _check_lengths(arrays, meta, config.corpus, context)
-        found = store.save(key, arrays, meta)
+        found = store.save(key, arrays, meta, private=may_be_private(source.where))
     arrays, meta = found
     _check_lengths(arrays, meta, config.corpus, context)
     return _data(arrays, meta, Origin(meta["text"], meta["bytes"], source.where, state_of(identity)))
+
+
+def may_be_private(where: str | None) -> bool:
+    """Whether what is made of a text is for nobody else, since the text is not."""
+    return where is not None and is_private(where)
 
 
 def tokens_of(corpus: Corpus, config: TextConfig, context: int) -> TokenData:

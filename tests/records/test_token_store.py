@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layertie_lab.core.errors import StorageError
+from layertie_lab.core.errors import ConfigError, StorageError
 from layertie_lab.records.io import store as store_module
 from layertie_lab.records.io.store import Store, default_root
 
@@ -163,3 +163,42 @@ def test_no_room_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(store_module.os, "rename", refuse_below(Path("/"), errno.ENOSPC))
     with pytest.raises(StorageError, match=r"Expected room for 0.0 MB .* the disk is full.*set LAYERTIE_CACHE"):
         store.save("key", ARRAYS, META)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions there are not in the mode")
+@pytest.mark.parametrize("private", [True, False])
+def test_what_is_made_of_a_private_text_is_private(tmp_path: Path, private: bool) -> None:
+    before = os.umask(0o022)
+    try:
+        Store(tmp_path / "cache").save("key", {"ids": np.arange(5)}, {"a": 1}, private=private)
+    finally:
+        os.umask(before)
+    (folder,) = (path for path in (tmp_path / "cache").iterdir())
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
+    file, own = (0o600, 0o700) if private else (0o644, 0o755)
+    assert modes == {folder.name: own, "ids.npy": file, "entry.json": file}
+    assert Store(tmp_path / "cache").load("key") is not None
+
+
+def test_what_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
+    store = Store(tmp_path / "cache", most_bytes=30_000)
+    held = [store.save(str(number), {"ids": np.zeros(10_000, np.uint8)}, {})[0]["ids"] for number in range(2)]
+    for age, folder in enumerate(sorted((tmp_path / "cache").iterdir())):
+        os.utime(folder / "entry.json", (1_000 + age, 1_000 + age))
+    assert store.load("0") is not None  # used just now
+    store.save("2", {"ids": np.zeros(10_000, np.uint8)}, {})
+    assert [store.load(str(number)) is not None for number in range(3)] == [True, False, True]
+    # Whoever has an entry open keeps it, and one that is larger than all room is kept while it is needed.
+    assert [array.sum() for array in held] == [0, 0]
+    large = store.save("3", {"ids": np.zeros(90_000, np.uint8)}, {})
+    assert large[0]["ids"].size == 90_000
+    assert [store.load(str(number)) is not None for number in range(4)] == [False, False, False, True]
+
+
+def test_the_room_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAYERTIE_CACHE_GB", "0.5")
+    assert Store().most_bytes == 500_000_000
+    for odd in ("much", "-1", "nan", "inf", "1e300"):
+        monkeypatch.setenv("LAYERTIE_CACHE_GB", odd)
+        with pytest.raises(ConfigError, match="LAYERTIE_CACHE_GB"):
+            Store()

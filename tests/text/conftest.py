@@ -29,7 +29,7 @@ class MemoryStore:
         return copy.copy(arrays), json.loads(meta)
 
     def save(
-        self, key: str, arrays: dict[str, np.ndarray], meta: dict[str, Any]
+        self, key: str, arrays: dict[str, np.ndarray], meta: dict[str, Any], *, private: bool = False
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         self.saves += 1
         self.kept[key] = {name: array.copy() for name, array in arrays.items()}, json.dumps(meta)

@@ -12,17 +12,19 @@ import tempfile
 import uuid
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...core.errors import StorageError
+from ...core.errors import ConfigError, StorageError
 from ...core.plain import parse_object
 from .disk import storage_error, sync_directory
 from .regular import open_regular, read_regular
 
 _FORMAT = 1
+_INDEX = "entry.json"
 _SAMPLED = 64
 _BLOCK = 1 << 16
 
@@ -36,12 +38,19 @@ class Store:
     save the same key at once. A damaged entry counts as absent and is rebuilt by whoever asked. Where the cache cannot
     be written, a temporary folder takes its place until the process ends, and `notes` says so.
 
+    What was not used for longest goes when the entries together take more than `most_bytes`.
+
     Args:
         root: The cache's folder; by default $LAYERTIE_CACHE, else the user's cache folder of the system.
+        most_bytes: Of all entries; by default $LAYERTIE_CACHE_GB, else 4 GB.
+
+    Raises:
+        ConfigError: LAYERTIE_CACHE_GB is no number.
     """
 
-    def __init__(self, root: str | Path | None = None) -> None:
+    def __init__(self, root: str | Path | None = None, most_bytes: int | None = None) -> None:
         self.root = Path(root) if root is not None else default_root()
+        self.most_bytes = default_most_bytes() if most_bytes is None else most_bytes
         self.notes: list[str] = []
         self._fallback: Path | None = None
 
@@ -53,12 +62,16 @@ class Store:
                 continue
             entry = _open(folder, key)
             if entry is not None:
+                with suppress(OSError):  # a cache that is only read
+                    os.utime(folder / _INDEX)  # when it was used last
                 return entry
             self.notes.append(f"The cache entry {folder} was damaged and is built again.")
             _discard(folder)
         return None
 
-    def save(self, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Entry:
+    def save(
+        self, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], *, private: bool = False
+    ) -> Entry:
         """Keep arrays and JSON, and return them as `load` does.
 
         Where another process was first, its entry is returned.
@@ -67,12 +80,16 @@ class Store:
             key: Any text.
             arrays: By name (letters, digits, `_`, `-`); no object arrays.
             meta: JSON with text keys.
+            private: Whether it is made of something that others on this machine may not read: neither may they read it
+                here.
 
         Raises:
             StorageError: Neither the cache nor a temporary folder has room; the message names both.
         """
         try:
-            return self._publish(self.root, key, arrays, meta)
+            entry = self._publish(self.root, key, arrays, meta, private)
+            self._make_room(self.root / _folder_name(key))
+            return entry
         except OSError as error:
             first = storage_error(self.root, error)
         try:
@@ -80,7 +97,7 @@ class Store:
                 self._fallback = Path(tempfile.mkdtemp(prefix="layertie-cache-"))
                 # At exit and no earlier: arrays handed out may live longer than this object.
                 atexit.register(shutil.rmtree, self._fallback, ignore_errors=True)
-            entry = self._publish(self._fallback, key, arrays, meta)
+            entry = self._publish(self._fallback, key, arrays, meta, private)
         except OSError as error:
             second = storage_error(Path(tempfile.gettempdir()), error)
             size = sum(array.nbytes for array in arrays.values())
@@ -97,20 +114,44 @@ class Store:
     def _roots(self) -> list[Path]:
         return [self.root, *([self._fallback] if self._fallback else [])]
 
-    def _publish(self, root: Path, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Entry:
+    def _make_room(self, kept: Path) -> None:
+        """Remove entries that were not used for longest, until the others are small enough; never the one just made."""
+        entries: list[tuple[float, int, Path]] = []
+        with suppress(OSError):  # another process tidies up as well
+            for folder in self.root.iterdir():
+                if folder.name.startswith(".") or not (folder / _INDEX).is_file():
+                    continue
+                size = sum(file.stat().st_size for file in folder.iterdir())
+                entries.append(((folder / _INDEX).stat().st_mtime, size, folder))
+        room = self.most_bytes - sum(size for _, size, _ in entries)
+        for _, size, folder in sorted(entries):
+            if room >= 0:
+                return
+            if folder != kept:
+                _discard(folder)
+                room += size
+
+    def _publish(
+        self, root: Path, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], private: bool
+    ) -> Entry:
         folder = root / _folder_name(key)
         temporary = root / f".{folder.name}.{uuid.uuid4().hex[:12]}.tmp"
-        temporary.mkdir(parents=True)
+        root.mkdir(parents=True, exist_ok=True)
+        # Nobody else enters the folder, from before there is anything in it.
+        temporary.mkdir(mode=0o700 if private else 0o777)
         try:
             index: dict[str, Any] = {"format": _FORMAT, "key": key, "meta": dict(meta), "arrays": {}}
             for name, array in arrays.items():
                 file = temporary / f"{name}.npy"
                 _write_array(file, array)
                 index["arrays"][name] = {"bytes": file.stat().st_size, "check": _check(file)}
-            with open(temporary / "entry.json", "xb") as out:
+            with open(temporary / _INDEX, "xb") as out:
                 out.write(json.dumps(index).encode())
                 out.flush()
                 os.fsync(out.fileno())
+            if private:
+                for file in temporary.iterdir():
+                    file.chmod(0o600)
             for _ in range(3):
                 try:
                     os.rename(temporary, folder)
@@ -126,6 +167,22 @@ class Store:
             raise OSError(None, f"the entry {folder} is damaged again and again")
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def default_most_bytes() -> int:
+    """$LAYERTIE_CACHE_GB, else 4 GB.
+
+    Raises:
+        ConfigError: It is no number.
+    """
+    words = os.environ.get("LAYERTIE_CACHE_GB") or "4"
+    try:
+        found = float(words)
+    except ValueError:
+        found = -1.0
+    if not 0.0 <= found < 1e9:
+        raise ConfigError(f"Expected LAYERTIE_CACHE_GB to be a size in GB, but it is {words[:40]!r}.", "Set one, as 4.")
+    return int(found * 1e9)
 
 
 def default_root() -> Path:
@@ -155,7 +212,7 @@ def _write_array(path: Path, array: np.ndarray) -> None:
 def _open(folder: Path, key: str) -> Entry | None:
     """The entry, or None where anything about it is not as it was written."""
     try:
-        index = parse_object(read_regular(folder / "entry.json"))
+        index = parse_object(read_regular(folder / _INDEX))
         if index["format"] != _FORMAT or index["key"] != key:
             return None
         arrays: dict[str, np.ndarray] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,24 @@ def identity_of(path: str, suffixes: tuple[str, ...] | None = None) -> list[Any]
         raise _unreadable(error) from error
     seen = [[name, state.st_size, state.st_mtime_ns, state.st_ctime_ns] for name, state in states]
     return [str(root), seen, len(every) - len(files)]
+
+
+def is_private(path: str) -> bool:
+    """Whether others on this machine may not read a text, by its own permissions or those of a folder above it.
+
+    Args:
+        path: A file, or a folder of files.
+    """
+    if os.name == "nt":  # permissions there are not in the mode
+        return False
+    root = Path(path).resolve()
+    try:
+        files = [root] if root.is_file() else list(_walk(root))
+        folders = {folder for file in files for folder in file.parents}
+        readable = all(file.stat().st_mode & stat.S_IROTH for file in files)
+        return not (readable and all(folder.stat().st_mode & stat.S_IXOTH for folder in folders))
+    except OSError:
+        return True
 
 
 def _walk(root: Path) -> Iterator[Path]:
