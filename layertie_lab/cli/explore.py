@@ -119,6 +119,8 @@ def _listening(host: str, port: int) -> socket.socket:
     """
     usual = arguments.Explore.port
     try:
+        if not 0 <= port < 1 << 16:
+            raise OverflowError("ports are 0 to 65535")
         kind = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)[0]
         for number in (port, 0) if port == usual else (port,):
             try:

@@ -9,6 +9,9 @@ In reading order:
   shown of one that does not go on. `farewells`: pages that are only reloaded. `live_panels`: the charts at the top.
 - `feed`: from a run's entries to the widgets, with `shown_state` (where the run stands) and `pilot` (from a press to a
   command). `control_room`: the small one, over a Session or a Worker.
+- `terms`: what whoever runs a server lets its visitors do, and which folders a page reaches. `visitors`: one folder of
+  runs for all, or one for each. `gate`: who may come in. `server`: the same before the page is there, for
+  `layertie explore`.
 - `tab`: what all tabs have in common. `tabs`: a file each, named in `tabs.registry`.
 - `inside`: what the tab "Look inside" is made of, and `counterfactual_words` what "Did it matter?" reads and says.
 """

@@ -1,0 +1,89 @@
+"""Eight pages that train at once on few cores: all advance, none shows another's run, and none leaves anything behind.
+
+`pytest -m long tests/apps/test_eight_tabs.py -s` prints the figures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from explorer_tab import Server, Tab, ended, process_of, wait_for
+
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(1800)]
+
+TABS = 8
+SECONDS = 180
+GONE_SECONDS = 5.0
+SETTINGS = "scale=tiny&decisions=1000000&threads=1&sample_every=0&seed="
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with Server(tmp_path, guarded=["--no-token", "--most-runs", str(TABS)]) as started:
+        yield started
+
+
+def test_eight_tabs_train_side_by_side_and_leave_nothing(browser: Any, server: Server) -> None:
+    tabs, runs = [], []
+    for number in range(TABS):
+        tab = Tab(browser, server.address, f"{SETTINGS}{number}")
+        tab.page.set_default_timeout(120_000)
+        before = set(os.listdir(server.runs)) if server.runs.exists() else set()
+        tab.setup.locator(".ll-start").click()
+        wait_for(lambda seen=before: made(server.runs) - seen, 120, "the new run")
+        (name,) = made(server.runs) - before
+        tabs.append(tab)
+        runs.append(name)
+    for name in runs:
+        wait_for(lambda run=name: decisions(server.runs / run), 120, f"{name} to begin")
+    workers = [psutil.Process(process_of(server.runs / name) or 0) for name in runs]
+    memory = psutil.Process(server.process.pid).memory_info().rss
+
+    counts = [decisions(server.runs / name) for name in runs]
+    begin = time.monotonic()
+    while time.monotonic() - begin < SECONDS:
+        time.sleep(SECONDS / 6)
+        now = [decisions(server.runs / name) for name in runs]
+        print(round(time.monotonic() - begin), now)
+        assert all(later > earlier for earlier, later in zip(counts, now, strict=True)), (counts, now)
+        counts = now
+    assert not [worker for worker in workers if ended(worker)]
+
+    for number, (tab, name) in enumerate(zip(tabs, runs, strict=True)):
+        config = json.loads((server.runs / name / "config.json").read_text())
+        assert f'"seed": {number}' in json.dumps(config)
+        assert tab.run == name
+        assert f"seed {number}" in tab.runs.locator(".ll-about").inner_text()
+        assert tab.decisions <= decisions(server.runs / name)
+        # A page is behind its run by what it has not drawn yet, and it does draw.
+        reached = tab.decisions
+        wait_for(lambda t=tab, r=reached: t.decisions > r, 60, f"page {number} to draw on")
+        assert not tab.complaints
+
+    closing = time.monotonic()
+    for tab in tabs:
+        tab.page.close(run_before_unload=False)
+    closed = time.monotonic()
+    gone = closed - closing + wait_for(lambda: all(map(ended, workers)), 60, "the workers to end")
+    print(f"closed in {closed - closing:.1f} s, workers gone {gone:.1f} s after the first, {counts} decisions")
+    print(f"server {memory / 1e6:.0f} MB, then {psutil.Process(server.process.pid).memory_info().rss / 1e6:.0f} MB")
+    assert gone - (closed - closing) < GONE_SECONDS
+    for tab in tabs:
+        tab.context.close()
+
+
+def made(runs: Path) -> set[str]:
+    return set(os.listdir(runs)) if runs.exists() else set()
+
+
+def decisions(run: Path) -> int:
+    """Decisions with an outcome, by the log."""
+    log = run / "events.jsonl"
+    return log.read_bytes().count(b'"event":"came"') if log.exists() else 0

@@ -1,0 +1,102 @@
+"""Every widget, with hostile words in each place for words; which, the page's address says."""
+
+import marimo
+
+app = marimo.App(width="full")
+
+
+@app.cell
+def _():
+    import marimo as mo
+    from hostile_words import WORDS
+
+    from layertie_lab.core.columns import Column
+    from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
+    from layertie_lab.widgets.ask_panel import AskPanel
+    from layertie_lab.widgets.branch_tree import BranchTree
+    from layertie_lab.widgets.decision_table import DecisionTable
+    from layertie_lab.widgets.forms.hypothesis_panel import HypothesisPanel
+    from layertie_lab.widgets.forms.rules_panel import RulesPanel
+    from layertie_lab.widgets.forms.settings_form import SettingsForm
+    from layertie_lab.widgets.pictures import Pictures
+    from layertie_lab.widgets.rows_table import RowsTable
+    from layertie_lab.widgets.run_menu import RunMenu
+    from layertie_lab.widgets.study_list import StudyList
+    from layertie_lab.widgets.time_panel import TimePanel
+    from layertie_lab.widgets.token_text import TokenText
+
+    odd = WORDS[str(mo.query_params().get("words"))]
+    spec = {
+        "data": {"name": "rows"},
+        "datasets": {"rows": [{"x": odd, "y": 1, "url": odd, "href": odd}]},
+        "title": odd,
+        "mark": {"type": "bar", "tooltip": True},
+        "encoding": {
+            "x": {"field": "x", "type": "nominal", "title": odd},
+            "y": {"field": "y", "type": "quantitative"},
+            "href": {"field": "href"},
+        },
+        "width": 200,
+        "height": 50,
+        "usermeta": {"caption": f"{odd}. More {odd}"},
+    }
+    steer = SteerPanel(status="paused", status_text=odd, error=odd, hint=odd, layer=1, legal=[0, 1], owners=[0, 1])
+    menu = RunMenu()
+    row = dict.fromkeys(("name", "status", "what", "reached", "loss", "when", "note"), odd)
+    menu.show(current=odd, about=odd, problem=odd, runs=[row])
+    ask = AskPanel({odd: odd}, repeats=odd, sentence=odd, files={odd: odd}, choices={"a": (odd, {odd: odd})})
+    ask.show(text=odd, lead=odd, can_ask=True)
+    node = {"id": odd, "name": odd, "parent": None, "decision": 0, "why": odd, "by": odd}
+    tree = BranchTree(runs=[{**node, "decisions": 3, "loss": 1.0, "status": odd}], current=odd, sentence=odd, last=3)
+    study = dict.fromkeys(("name", "statement", "expected", "outcome", "estimate", "state"), odd)
+    studies = StudyList(studies=[{**study, "replicates": 1, "horizon": 1, "can_resume": True}], note=odd, current=odd)
+    field = {"name": "statement", "label": odd, "kind": "text", "choices": [], "help": odd, "value": odd}
+    choice = {**field, "name": "other", "kind": "choice", "choices": [[odd, odd]]}
+    hypothesis = HypothesisPanel(
+        [{**field, "folded": False}, {**choice, "folded": True}],
+        sentence=odd,
+        forecast=odd,
+        label=odd,
+        headline=odd,
+        verdict=odd,
+        wrong={"statement": odd},
+        ready=True,
+    )
+    rules = RulesPanel(independent=odd, locked=odd, in_force=odd, sentence=odd, wrong={"locked": odd})
+    form = SettingsForm(note=odd, suggestions={"text.corpus": [(odd, odd)]})
+    form.show(problems={"seed": odd, "": odd})
+    time = TimePanel()
+    time.show(about=odd, source=odd, pieces=[odd], typed=odd, warning=odd, problem=odd, others={odd: odd})
+    text = TokenText(odd)
+    text.set([[odd, "b"]], [[1.0, None]], [[odd, odd]], legend=odd, sentence=odd)
+    table = RowsTable([Column("a", odd, odd), Column("b", "B", number=True)], by="b")
+    table.set([{"a": odd, "b": 1}], odd)
+    decisions = DecisionTable()
+    decisions.push({"decisions": [{"decision": 1, "by": odd}]})
+    decisions.problem = odd
+    tie_map = TieMapView([0, 0, 0], message=odd)
+    pictures, chart = Pictures(), LiveChart({odd: spec})
+    pictures.set({odd: spec})
+    every = [
+        steer,
+        menu,
+        ask,
+        tree,
+        studies,
+        hypothesis,
+        rules,
+        form,
+        time,
+        text,
+        table,
+        decisions,
+        tie_map,
+        pictures,
+        chart,
+    ]
+    mo.vstack([mo.ui.anywidget(widget) for widget in every])
+    return
+
+
+if __name__ == "__main__":
+    app.run()
