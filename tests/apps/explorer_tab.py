@@ -111,6 +111,7 @@ class Tab:
 
     def __init__(self, browser: Any, address: str, query: str = "", **context: Any) -> None:
         self.context = browser.new_context(**({"viewport": {"width": 1366, "height": 768}} | context))
+        self.context.set_default_navigation_timeout(120_000)  # eight tabs on a busy machine
         self.page = self.context.new_page()
         self.complaints: list[str] = []
         self.elsewhere: list[str] = []

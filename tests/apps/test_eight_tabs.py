@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(1800)]
 
 TABS = 8
 SECONDS = 180
+MEGABYTES_LEFT = 3.0
 GONE_SECONDS = 5.0
 SETTINGS = "scale=tiny&decisions=1000000&threads=1&sample_every=0&seed="
 
@@ -36,7 +37,7 @@ def test_eight_tabs_train_side_by_side_and_leave_nothing(browser: Any, server: S
         tab = Tab(browser, server.address, f"{SETTINGS}{number}")
         tab.page.set_default_timeout(120_000)
         before = set(os.listdir(server.runs)) if server.runs.exists() else set()
-        tab.setup.locator(".ll-start").click()
+        tab.setup.locator(".ll-start").click(timeout=120_000)
         wait_for(lambda seen=before: made(server.runs) - seen, 120, "the new run")
         (name,) = made(server.runs) - before
         tabs.append(tab)
@@ -87,3 +88,20 @@ def decisions(run: Path) -> int:
     """Decisions with an outcome, by the log."""
     log = run / "events.jsonl"
     return log.read_bytes().count(b'"event":"came"') if log.exists() else 0
+
+
+def test_pages_that_come_and_go_leave_no_memory(browser: Any, tmp_path: Path) -> None:
+    first, more = 4, 8
+    with Server(tmp_path, ttl=1) as server:
+        process, sizes = psutil.Process(server.process.pid), []
+        for number in range(first + more):
+            tab = Tab(browser, server.address, f"{SETTINGS}{number}")
+            open_ = process.num_threads()
+            tab.close()
+            # A page's session has threads of its own, and ends a second after the page.
+            wait_for(lambda before=open_: process.num_threads() < before, 60, "the page's session to end")
+            sizes.append(process.memory_info().rss / 1e6)
+            print(f"{number + 1} pages: {sizes[-1]:.0f} MB")
+    each = (sizes[-1] - sizes[first - 1]) / more
+    print(f"{each:.1f} MB for each page that came and went")
+    assert each < MEGABYTES_LEFT

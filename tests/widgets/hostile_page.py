@@ -11,6 +11,7 @@ def _():
     from hostile_words import WORDS
 
     from layertie_lab.core.columns import Column
+    from layertie_lab.explorer import study_form
     from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
     from layertie_lab.widgets.ask_panel import AskPanel
     from layertie_lab.widgets.branch_tree import BranchTree
@@ -26,19 +27,20 @@ def _():
     from layertie_lab.widgets.token_text import TokenText
 
     odd = WORDS[str(mo.query_params().get("words"))]
+    drawn = odd[:500]
     spec = {
         "data": {"name": "rows"},
-        "datasets": {"rows": [{"x": odd, "y": 1, "url": odd, "href": odd}]},
-        "title": odd,
+        "datasets": {"rows": [{"x": drawn, "y": 1, "url": drawn, "href": drawn}]},
+        "title": drawn,
         "mark": {"type": "bar", "tooltip": True},
         "encoding": {
-            "x": {"field": "x", "type": "nominal", "title": odd},
+            "x": {"field": "x", "type": "nominal", "title": drawn},
             "y": {"field": "y", "type": "quantitative"},
             "href": {"field": "href"},
         },
         "width": 200,
         "height": 50,
-        "usermeta": {"caption": f"{odd}. More {odd}"},
+        "usermeta": {"caption": f"{drawn}. More {drawn}"},
     }
     steer = SteerPanel(status="paused", status_text=odd, error=odd, hint=odd, layer=1, legal=[0, 1], owners=[0, 1])
     menu = RunMenu()
@@ -50,18 +52,13 @@ def _():
     tree = BranchTree(runs=[{**node, "decisions": 3, "loss": 1.0, "status": odd}], current=odd, sentence=odd, last=3)
     study = dict.fromkeys(("name", "statement", "expected", "outcome", "estimate", "state"), odd)
     studies = StudyList(studies=[{**study, "replicates": 1, "horizon": 1, "can_resume": True}], note=odd, current=odd)
-    field = {"name": "statement", "label": odd, "kind": "text", "choices": [], "help": odd, "value": odd}
-    choice = {**field, "name": "other", "kind": "choice", "choices": [[odd, odd]]}
-    hypothesis = HypothesisPanel(
-        [{**field, "folded": False}, {**choice, "folded": True}],
-        sentence=odd,
-        forecast=odd,
-        label=odd,
-        headline=odd,
-        verdict=odd,
-        wrong={"statement": odd},
-        ready=True,
-    )
+    fields = [
+        {**field, "label": odd, "help": odd, "choices": [[value, odd] for value, _ in field["choices"]]}
+        for field in study_form.fields()
+    ]
+    moment = {"id": odd, "words": odd, "layer": 1, "proposed": 0, "legal": [0, 1], "answered": None}
+    hypothesis = HypothesisPanel(fields, moments=[moment], chosen=odd, wrong={"statement": odd}, ready=True)
+    hypothesis.show(sentence=odd, forecast=odd, label=odd, headline=odd, verdict=odd)
     rules = RulesPanel(independent=odd, locked=odd, in_force=odd, sentence=odd, wrong={"locked": odd})
     form = SettingsForm(note=odd, suggestions={"text.corpus": [(odd, odd)]})
     form.show(problems={"seed": odd, "": odd})
@@ -75,8 +72,8 @@ def _():
     decisions.push({"decisions": [{"decision": 1, "by": odd}]})
     decisions.problem = odd
     tie_map = TieMapView([0, 0, 0], message=odd)
-    pictures, chart = Pictures(), LiveChart({odd: spec})
-    pictures.set({odd: spec})
+    pictures, chart = Pictures(), LiveChart({drawn: spec})
+    pictures.set({drawn: spec})
     every = [
         steer,
         menu,
