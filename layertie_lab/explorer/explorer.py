@@ -20,6 +20,7 @@ from ..core.config import RunConfig
 from ..core.errors import CorpusError, LayertieError, RecordError, WorkerError
 from ..core.events import Event
 from ..core.notices import Entry, StatusChanged, Timing
+from ..core.paths import PathError
 from ..records.directory import RunDirectory
 from ..records.log.follower import Follower
 from ..records.log.reader import load_run
@@ -168,7 +169,7 @@ class Explorer:
         try:
             config = self.terms.allowed(config)
             source_of(config.text.corpus)
-        except CorpusError as error:
+        except (CorpusError, PathError) as error:
             self.form.blame("text.corpus", str(error))
             return
         check_room_for(self.root, leaving=self._run.path)
