@@ -47,7 +47,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_they_are_shown_as_words(browser: Any, address: str, words: str) -> None:
     page = Page(browser, f"{address}/?words={words}")
     try:
-        page.until(lambda: page.page.evaluate(LOOK)["widgets"] >= WIDGETS, 90)
+        page.until(lambda: page.page.evaluate(LOOK)["widgets"] >= WIDGETS, 240)
         page.page.get_by_role("button", name="Open a run").click()
         page.page.locator(".ll details").evaluate_all("all => all.forEach((each) => (each.open = true))")
         page.page.locator(".ll-tokens span").first.hover()
