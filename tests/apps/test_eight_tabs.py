@@ -34,6 +34,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def test_eight_tabs_train_side_by_side_and_leave_nothing(browser: Any, server: Server) -> None:
     tabs = [Tab(browser, server.address, f"{SETTINGS}{number}") for number in range(TABS)]
+    for tab in tabs:
+        tab.page.set_default_timeout(300_000)
     runs: list[str] = []
     for tab in tabs:
         before = made(server.runs)
