@@ -73,7 +73,7 @@ def compared_run(
     facts = dict(
         step=0,
         decision=0,
-        config_hash="0" * 16,
+        config_hash=directory.config.hash,
         ties=[0] * 4,
         blocks=[0] * 4,
         untied_parameters=1_000,

@@ -17,7 +17,10 @@ from layertie_lab.analysis.statistics.amounts import UNITS
 from layertie_lab.analysis.statistics.compare import Comparison, compare
 from layertie_lab.analysis.statistics.paired import group_difference
 from layertie_lab.core.errors import AnalysisError, RecordError
+from layertie_lab.core.notices import Timing
+from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.log.reader import load_run
+from layertie_lab.records.log.writer import EventWriter
 from layertie_lab.records.tree import make_branch
 
 FLOPS_PER_STEP = 256 * (8 * 32**2 * 12 + 16 * 32**2 * 12 + 4 * 32 * 32 * 4 * 3 + 2 * 65 * 32 * 3)
@@ -230,16 +233,17 @@ def test_at_equal_seconds_on_the_straight_line(run: Callable[..., Path]) -> None
 
 def test_a_resumed_run_counts_the_last_times_of_a_decision(run: Callable[..., Path]) -> None:
     a, b = run(3.0, 2.0, seconds=[1.0, 3.0]), run(3.0, 2.5, seconds=[4.0, 4.0])
-    with open(a / "telemetry.jsonl", "a", encoding="utf-8") as file:
-        file.write(
-            json.dumps({"kind": "timing", "time": 0.0, "decision": 2, "step": 4, "training_seconds": 5.0}) + "\n"
-        )
+    writer = EventWriter(RunDirectory.open(a))
+    writer.telemetry(Timing(2, 4, 5.0, 5.0, 0.0, 0, 0))
+    writer.close()
     assert compare({"a": [a], "b": [b]}, at="time").where == 6.0
 
 
 def add(path: Path, losses: list[float], first: int) -> Path:
-    with open(path / "events.jsonl", "a", encoding="utf-8") as file:
-        file.writelines(event.to_json() + "\n" for event in events_of(losses, None, None, first))
+    writer = EventWriter(RunDirectory.open(path))
+    for event in events_of(losses, None, None, first):
+        writer.append(event)
+    writer.close()
     return path
 
 

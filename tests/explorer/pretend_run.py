@@ -60,7 +60,7 @@ class PretendSession:
         return Opened(
             step=self.step,
             decision=self.decision,
-            config_hash="0" * 16,
+            config_hash=self.config.hash,
             ties=list(self.ties),
             blocks=list(self.blocks),
             untied_parameters=1000 * len(self.ties),

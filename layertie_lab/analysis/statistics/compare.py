@@ -207,7 +207,7 @@ def compare(
         for run in members
     ]
     notes = [
-        *(f"{run.name}: {note}" for run in every for note in run.notes),
+        *(f"{run.name}: {note}" for run in every for note in run.losses),
         *_branches(every),
         *_groups(found, comparisons),
         *_earlier(at, where, place),
