@@ -18,6 +18,7 @@ from layertie_lab.core.errors import AnalysisError, RecordError
 from layertie_lab.core.events import DecisionFinished
 from layertie_lab.core.notices import StatusChanged, read_timing
 from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.io.chain import Chain, plain
 
 LAYERS, DECISIONS = 5, 48
 MEASURED = ("device_peak_bytes", "resident_bytes")
@@ -227,12 +228,14 @@ def test_what_uniform_draws_claim(layers: int, mean: float, deviation: float) ->
 
 
 def edited(run: Path, folder: Path, edit: Any) -> Path:
-    """A copy of a run's log and config with an edited list of lines."""
+    """A copy of a run's records with an edited list of lines, as a writer that gave these would have left them."""
     folder.mkdir()
-    (folder / "config.json").write_bytes((run / "config.json").read_bytes())
-    lines = (run / "events.jsonl").read_text().splitlines()
+    for name in ("config.json", "telemetry.jsonl"):
+        (folder / name).write_bytes((run / name).read_bytes())
+    lines = [plain(line).decode() for line in (run / "events.jsonl").read_bytes().splitlines()]
     edit(lines)
-    (folder / "events.jsonl").write_text("\n".join(lines) + "\n")
+    chain = Chain()
+    (folder / "events.jsonl").write_bytes(b"".join(chain.sealed(line.encode()) + b"\n" for line in lines))
     return folder
 
 
