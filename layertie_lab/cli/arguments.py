@@ -66,7 +66,7 @@ class Explore:
     """The folder of runs; nothing outside it is opened."""
     host: str = "127.0.0.1"
     """The address to listen at; 0.0.0.0 = all of this machine's, so that others reach the explorer."""
-    port: int = 2718
+    port: Annotated[int, Range(0, 65_535)] = 2718
     """The port; 0 = one that is free."""
     names: tuple[str, ...] = ()
     """More names under which others reach it, such as a proxy's."""
@@ -74,7 +74,7 @@ class Explore:
     """A folder of texts that may be trained on. Without it, texts are read by path only where nobody else comes in."""
     visitors: Literal["shared", "each"] = "shared"
     """shared: everybody sees all runs; each: those of one's own link."""
-    most_runs: int = 0
+    most_runs: Annotated[int, Range(0, 100_000)] = 0
     """Runs, studies and looks at a time, each; 0 = what cores and memory allow."""
     token: bool = True
     """Ask for the token that is part of the link; only this machine may come in without."""

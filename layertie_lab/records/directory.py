@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ..core.config import RunConfig
 from ..core.errors import LayertieError, RecordError
 from .io.disk import clear_unfinished, writing
-from .io.document import read_document, reason, write_document
+from .io.document import NewerFormatError, read_document, reason, write_document
 from .io.lock import WriterLock, is_held
 from .io.regular import is_there
 from .reads import IDENTITY, TOKENS, Reads, Tokens
@@ -224,9 +224,8 @@ def _loss(log: Path) -> str:
 def _read_settings(path: Path) -> tuple[RunConfig, dict[str, Any]]:
     file = path / "config.json"
     try:
-        values = read_document(file)
-        number = values["format"]
-        if type(number) is not int:
+        values = read_document(file, newest=FORMAT)
+        if type(number := values["format"]) is not int:
             raise TypeError(f"format is {number!r}")
     except (FileNotFoundError, NotADirectoryError):
         if not path.exists():
@@ -246,17 +245,17 @@ def _read_settings(path: Path) -> tuple[RunConfig, dict[str, Any]]:
         raise RecordError(
             f"Expected to read {file}, but the system says: {reason(error)}.", "Make it a file that can be read."
         ) from error
+    except NewerFormatError as error:
+        raise RecordError(
+            f"Expected a run of format {FORMAT} or older, but {path} has format {error.number}.",
+            "It was written by a newer version: update layertie_lab.",
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise RecordError(
             f"Expected a run's settings in {file}, but the file is damaged ({reason(error)}).",
             "Restore it from a copy, or write the run's settings into it again; log and checkpoints are not affected. "
             'Where you changed it yourself, take its "digest" out.',
         ) from None
-    if number > FORMAT:
-        raise RecordError(
-            f"Expected a run of format {FORMAT} or older, but {path} has format {number}.",
-            "It was written by a newer version: update layertie_lab.",
-        )
     try:
         handed_in = values.get("handed_in", {})
         if not isinstance(handed_in, dict) or not values.keys() <= {"format", "config", "handed_in"}:

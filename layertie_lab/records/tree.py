@@ -231,6 +231,7 @@ def make_branch(
     if not cut.opened:
         raise RecordError(f"Expected a run that has begun, but {directory.path} has no log yet.", "Run it first.")
     if decision is not None and not 1 <= decision <= cut.decision:
+        check_end(directory)  # a log that lost its end lacks decisions that there were
         raise RecordError(
             f"Expected a decision from 1 to {cut.decision} to branch before, but got {decision}.",
             "A branch answers a decision anew that was chosen, or the one that comes next.",

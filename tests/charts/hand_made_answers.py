@@ -126,6 +126,7 @@ def attribution(method: str, *, token: bool = False) -> list[Row]:
             "target_sequence": 0 if token else None,
             "target_position": 5 if token else None,
             "lowers": "above" if method == "skipped" else "below",
+            "points": None,
         }
         for layer in range(4)
     ]

@@ -23,8 +23,8 @@ def texts(tmp_path: Path) -> Path:
         (folder / name).write_text("text")
     (folder / "open.txt").chmod(0o644)
     (folder / "closed.txt").chmod(0o640)
-    for above in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        if above.name.startswith(("pytest-", "test_")):
+    for above in (tmp_path, *tmp_path.parents):
+        if above.name.startswith(("pytest-", "popen-", "test_")):
             above.chmod(0o755)
     return folder
 

@@ -91,7 +91,7 @@ def test_back_at_the_preset_nothing_is_changed() -> None:
     ("path", "value", "words"),
     [
         ("model.heads", "5", "divides the width 64"),
-        ("seed", "-1", "0 or more"),
+        ("seed", "-1", "between 0 and"),
         ("decisions", "many", "a whole number"),
         ("training.learning_rate", "", "a number"),
         ("model.dropout", "1.5", "below 1"),
@@ -152,7 +152,7 @@ def test_names_of_components_are_choices_and_the_help_says_what_the_chosen_one_i
 
 def test_a_number_has_its_unit_and_range_in_its_help() -> None:
     layers = next(entry for entry in fields(Draft()) if entry["path"] == "model.layers")
-    assert layers["help"] == "Number of layers. [layers, at least 2]"
+    assert layers["help"] == "Number of layers. [layers, between 2 and 1024]"
 
 
 def test_a_field_knows_its_preset_value() -> None:

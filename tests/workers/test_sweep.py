@@ -78,7 +78,7 @@ def test_a_map_is_for_the_policy_map_alone() -> None:
         (["human"], [1], {}, "a sweep asks nobody"),
         (["lab"], [1], {"layers": []}, "at least one value of layers"),
         (["lab"], [1], {"layerz": [3]}, "setting's name"),
-        (["lab"], [1], {"layers": [1]}, "at least 2"),
+        (["lab"], [1], {"layers": [1]}, "between 2 and 1024"),
         (["lab"], [1], {"seed": [1, 2]}, "--seeds"),
         (["lab"], [1], {"agent.policy": ["paper"]}, "--policies"),
     ],

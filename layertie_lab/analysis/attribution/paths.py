@@ -147,8 +147,9 @@ class Path:
         def hook(layer: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
             seen.append((arguments[0], output))
 
+        # Not below the hooks: where a coarser path says which points these are, it is walked for that.
+        share = self.grid.to(self.x)[first : last + 1, None, None]
         with hooked([layer.register_forward_hook(hook) for layer in self.layers]):
-            share = self.grid.to(self.x)[first : last + 1, None, None]
             points = torch.lerp(self.start, self.x, share)
             losses = self.loss(points.requires_grad_(), self.targets.expand(len(points), -1))
         gradients = torch.autograd.grad(losses.sum(), [after for _, after in seen])

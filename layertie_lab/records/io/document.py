@@ -25,20 +25,39 @@ def write_document(path: Path, values: Mapping[str, Any], *, indent: int | None 
     write_atomically(path, json.dumps(sealed, indent=indent).encode() + b"\n")
 
 
-def read_document(path: Path, *, digest_needed: bool = False, finite: bool = True) -> dict[str, Any]:
+class NewerFormatError(ValueError):
+    """A document of a newer version, whose digest may be another kind.
+
+    Args:
+        number: Its format.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"it has format {number}")
+        self.number = number
+
+
+def read_document(
+    path: Path, *, digest_needed: bool = False, finite: bool = True, newest: int | None = None
+) -> dict[str, Any]:
     """What `write_document` wrote, without the digest.
 
     Args:
         path: The file.
         digest_needed: Refuse one that carries no digest.
         finite: Refuse NaN and infinity.
+        newest: The highest format that is known; None where a document has none.
 
     Raises:
         FileNotFoundError: There is no such file.
         OSError: It cannot be read, or is no regular file.
+        NewerFormatError: Its format is above the newest.
         ValueError: It is damaged; the message says how, as the end of a sentence.
     """
     values = parse_object(read_regular(path), finite=finite)
+    number = values.get("format")
+    if newest is not None and type(number) is int and number > newest:
+        raise NewerFormatError(number)
     if _DIGEST not in values:
         if digest_needed:
             raise ValueError("it carries no digest")
