@@ -52,6 +52,7 @@ def appears(path: Path, process: subprocess.Popen[str], timeout: float = 120.0) 
 def strike(process: subprocess.Popen[str], sent: int = signal.SIGKILL) -> bool:
     """Send it a signal, and wait until it and all that it started are gone; whether it was still there."""
     if process.poll() is not None:
+        process.communicate(timeout=120)  # closes what it wrote to
         return False
     below = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(sent)
