@@ -69,8 +69,8 @@ def test_what_is_typed_are_the_terms_of_the_page(served: list[Any], tmp_path: Pa
         (["--host", "no.such.host.invalid"], "Expected an address of this machine"),
         (["--host", "8.8.8.8"], "Expected an address of this machine"),
         (["--host", "a\0b"], "Expected an address of this machine"),
-        (["--port", "99999999"], "Expected an address of this machine"),
-        (["--port", "-1"], "Expected an address of this machine"),
+        (["--port", "99999999"], "Expected --port to be between 0 and 65_535"),
+        (["--port", "-1"], "Expected --port to be between 0 and 65_535"),
         (["--texts", "/no/such/folder"], "Expected a folder of texts"),
     ],
 )
