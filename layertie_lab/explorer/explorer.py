@@ -15,9 +15,9 @@ import ipywidgets
 
 from ..agent.choices import choices
 from ..agent.policies.registry import POLICIES
-from ..core.commands import Command, Opening, Run, Step
+from ..core.commands import Command, Run, Step
 from ..core.config import RunConfig
-from ..core.errors import CorpusError, LayertieError, RecordError, WorkerError
+from ..core.errors import CorpusError, LayertieError, RecordError
 from ..core.events import Event
 from ..core.notices import Entry, StatusChanged, Timing
 from ..core.paths import PathError
@@ -272,10 +272,6 @@ class Explorer:
         self._leave()
         handle = attach(path, factory)
         farewells.goes_on(path)
-        # While a worker starts, or once it is gone, there is nothing that the log does not have.
-        with suppress(WorkerError):
-            if handle.status in ("ready", "running", "paused", "finished"):
-                handle.ask(Opening(), timeout=2.0)
         self._begin(path, config, handle, past=Past(path))
         self.steer.show(can_save=True, can_keep=True, can_resume=True, keep=handle.worker.keep)
 

@@ -122,7 +122,7 @@ class Feed:
             if isinstance(entry, Event):
                 # A resumed run says where it begins again; what was before it stays.
                 again = isinstance(entry, Opened) and self._state.ties is not None
-                if again or _name(entry) in self._past:
+                if again or self._is_known(entry):
                     continue
                 self._take_event(entry, rows)
             else:
@@ -140,10 +140,16 @@ class Feed:
     def _start(self, past: list[Event], status: str) -> None:
         if past:
             self.take(past)
-            last = past[-1].decision
-            self._past = {_name(event) for event in past if event.decision >= last - 1}
+            self._past = {_name(event) for event in past}
         if status:
             self.take([StatusChanged(status)])
+
+    def _is_known(self, event: Event) -> bool:
+        """Whether the source says again what the log had when it was read; it does so in order, before what is new."""
+        if _name(event) in self._past:
+            return True
+        self._past = set()
+        return False
 
     def _take_event(self, event: Event, rows: Rows) -> None:
         if isinstance(event, DecisionFinished):

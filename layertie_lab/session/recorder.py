@@ -126,10 +126,16 @@ class Recorder:
         return self._writer is not None and self._writer.rewound
 
     def emit(self, event: Event) -> None:
-        """Log an event, on disk at the next `flush`, and pass it on."""
+        """Log an event and pass it on.
+
+        It is in the log before anybody is told, so that who joins late and reads the log misses nothing. Where the disk
+        refuses it is kept, and the next `flush` says so: a step is not undone in its middle.
+        """
         self._check_open()
         if self._writer is not None:
             self._writer.append(event)
+            with contextlib.suppress(StorageError):
+                self._writer.flush()
         self.tell(event)
 
     def tell(self, entry: Any) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from layertie_lab import RunConfig, Session
 from layertie_lab.core.errors import StorageError
+from layertie_lab.core.events import Event
+from layertie_lab.records.log.cursor import EventCursor
 
 CHILD = """
 import json, resource, sys
@@ -81,3 +83,20 @@ def test_an_answer_that_cannot_be_recorded_is_not_in_force(
     session.commit(1)
     assert session.decision == 1
     session.close()
+
+
+def test_what_is_told_stands_in_the_log(text_file: Path, tmp_path: Path) -> None:
+    with Session(RunConfig.preset("tiny", corpus=str(text_file), layers=3, decisions=3), tmp_path / "run") as session:
+        cursor = EventCursor(tmp_path / "run")
+        begun, told, missing = cursor.read_new(), list[Event](), list[Event]()
+
+        def watch(entry: object) -> None:
+            if isinstance(entry, Event):
+                told.append(entry)
+                begun.extend(cursor.read_new())
+                missing.extend([] if begun[-1] == entry else [entry])
+
+        session.subscribe(watch)
+        session.run()
+    assert len(told) > 9
+    assert not missing
