@@ -11,6 +11,7 @@ import importlib
 import io
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -70,6 +71,11 @@ LATE = [
 """What commands import when they need it."""
 WEIGHTS = (8, 2, 2, 1, 3, 2, 2, 2, 3, 2, 2, 2)
 
+_IGNORED = re.compile(
+    r"^Exception ignored in: .*\nTraceback \(most recent call last\):\n(  .*\n)*KeyboardInterrupt: ?\n", re.MULTILINE
+)
+"""What Python itself tells, and ignores, where Ctrl-C falls into a destructor."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -98,8 +104,7 @@ class Ended:
             return f"took {self.seconds:.0f} s"
         if self.code not in CODES:
             return f"exit code {self.code}"
-        # Ctrl-C within a destructor is told, and ignored, by Python itself.
-        printed = "Traceback (most recent call last)" in self.errors and "KeyboardInterrupt" not in self.errors
+        printed = "Traceback (most recent call last)" in _IGNORED.sub("", self.errors)
         return f"a trace was printed: {self.errors}" if printed else ""
 
 
