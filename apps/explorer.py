@@ -17,15 +17,13 @@ app = marimo.App(width="full", app_title="Layer tying explorer", css_file="explo
 @app.cell
 def _():
     from pathlib import Path
-    from types import SimpleNamespace
 
     import marimo as mo
 
     from layertie_lab.explorer import Explorer
     from layertie_lab.explorer.gate import admission
-    from layertie_lab.explorer.layout import draw
 
-    return Explorer, Path, SimpleNamespace, admission, draw, mo
+    return Explorer, Path, admission, mo
 
 
 @app.cell
@@ -45,42 +43,8 @@ def _(Explorer, Path, mo, visit):
 
 
 @app.cell
-def _(SimpleNamespace, explorer, mo):
-    # marimo holds its elements weakly; these live as long as the cell.
-    elements = {widget: mo.ui.anywidget(widget) for widget in explorer.widgets}
-    # How each kind of part of a page looks here (`explorer.css`).
-    host = SimpleNamespace(
-        widget=elements.__getitem__,
-        rows=mo.vstack,
-        pair=lambda left, right: mo.Html(f'<div class="explorer-pair"><div>{left}</div><div>{right}</div></div>'),
-        pinned=lambda top, below: mo.Html(f'<div><div class="explorer-time">{top}</div>{below}</div>'),
-        tabs=mo.ui.tabs,
-    )
-    return elements, host
-
-
-@app.cell
-def _(elements, explorer, mo):
-    _menu, _form = elements[explorer.menu], elements[explorer.form]
-    mo.Html(f'<div class="explorer-head"><h1>Layer tying explorer</h1>{_menu}</div>{_form}')
-    return
-
-
-@app.cell
-def _(draw, explorer, host):
-    draw(explorer.steering, host)
-    return
-
-
-@app.cell
-def _(draw, explorer, host):
-    draw(explorer.chart, host)
-    return
-
-
-@app.cell
-def _(draw, explorer, host):
-    draw(explorer.below, host)
+def _(explorer, mo):
+    mo.ui.anywidget(explorer.frame)
     return
 
 

@@ -166,7 +166,8 @@ class Run(Command[list[Outcome]]):
     """Let the agent act.
 
     A decision under way is completed first and counts. A run that is going on already is replaced: its own call
-    returns what was done so far, and `decisions` counts from now.
+    returns what was done so far, and `decisions` counts from now. A pause that still waits for the end of its decision
+    is over with it.
 
     Args:
         decisions: How many to complete; default what is left of the budget.

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-import ipywidgets
-
 from ..agent.descriptions import RewardDescription
 from ..agent.rewards.registry import REWARDS
 from ..charts.run.live import live_spec
 from ..core.errors import WorkerError
 from ..core.events import Event
+from ..widgets.frame import Frame
+from ..widgets.layout import Rows, framed
 from ..widgets.live.live_chart import LiveChart
 from ..widgets.steer_panel import SteerPanel
 from ..widgets.tie_map_view import TieMapView
@@ -23,7 +23,7 @@ from .feed import Feed
 PANELS = ("loss", "reward", "parameters", "memory")
 
 
-class ControlRoom(ipywidgets.VBox):
+class ControlRoom:
     """Steer a run, act in the agent's place, and watch what comes of it.
 
     Args:
@@ -69,7 +69,15 @@ class ControlRoom(ipywidgets.VBox):
             if self._thread is not None:
                 self._thread.close()
             raise
-        super().__init__(children=[self.steer, self.tie_map, self.chart])
+        self.frame = framed(Rows((self.steer, self.tie_map, self.chart)))
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Jupyter shows it as the last line of a cell."""
+        return self.frame._repr_mimebundle_(**options)
+
+    def _display_(self) -> Frame:
+        """marimo shows it as the last line of a cell."""
+        return self.frame
 
     def submit(self, command: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Do from code what the buttons do: `room.submit("run", 10).result()` (see `Worker.submit`).
@@ -89,9 +97,7 @@ class ControlRoom(ipywidgets.VBox):
         self.feed.close()
         if self._thread is not None:
             self._thread.close()
-        for widget in (self.steer, self.tie_map, self.chart):
-            widget.close()
-        super().close()
+        self.frame.close()
 
 
 def _panels(names: Sequence[str], steps_per_decision: int, told: RewardDescription | None) -> dict[str, dict[str, Any]]:

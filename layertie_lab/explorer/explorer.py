@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import ipywidgets
-
 from ..agent.choices import choices
 from ..agent.policies.registry import POLICIES
 from ..core.commands import Command, Run, Step
@@ -32,6 +30,8 @@ from ..text.tokenizers.lookup import builtin_tokenizers
 from ..widgets.credit import Credit
 from ..widgets.forms.form import from_query, query_names
 from ..widgets.forms.settings_form import SettingsForm
+from ..widgets.frame import Frame
+from ..widgets.layout import Rows, Tabbed, Workspace, framed, panels_of
 from ..widgets.live.live_chart import LiveChart
 from ..widgets.panel import Panel
 from ..widgets.run_menu import RunMenu
@@ -42,8 +42,6 @@ from ..workers.worker import Worker
 from . import farewells, live_panels, run_list
 from .feed import Feed
 from .held_run import HeldRun, Past, Tables
-from .jupyter import Notebook
-from .layout import Pair, Part, Rows, Tabbed, draw, widgets_of
 from .query import NoAddress, Query, write_settings
 from .server import forget, when_gone
 from .shown_state import ShownState
@@ -61,6 +59,8 @@ For a page that takes longer to come back it is gone on with from where it was s
 """
 MEMORY_SECONDS = 2.0
 """Least time between two readings of the process's memory."""
+WATCH, NEW_RUN = "Watch", "New run"
+"""The view of the live charts, and what opens for a new run's settings."""
 
 
 class Explorer:
@@ -83,6 +83,7 @@ class Explorer:
         tie_map: Its ties, and their history.
         chart: Its live charts.
         tabs: Name -> tab, from left to right (`tabs.registry`).
+        frame: All of it as one widget.
     """
 
     def __init__(
@@ -100,7 +101,6 @@ class Explorer:
         self.root = own_folder(self.terms, self._query)
         self._run, self._feed, self._tables = HeldRun(), None, Tables()
         self._memory_due, self._goal = 0.0, None
-        self._in_notebook: Any = None
         self._drawn = live_panels.kind_of(self._run.config)
         draft, sentences = from_query(self._query.to_dict())
         suggestions = {"text.corpus": builtin_corpora(), "text.tokenizer": builtin_tokenizers()}
@@ -115,6 +115,7 @@ class Explorer:
         self.chart = LiveChart(live_panels.panels(self._run.config))
         page = Page(self._run, self.root, self.steer, weakly(self._open_here))
         self.tabs: dict[str, Tab] = {tab.name: TABS.get(tab.name)(page) for tab in TABS}
+        self.frame = framed(self._page(fills=bool(session)))
         self.form.on_start(self.start)
         self.form.on_change(self._link)
         self.menu.on_list(self._list)
@@ -123,10 +124,9 @@ class Explorer:
         if session:
             when_gone(session, weakly(self.leave))
             credit = Credit(self.steer.beat)
-            for widget in self.widgets:
-                if isinstance(widget, Panel):
-                    widget.paced_by(credit)
-        weakref.finalize(self, _end, session, self._run, list(self.tabs.values()), list(self.widgets)).atexit = False
+            for panel in self.panels:
+                panel.paced_by(credit)
+        weakref.finalize(self, _end, session, self._run, list(self.tabs.values()), self.frame).atexit = False
         self._open_first(str(self._query.get("run") or ""))
         if sentences:
             # Showing a run clears the form's note; what the link had wrong is still to be read.
@@ -134,31 +134,29 @@ class Explorer:
 
     # -- how it stands on a page -------------------------------------------------------------------------------------
 
-    @property
-    def page(self) -> Part:
-        """The whole of it."""
-        return Rows((self.menu, self.form, self.steering, self.chart, self.below))
+    def _page(self, *, fills: bool) -> Workspace:
+        views = {TABS.describe(name).title: tab.layout for name, tab in self.tabs.items()}
+        return Workspace(
+            title="Layer tying explorer",
+            head=self.menu,
+            side=Rows((self.tie_map, self.steer)),
+            views=Tabbed({WATCH: self.chart, **views}),
+            drawers={NEW_RUN: self.form},
+            fills=fills,
+        )
 
     @property
-    def steering(self) -> Part:
-        """The controls, and the tie map beside them."""
-        return Pair(self.steer, self.tie_map)
-
-    @property
-    def below(self) -> Part:
-        """The tabs."""
-        return Tabbed({TABS.describe(name).title: tab.layout for name, tab in self.tabs.items()})
-
-    @property
-    def widgets(self) -> Sequence[ipywidgets.Widget]:
-        """All of them."""
-        return list(widgets_of(self.page))
+    def panels(self) -> Sequence[Panel]:
+        """All panels, in the order of the page."""
+        return list(panels_of(self._page(fills=False)))
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """A notebook shows it as the last line of a cell."""
-        if self._in_notebook is None:
-            self._in_notebook = draw(self.page, Notebook())
-        return self._in_notebook._repr_mimebundle_(**options)
+        """Jupyter shows it as the last line of a cell."""
+        return self.frame._repr_mimebundle_(**options)
+
+    def _display_(self) -> Frame:
+        """marimo shows it as the last line of a cell."""
+        return self.frame
 
     # -- which run is shown ------------------------------------------------------------------------------------------
 
@@ -184,6 +182,7 @@ class Explorer:
         agent = POLICIES.find(config.agent.policy)
         if agent is None or not agent.by_hand:
             self._run.give(Run(outcomes=False))
+        self.frame.turn(WATCH)
         self.form.say("" if earlier is None else f"{earlier.name} {_fate(earlier)} and can be opened again.")
 
     def open(self, name: str, *, returning: bool = False, copy: bool = True) -> None:
@@ -393,7 +392,7 @@ def _fate(path: Path) -> str:
     return "goes on in another tab" if others else "goes on" if handle.worker.keep else "is saved"
 
 
-def _end(session: str, run: HeldRun, tabs: list[Tab], widgets: list[ipywidgets.Widget]) -> None:
+def _end(session: str, run: HeldRun, tabs: list[Tab], frame: Frame) -> None:
     forget(session)
     source = run.source
     if isinstance(source, Handle) and source.held == 1 and source.worker.busy and not source.worker.keep:
@@ -402,7 +401,6 @@ def _end(session: str, run: HeldRun, tabs: list[Tab], widgets: list[ipywidgets.W
     for tab in tabs:
         tab.end()
     run.let_go()
-    for widget in widgets:
-        # The host may have closed the connection already.
-        with suppress(RuntimeError, KeyError):
-            widget.close()
+    # The host may have closed the connection already.
+    with suppress(RuntimeError, KeyError):
+        frame.close()

@@ -134,6 +134,7 @@ class ShownState:
             if event.by == "human":
                 self.ahead.pop(event.layer, None)
             self._hand = _hand_of(event, asked=event.decision, proposed=event.proposed)
+            self._hand |= {"choice": event.choice, "by": event.by}
             self._overridden = event.choice != event.proposed
         elif isinstance(event, Stepped):
             self._times["steps"].append(self._clock())
@@ -175,7 +176,7 @@ class ShownState:
 
 _NO_HAND: dict[str, Any] = {
     "asked": 0, "episode": 0, "layer": None, "legal": [], "q_values": [], "present": None, "proposed": None,
-    "explored": False, "epsilon": None,
+    "explored": False, "epsilon": None, "choice": None, "by": "",
 }  # fmt: skip
 
 
@@ -191,4 +192,6 @@ def _hand_of(question: Proposal | DecisionMade, *, asked: int, proposed: int) ->
         "proposed": proposed,
         "explored": question.explored,
         "epsilon": question.epsilon,
+        "choice": None,
+        "by": "",
     }

@@ -35,7 +35,7 @@ def _last_decision(run: Run) -> dict[str, Any]:
         "legal": legal,
         "owners": owners,
         "q_values": values,
-        **{name: last[name] for name in ("episode", "layer", "present", "proposed", "explored", "epsilon")},
+        **{name: last[name] for name in ("episode", "layer", "present", "proposed", "explored", "epsilon", "choice", "by")},
     }
 
 

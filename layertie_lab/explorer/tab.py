@@ -13,7 +13,7 @@ from ..core.notices import Entry
 from ..widgets.steer_panel import SteerPanel
 from .feed import RowTaker
 from .held_run import HeldRun
-from .layout import Part
+from ..widgets.layout import Part
 from .weakly import weakly
 
 

@@ -67,6 +67,8 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
         proposed: What the agent would do, or None.
         explored: Whether that is a random draw.
         epsilon: Probability of one, or None.
+        choice: What was committed, while its steps train and until the next proposal; None before.
+        by: Who committed it: agent, human or replay.
         can_act: Whether an action is awaited.
         can_save: Whether there is a run directory to save to.
         can_keep: Whether the run can outlive the page.
@@ -102,6 +104,8 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
     proposed = traitlets.Int(None, allow_none=True).tag(sync=True)
     explored = traitlets.Bool(False).tag(sync=True)
     epsilon = traitlets.Float(None, allow_none=True).tag(sync=True)
+    choice = traitlets.Int(None, allow_none=True).tag(sync=True)
+    by = traitlets.Unicode("").tag(sync=True)
     can_act = traitlets.Bool(False).tag(sync=True)
     can_save = traitlets.Bool(True).tag(sync=True)
     can_keep = traitlets.Bool(False).tag(sync=True)

@@ -287,8 +287,10 @@ class Driver:
     # -- what to work for ---------------------------------------------------------------------------------------
 
     def _start(self, caller: Caller, decisions: int | None, *, single: bool = False, wanted: bool = True) -> None:
-        """Let the agent act, in place of a run that is going on."""
+        """Let the agent act, in place of a run that is going on and of a pause that waits for its decision's end."""
         self._end_run()
+        for waiting in _all(self._pauses):
+            waiting.reply(self.snapshot())
         session = self.session
         rest = max(0, session.config.decisions - session.decision + (session.phase == "training"))
         counted = decisions is not None and not single

@@ -30,7 +30,7 @@ def wait_for(condition: Callable[[], Any], words: str, seconds: float = 60.0) ->
 
 
 def press(panel: Panel, kind: str, **values: Any) -> None:
-    panel._receive(panel, {"kind": kind, "id": "test", **values}, None)
+    panel.hear({"kind": kind, "id": "test", **values})
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def explorer(tmp_path: Path, text_file: Path) -> Iterator[Explorer]:
     explorer.start(RunConfig.preset("tiny", corpus=str(text_file), decisions=8, policy="human"))
     wait_for(lambda: explorer.steer.can_act, "the first proposal")
     yield explorer
-    explorer.steer._receive(explorer.steer, {"kind": "farewell"}, None)
+    explorer.steer.hear({"kind": "farewell"})
 
 
 def test_one_run_through_all_of_it(explorer: Explorer) -> None:
@@ -91,7 +91,7 @@ def test_one_run_through_all_of_it(explorer: Explorer) -> None:
     wait_for(lambda: [run["id"] for run in matters.tree.runs] == [path.name], "the tree")
 
     # The page is left: the run is saved, and still there.
-    explorer.steer._receive(explorer.steer, {"kind": "farewell"}, None)
+    explorer.steer.hear({"kind": "farewell"})
     wait_for(lambda: load_run(path).status != "running", "the run to be saved")
     explorer.open(path.name)
     assert explorer.steer.status in ("paused", "finished")

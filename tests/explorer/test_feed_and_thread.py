@@ -34,7 +34,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 def press(steer: SteerPanel, command: str, **arguments: Any) -> None:
-    steer._receive(steer, {"kind": "press", "command": command, "id": "test", "arguments": arguments}, None)
+    steer.hear({"kind": "press", "command": command, "id": "test", "arguments": arguments})
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_pause_comes_between_two_steps_and_opens_a_proposal(room: Room) -> None:
 def test_an_answer_from_the_tie_map_is_an_override(room: Room) -> None:
     proposal = room.session.propose()
     other = next(answer for answer in proposal.legal if answer != proposal.choice)
-    room.tie_map._receive(room.tie_map, {"kind": "answer", "layer": proposal.layer, "source": other}, None)
+    room.tie_map.hear({"kind": "answer", "layer": proposal.layer, "source": other})
     wait_for(lambda: room.steer.asked == 2 and room.steer.can_act)
     assert room.session.ties[1] == other
     assert room.tie_map.overrides == [1]
@@ -127,7 +127,7 @@ def test_training_that_fails_says_so_and_can_go_on(room: Room) -> None:
 def test_save_and_farewell(room: Room) -> None:
     press(room.steer, "save")
     wait_for(lambda: room.session.saved == [None])
-    room.steer._receive(room.steer, {"kind": "farewell"}, None)
+    room.steer.hear({"kind": "farewell"})
     assert room.steer.error == ""
 
 
@@ -155,7 +155,7 @@ def test_a_press_that_changes_nothing_is_answered_all_the_same(room: Room, monke
     }
     for command, (values, came) in presses.items():
         told.clear()
-        steer._receive(steer, {"kind": "press", "command": command, "id": command, "arguments": values}, None)
+        steer.hear({"kind": "press", "command": command, "id": command, "arguments": values})
         wait_for(lambda: len(told) == 1)
         assert told == [(came, command, "finished")]
 
@@ -266,9 +266,7 @@ def test_a_worker_that_prepares_then_proposes_then_is_lost() -> None:
     wait_for(lambda: Propose() in worker.submitted)
     worker.callback(Proposed(session.propose()))
     wait_for(lambda: steer.can_act and tie_map.can_act)
-    steer._receive(
-        steer, {"kind": "press", "command": "commit", "id": "x", "arguments": {"choice": 0, "decision": 1}}, None
-    )
+    steer.hear({"kind": "press", "command": "commit", "id": "x", "arguments": {"choice": 0, "decision": 1}})
     assert worker.submitted[-1] == Commit(0, decision=1)
     worker.status = "lost"
     worker.callback(StatusChanged("lost", "The training process ended."))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from odd_messages import odd_messages, odd_states
+from odd_messages import ODD, odd_messages, odd_states
 
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import WorkerError
@@ -39,10 +39,16 @@ class Faults(logging.Handler):
         self.found.append(record.getMessage() + repr(record.exc_info))
 
 
+def wrapped(to: Any, message: Any) -> dict[str, Any]:
+    """A message as a page passes it on to a panel."""
+    return {"kind": "to", "to": to, "content": message}
+
+
 def send(explorer: Explorer, count: int, draw: random.Random) -> list[str]:
     """Send so many messages, each to some widget, and as many states; what was raised, with what raised it."""
     raised = []
-    widgets = [widget for widget in explorer.widgets if isinstance(widget, Panel)]
+    frame, names = explorer.frame, {widget: name for name, widget in explorer.frame.members.items()}
+    widgets = [widget for widget in explorer.panels if isinstance(widget, Panel)]
     messages = {widget: odd_messages(widget, draw) for widget in widgets}
     states = {widget: odd_states(widget, draw) for widget in widgets}
     for _ in range(count):
@@ -50,9 +56,10 @@ def send(explorer: Explorer, count: int, draw: random.Random) -> list[str]:
         message, state = next(messages[widget]), next(states[widget])
         before = {name: getattr(widget, name) for name in state if widget.has_trait(name)}
         try:
-            widget.set_state(state)
+            frame.set_state({names[widget]: state, "plan": state, **state})
             assert before == {name: getattr(widget, name) for name in before}
-            widget._receive(widget, message, None)
+            to = names[widget] if draw.random() < 0.95 else draw.choice(ODD)
+            frame._receive(frame, draw.choice(ODD) if draw.random() < 0.03 else wrapped(to, message), None)
         except Exception as error:
             raised.append(f"{type(widget).__name__} {ascii(message)[:200]}: {error!r}"[:400])
     return raised
@@ -97,7 +104,7 @@ def test_3000_odd_messages_to_a_page_that_trains(
     assert faults.found == []
     handle = explorer._run.source
     assert handle is None or handle.status not in ("failed", "lost")
-    explorer.steer._receive(explorer.steer, {"kind": "farewell"}, None)
+    explorer.steer.hear({"kind": "farewell"})
 
 
 def no_worker(*arguments: Any) -> None:

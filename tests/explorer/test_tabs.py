@@ -9,7 +9,6 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-import ipywidgets
 import polars as pl
 import pytest
 
@@ -17,8 +16,6 @@ from layertie_lab import load_run
 from layertie_lab.core.descriptions import Description, Registry
 from layertie_lab.core.errors import RecordError
 from layertie_lab.explorer import Explorer
-from layertie_lab.explorer.jupyter import Notebook
-from layertie_lab.explorer.layout import Part, Tabbed, draw
 from layertie_lab.explorer.tab import Page, Tab
 from layertie_lab.explorer.tabs import audit as audits
 from layertie_lab.explorer.tabs.audit import AuditTab
@@ -26,6 +23,7 @@ from layertie_lab.explorer.tabs.decisions import decisions_file
 from layertie_lab.explorer.tabs.registry import TABS
 from layertie_lab.explorer.tabs.rules import RulesTab
 from layertie_lab.widgets.ask_panel import AskPanel
+from layertie_lab.widgets.layout import Part, Rows, framed, panels_of
 from layertie_lab.widgets.live.live_chart import LiveChart
 from layertie_lab.workers.worker import Worker
 
@@ -106,19 +104,17 @@ def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_tabs_stand_in_their_order(tmp_path: Path) -> None:
     explorer = Explorer(tmp_path, examples=EXAMPLES)
-    below = explorer.below
-    assert isinstance(below, Tabbed)
-    assert list(below.parts) == ["Decisions", "Did it matter?", "Rules", "Look inside", "Audit"]
-    assert len(set(explorer.widgets)) == len(explorer.widgets)
+    views = ["Watch", "Look inside", "Did it matter?", "Audit", "Rules", "Decisions"]
+    assert explorer.frame.plan["views"]["titles"] == views
+    assert len(set(explorer.panels)) == len(explorer.panels)
 
 
 def test_a_tab_is_one_file_told_of_each_run_and_of_the_end(tmp_path: Path, own_tab: type[Tab]) -> None:
     explorer = Explorer(tmp_path, examples=EXAMPLES)
     tab = explorer.tabs["seen"]
     assert isinstance(tab, Seen)
-    assert isinstance(explorer.below, Tabbed)
-    assert list(explorer.below.parts)[-1] == "Seen"
-    assert tab.panel in explorer.widgets
+    assert explorer.frame.plan["views"]["titles"][-1] == "Seen"
+    assert tab.panel in explorer.panels
     explorer.open("laptop-lab")
     assert tab.told == ["found-four-owners", "laptop-lab"]
     gone = weakref.ref(explorer)
@@ -131,14 +127,11 @@ def test_a_tab_is_one_file_told_of_each_run_and_of_the_end(tmp_path: Path, own_t
 def test_a_notebook_shows_the_same_widgets(tmp_path: Path) -> None:
     explorer = Explorer(tmp_path, examples=EXAMPLES)
     shown = explorer._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in shown
+    assert "application/vnd.jupyter.widget-view+json" in shown[0]
     assert explorer._repr_mimebundle_() == shown
 
-    def within(box: ipywidgets.Widget) -> list[ipywidgets.Widget]:
-        children = getattr(box, "children", None)
-        return [box] if children is None else [widget for child in children for widget in within(child)]
-
-    assert within(draw(explorer.page, Notebook())) == list(explorer.widgets)
+    assert list(explorer.frame.members.values()) == list(explorer.panels)
+    assert explorer._display_() is explorer.frame
 
 
 def test_without_a_run_the_page_says_what_to_do(tmp_path: Path) -> None:
@@ -147,9 +140,9 @@ def test_without_a_run_the_page_says_what_to_do(tmp_path: Path) -> None:
     rules, audit = explorer.tabs["rules"], explorer.tabs["audit"]
     assert isinstance(rules, RulesTab)
     assert isinstance(audit, AuditTab)
-    rules.panel._receive(rules.panel, {"kind": "apply", "values": {"independent": "0"}}, None)
+    rules.panel.hear({"kind": "apply", "values": {"independent": "0"}})
     assert rules.panel.sentence == "Expected a run that this page trains. Press Start, or Step on a stopped run."
-    audit.panel._receive(audit.panel, {"kind": "ask", "name": "audit"}, None)
+    audit.panel.hear({"kind": "ask", "name": "audit"})
     assert "none is shown" in audit.panel.sentence
-    explorer.menu._receive(explorer.menu, {"kind": "open", "name": "../elsewhere"}, None)
+    explorer.menu.hear({"kind": "open", "name": "../elsewhere"})
     assert "Choose one in the menu." in explorer.menu.problem

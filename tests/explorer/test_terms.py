@@ -168,7 +168,7 @@ def test_a_page_opens_nothing_outside(root: Path, monkeypatch: pytest.MonkeyPatc
             (explorer.form, {"kind": "change", "path": "agent.map", "value": name}),
         ]
         for widget, message in messages:
-            widget._receive(widget, message, None)
+            widget.hear(message)
         assert not looking.time.other
     assert opened == []
     assert sorted(os.listdir(root.parent / "outside" / "run")) == []

@@ -47,7 +47,7 @@ def test_a_text_that_was_replaced(kept: int, text_file: Path, tmp_path: Path) ->
     assert ("is another text by now" if kept else "holds another one") in said
     assert bool(inside.time.pieces) == bool(kept)
 
-    explorer.steer._receive(explorer.steer, {"kind": "press", "command": "run", "id": "test", "arguments": {}}, None)
+    explorer.steer.hear({"kind": "press", "command": "run", "id": "test", "arguments": {}})
     log = tmp_path / "runs" / "mine" / "events.jsonl"
     if kept:
         whole = (tmp_path / "whole" / "events.jsonl").read_bytes()
@@ -56,7 +56,7 @@ def test_a_text_that_was_replaced(kept: int, text_file: Path, tmp_path: Path) ->
         wait_for(lambda: "holds another one" in explorer.steer.error, "the refusal")
         assert "--text PATH" in explorer.steer.error
         assert log.read_bytes() == before
-    explorer.steer._receive(explorer.steer, {"kind": "farewell"}, None)
+    explorer.steer.hear({"kind": "farewell"})
 
 
 def test_a_run_whose_log_was_emptied_is_not_offered_to_go_on(text_file: Path, tmp_path: Path) -> None:
@@ -67,9 +67,9 @@ def test_a_run_whose_log_was_emptied_is_not_offered_to_go_on(text_file: Path, tm
     explorer = Explorer(tmp_path, query=NoAddress({"run": "mine"}))
     assert explorer.menu.current == ""
     assert "is empty, though there are checkpoints. Restore it from a copy, or start" in explorer.menu.problem
-    explorer.menu._receive(explorer.menu, {"kind": "list"}, None)
+    explorer.menu.hear({"kind": "list"})
     (row,) = explorer.menu.runs
     assert row["status"] == "damaged"
     assert "is empty, though there are checkpoints" in row["note"]
-    explorer.menu._receive(explorer.menu, {"kind": "open", "name": "mine"}, None)
+    explorer.menu.hear({"kind": "open", "name": "mine"})
     assert "without its log it cannot go on" in explorer.menu.problem

@@ -32,8 +32,8 @@ def _(PretendSession, Room, live_spec, mo):
 
 @app.cell
 def _(mo, room):
-    steer, tie_map = mo.ui.anywidget(room.steer), mo.ui.anywidget(room.tie_map)
-    chart = mo.ui.anywidget(room.chart)
+    steer, tie_map = mo.ui.anywidget(room.steer.alone), mo.ui.anywidget(room.tie_map.alone)
+    chart = mo.ui.anywidget(room.chart.alone)
     if mo.query_params().get("tabs"):
         chart = mo.ui.tabs({"Charts": chart, "Words": mo.md("No charts here.")})
     top = mo.hstack([steer, tie_map], widths=[1, 1.4], gap=1, wrap=False)

@@ -29,7 +29,7 @@ def _(BranchTree, DecisionTable, Remote, RulesPanel, SteerPanel, TieMapView, mo)
     }
     remote = Remote(widgets)
     remote.listen("tree", widgets["tree"].on_press)
-    mo.vstack([mo.ui.anywidget(widget) for widget in (remote, *widgets.values())])
+    mo.vstack([mo.ui.anywidget(each) for each in (remote, *(widget.alone for widget in widgets.values()))])
     return
 
 

@@ -91,7 +91,7 @@ def _():
         pictures,
         chart,
     ]
-    mo.vstack([mo.ui.anywidget(widget) for widget in every])
+    mo.vstack([mo.ui.anywidget(widget.alone) for widget in every])
     return
 
 

@@ -44,7 +44,7 @@ def _(Column, Pictures, Remote, RowsTable, TimePanel, TokenText, again):
 
 @app.cell
 def _(mo, pictures, remote, table, text, time):
-    mo.vstack([mo.ui.anywidget(widget) for widget in (remote, time, text, table, pictures)])
+    mo.vstack([mo.ui.anywidget(each) for each in (remote, time.alone, text.alone, table.alone, pictures.alone)])
     return
 
 

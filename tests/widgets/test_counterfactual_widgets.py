@@ -39,10 +39,10 @@ def test_a_press_comes_in_as_it_was_made(name: str) -> None:
     make, message, expected = MADE[name]
     widget, heard = make(), []
     end = listen(widget, lambda *values: heard.append(values))
-    widget._receive(widget, message, None)
+    widget.hear(message)
     assert heard == [expected]
     end()
-    widget._receive(widget, message, None)
+    widget.hear(message)
     assert len(heard) == 1
 
 
@@ -55,7 +55,7 @@ def test_what_a_press_raises_is_shown(name: str) -> None:
         raise ConfigError("Expected less, but got more.", "Take less.")
 
     listen(widget, refuse)
-    widget._receive(widget, message, None)
+    widget.hear(message)
     assert (widget.note if widget.has_trait("note") else widget.sentence) == "Expected less, but got more. Take less."
     if widget.has_trait("alarm"):
         assert widget.alarm
@@ -70,7 +70,7 @@ def test_what_a_press_raises_is_shown(name: str) -> None:
 def test_other_messages_are_not_heard(make: Any, message: Any) -> None:
     widget, heard = make(), []
     listen(widget, lambda *values: heard.append(values))
-    widget._receive(widget, message, None)
+    widget.hear(message)
     assert heard == []
 
 
@@ -103,7 +103,7 @@ def test_a_wrong_field_is_blamed_until_the_next_press() -> None:
     panel = hypothesis()
     panel.show(wrong={"horizon": "Expected 1 or more."})
     assert panel.wrong == {"horizon": "Expected 1 or more."}
-    panel._receive(panel, {"kind": "cancel"}, None)
+    panel.hear({"kind": "cancel"})
     assert panel.wrong == {}
 
 
@@ -119,4 +119,4 @@ def test_who_listens_is_not_kept_alive(name: str) -> None:
     del room
     gc.collect()
     assert gone() is None
-    widget._receive(widget, message, None)
+    widget.hear(message)

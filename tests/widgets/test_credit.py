@@ -11,6 +11,7 @@ from layertie_lab.core.ties import TieMap
 from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
 from layertie_lab.widgets.credit import ASK_SECONDS, PATIENCE_SECONDS, Credit
 from layertie_lab.widgets.decision_table import DecisionTable
+from layertie_lab.widgets.layout import Rows, framed
 
 
 class Page:
@@ -26,9 +27,10 @@ class Page:
         self.all = (self.steer, self.chart, self.table, self.tie_map)
         for widget in self.all:
             widget.paced_by(self.credit)
-            monkeypatch.setattr(widget, "_send", lambda message, buffers=None: self.heard.append(message))
+        self.frame = framed(Rows(self.all))
+        monkeypatch.setattr(self.frame, "send", lambda message, buffers=None: self.heard.append(message))
         for widget in self.all:
-            widget._receive(widget, {"kind": "ready"}, None)
+            widget.hear({"kind": "ready"})
         self.answer()
 
     @property
@@ -36,15 +38,15 @@ class Page:
         return [number for number in (each.get("number") for each in self.contents("beat")) if number is not None]
 
     def contents(self, kind: str) -> list[dict[str, Any]]:
-        contents = [message["content"] for message in self.heard if message["method"] == "custom"]
+        contents = [message["content"] for message in self.heard if message["kind"] == "custom"]
         return [content for content in contents if content["kind"] == kind]
 
     def states(self) -> dict[str, Any]:
-        return {k: v for message in self.heard if message["method"] == "update" for k, v in message["state"].items()}
+        return {k: v for message in self.heard if message["kind"] == "state" for k, v in message["state"].items()}
 
     def answer(self, number: int | None = None) -> None:
         said = {"kind": "beat", "number": self.asked[-1] if number is None else number}
-        self.steer._receive(self.steer, said, None)
+        self.steer.hear(said)
 
     def work(self, decision: int) -> None:
         """What a run does to its page with a decision."""
@@ -107,15 +109,16 @@ def test_a_page_whose_connection_was_another_one_is_sent_all_anew(page: Page) ->
     assert page.credit.held
     before = len(page.heard)
     # The question is gone with the connection. The page says something, and is asked again.
-    page.steer._receive(page.steer, {"kind": "ping"}, None)
+    page.steer.hear({"kind": "ping"})
     page.answer()
     after = page.heard[before:]
     assert not page.credit.held
-    resets = [message["content"] for message in after if message["method"] == "custom"]
+    resets = [message["content"] for message in after if message["kind"] == "custom"]
     assert [each["kind"] for each in resets].count("reset") == 2
     assert any("start" in each for each in resets)
     assert page.states()["decision"] == 3
-    assert "_esm" not in {name for m in after if m["method"] == "update" for name in m["state"]}
+    told = {name for message in after if message["kind"] == "state" for name in message["state"]}
+    assert {"decision", "panels", "sources"} <= told
 
 
 def test_what_nobody_asked_is_no_answer(page: Page) -> None:

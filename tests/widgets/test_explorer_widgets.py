@@ -35,7 +35,7 @@ def say(widget: Any, **message: Any) -> list[dict[str, Any]]:
     """Let the browser say something; what the widget sends back."""
     sent: list[dict[str, Any]] = []
     widget.send = lambda content, buffers=None: sent.append({**content, "buffers": buffers} if buffers else content)
-    widget._receive(widget, message, [])
+    widget.hear(message)
     return sent
 
 

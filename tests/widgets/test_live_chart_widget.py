@@ -51,13 +51,13 @@ def wait_for(condition: Any, seconds: float = 2.0) -> None:
 def test_nothing_is_sent_before_a_view_is_ready(chart: LiveChart, sent: list[Any]) -> None:
     chart.push({"steps": [step_row(1)]})
     assert sent == []
-    chart._receive(chart, READY, None)
+    chart.hear(READY)
     assert [message["kind"] for message in sent] == ["reset"]
     assert sent[0]["tables"]["steps"]["step"] == [1]
 
 
 def test_rows_travel_in_columns_that_a_panel_reads(chart: LiveChart, sent: list[Any]) -> None:
-    chart._receive(chart, READY, None)
+    chart.hear(READY)
     chart.push({"steps": [step_row(1) | {"loss": 2.123456789}], "samples": [{"text": "never read"}]})
     wait_for(lambda: len(sent) > 1)
     assert sent[1]["kind"] == "append"
@@ -67,7 +67,7 @@ def test_rows_travel_in_columns_that_a_panel_reads(chart: LiveChart, sent: list[
 
 
 def test_a_burst_is_one_message_and_nothing_is_lost(chart: LiveChart, sent: list[Any]) -> None:
-    chart._receive(chart, READY, None)
+    chart.hear(READY)
     start = time.monotonic()
     threads = [
         threading.Thread(target=lambda first=first: [chart.push({"steps": [step_row(first + n)]}) for n in range(100)])
@@ -87,7 +87,7 @@ def test_a_burst_is_one_message_and_nothing_is_lost(chart: LiveChart, sent: list
 
 
 def test_a_reset_comes_after_many_appended_rows_and_keeps_the_peak(chart: LiveChart, sent: list[Any]) -> None:
-    chart._receive(chart, READY, None)
+    chart.hear(READY)
     chart.push({"steps": [step_row(step) for step in range(1, 6001)]})
     wait_for(lambda: len(sent) > 1)
     assert sent[-1]["kind"] == "reset"
@@ -115,7 +115,7 @@ def test_python_holds_a_bounded_number_of_rows() -> None:
 
 
 def test_reset_forgets(chart: LiveChart, sent: list[Any]) -> None:
-    chart._receive(chart, READY, None)
+    chart.hear(READY)
     chart.push({"steps": [step_row(1)]})
     chart.reset({"steps": [step_row(5)]})
     assert sent[-1]["tables"]["steps"]["step"] == [5]
@@ -150,7 +150,7 @@ def test_a_chart_with_rows_is_taken_as_it_is() -> None:
 
 
 def test_panels_over_the_other_axis_keep_the_rows(chart: LiveChart, sent: list[Any]) -> None:
-    chart._receive(chart, READY, None)
+    chart.hear(READY)
     chart.push({"steps": [step_row(1)]})
     chart.set_panels({"Loss": live_spec("loss", x="step"), "Reward": live_spec("reward", x="step")}, x="step")
     assert chart.x == "step"

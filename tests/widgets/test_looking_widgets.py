@@ -155,10 +155,10 @@ def test_what_is_chosen_comes_in_and_nothing_else_is_heard(name: str) -> None:
     panel = TimePanel()
     heard: dict[str, list[Any]] = {"on_move": [], "on_probe": [], "on_other": []}
     ends = {way: getattr(panel, way)(lambda *v, way=way: heard[way].append(v)) for way in heard}
-    panel._receive(panel, message, None)
+    panel.hear(message)
     assert heard == {way: [expected] if way == listen else [] for way in heard}
     ends[listen]()
-    panel._receive(panel, message, None)
+    panel.hear(message)
     assert len(heard[listen]) == 1
 
 
@@ -172,7 +172,7 @@ def test_an_error_is_shown_beside_its_control_alone(name: str) -> None:
         raise error
 
     getattr(panel, listen)(refuse)
-    panel._receive(panel, message, None)
+    panel.hear(message)
     shown = {trait: getattr(panel, trait) for trait in ("about", "problem", "other_problem")}
     assert shown == {trait: str(error) if trait == SHOWN[name] else "" for trait in shown}
 
@@ -183,7 +183,7 @@ def test_an_error_is_shown_beside_its_control_alone(name: str) -> None:
     other = TimePanel()
     getattr(other, listen)(fail)
     with pytest.raises(ZeroDivisionError):  # a fault of the program is none of the person's
-        other._receive(other, message, None)
+        other.hear(message)
 
 
 @pytest.mark.parametrize("refused", [False, True])
@@ -202,7 +202,7 @@ def test_the_page_is_told_when_a_choice_is_dealt_with(
 
     getattr(panel, listen)(hear)
     for _ in range(2):  # also where nothing changes, as with the same error twice
-        panel._receive(panel, message, None)
+        panel.hear(message)
         assert sent == [{"kind": "done"}]
         sent.clear()
 
@@ -239,8 +239,8 @@ def test_other_messages_are_not_heard(message: Any) -> None:
     panel, text = TimePanel(), TokenText()
     for listen in (panel.on_move, panel.on_probe, panel.on_other, text.on_pick):
         listen(lambda *values: heard.append(values))
-    panel._receive(panel, message, None)
-    text._receive(text, message, None)
+    panel.hear(message)
+    text.hear(message)
     assert heard == []
 
 
@@ -257,13 +257,13 @@ def test_who_listens_is_not_kept_alive(name: str) -> None:
 
     widget, room = TokenText() if name == "pick" else TimePanel(), Room()
     getattr(widget, listen)(room.hear)
-    widget._receive(widget, message, None)
+    widget.hear(message)
     assert room.heard == 1
     gone = weakref.ref(room)
     del room
     gc.collect()
     assert gone() is None
-    widget._receive(widget, message, None)
+    widget.hear(message)
 
 
 # -- rows as a table ---------------------------------------------------------------------------------------------------
@@ -334,7 +334,7 @@ def test_the_full_colour_is_that_of_the_largest_finite_number(values: Any, large
 def test_a_pick_comes_in_and_its_error_is_the_sentence() -> None:
     text, heard = TokenText(), []
     end = text.on_pick(lambda *values: heard.append(values))
-    text._receive(text, {"kind": "pick", "sequence": 1, "token": 3}, None)
+    text.hear({"kind": "pick", "sequence": 1, "token": 3})
     assert heard == [(1, 3)]
     end()
 
@@ -342,6 +342,6 @@ def test_a_pick_comes_in_and_its_error_is_the_sentence() -> None:
         raise AnalysisError("Expected a token with others before it, but got the first.", "Pick a later one.")
 
     text.on_pick(refuse)
-    text._receive(text, {"kind": "pick", "sequence": 0, "token": 0}, None)
+    text.hear({"kind": "pick", "sequence": 0, "token": 0})
     assert text.sentence == "Expected a token with others before it, but got the first. Pick a later one."
     assert heard == [(1, 3)]

@@ -11,8 +11,12 @@ import traitlets
 from sent_messages import record
 
 from layertie_lab.core.errors import ConfigError, LayertieError
+from layertie_lab.widgets.frame import code_of
+from layertie_lab.widgets.layout import Rows, framed
+from layertie_lab.widgets.live.live_chart import LiveChart
 from layertie_lab.widgets.messages import LONGEST_NAME, flag, optional, read, scalar, table, text, whole
 from layertie_lab.widgets.panel import Panel
+from layertie_lab.widgets.pictures import Pictures
 
 
 class Counter(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
@@ -47,9 +51,9 @@ class Doubled(Counter, refusal="problem"):
 def test_a_message_is_acted_on_or_refused_and_answered(make: type[Counter], monkeypatch: pytest.MonkeyPatch) -> None:
     widget = make()
     sent = record(widget, monkeypatch)
-    widget._receive(widget, {"kind": "add", "by": 3}, None)
+    widget.hear({"kind": "add", "by": 3})
     assert (widget.count, widget.twice, widget.problem, widget.alarm) == (3, 6, "", False)
-    widget._receive(widget, {"kind": "add", "by": 10}, None)
+    widget.hear({"kind": "add", "by": 10})
     assert (widget.count, widget.problem, widget.alarm) == (3, "Expected 9 or less. Add less.", True)
     assert sent == [{"kind": "ack", "of": "add", "good": True}, {"kind": "ack", "of": "add", "good": False}]
 
@@ -58,21 +62,21 @@ def test_a_message_is_acted_on_or_refused_and_answered(make: type[Counter], monk
 def test_what_is_no_message_is_not_heard(message: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     widget = Counter()
     sent = record(widget, monkeypatch)
-    widget._receive(widget, message, None)
+    widget.hear(message)
     assert (widget.count, sent) == (0, [])
 
 
 def test_a_fault_of_the_program_is_not_hidden() -> None:
     widget = Counter()
     with pytest.raises(KeyError):
-        widget._receive(widget, {"kind": "break"}, None)
+        widget.hear({"kind": "break"})
 
 
 @pytest.mark.parametrize("by", [None, "3", 1.5, True, -1, 100, [3], {"by": 3}, float("nan"), 10**400])
 def test_a_message_of_another_shape_is_refused(by: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     widget = Counter()
     sent = record(widget, monkeypatch)
-    widget._receive(widget, {"kind": "add", "by": by, "id": "1"}, None)
+    widget.hear({"kind": "add", "by": by, "id": "1"})
     assert (widget.count, widget.alarm) == (0, True)
     assert widget.problem.startswith("Expected a whole number from 0 to 99 as by, but the page sent ")
     assert sent == [{"kind": "ack", "of": "add", "good": False}]
@@ -80,9 +84,12 @@ def test_a_message_of_another_shape_is_refused(by: Any, monkeypatch: pytest.Monk
 
 def test_a_page_cannot_set_attributes() -> None:
     widget = Counter()
-    update = {"method": "update", "state": {"count": 5, "problem": 7, "nothing": None}, "buffer_paths": []}
-    widget._handle_msg({"content": {"data": update}, "buffers": []})
+    frame = widget.alone
+    state = {"count": 5, "problem": 7, "nothing": None, "plan": {}, "kinds": {}, "panel": {"count": 5}}
+    before = dict(frame.plan), dict(frame.kinds)
+    frame._handle_msg({"content": {"data": {"method": "update", "state": state, "buffer_paths": []}}, "buffers": []})
     assert (widget.count, widget.problem) == (0, "")
+    assert (frame.plan, frame.kinds) == before
 
 
 @pytest.mark.parametrize(
@@ -107,14 +114,43 @@ def test_each_kind_of_field_has_a_type_and_a_size(reader: Any, good: list[Any], 
 def test_a_file_goes_out_in_a_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     widget, sent = Counter(), []
     monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append((content, buffers)))
-    widget._receive(widget, {"kind": "download", "format": "csv"}, None)
+    widget.hear({"kind": "download", "format": "csv"})
     assert sent[0] == ({"kind": "file", "name": "count.csv"}, [b"1"])
 
 
 def test_its_files_come_after_what_all_share() -> None:
-    assert Counter._esm.index("function followTheme") < Counter._esm.index("class RunMenu")
-    assert Counter._css.index(".ll {") < Counter._css.index(".ll-menu")
-    assert (Doubled._esm, Doubled._css) == (Counter._esm, Counter._css)
+    script, sheet = code_of((Counter.assets,))
+    assert script.index("function followTheme") < script.index("class RunMenu") < script.index("class PartModel")
+    assert sheet.index(".ll {") < sheet.index(".ll-menu")
+    assert Doubled.assets == Counter.assets
+
+
+def test_panels_of_a_page_have_one_script_with_what_they_share_once() -> None:
+    script, sheet = code_of((Counter.assets, LiveChart.assets, Pictures.assets))
+    assert script.count("var vegaBundle=") == script.count("function followTheme") == sheet.count(".ll {") == 1
+    assert script.count("KINDS[") == 4
+
+
+def test_a_frame_passes_on_what_panels_and_page_say() -> None:
+    one, other = Counter(), Counter()
+    frame = framed(Rows((one, other)))
+    sent: list[Any] = []
+    frame.send = lambda content, buffers=None: sent.append(content)
+    frame._receive(frame, {"kind": "open"}, None)
+    assert [state["count"] for state in sent.pop()["states"].values()] == [0, 0]
+    for odd in ({"kind": "to", "to": "nobody", "content": {}}, {"kind": "to", "to": ["x"]}, "text", {"kind": "close"}):
+        frame._receive(frame, odd, None)
+    assert sent == []
+    frame._receive(frame, {"kind": "to", "to": "Counter-1", "content": {"kind": "add", "by": 2}}, None)
+    assert (one.count, other.count) == (0, 2)
+    assert sent == [
+        {"kind": "state", "to": "Counter-1", "state": {"count": 2, "twice": 4}},
+        {"kind": "custom", "to": "Counter-1", "content": {"kind": "ack", "of": "add", "good": True}},
+    ]
+    frame.close()
+    sent.clear()
+    other.show(count=3)
+    assert sent == []
 
 
 def test_attributes_shown_together_stay_together_whoever_shows_them() -> None:

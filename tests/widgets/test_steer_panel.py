@@ -32,7 +32,7 @@ def messages(panel: SteerPanel, monkeypatch: pytest.MonkeyPatch) -> list[dict[st
 def test_a_press_is_a_command_and_is_acknowledged(panel: SteerPanel, messages: list[Any]) -> None:
     heard: list[Press] = []
     panel.on_press(heard.append)
-    panel._receive(panel, press("run", "a-1", decisions=20) | {"sent": 5.5}, None)
+    panel.hear(press("run", "a-1", decisions=20) | {"sent": 5.5})
     assert heard == [Press(Run(20), "a-1", 5.5)]
     assert messages == [{"kind": "ack", "id": "a-1", "good": True}]
     panel.acted(heard[0])
@@ -45,10 +45,10 @@ def test_an_error_stands_beside_the_controls_until_the_next_press(panel: SteerPa
             raise TieError("Expected an action from 0 to 3, but got 9.", "Choose one of them.")
 
     panel.on_press(refuse)
-    panel._receive(panel, press("commit", "a-1", choice=9, decision=1), None)
+    panel.hear(press("commit", "a-1", choice=9, decision=1))
     assert panel.error == "Expected an action from 0 to 3, but got 9. Choose one of them."
     assert messages == [{"kind": "ack", "id": "a-1", "good": False}]
-    panel._receive(panel, press("step", "a-2"), None)
+    panel.hear(press("step", "a-2"))
     assert panel.error == ""
 
 
@@ -57,7 +57,7 @@ def test_who_asks_whether_anybody_is_there_is_answered_and_asks_nothing_of_the_r
 ) -> None:
     heard: list[Press] = []
     panel.on_press(heard.append)
-    panel._receive(panel, {"kind": "ping"}, None)
+    panel.hear({"kind": "ping"})
     assert messages == [{"kind": "pong"}]
     assert heard == []
 
@@ -65,7 +65,7 @@ def test_who_asks_whether_anybody_is_there_is_answered_and_asks_nothing_of_the_r
 def test_a_farewell_needs_no_answer(panel: SteerPanel, messages: list[Any]) -> None:
     heard: list[Press] = []
     panel.on_press(heard.append)
-    panel._receive(panel, {"kind": "farewell", "sent": 1.0}, None)
+    panel.hear({"kind": "farewell", "sent": 1.0})
     assert heard == [Press(None, sent=1.0)]
     assert messages == []
 
@@ -74,7 +74,7 @@ def test_a_farewell_needs_no_answer(panel: SteerPanel, messages: list[Any]) -> N
 def test_a_press_that_cannot_be_is_refused_in_words(panel: SteerPanel, messages: list[Any], arguments: Any) -> None:
     heard: list[Press] = []
     panel.on_press(heard.append)
-    panel._receive(panel, press("run", "a-1", **arguments), None)
+    panel.hear(press("run", "a-1", **arguments))
     assert panel.error.startswith("Expected a ")
     assert heard == []
     assert not messages[-1]["good"]
@@ -84,7 +84,7 @@ def test_a_press_that_cannot_be_is_refused_in_words(panel: SteerPanel, messages:
 def test_only_its_buttons_are_heard(panel: SteerPanel, messages: list[Any], verb: Any) -> None:
     heard: list[Press] = []
     panel.on_press(heard.append)
-    panel._receive(panel, press(verb, "a-1"), None)
+    panel.hear(press(verb, "a-1"))
     assert "Expected a button out of step, run" in panel.error
     assert heard == []
 
@@ -93,7 +93,7 @@ def test_only_its_buttons_are_heard(panel: SteerPanel, messages: list[Any], verb
 def test_what_is_no_command_is_not_heard(panel: SteerPanel, message: Any) -> None:
     heard: list[Press] = []
     panel.on_press(heard.append)
-    panel._receive(panel, message, None)
+    panel.hear(message)
     assert heard == []
 
 

@@ -51,7 +51,7 @@ def test_history_is_changes(view: TieMapView, messages: list[Any]) -> None:
     view.record(1, TieMap((0, 1, 2, 2)), [0, 1, 2, 2], layer=1)
     view.show_news()
     assert messages == []
-    view._receive(view, {"kind": "ready"}, None)
+    view.hear({"kind": "ready"})
     view.record(2, TieMap((0, 1, 1, 2)), [0, 1, 1, 1], layer=2, override=True)
     view.show_news()
     first, second = messages
@@ -88,7 +88,7 @@ def test_rows_of_a_finished_run(view: TieMapView, messages: list[Any]) -> None:
         {"decision": 1, "layer": 1, "overridden": True},
         {"decision": 2, "layer": 2, "overridden": False},
     ]
-    view._receive(view, {"kind": "ready"}, None)
+    view.hear({"kind": "ready"})
     view.show_rows(ties, decisions)
     assert view.sources == [0, 1, 1]
     assert view.blocks == [0, 0, 0]
@@ -101,7 +101,7 @@ def test_rows_of_a_finished_run(view: TieMapView, messages: list[Any]) -> None:
 def test_a_click_is_an_answer(view: TieMapView) -> None:
     heard: list[tuple[int, int]] = []
     stop = view.on_answer(lambda layer, source: heard.append((layer, source)))
-    view._receive(view, {"kind": "answer", "layer": 3, "source": 1, "sent": 1.0}, None)
+    view.hear({"kind": "answer", "layer": 3, "source": 1, "sent": 1.0})
     stop()
-    view._receive(view, {"kind": "answer", "layer": 3, "source": 2, "sent": 1.0}, None)
+    view.hear({"kind": "answer", "layer": 3, "source": 2, "sent": 1.0})
     assert heard == [(3, 1)]

@@ -15,7 +15,7 @@ from ...widgets.ask_panel import AskPanel
 from ...widgets.pictures import Pictures
 from ...widgets.rows_table import RowsTable
 from ...widgets.token_text import TokenText
-from ..layout import Part, Rows
+from ...widgets.layout import Part, Rows
 from .place import Place
 
 Found = dict[str, Any]

@@ -15,7 +15,7 @@ from ...core.descriptions import Description
 from ...core.errors import LayertieError
 from ...widgets.ask_panel import AskPanel
 from ...widgets.live.live_chart import LiveChart
-from ..layout import Part, Rows
+from ...widgets.layout import Part, Rows
 from ..tab import Page, Tab
 from .registry import TABS
 

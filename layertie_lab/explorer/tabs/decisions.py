@@ -10,7 +10,7 @@ from ...records.export import frame_bytes
 from ...records.log.reader import load_run
 from ...widgets.decision_table import DecisionTable
 from ..feed import RowTaker
-from ..layout import Part
+from ...widgets.layout import Part
 from ..tab import Page, Tab
 from .registry import TABS
 

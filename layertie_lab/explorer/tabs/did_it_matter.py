@@ -24,7 +24,7 @@ from ...widgets.study_list import StudyList
 from ...workers.limits import check_room
 from .. import counterfactual_words as inquiries
 from .. import study_form
-from ..layout import Pair, Part, Rows
+from ...widgets.layout import Pair, Part, Rows
 from ..study_form import PRESENT
 from ..tab import Page, Tab
 from ..terms import place_of

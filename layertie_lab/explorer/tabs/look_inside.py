@@ -27,7 +27,7 @@ from .. import run_list
 from ..inside.pane import make_panes
 from ..inside.place import Place
 from ..inside.questions import Questions
-from ..layout import Pair, Part, Pinned, Rows, Tabbed
+from ...widgets.layout import Pair, Part, Pinned, Rows, Tabbed
 from ..tab import Page, Tab
 from ..terms import place_of
 from ..weakly import weakly

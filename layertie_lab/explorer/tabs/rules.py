@@ -15,7 +15,7 @@ from ...core.rules import Rules
 from ...records.directory import RunDirectory
 from ...records.log.cursor import read_events
 from ...widgets.forms.rules_panel import RulesPanel
-from ..layout import Part
+from ...widgets.layout import Part
 from ..tab import Page, Tab
 from .registry import TABS
 

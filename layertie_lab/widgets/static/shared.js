@@ -42,8 +42,32 @@ function saveFile(name, content) {
   return name;
 }
 
-/** "light" or "dark", as the page around the widget looks (marimo, JupyterLab, VS Code, else the system). */
+const THEME_KEY = "layertie-theme";
+const themeFollowers = new Set();
+
+/** What was chosen on this page in place of the host's theme: "light", "dark" or "". */
+function chosenTheme() {
+  try {
+    return localStorage.getItem(THEME_KEY) ?? "";
+  } catch {
+    return ""; // a page that may store nothing
+  }
+}
+
+function chooseTheme(theme) {
+  try {
+    if (theme) localStorage.setItem(THEME_KEY, theme);
+    else localStorage.removeItem(THEME_KEY);
+  } catch {
+    return;
+  }
+  for (const follow of [...themeFollowers]) follow();
+}
+
+/** "light" or "dark": as chosen, else as the page around looks (marimo, JupyterLab, VS Code, else the system). */
 function hostTheme() {
+  const chosen = chosenTheme();
+  if (chosen) return chosen;
   const places = [document.body, document.documentElement];
   const jupyter = document.body.dataset.jpThemeLight;
   if (jupyter) return jupyter === "true" ? "light" : "dark";
@@ -70,7 +94,9 @@ function followTheme(root, changed = () => {}) {
   observer.observe(document.documentElement, options);
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   system.addEventListener("change", check);
+  themeFollowers.add(check);
   return () => {
+    themeFollowers.delete(check);
     observer.disconnect();
     system.removeEventListener("change", check);
   };

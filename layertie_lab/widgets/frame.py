@@ -1,0 +1,111 @@
+"""What a browser sees: one widget, and in it any number of panels as a plan of the page says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, ClassVar, Protocol
+
+import anywidget
+import traitlets
+
+from .assets import VEGA, module, style
+
+
+class Member(Protocol):
+    """What a frame shows in one place (`panel.Panel`)."""
+
+    assets: ClassVar[tuple[str, ...]]
+
+    def state(self, names: Iterable[str] | None = None) -> dict[str, Any]:
+        """Attribute -> value, of all or of some."""
+        ...
+
+    def hear(self, content: Any, buffers: Any = None) -> None:
+        """Take a message of the page."""
+        ...
+
+    def shown_in(self, frame: Frame, name: str) -> None:
+        """From now on say what changes to a frame, which knows it by a name, too."""
+        ...
+
+    def closed(self, frame: Frame) -> None:
+        """A frame is gone."""
+        ...
+
+
+class Frame(anywidget.AnyWidget):
+    """Panels on a page, drawn by one script: marimo, Jupyter and VS Code each show it as they show any widget.
+
+    Args:
+        plan: How the panels stand (`layout.plan`), by name.
+        members: Name -> panel.
+
+    All that panels and page say to each other goes through here, as messages with the panel's name. A page asks for the
+    panels' state when it is drawn; what a page sends as state of its own is not taken.
+
+    Attributes:
+        plan: As given.
+        kinds: Name of a panel -> which of the scripts draws it.
+    """
+
+    plan = traitlets.Dict().tag(sync=True)
+    kinds = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, plan: Mapping[str, Any], members: Mapping[str, Member]) -> None:
+        self.members = dict(members)
+        self._esm, self._css = code_of(tuple(dict.fromkeys(member.assets for member in self.members.values())))
+        super().__init__(plan=dict(plan), kinds={name: _kind(each.assets) for name, each in self.members.items()})
+        self.on_msg(self._receive)
+        for name, member in self.members.items():
+            member.shown_in(self, name)
+
+    def tell(self, name: str, state: Mapping[str, Any]) -> None:
+        """Tell the page how some of a panel's attributes stand now."""
+        self.send({"kind": "state", "to": name, "state": dict(state)})
+
+    def hand(self, name: str, content: Any, buffers: Sequence[bytes] | None = None) -> None:
+        """Hand the page a message of a panel."""
+        self.send({"kind": "custom", "to": name, "content": content}, buffers=buffers)
+
+    def turn(self, title: str) -> None:
+        """Have a workspace show a view, and nothing over it."""
+        self.send({"kind": "turn", "to": title})
+
+    def set_state(self, sync_data: Any) -> None:
+        """Nothing: a page that sets attributes would decide what the program knows of runs and folders."""
+
+    def close(self) -> None:
+        """End it; the panels are what they are, and may be shown again."""
+        for member in self.members.values():
+            member.closed(self)
+        super().close()
+
+    def _receive(self, widget: object, message: Any, buffers: object) -> None:
+        kind = message.get("kind") if isinstance(message, dict) else None
+        if kind == "open":
+            self.send({"kind": "states", "states": {name: each.state() for name, each in self.members.items()}})
+        elif kind == "to" and isinstance(name := message.get("to"), str) and name in self.members:
+            self.members[name].hear(message.get("content"), buffers)
+
+
+def _kind(assets: tuple[str, ...]) -> str:
+    """What tells scripts apart: the files that are theirs alone."""
+    return " ".join(name for name in assets if name.endswith(".js") and name != VEGA)
+
+
+@cache
+def code_of(kinds: tuple[tuple[str, ...], ...]) -> tuple[str, str]:
+    """(script, style sheet) of a frame with panels of some kinds; the last thing that the script says is `render`."""
+    names = {name: None for assets in kinds for name in assets}
+    pieces = [module("shared.js", *([VEGA] if VEGA in names else [])), "const KINDS = {};"]
+    for assets in kinds:
+        own = module(*_kind(assets).split())
+        inside, ended = re.subn(r"export default \{ render \};\s*\Z", "return render;\n", own)
+        if not ended:
+            raise ValueError(f"expected a script that ends in its renderer: {assets}")
+        pieces.append(f"KINDS[{_kind(assets)!r}] = (() => {{\n{inside}}})();")
+    pieces.append(module("frame.js"))
+    sheets = [name for name in names if name.endswith(".css")]
+    return "\n".join(pieces), style("shared.css", "frame.css", *sheets)

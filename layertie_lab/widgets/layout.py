@@ -1,0 +1,115 @@
+"""How panels stand on a page, as values; a frame draws them (`frame.js`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .frame import Frame
+from .panel import Panel
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Parts below each other."""
+
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two parts beside each other; a narrow page puts the second below the first."""
+
+    left: Part
+    right: Part
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A part that stays in sight above all that it moves."""
+
+    top: Part
+    below: Part
+
+
+@dataclass(frozen=True)
+class Tabbed:
+    """Parts of which one is shown, by title; each is drawn when it is shown first."""
+
+    parts: Mapping[str, Part]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A page that fills its window and is never scrolled; what is long scrolls where it stands.
+
+    Args:
+        title: Of the page.
+        head: What names the thing that is worked on, beside the title.
+        side: What is always in sight.
+        views: Title -> what is looked at, one at a time.
+        drawers: Title -> what opens over the views when its button in the head is pressed.
+        fills: Whether it is the only thing in its window; else it is as high as a cell may be.
+    """
+
+    title: str
+    head: Part
+    side: Part
+    views: Tabbed
+    drawers: Mapping[str, Part]
+    fills: bool = False
+
+
+Part = Panel | Rows | Pair | Pinned | Tabbed | Workspace
+
+
+def framed(part: Part) -> Frame:
+    """A frame with a part of a page."""
+    names = {panel: f"{type(panel).__name__}-{number}" for number, panel in enumerate(panels_of(part))}
+    return Frame(_plan(part, names), {name: panel for panel, name in names.items()})
+
+
+def panels_of(part: Part) -> Iterator[Panel]:
+    """The panels of a part, in the order of the page."""
+    match part:
+        case Panel():
+            yield part
+        case Rows(parts):
+            for each in parts:
+                yield from panels_of(each)
+        case Pair(first, second) | Pinned(first, second):
+            yield from panels_of(first)
+            yield from panels_of(second)
+        case Tabbed(parts):
+            for each in parts.values():
+                yield from panels_of(each)
+        case Workspace():
+            for each in (part.head, *part.drawers.values(), part.side, part.views):
+                yield from panels_of(each)
+
+
+def _plan(part: Part, names: Mapping[Panel, str]) -> dict[str, Any]:
+    match part:
+        case Panel():
+            return {"kind": "panel", "name": names[part]}
+        case Rows(parts):
+            return {"kind": "rows", "parts": [_plan(each, names) for each in parts]}
+        case Pair(first, second):
+            return {"kind": "pair", "parts": [_plan(first, names), _plan(second, names)]}
+        case Pinned(first, second):
+            return {"kind": "pinned", "parts": [_plan(first, names), _plan(second, names)]}
+        case Tabbed(parts):
+            return {"kind": "tabs", "titles": list(parts), "parts": [_plan(each, names) for each in parts.values()]}
+        case Workspace():
+            return {
+                "kind": "workspace",
+                "title": part.title,
+                "fills": part.fills,
+                "head": _plan(part.head, names),
+                "side": _plan(part.side, names),
+                "views": _plan(part.views, names),
+                "drawers": [
+                    {"title": title, "part": _plan(each, names)} for title, each in part.drawers.items()
+                ],
+            }
