@@ -23,7 +23,7 @@ ABOUT = (
     "Decide in the agent's place, or choose a decision: then both futures are trained from the same moment, several"
     " times, and compared."
 )
-EXAMPLE = "A recorded example can be looked at; press Start above to train a run that can be asked."
+EXAMPLE = "A recorded example can be looked at; New run trains one that can be asked."
 HINT = "Did it matter? See the tab of that name, below the charts."
 CANCELLED_EARLY = "Cancelled before the first replicate; Go on in the list runs {}."
 STATING = "The hypothesis is written down before the first replicate starts."

@@ -37,9 +37,11 @@ from ..widgets.panel import Panel
 from ..widgets.run_menu import RunMenu
 from ..widgets.steer_panel import Press, SteerPanel
 from ..widgets.tie_map_view import TieMapView
+from ..widgets.vital_signs import VitalSigns
+from ..widgets.welcome import Welcome
 from ..workers.pool import Handle, attach, check_room_for, get
 from ..workers.worker import Worker
-from . import farewells, live_panels, run_list
+from . import farewells, first_steps, live_panels, run_list
 from .feed import Feed
 from .held_run import HeldRun, Past, Tables
 from .query import NoAddress, Query, write_settings
@@ -59,8 +61,8 @@ For a page that takes longer to come back it is gone on with from where it was s
 """
 MEMORY_SECONDS = 2.0
 """Least time between two readings of the process's memory."""
-WATCH, NEW_RUN = "Watch", "New run"
-"""The view of the live charts, and what opens for a new run's settings."""
+WATCH, NEW_RUN, WELCOME = "Watch", "New run", "Start here"
+"""The view of the live charts, and what opens for a new run's settings, and for a newcomer."""
 
 
 class Explorer:
@@ -77,10 +79,12 @@ class Explorer:
     of it to a run; widgets hold theirs weakly.
 
     Attributes:
+        welcome: What this is, and where one can begin.
         menu: Which run is shown, and the others.
         form: The settings of a new one.
         steer: Its controls, and the decision at hand.
         tie_map: Its ties, and their history.
+        signs: Where it stands, in a line.
         chart: Its live charts.
         tabs: Name -> tab, from left to right (`tabs.registry`).
         frame: All of it as one widget.
@@ -112,12 +116,15 @@ class Explorer:
             note=" ".join(sentences),
         )
         self.menu, self.steer, self.tie_map = RunMenu(), SteerPanel(), TieMapView()
-        self.chart = LiveChart(live_panels.panels(self._run.config))
+        self.signs = VitalSigns()
+        self.welcome = Welcome(first_steps.ABOUT, first_steps.PAPER, first_steps.DOORS)
+        self.chart = LiveChart(live_panels.panels(self._run.config), instead_of=live_panels.INSTEAD_OF, columns=2)
         page = Page(self._run, self.root, self.steer, weakly(self._open_here))
         self.tabs: dict[str, Tab] = {tab.name: TABS.get(tab.name)(page) for tab in TABS}
         self.frame = framed(self._page(fills=bool(session)))
         self.form.on_start(self.start)
         self.form.on_change(self._link)
+        self.welcome.on_enter(self._enter)
         self.menu.on_list(self._list)
         self.menu.on_open(self.open)
         self.steer.on_press(self._press)
@@ -131,6 +138,7 @@ class Explorer:
         if sentences:
             # Showing a run clears the form's note; what the link had wrong is still to be read.
             self.form.say(" ".join(sentences))
+            self.frame.turn(NEW_RUN)
 
     # -- how it stands on a page -------------------------------------------------------------------------------------
 
@@ -139,9 +147,10 @@ class Explorer:
         return Workspace(
             title="Layer tying explorer",
             head=self.menu,
-            side=Rows((self.tie_map, self.steer)),
+            side=Rows((self.tie_map, self.signs, self.steer)),
             views=Tabbed({WATCH: self.chart, **views}),
-            drawers={NEW_RUN: self.form},
+            drawers={WELCOME: self.welcome, NEW_RUN: self.form},
+            tour=first_steps.tour(tie_map=self.tie_map, signs=self.signs, steer=self.steer, menu=self.menu),
             fills=fills,
         )
 
@@ -183,7 +192,8 @@ class Explorer:
         if agent is None or not agent.by_hand:
             self._run.give(Run(outcomes=False))
         self.frame.turn(WATCH)
-        self.form.say("" if earlier is None else f"{earlier.name} {_fate(earlier)} and can be opened again.")
+        self.form.say("")
+        self.menu.note = "" if earlier is None else f"{earlier.name} {_fate(earlier)} and can be opened again."
 
     def open(self, name: str, *, returning: bool = False, copy: bool = True) -> None:
         """Show a run: joined if it goes on here, watched if it goes on elsewhere, read if it does not go on.
@@ -262,6 +272,8 @@ class Explorer:
             # A link with settings is to reproduce a run: they stay in the form, whatever is shown meanwhile.
             self.form.put(wanted)
             self._link()
+        if not name and not mine and not linked:
+            self.frame.turn(WELCOME)
         if not self._run.is_trained:
             Worker.prepare()
 
@@ -306,9 +318,10 @@ class Explorer:
         run = self._run
         run.path, run.config, run.source = path, config, source
         run.example = self.examples is not None and path.is_relative_to(self.examples)
-        self._tables = Tables(self.chart, *(taker for tab in self.tabs.values() for taker in tab.row_takers))
+        self.signs.begin(layers=config.model.layers, budget=config.decisions)
+        self._tables = Tables(self.chart, self.signs, *(taker for tab in self.tabs.values() for taker in tab.row_takers))
         # All of it: until the new run says where it stands, nothing on the page is the other's.
-        self.steer.show(**(ShownState().panel_traits() | {"error": "", "status": "preparing", "keep": False}))
+        self.steer.show(**(ShownState().panel_traits() | {"error": "", "said": "", "status": "preparing", "keep": False}))
         if self._drawn != live_panels.kind_of(config):
             # A view that is made once is never made anew for the same panels.
             self._drawn = live_panels.kind_of(config)
@@ -330,6 +343,20 @@ class Explorer:
         self._run.let_go(grace)
 
     # -- what is pressed ---------------------------------------------------------------------------------------------
+
+    def _enter(self, name: str) -> None:
+        """A door of the first page.
+
+        Raises:
+            LayertieError: What lies behind it cannot be shown.
+        """
+        door = first_steps.BEHIND.get(name)
+        if door is None:
+            raise LayertieError(f"Expected a door out of {', '.join(first_steps.BEHIND)}.", "Reload the page.")
+        run, view = door
+        if run:
+            self.open(run, copy=False)
+        self.frame.turn(view)
 
     def _press(self, press: Press) -> None:
         command = press.command
@@ -367,7 +394,8 @@ class Explorer:
             self._memory_due = time.monotonic() + MEMORY_SECONDS
             self.menu.about = run_list.about(self._run.config, timing=entry)
         elif isinstance(entry, StatusChanged) and entry.status == "failed":
-            self.form.say("The run could not start; the reason stands below.", alarm=True)
+            self.form.say("The run could not start; the reason stands beside the controls.", alarm=True)
+            self.frame.turn(NEW_RUN)
             if self._run.path is not None:
                 with suppress(OSError):  # not empty: there is a run in it
                     self._run.path.rmdir()

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from ..core.commands import Save
 from ..core.errors import LayertieError
 from ..core.events import DecisionFinished, DecisionMade, Event, Opened, RulesChanged
 from ..core.notices import Entry, KeepChanged, Notice, Refused, SnapshotsNoted, StatusChanged, TextNoted
@@ -178,6 +179,9 @@ class Feed:
         return [*map(Acted, effects), *([entry] if isinstance(entry, Declined) else [])]
 
     def _tell(self, end: Acted | Declined) -> None:
+        if self._steer is not None and isinstance(end, Acted) and isinstance(end.press.command, Save):
+            state = self._state
+            self._steer.show(said=f"Saved: {state.decision} decisions, {state.step} steps.")
         if self._steer is not None and end.press.id:
             (self._steer.acted if isinstance(end, Acted) else self._steer.refused)(end.press)
 

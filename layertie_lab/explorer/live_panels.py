@@ -11,6 +11,11 @@ from ..agent.rewards.registry import REWARDS
 from ..charts.run.live import live_spec
 from ..core.config import RunConfig
 
+HEIGHT = 132
+"""Of each plot, pixels: four of them stand on a screen of 768."""
+INSTEAD_OF = {"Perplexity": "Loss", "Distinct blocks": "Trainable parameters", "Epsilon": "Reward"}
+"""Title -> that of the panel in whose place it can be shown."""
+
 
 def kind_of(config: RunConfig) -> tuple[Any, ...]:
     """What the live panels depend on: equal for two runs that can be drawn in the same ones."""
@@ -30,11 +35,11 @@ def _panels(steps: int, told: RewardDescription, draws: bool) -> dict[str, Any]:
         return live_spec(name, steps_per_decision=steps, height=height, **options)
 
     return {
-        "Loss": spec("loss", 160),
-        "Trainable parameters": spec("parameters", 160),
-        "Reward": spec("reward", 160, title=told.axis, caption=told.about),
-        "Perplexity": spec("perplexity", 160),
-        "Memory": spec("memory", 160),
-        "Distinct blocks": spec("blocks", 160),
-        **({"Epsilon": spec("epsilon", 160)} if draws else {}),
+        "Loss": spec("loss", HEIGHT),
+        "Perplexity": spec("perplexity", HEIGHT),
+        "Trainable parameters": spec("parameters", HEIGHT),
+        "Distinct blocks": spec("blocks", HEIGHT),
+        "Reward": spec("reward", HEIGHT, title=told.axis, caption=told.about),
+        **({"Epsilon": spec("epsilon", HEIGHT)} if draws else {}),
+        "Memory": spec("memory", HEIGHT),
     }

@@ -65,6 +65,7 @@ class Pilot:
         self._report = report
         self._under_way: deque[Press] = deque(maxlen=100)
         self._latest = 0
+        self._answered: Commit | None = None
         self.asked: int | None = None
         """The decision that answers in the tie map are for: that of the proposal on the screen."""
 
@@ -77,6 +78,10 @@ class Pilot:
         command = press.command
         if command is None:
             return  # a farewell asks nothing of the run
+        if isinstance(command, Commit) and command.decision is not None and command == self._answered:
+            # The second of two clicks on one action is the same click.
+            self._report(Declined(press))
+            return
         if command.trains:
             self._start(press, command)
             return
@@ -138,6 +143,11 @@ class Pilot:
             return True
         return False
 
+    def forget_answer(self, command: Commit) -> None:
+        """An answer was not taken."""
+        if self._answered is command:
+            self._answered = None
+
     def is_past(self, number: int) -> bool:
         """Whether another command has taken the place of the one with this number."""
         return number != self._latest
@@ -153,6 +163,9 @@ class Pilot:
         except LayertieError:
             self._forget(press)
             raise
+        if isinstance(command, Commit):
+            self._answered = command
+            future.add_done_callback(partial(_forget_answer, weakref.ref(self), command))
         # A run that another command has replaced has nothing to say to the person any more.
         future.add_done_callback(partial(_tell_error, self._report, command.verb, weakref.ref(self), self._latest))
         # A run with nothing left to do is answered at once, and no training ever begins.
@@ -163,6 +176,13 @@ class Pilot:
         if source is None:
             raise WorkerError("Expected a run to take the command, but it has been closed.", "Open the run again.")
         return source.give(command)
+
+
+def _forget_answer(pilot: weakref.ref[Pilot], command: Commit, future: Future[Any]) -> None:
+    """One that was not taken may be given again."""
+    holder = pilot()
+    if holder is not None and future.exception() is not None:
+        holder.forget_answer(command)
 
 
 def _tell_proposal(report: Callable[[Notice], None], future: Future[Any]) -> None:

@@ -44,7 +44,7 @@ def _standing(run: Run, example: bool, cut_off: bool) -> dict[str, Any]:
     if run.damage:
         return {"status": "empty", "status_text": "This run cannot be gone on with.", "error": run.damage}
     if example:
-        return {"status": "empty", "status_text": "A recorded example. Press Start above to train one yourself."}
+        return {"status": "empty", "status_text": "A recorded example. New run trains one of your own."}
     if run.opened is None:
         return {"status": "paused", "status_text": "This run holds no decision yet. Step or Run begins it."}
     if run.status == "finished":

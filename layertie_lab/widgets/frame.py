@@ -48,10 +48,12 @@ class Frame(anywidget.AnyWidget):
     Attributes:
         plan: As given.
         kinds: Name of a panel -> which of the scripts draws it.
+        turned: The view or drawer of a workspace that was asked for last, and the how-many-eth that was.
     """
 
     plan = traitlets.Dict().tag(sync=True)
     kinds = traitlets.Dict().tag(sync=True)
+    turned = traitlets.List().tag(sync=True)
 
     def __init__(self, plan: Mapping[str, Any], members: Mapping[str, Member]) -> None:
         self.members = dict(members)
@@ -70,8 +72,8 @@ class Frame(anywidget.AnyWidget):
         self.send({"kind": "custom", "to": name, "content": content}, buffers=buffers)
 
     def turn(self, title: str) -> None:
-        """Have a workspace show a view, and nothing over it."""
-        self.send({"kind": "turn", "to": title})
+        """Have a workspace show a view, and nothing over it, or open a drawer."""
+        self.turned = [title, self.turned[1] + 1 if self.turned else 1]
 
     def set_state(self, sync_data: Any) -> None:
         """Nothing: a page that sets attributes would decide what the program knows of runs and folders."""
@@ -106,6 +108,6 @@ def code_of(kinds: tuple[tuple[str, ...], ...]) -> tuple[str, str]:
         if not ended:
             raise ValueError(f"expected a script that ends in its renderer: {assets}")
         pieces.append(f"KINDS[{_kind(assets)!r}] = (() => {{\n{inside}}})();")
-    pieces.append(module("frame.js"))
+    pieces.append(module("tour.js", "frame.js"))
     sheets = [name for name in names if name.endswith(".css")]
-    return "\n".join(pieces), style("shared.css", "frame.css", *sheets)
+    return "\n".join(pieces), style("shared.css", "frame.css", "tour.css", *sheets)

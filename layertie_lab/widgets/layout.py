@@ -41,6 +41,21 @@ class Tabbed:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """Something that a tour of a workspace points at.
+
+    Args:
+        words: What is said of it.
+        at: What is pointed at: a panel, or the title of a view or drawer; "" for the strip of views.
+        view: Title of the view that is shown meanwhile; "" for the one that is shown.
+    """
+
+    words: str
+    at: Panel | str = ""
+    view: str = ""
+
+
+@dataclass(frozen=True)
 class Workspace:
     """A page that fills its window and is never scrolled; what is long scrolls where it stands.
 
@@ -50,6 +65,7 @@ class Workspace:
         side: What is always in sight.
         views: Title -> what is looked at, one at a time.
         drawers: Title -> what opens over the views when its button in the head is pressed.
+        tour: What a newcomer is shown, in order.
         fills: Whether it is the only thing in its window; else it is as high as a cell may be.
     """
 
@@ -58,6 +74,7 @@ class Workspace:
     side: Part
     views: Tabbed
     drawers: Mapping[str, Part]
+    tour: tuple[Stop, ...] = ()
     fills: bool = False
 
 
@@ -89,7 +106,7 @@ def panels_of(part: Part) -> Iterator[Panel]:
                 yield from panels_of(each)
 
 
-def _plan(part: Part, names: Mapping[Panel, str]) -> dict[str, Any]:
+def _plan(part: Part, names: Mapping[Any, str]) -> dict[str, Any]:
     match part:
         case Panel():
             return {"kind": "panel", "name": names[part]}
@@ -106,6 +123,9 @@ def _plan(part: Part, names: Mapping[Panel, str]) -> dict[str, Any]:
                 "kind": "workspace",
                 "title": part.title,
                 "fills": part.fills,
+                "tour": [
+                    {"words": stop.words, "at": names.get(stop.at, stop.at), "view": stop.view} for stop in part.tour
+                ],
                 "head": _plan(part.head, names),
                 "side": _plan(part.side, names),
                 "views": _plan(part.views, names),

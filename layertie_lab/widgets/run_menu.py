@@ -18,6 +18,7 @@ class RunMenu(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
     Attributes:
         current: Name of the run that is shown; "" for none.
         about: A line on it.
+        note: What became of the run that was shown before; "" for nothing.
         runs: One dict of short texts per run: name, status, what, reached, loss, when, note.
         problem: A sentence on why a run or the list could not be opened; "" if nothing is wrong.
     """
@@ -26,6 +27,7 @@ class RunMenu(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
 
     current = traitlets.Unicode("").tag(sync=True)
     about = traitlets.Unicode("").tag(sync=True)
+    note = traitlets.Unicode("").tag(sync=True)
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
     problem = traitlets.Unicode("").tag(sync=True)
 
@@ -49,7 +51,7 @@ class RunMenu(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
             self._lists.call()
             self.problem = ""
         elif kind == "open":
-            self.problem = ""
+            self.show(problem="", note="")
             self._opens.call(message["name"])
 
     def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:

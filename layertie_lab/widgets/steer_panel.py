@@ -44,7 +44,7 @@ class Press:
     sent: float | None = None
 
 
-class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="error"):
+class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.css"), refusal="error"):
     """Step, run, pause, run so many, save; and the layer at hand with its actions and their values.
 
     Presses leave as messages (see `on_press`), shown at once and acknowledged, so that no cell is run again.
@@ -74,6 +74,7 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
         can_keep: Whether the run can outlive the page.
         can_resume: Whether whoever listens goes on with a run whose process is gone, when Step or Run is pressed.
         keep: Whether it shall.
+        said: What was saved last; "" for nothing.
         hint: What could be done next, below the actions; "" for nothing.
     """
 
@@ -111,6 +112,7 @@ class SteerPanel(Panel, files=("steer_panel.js", "steer_panel.css"), refusal="er
     can_keep = traitlets.Bool(False).tag(sync=True)
     can_resume = traitlets.Bool(False).tag(sync=True)
     keep = traitlets.Bool(False).tag(sync=True)
+    said = traitlets.Unicode("").tag(sync=True)
     hint = traitlets.Unicode("").tag(sync=True)
     palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)

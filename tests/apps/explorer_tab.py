@@ -169,8 +169,14 @@ class Tab:
     def start(self) -> None:
         """Press Start and wait until the page shows the new run."""
         before = self.run
+        self.new_run()
         self.setup.locator(".ll-start").click()
         wait_for(lambda: self.run != before, 10, "the new run's name")
+
+    def new_run(self) -> None:
+        """Open the settings of a new run, if they are not open."""
+        if not self.setup.is_visible():
+            self.page.get_by_role("button", name="New run").click()
 
     def step(self) -> None:
         self.steer.get_by_role("button", name="Step").click()
@@ -197,6 +203,7 @@ class Tab:
 
     def set(self, path: str, value: str) -> None:
         """Type a setting, as a person who leaves the field."""
+        self.new_run()
         field = self.setup.locator(f"input[data-path='{path}']")
         field.fill(value)
         field.press("Tab")

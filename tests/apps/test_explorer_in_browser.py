@@ -40,14 +40,17 @@ def test_the_first_page_has_something_to_look_at(visit: Visit) -> None:
     assert tab.run == "found-four-owners"
     assert "recorded example" in tab.words
     assert tab.map.locator("g.ll-block").count() == 12
-    wait_for(lambda: tab.table.locator("tbody tr").count() == 200, 5, "its decisions")
-    assert tab.charts.locator("canvas").count() == 6
     assert tab.page.locator("h1").inner_text() == "Layer tying explorer"
-    # A projector shows the set-up, the steering and the first charts at once.
-    box = tab.charts.locator("canvas").first.bounding_box()
-    assert box is not None
-    assert box["y"] < 640
+    # A projector shows the map, the steering and the charts at once, and nothing is scrolled.
+    assert tab.charts.locator("canvas:visible").count() == 4
+    for part in (tab.map, tab.steer, tab.charts.locator("canvas:visible").last):
+        box = part.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 768
     assert tab.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    assert tab.page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
+    tab.tab("Decisions")
+    wait_for(lambda: tab.table.locator("tbody tr").count() == 200, 5, "its decisions")
 
 
 def test_a_run_from_start_to_finish(visit: Visit, server: Server) -> None:
@@ -77,6 +80,7 @@ def test_a_run_from_start_to_finish(visit: Visit, server: Server) -> None:
     tab.map.locator(f"g[data-layer='{other}']").click()
     wait_for(lambda: tab.decisions == done + 2 and tab.answers(), 15, "the override by the map")
     assert tab.map.locator("path.ll-override:visible").count() >= 1
+    tab.tab("Decisions")
     row = tab.table.locator(f"tr[data-decision='{done + 2}']")
     row.wait_for()
     assert "a person" in row.inner_text()
@@ -220,6 +224,7 @@ def test_a_server_that_was_only_busy_is_heard_again(visit: Visit, server: Server
 
 def test_bad_settings_are_told_at_their_field(visit: Visit) -> None:
     tab = visit("run=laptop-lab")
+    tab.new_run()
     tab.setup.locator("summary").click()
     tab.set("model.heads", "5")
     wrong = tab.setup.locator(".ll-field[data-wrong] .ll-wrong")
@@ -241,6 +246,7 @@ def test_bad_settings_are_told_at_their_field(visit: Visit) -> None:
 
 def test_a_correction_and_start_in_one_movement(visit: Visit) -> None:
     tab = visit("run=laptop-lab&scale=tiny")
+    tab.new_run()
     tab.setup.locator("summary").click()
     tab.set("model.heads", "5")
     tab.setup.locator(".ll-field[data-wrong] .ll-wrong").wait_for()
@@ -253,6 +259,7 @@ def test_a_correction_and_start_in_one_movement(visit: Visit) -> None:
 
 def test_what_is_typed_is_not_lost_to_the_answer_of_an_earlier_change(visit: Visit) -> None:
     tab = visit("scale=tiny")
+    tab.new_run()
     seed, scale = tab.setup.locator("input[data-path='seed']"), tab.setup.locator("select[data-path='scale']")
     for name, typed in (("laptop", "4321"), ("tiny", "7654"), ("workstation", "135"), ("tiny", "2468")):
         scale.select_option(name)
@@ -291,6 +298,7 @@ def test_a_folder_that_cannot_be_written_is_told_beside_the_button(browser: Any,
     (tmp_path / "file").write_text("no folder")
     with Server(tmp_path, runs=tmp_path / "file" / "runs") as server:
         tab = Tab(browser, server.address, TINY)
+        tab.new_run()
         tab.setup.locator(".ll-start").click()
         note = tab.setup.locator(".ll-note[data-alarm]")
         note.wait_for()
@@ -451,8 +459,10 @@ def test_a_run_is_audited_in_its_tab(visit: Visit) -> None:
 
 def test_a_link_reproduces_the_settings(visit: Visit) -> None:
     tab = visit("run=laptop-lab")
+    tab.new_run()
     tab.setup.locator("select[data-path='scale']").select_option("tiny")
     tab.set("seed", "21")
+    tab.new_run()
     tab.setup.locator("summary").click()
     tab.setup.locator("select[data-path='ties.gradient']").select_option("owner")
     wait_for(lambda: all(part in tab.query for part in ("scale=tiny", "seed=21", "gradient=owner")), 5, "the link")

@@ -278,6 +278,44 @@ def test_a_worker_that_prepares_then_proposes_then_is_lost() -> None:
     feed.close()
 
 
+def test_the_second_of_two_clicks_on_an_action_is_the_same_click() -> None:
+    worker, steer = Worker(), SteerPanel()
+    feed = Feed(worker, steer=steer)
+    session = PretendSession(layers=4)
+    worker.callback(session.opening())
+    worker.callback(StatusChanged("ready"))
+    worker.callback(Proposed(session.propose()))
+    wait_for(lambda: steer.can_act)
+    for _ in range(2):
+        press(steer, "commit", choice=0, decision=1)
+    press(steer, "commit", choice=1, decision=1)
+    given = [command for command in worker.submitted if isinstance(command, Commit)]
+    assert given == [Commit(0, decision=1), Commit(1, decision=1)]
+    assert steer.error == ""
+    feed.close()
+
+
+def test_what_was_committed_is_shown_until_the_next_proposal() -> None:
+    worker, steer = Worker(), SteerPanel()
+    feed = Feed(worker, steer=steer)
+    session = PretendSession(layers=4)
+    worker.callback(session.opening())
+    session.subscribe(worker.callback)
+    worker.callback(StatusChanged("ready"))
+    proposal = session.propose()
+    worker.callback(Proposed(proposal))
+    wait_for(lambda: steer.can_act)
+    assert (steer.choice, steer.by) == (None, "")
+    other = next(action for action in proposal.legal if action != proposal.choice)
+    session.commit(other, by="human")
+    wait_for(lambda: steer.decision == 1)
+    assert (steer.layer, steer.proposed, steer.choice, steer.by) == (proposal.layer, proposal.choice, other, "human")
+    worker.callback(Proposed(session.propose()))
+    wait_for(lambda: steer.asked == 2)
+    assert (steer.choice, steer.by) == (None, "")
+    feed.close()
+
+
 def test_the_thread_refuses_in_the_sessions_words() -> None:
     thread = SessionThread(PretendSession(layers=4))
     with pytest.raises(TieError):

@@ -16,6 +16,7 @@ from layertie_lab import load_run
 from layertie_lab.core.descriptions import Description, Registry
 from layertie_lab.core.errors import RecordError
 from layertie_lab.explorer import Explorer
+from layertie_lab.explorer.first_steps import BEHIND
 from layertie_lab.explorer.tab import Page, Tab
 from layertie_lab.explorer.tabs import audit as audits
 from layertie_lab.explorer.tabs.audit import AuditTab
@@ -132,6 +133,28 @@ def test_a_notebook_shows_the_same_widgets(tmp_path: Path) -> None:
 
     assert list(explorer.frame.members.values()) == list(explorer.panels)
     assert explorer._display_() is explorer.frame
+
+
+def test_the_doors_of_the_first_page_lead_somewhere(tmp_path: Path) -> None:
+    explorer = Explorer(tmp_path, examples=EXAMPLES)
+    assert explorer.frame.turned[0] == "Start here"
+    for name, (run, view) in BEHIND.items():
+        explorer.welcome.hear({"kind": "enter", "name": name})
+        assert explorer.frame.turned[0] == view
+        assert view in (*explorer.frame.plan["views"]["titles"], "New run")
+        assert not run or explorer.menu.current == run
+    assert explorer.welcome.sentence == ""
+    explorer.welcome.hear({"kind": "enter", "name": "elsewhere"})
+    assert "Expected a door" in explorer.welcome.sentence
+
+
+def test_the_tour_points_at_what_is_there(tmp_path: Path) -> None:
+    explorer = Explorer(tmp_path, examples=EXAMPLES)
+    stops = explorer.frame.plan["tour"]
+    assert 3 <= len(stops) <= 6
+    there = {"", *explorer.frame.members, *explorer.frame.plan["views"]["titles"], "New run"}
+    assert {stop["at"] for stop in stops} <= there
+    assert {stop["view"] for stop in stops} <= {"", *explorer.frame.plan["views"]["titles"]}
 
 
 def test_without_a_run_the_page_says_what_to_do(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from layertie_lab.widgets.run_menu import RunMenu
 from layertie_lab.widgets.study_list import StudyList
 from layertie_lab.widgets.time_panel import TimePanel
 from layertie_lab.widgets.token_text import TokenText
+from layertie_lab.widgets.vital_signs import VitalSigns
+from layertie_lab.widgets.welcome import Welcome
 
 FILES = sorted(path for path in STATIC.rglob("*") if path.suffix in (".js", ".css"))
 NAMESPACES = re.compile(r"https?://(www\.w3\.org/|vega\.github\.io/schema/)")
@@ -43,6 +45,8 @@ WIDGETS = [
     TimePanel,
     RowsTable,
     TokenText,
+    VitalSigns,
+    Welcome,
 ]
 
 

@@ -109,6 +109,18 @@ def test_pause_can_finish_the_decision(start: Start) -> None:
     assert worker.propose().decision == at["decision"] + 1
 
 
+def test_a_run_that_is_asked_for_while_a_pause_waits_is_kept(start: Start) -> None:
+    worker = start(SLOW)
+    running = worker.submit("run")
+    until(lambda: worker.last_heartbeat is not None and worker.last_heartbeat.step > 1)
+    pausing, again = worker.submit("pause", finish=True), worker.submit("run")
+    at = pausing.result(10)
+    assert len(running.result(10)) <= at["decision"]
+    until(lambda: worker.snapshot()["decision"] >= at["decision"] + 2)
+    assert not again.done()
+    worker.pause()
+
+
 def test_calls_act_between_steps_of_a_run(start: Start) -> None:
     worker = start("slow=0.02")
     running = worker.submit("run")

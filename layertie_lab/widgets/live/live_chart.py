@@ -29,6 +29,7 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
     Args:
         panels: Title -> Vega-Lite spec (or Altair chart) that reads named data sets (`layertie_lab.charts.run.live`).
         captions: Title -> one line on how to read the panel; default what the spec has under usermeta.caption.
+        instead_of: Title -> that of the panel in whose place it can be shown, by a switch.
         columns: Most columns of the grid, 1 to 3; a narrow page gets fewer.
         x: What the x axis of the specs counts, "decision" or "step".
         steps_per_decision: Optimizer steps per decision of the run, which relates the two.
@@ -50,18 +51,20 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
         panels: Mapping[str, Any],
         *,
         captions: Mapping[str, str] | None = None,
+        instead_of: Mapping[str, str] | None = None,
         columns: int = 3,
         x: str = "decision",
         steps_per_decision: int = 4,
     ) -> None:
         specs = {title: _as_spec(spec) for title, spec in panels.items()}
+        self._instead_of = dict(instead_of or {})
         self._store = RowStore(_wanted(specs))
         self._pending: dict[str, list[Row]] = {}
         self._in_browser = 0
         self._shown = False
         self._pacer = Pacer(self, "flush", FLUSH_SECONDS)
         super().__init__(
-            panels=[_panel(title, spec, captions or {}) for title, spec in specs.items()],
+            panels=self._panels(specs, captions),
             columns=columns,
             themes={"light": vega_config(dark=False), "dark": vega_config(dark=True)},
             x=x,
@@ -107,7 +110,7 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
             with self.hold_sync():
                 self.x = x or self.x
                 self.steps_per_decision = steps_per_decision or self.steps_per_decision
-                self.panels = [_panel(title, spec, captions or {}) for title, spec in specs.items()]
+                self.panels = self._panels(specs, captions)
             self._send_all()
 
     def flush(self) -> None:
@@ -124,6 +127,12 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
             else:
                 tables = {table: self._store.columns(table, rows) for table, rows in pending.items()}
                 self.send({"kind": "append", "tables": tables})
+
+    def _panels(self, specs: Mapping[str, dict[str, Any]], captions: Mapping[str, str] | None) -> list[dict[str, Any]]:
+        return [
+            _panel(title, spec, captions or {}) | {"place": self._instead_of.get(title, title)}
+            for title, spec in specs.items()
+        ]
 
     def _resend(self, lost: bool) -> None:
         if lost:

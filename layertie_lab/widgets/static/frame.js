@@ -66,8 +66,6 @@ class Page {
       this.models[message.to]?.take(message.state);
     } else if (message.kind === "custom") {
       this.models[message.to]?.call("msg:custom", message.content, buffers ?? []);
-    } else if (message.kind === "turn") {
-      this.workspace?.turn(message.to);
     }
   }
 
@@ -143,15 +141,32 @@ class Workspace {
     this.drawers = plan.drawers.map(({ title, part }) => new Drawer(this, title, page.place(part)));
     const head = html("div", { class: "ll-head" }, html("h1", {}, plan.title), page.place(plan.head));
     head.append(...this.drawers.map((drawer) => drawer.button), themeSwitch(page.root), this.presenting());
+    if (plan.tour.length) head.append(this.touring(plan.tour));
     const side = html("div", { class: "ll-side" }, page.place(plan.side));
     this.element = html("div", { class: "ll-workspace" }, head, side, this.views.element);
     this.views.element.append(...this.drawers.map((drawer) => drawer.element));
   }
 
-  /** Show a view by its title, and nothing over it; "" closes what is open. */
+  /** Show a view by its title, and nothing over it; or open a drawer. */
   turn(title) {
+    if (title === undefined) return;
     for (const drawer of this.drawers) drawer.toggle(drawer.title === title);
     this.views.show(this.views.titles.indexOf(title));
+  }
+
+  touring(stops) {
+    const tour = new Tour(this.page.root, stops, (stop) => this.stop(stop));
+    const button = html("button", { type: "button", class: "ll-quiet", title: "A tour of this page" }, "Tour");
+    button.addEventListener("click", () => tour.start());
+    return button;
+  }
+
+  /** What a stop of the tour points at. */
+  stop({ at, view }) {
+    this.turn(view || this.views.titles[this.views.at]);
+    const tab = this.views.tabs[this.views.titles.indexOf(at)];
+    const drawer = this.drawers.find(({ title }) => title === at);
+    return tab ?? drawer?.button ?? this.page.root.querySelector(`[data-part="${at}"]`) ?? this.views.strip;
   }
 
   presenting() {
@@ -203,8 +218,12 @@ function render({ model, el }) {
   const page = new Page(model, root);
   const receive = (message, buffers) => page.receive(message, buffers);
   model.on("msg:custom", receive);
+  const turn = () => page.workspace?.turn(model.get("turned")[0]);
+  model.on("change:turned", turn);
+  turn();
   model.send({ kind: "open" });
   return () => {
+    model.off("change:turned", turn);
     model.off("msg:custom", receive);
     stopTheme();
     page.end();

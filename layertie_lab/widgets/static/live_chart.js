@@ -15,6 +15,7 @@ class LiveChart {
         const panel = this.panels.find((panel) => panel.plot === entry.target);
         if (panel && entry.contentRect.width) panel.resize(Math.floor(entry.contentRect.width));
       }
+      this.refresh(); // one that has come into sight has missed some rows
     });
     this.build();
   }
@@ -25,8 +26,30 @@ class LiveChart {
     this.panels = this.model.get("panels").map((panel) => new Panel(this, panel));
     this.root.style.setProperty("--ll-columns", this.model.get("columns"));
     this.root.replaceChildren(...this.panels.map((panel) => panel.element));
+    this.share();
     this.theme();
     this.panels.forEach((panel) => this.resizer.observe(panel.plot));
+  }
+
+  /** Panels that share a place: one is shown, and each names the others. */
+  share() {
+    const places = this.model.get("panels").map(({ title, place }) => place ?? title);
+    this.panels.forEach((panel, at) => {
+      const others = this.panels.filter((_, n) => places[n] === places[at]);
+      if (others.length < 2) return;
+      panel.element.hidden = panel !== others[0];
+      panel.head.replaceChildren(
+        ...others.map((other) => {
+          const button = html("button", { type: "button", "aria-pressed": other === panel }, other.title);
+          button.addEventListener("click", () => {
+            others.forEach((each) => (each.element.hidden = each !== other));
+            other.head.children[others.indexOf(other)].focus();
+            this.refresh();
+          });
+          return button;
+        }),
+      );
+    });
   }
 
   /** Make the views in the page's theme; rows, zoom and hover stay. */
@@ -87,12 +110,13 @@ class LiveChart {
   /** Bring the views up to date, one frame at a time; what comes meanwhile goes into the next frame. */
   async refresh() {
     this.stale = true;
-    if (this.busy || document.hidden) return;
+    if (this.busy || this.unseen) return;
     this.busy = true;
-    while (this.stale && !document.hidden) {
+    while (this.stale && !this.unseen) {
       this.stale = false;
       const start = performance.now();
-      await Promise.all(this.panels.map((panel) => panel.update(this.store, this.hovered)));
+      const seen = this.panels.filter((panel) => isShown(panel.element));
+      await Promise.all(seen.map((panel) => panel.update(this.store, this.hovered)));
       const spent = performance.now() - start;
       this.root.dataset.drawMs = spent.toFixed(1);
       this.root.dataset.draws = Number(this.root.dataset.draws ?? 0) + 1;
@@ -103,10 +127,19 @@ class LiveChart {
     this.busy = false;
   }
 
+  get unseen() {
+    return document.hidden || !isShown(this.root);
+  }
+
   close() {
     this.resizer.disconnect();
     this.panels.forEach((panel) => panel.view?.finalize());
   }
+}
+
+/** Whether an element takes part in the page: it is drawn nowhere in a view that is not shown. */
+function isShown(element) {
+  return element.getClientRects().length > 0;
 }
 
 /** The value of an ascending list that is nearest to a wanted one. */

@@ -50,7 +50,9 @@ class Panel {
     this.tip = html("dl", { class: "ll-tip", hidden: "" });
     const save = html("button", { class: "ll-quiet", type: "button" }, "Save picture");
     save.addEventListener("click", () => this.save(title));
-    const head = html("div", { class: "ll-panel-head" }, html("h3", {}, title), save);
+    this.title = title;
+    this.head = html("h3", {}, title);
+    const head = html("div", { class: "ll-panel-head" }, this.head, save);
     const lines = html("figcaption", { class: "ll-caption" }, ...explanation(caption));
     this.element = html("figure", { class: "ll-panel", "data-panel": title }, head, this.plot, lines, this.tip);
     this.shown = {};

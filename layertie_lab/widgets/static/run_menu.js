@@ -11,11 +11,12 @@ class RunMenu {
     this.root = root;
     this.name = html("strong", { class: "ll-name" });
     this.about = html("span", { class: "ll-about" });
+    this.note = html("span", { class: "ll-fate", role: "status" });
     this.button = html("button", { type: "button", "aria-expanded": "false", "aria-haspopup": "true" }, "Open a run");
     this.button.addEventListener("click", () => (this.menu.hidden ? this.open() : this.close()));
     this.menu = html("div", { class: "ll-menu", hidden: "" });
     this.problem = html("p", { class: "ll-problem", role: "alert" });
-    const line = html("div", { class: "ll-line" }, html("span", { class: "ll-now" }, this.name, this.about), this.button);
+    const line = html("div", { class: "ll-line" }, html("span", { class: "ll-now" }, this.name, this.about, this.note), this.button);
     root.append(line, this.menu, this.problem);
     root.addEventListener("keydown", (event) => this.press(event));
     this.outside = (event) => !event.composedPath().includes(root) && this.close(false);
@@ -66,12 +67,13 @@ class RunMenu {
   paint() {
     say(this.name, this.get("current") || "No run");
     say(this.about, this.get("about"));
+    say(this.note, this.get("note"));
     set(this.name, { title: this.get("current") });
     say(this.problem, this.get("problem"));
     if (this.menu.hidden) return;
     const runs = this.get("runs");
     if (this.waiting && !runs.length) return this.menu.replaceChildren(html("p", {}, "Looking for runs."));
-    if (!runs.length) return this.menu.replaceChildren(html("p", {}, "There is no run yet. Press Start to make one."));
+    if (!runs.length) return this.menu.replaceChildren(html("p", {}, "There is no run yet. New run makes one."));
     const head = html("div", { class: "ll-run ll-head", "aria-hidden": "true" });
     head.append(...COLUMNS.map((column) => html("span", {}, HEADS[column])));
     this.menu.replaceChildren(head, ...runs.map((run) => this.row(run)));
@@ -93,7 +95,7 @@ function render({ model, el }) {
   el.append(root);
   const menu = new RunMenu(model, root);
   const stopTheme = followTheme(root);
-  const stop = observe(model, ["current", "about", "runs", "problem"], menu.repaint);
+  const stop = observe(model, ["current", "about", "note", "runs", "problem"], menu.repaint);
   const receive = (message) => menu.receive(message);
   model.on("msg:custom", receive);
   return () => {

@@ -4,13 +4,14 @@ const STATUS = {
   empty: "No run yet.",
   preparing: "Preparing the text and the model.",
   running: "Running: the agent acts.",
+  pausing: "Pausing: the steps under way are finished first.",
   paused: "Paused: an action is awaited.",
   finished: "Finished: the budget is spent. Step, or run some more.",
   failed: "Failed: the run has stopped.",
   lost: "Lost: the training process is gone.",
 };
 const CAN_STEP = ["paused", "finished"];
-const CAN_RUN = ["running", "paused", "finished"];
+const CAN_RUN = ["running", "pausing", "paused", "finished"];
 const PATIENCE_MS = 2500;
 const SETTLE_MS = 400; // an effect and the status that goes with it may come one after the other
 const BEAT_MS = 1000;
@@ -26,8 +27,6 @@ class SteerPanel {
     this.count = 0;
     this.sent = new Map(); // message id -> {time, command, button, timer}
     this.wish = null; // {status, before, id} from a press until the run has answered it or changed its status
-    this.answers = [];
-    this.focused = 0;
     this.step = this.button("Step", () => this.send("Step", {}, this.step));
     this.toggle = this.button("Run", () => this.flip());
     this.toggle.classList.add("ll-main", "ll-toggle");
@@ -36,16 +35,15 @@ class SteerPanel {
     this.number.addEventListener("keydown", (event) => event.key === "Enter" && this.runSome());
     this.some = this.button("Run only", () => this.runSome());
     const count = html("span", { class: "ll-count" }, this.some, this.number, "decisions");
+    this.said = html("span", { class: "ll-said", role: "status" });
     this.save = this.button("Save", () => this.send("Save", {}, this.save));
-    this.controls = html("div", { class: "ll-controls" }, this.step, this.toggle, count, this.save);
+    this.controls = html("div", { class: "ll-controls" }, this.step, this.toggle, count, this.save, this.said);
     this.status = html("p", { class: "ll-status", role: "status" });
     this.rates = html("p", { class: "ll-rates" });
     this.error = html("p", { class: "ll-error", role: "alert" });
     this.title = html("strong", {});
     this.opinion = html("span", { class: "ll-opinion" });
-    this.list = html("div", { class: "ll-answers", role: "group", "aria-label": "Actions for the layer at hand" });
-    this.list.addEventListener("keydown", (event) => this.press(event));
-    this.key = html("p", { class: "ll-key" });
+    this.actions = new ActionList(this);
     this.hint = html("p", { class: "ll-hint" });
     this.keep = html("input", { type: "checkbox" });
     this.keep.addEventListener("change", () => {
@@ -53,11 +51,11 @@ class SteerPanel {
       this.model.set("keep", this.keep.checked);
       this.send("SetKeep", { keep: this.keep.checked });
     });
-    this.keepLine = html("label", { class: "ll-keep" }, this.keep, "Keep running when I close this page");
+    this.keepLine = html("label", { class: "ll-keep" }, this.keep, "Keep running when this page is closed");
     this.keepLine.title = "Else it is saved and ended: at once, or within two minutes if the browser was killed.";
     const hand = html("div", { class: "ll-hand", "aria-live": "off" }, this.title, this.opinion);
     const lines = html("div", { class: "ll-lines" }, this.status, this.rates);
-    root.append(this.controls, lines, this.error, hand, this.list, this.key, this.hint, this.keepLine);
+    root.append(this.controls, lines, this.error, hand, this.actions.list, this.actions.key, this.hint, this.keepLine);
     this.repaint = oncePerFrame(() => this.paint());
     this.heard = performance.now();
     this.unanswered = 0; // beats since the other side was asked whether it is there
@@ -176,7 +174,9 @@ class SteerPanel {
   shownStatus() {
     const status = this.get("status");
     if (this.wish && (status !== this.wish.before || !CAN_RUN.includes(status))) this.wish = null;
-    return this.silent ? "silent" : (this.wish?.status ?? status);
+    if (this.silent) return "silent";
+    // Nothing is paused before the run says so.
+    return this.wish?.status === "paused" ? "pausing" : (this.wish?.status ?? status);
   }
 
   paint() {
@@ -188,6 +188,7 @@ class SteerPanel {
     say(this.status, (words || STATUS[status] || status) + offer);
     say(this.rates, this.ratesInWords(status));
     say(this.error, this.get("error"));
+    say(this.said, this.get("said"));
     say(this.toggle, status === "running" ? "Pause" : "Run");
     const again = status === "lost" && this.get("can_resume");
     const pause = (words) => (status === "running" ? words : "There is no run here to go on with");
@@ -200,7 +201,8 @@ class SteerPanel {
     this.keep.checked = this.get("keep");
     this.keep.disabled = this.silent;
     this.paintHand();
-    this.paintAnswers();
+    this.actions.paint();
+    say(this.hint, this.get("hint"));
   }
 
   silenceInWords() {
@@ -225,10 +227,21 @@ class SteerPanel {
       return;
     }
     say(this.title, `Layer ${layer}, decision ${this.get("asked")}, episode ${this.get("episode")}`);
-    const proposed = this.get("proposed");
-    const would = this.get("can_act") ? "The agent would" : "The agent chose to";
-    const what = proposed === layer ? "train it on its own" : `tie it to layer ${proposed}`;
-    say(this.opinion, proposed === null ? "" : `${would} ${what}${this.whyInWords()}.`);
+    say(this.opinion, this.get("proposed") === null ? "" : this.opinionInWords(layer));
+    set(this.opinion, { "data-by": this.get("choice") === null ? "" : this.get("by") });
+  }
+
+  /** What the agent would do, or what was done, by whom and instead of what. */
+  opinionInWords(layer) {
+    const [proposed, choice] = [this.get("proposed"), this.get("choice")];
+    const act = (source) => (source === layer ? "train it on its own" : `tie it to layer ${source}`);
+    const done = (source) => (source === layer ? "trained it on its own" : `tied it to layer ${source}`);
+    if (choice === null) return `The agent would ${act(proposed)}${this.whyInWords()}.`;
+    const who = { human: "You", replay: "The log that is replayed" }[this.get("by")] ?? "The agent";
+    if (choice === proposed) {
+      return who === "You" ? `You ${done(choice)}, as the agent would have.` : `${who} ${done(choice)}${this.whyInWords()}.`;
+    }
+    return `${who} ${done(choice)}; the agent would have ${done(proposed)}${this.whyInWords()}.`;
   }
 
   whyInWords() {
@@ -237,103 +250,19 @@ class SteerPanel {
     const parts = [why, epsilon === null ? "" : `epsilon ${epsilon.toFixed(2)}`].filter(Boolean);
     return parts.length ? ` (${parts.join("; ")})` : "";
   }
-
-  paintAnswers() {
-    const [layer, legal, values] = [this.get("layer"), this.get("legal"), this.get("q_values")];
-    while (this.answers.length < legal.length) this.answers.push(this.makeAnswer(this.answers.length));
-    const shown = this.answers.slice(0, legal.length);
-    if (this.list.children.length !== shown.length) this.list.replaceChildren(...shown.map((answer) => answer.button));
-    set(this.list, { "data-none": legal.length ? null : "The actions for a layer appear here." });
-    const known = values.length === legal.length && legal.length > 0;
-    const [low, high] = known ? [Math.min(...values), Math.max(...values)] : [0, 1];
-    this.focused = Math.min(this.focused, Math.max(0, legal.length - 1));
-    shown.forEach((answer, at) => {
-      const source = legal[at];
-      const [proposed, present] = [source === this.get("proposed"), source === this.get("present")];
-      const share = known ? Math.max(0.03, high > low ? (values[at] - low) / (high - low) : 1) : 0;
-      const words = source === layer ? "on its own" : `tie to ${source}`;
-      answer.source = source;
-      say(answer.words, words);
-      say(answer.tags, [proposed && "agent's action", present && "now"].filter(Boolean).join(", "));
-      say(answer.worth, known ? inThousandths(values[at]) : "");
-      set(answer.bar, { width: `${(100 * share).toFixed(1)}%`, fill: this.colour(this.get("owners")[at] ?? source) });
-      set(answer.button, {
-        "data-proposed": proposed ? "" : null,
-        "data-source": source,
-        tabindex: at === this.focused ? 0 : -1,
-        "aria-label": [
-          source === layer ? `Train layer ${layer} on its own` : `Tie layer ${layer} to layer ${source}`,
-          known && `value ${inThousandths(values[at])}`,
-          proposed && "the agent's action",
-          present && "as it is now",
-        ].filter(Boolean).join(", "),
-      });
-      const running = this.shownStatus() === "running";
-      allow(answer.button, this.get("can_act") && !this.silent, running ? "Pause the run to answer yourself" : "No answer is awaited");
-    });
-    const bars = known ? " Bar: the agent's value (Q value)." : "";
-    const chance = this.get("epsilon") === null ? "" : " epsilon: chance of a random draw.";
-    say(this.hint, this.get("hint"));
-    const offer = this.get("can_act") && !this.silent ? "Press an action to take it in the agent's place. " : "";
-    say(this.key, legal.length ? `${offer}now: the present tie.${bars}${chance}` : "");
-    if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
-  }
-
-  /** Bring the agent's action into view, without moving the page; not while a person is in the list. */
-  scrollToProposed(shown) {
-    this.scrolledFor = this.get("asked");
-    const answer = shown.find((answer) => answer.source === this.get("proposed"));
-    if (!answer || this.list.contains(this.list.getRootNode().activeElement)) return;
-    const top = answer.button.offsetTop - this.list.offsetTop;
-    this.list.scrollTop = Math.max(0, top - (this.list.clientHeight - answer.button.offsetHeight) / 2);
-  }
-
-  makeAnswer(at) {
-    const words = html("span", {});
-    const tags = html("span", { class: "ll-tags" });
-    const worth = html("span", { class: "ll-worth" });
-    const bar = svg("rect", { height: "100%", rx: 3 });
-    const track = svg("rect", { class: "ll-track", width: "100%", height: "100%", rx: 3 });
-    const button = html("button", { type: "button", class: "ll-answer" }, words, worth);
-    button.append(svg("svg", { "aria-hidden": "true" }, track, bar), tags);
-    const answer = { button, words, tags, worth, bar };
-    button.addEventListener("focus", () => (this.focused = at));
-    button.addEventListener("click", () => {
-      if (button.getAttribute("aria-disabled") !== "true") this.answer(answer.source, button);
-    });
-    return answer;
-  }
-
-  colour(owner) {
-    const palette = this.get("palette");
-    return palette[owner % palette.length];
-  }
-
-  press(event) {
-    const last = this.list.children.length - 1;
-    const moves = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -last, End: last };
-    if (!(event.key in moves)) return;
-    event.preventDefault();
-    this.focused = Math.max(0, Math.min(last, this.focused + moves[event.key]));
-    this.paintAnswers();
-    this.answers[this.focused].button.focus();
-  }
-}
-
-function allow(button, allowed, reason = null) {
-  set(button, { "aria-disabled": allowed ? "false" : "true", title: allowed ? null : reason });
 }
 
 function render({ model, el }) {
   const root = html("div", { class: "ll ll-steer", ...KEYS_STAY_HERE });
   root.style.setProperty("--ll-agent", model.get("semantic").agent);
+  root.style.setProperty("--ll-override", model.get("semantic").override);
   el.append(root);
   const panel = new SteerPanel(model, root);
   const stopTheme = followTheme(root);
   const names = [
     "status", "status_text", "error", "decision", "step", "asked", "episode", "layer", "legal", "owners", "q_values", "present",
-    "proposed", "explored", "epsilon", "can_act", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
-    "steps_per_second", "palette", "hint",
+    "proposed", "explored", "epsilon", "choice", "by", "can_act", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
+    "steps_per_second", "palette", "said", "hint",
   ];
   const stop = observe(model, names, () => panel.hear());
   const receive = (message) => panel.receive(message);

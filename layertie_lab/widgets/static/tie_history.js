@@ -13,7 +13,7 @@ class TieHistory {
     this.choice = html("span", { role: "radiogroup", "aria-label": "Which owner to show" });
     this.choice.append(this.option(1, "as the tie map says"), this.option(2, "as truly stored"));
     const title = html("strong", {}, "History of the map");
-    const how = html("span", {}, "each row a layer, each column a decision, coloured by owner");
+    const how = html("span", {}, "a row per layer, a column per decision, in its owner's colour");
     const head = html("div", { class: "ll-history-head" }, title, how, this.choice);
     this.element = html("div", { class: "ll-history" }, head, this.canvas, this.foot);
     this.repaint = oncePerFrame(() => this.paint());
@@ -139,10 +139,10 @@ class TieHistory {
     if (!this.runs.length) return "Nothing has happened yet.";
     if (!this.hovered) {
       const marks = this.overrides.length;
-      const people = marks ? ` Yellow diamonds: ${marks} ${marks === 1 ? "override" : "overrides"}.` : "";
+      const people = marks ? ` ${counted(marks, "override")}.` : "";
       const budget = this.model.get("budget");
       const past = budget && this.room > budget ? `, with room past the budget of ${budget}` : "";
-      return `Top row: layer 0. Left edge: the start; right edge: decision ${this.room}${past}.${people}`;
+      return `Top: layer 0. Left: the start; right: decision ${this.room}${past}.${people}`;
     }
     const { decision, layer } = this.hovered;
     const run = this.runs[layer].findLast(([first]) => first <= decision);

@@ -14,10 +14,11 @@ class TieMapPicture {
     this.say = html("p", { class: "ll-say", "aria-live": "polite" });
     this.picture = svg("svg", { role: "group" });
     this.legend = html("ul", { class: "ll-legend" });
+    this.signs = html("details", { class: "ll-signs-key" }, html("summary", {}, "What the signs mean"), this.legend);
     const scroll = (this.scroll = html("div", { class: "ll-scroll" }, this.picture));
     this.history = new TieHistory(model);
     this.brush = new TieBrush(this);
-    root.append(this.say, scroll, this.brush.element, this.legend, this.history.element);
+    root.append(this.say, scroll, this.brush.element, this.history.element, this.signs);
     this.picture.addEventListener("keydown", (event) => this.press(event));
     this.resizer = new ResizeObserver(() => this.resize(scroll.clientWidth));
     this.resizer.observe(scroll);
@@ -135,7 +136,7 @@ class TieMapPicture {
     const inside = this.pitch >= 22;
     this.root.dataset.hand = hand ?? "";
     this.history.element.hidden = !this.get("with_history");
-    this.legend.hidden = !this.get("with_legend");
+    this.signs.hidden = !this.get("with_legend");
     this.blocks.forEach((block, layer) => {
       const tied = sources[layer] !== layer;
       set(block.body, { fill: colour(owners[layer]) });
@@ -204,7 +205,7 @@ class TieMapPicture {
     if (!this.blocks.length) return "There is no tie map yet.";
     if (hand === null) return "No layer is at hand.";
     if (!legal.length) return `Layer ${hand} is at hand; its action is taken.`;
-    return `Click a block to the left to tie layer ${hand} to it, or layer ${hand} itself to train it on its own.`;
+    return `Press a block to tie layer ${hand} to it, or layer ${hand} itself: on its own.`;
   }
 
   describe(layer, sources, owners, overrides, legal) {

@@ -1,0 +1,44 @@
+"""What a newcomer is told, where the doors of the first page lead, and what the tour points at."""
+
+from __future__ import annotations
+
+from ..widgets.layout import Stop
+from ..widgets.panel import Panel
+from ..widgets.welcome import Door
+
+ABOUT = (
+    "While a transformer trains, an agent goes over its layers and decides of each whether to train it on its own or to "
+    "tie it to an earlier one, whose parameters it then shares. Here you watch that, take single decisions in the "
+    "agent's place, and ask whether they mattered."
+)
+PAPER = ("Dynamic Layer Tying, Hay & Wolf, ICLR 2024", "https://arxiv.org/abs/2401.12819")
+DOORS = (
+    Door("watch", "Watch a recorded run", "An agent that finds four owners for twelve layers, and why it does."),
+    Door("train", "Train one now", "A small transformer on this machine; the first decisions come within seconds."),
+    Door("doubt", "Doubt it", "The run of another agent against the paper, departure by departure."),
+)
+BEHIND = {"watch": ("found-four-owners", "Watch"), "train": ("", "New run"), "doubt": ("laptop-lab", "Audit")}
+"""Door -> (the example that is opened, "" for none; the view or drawer that is shown)."""
+
+
+def tour(*, tie_map: Panel, signs: Panel, steer: Panel, menu: Panel) -> tuple[Stop, ...]:
+    """Six stops at most, each at something that is on the page."""
+    return (
+        Stop(
+            "The tie map: a block per layer. A filled one trains parameters of its own, a hollow one shares those of the "
+            "layer that its arc leads to. Below it, the same over time.",
+            tie_map,
+        ),
+        Stop("Where the run stands: loss, layers of their own, parameters, and what tying saves.", signs),
+        Stop(
+            "Step takes one decision, Run lets the agent go on. While it is paused, press an action, or a block of the "
+            "map, to act in the agent's place.",
+            steer,
+        ),
+        Stop("Watch: the loss, what trains, the reward of each decision, and memory, as they come.", "Watch", "Watch"),
+        Stop(
+            "The other views ask questions: what the layers compute, whether a decision mattered, how the code departs "
+            "from the paper."
+        ),
+        Stop("New run: choose a text, an agent and a size, and start your own.", "New run"),
+    )

@@ -1,0 +1,135 @@
+// The actions for the layer at hand, with the agent's values of them.
+
+class ActionList {
+  constructor(panel) {
+    this.panel = panel;
+    this.answers = [];
+    this.focused = 0;
+    this.list = html("div", { class: "ll-answers", role: "group", "aria-label": "Actions for the layer at hand" });
+    this.list.addEventListener("keydown", (event) => this.press(event));
+    this.key = html("p", { class: "ll-key" });
+  }
+
+  get = (name) => this.panel.get(name);
+
+  /** The actions in places that stay for the whole run: on its own first, then the layers in their order. */
+  places() {
+    const [layer, legal] = [this.get("layer"), this.get("legal")];
+    return legal.includes(layer) ? [layer, ...legal.filter((source) => source !== layer)] : legal;
+  }
+
+  /** The values against that of the present tie, by source; none where the agent has none. */
+  worths() {
+    const [legal, values] = [this.get("legal"), this.get("q_values")];
+    if (!legal.length || values.length !== legal.length) return null;
+    const kept = legal.indexOf(this.get("present"));
+    const worths = new Map(legal.map((source, at) => [source, values[at] - (kept < 0 ? 0 : values[kept])]));
+    const most = Math.max(...[...worths.values()].map(Math.abs));
+    // One scale for a sweep over the layers: bars of two decisions can be compared.
+    if (this.scale?.episode !== this.get("episode")) this.scale = { episode: this.get("episode"), most: 0 };
+    this.scale.most = Math.max(this.scale.most, most);
+    return worths;
+  }
+
+  paint() {
+    const layer = this.get("layer");
+    const places = this.places();
+    while (this.answers.length < places.length) this.answers.push(this.makeAnswer(this.answers.length));
+    const shown = this.answers.slice(0, places.length);
+    if (this.list.children.length !== shown.length) this.list.replaceChildren(...shown.map((answer) => answer.button));
+    set(this.list, { "data-none": places.length ? null : "The actions for a layer appear here." });
+    const worths = this.worths();
+    this.focused = Math.min(this.focused, Math.max(0, places.length - 1));
+    const running = this.panel.shownStatus() === "running";
+    shown.forEach((answer, at) => this.paintAnswer(answer, places[at], { layer, worths, running, focused: at === this.focused }));
+    const offer = this.get("can_act") && !this.panel.silent ? "Press an action to take it in the agent's place. " : "";
+    const chance = this.get("epsilon") === null ? "" : " Epsilon: chance of a random draw.";
+    const bars = worths ? `Bar: the agent's value (Q value) against keeping the present tie, which is 0.${chance}` : chance;
+    say(this.key, places.length ? offer + bars : "");
+    if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
+  }
+
+  paintAnswer(answer, source, { layer, worths, running, focused }) {
+    const [proposed, present] = [source === this.get("proposed"), source === this.get("present")];
+    const chosen = source === this.get("choice");
+    const legal = this.get("legal").indexOf(source);
+    const worth = worths?.get(source);
+    const known = worth !== undefined;
+    const words = source === layer ? "on its own" : `tie to ${source}`;
+    const whose = this.get("by") === "human" ? "yours" : "taken";
+    answer.source = source;
+    say(answer.words, words);
+    say(answer.tags, [chosen && whose, proposed && !(chosen && whose === "taken") && "agent's", present && (known ? "now: 0" : "now")].filter(Boolean).join(", "));
+    say(answer.worth, known && !present ? signed(worth) : "");
+    const share = known && this.scale.most > 0 ? (50 * Math.abs(worth)) / this.scale.most : 0;
+    const fill = this.colour(this.get("owners")[legal] ?? source);
+    set(answer.bar, { x: `${(worth < 0 ? 50 - share : 50).toFixed(1)}%`, width: `${share.toFixed(1)}%`, fill });
+    set(answer.picture, { style: known ? null : "visibility: hidden" });
+    set(answer.button, {
+      "data-proposed": proposed ? "" : null,
+      "data-chosen": chosen ? "" : null,
+      "data-source": source,
+      tabindex: focused ? 0 : -1,
+      "aria-label": [
+        source === layer ? `Train layer ${layer} on its own` : `Tie layer ${layer} to layer ${source}`,
+        known && `value ${inThousandths(this.get("q_values")[legal])}`,
+        chosen && (whose === "yours" ? "your action" : "the action taken"),
+        proposed && "the agent's action",
+        present && "as it is now",
+      ].filter(Boolean).join(", "),
+    });
+    allow(answer.button, this.get("can_act") && !this.panel.silent, running ? "Pause the run to answer yourself" : "No answer is awaited");
+  }
+
+  /** Bring the agent's action into view, without moving the page; not while a person is in the list. */
+  scrollToProposed(shown) {
+    this.scrolledFor = this.get("asked");
+    const answer = shown.find((answer) => answer.source === this.get("proposed"));
+    if (!answer || this.list.contains(this.list.getRootNode().activeElement)) return;
+    const top = answer.button.offsetTop - this.list.offsetTop;
+    this.list.scrollTop = Math.max(0, top - (this.list.clientHeight - answer.button.offsetHeight) / 2);
+  }
+
+  makeAnswer(at) {
+    const words = html("span", {});
+    const tags = html("span", { class: "ll-tags" });
+    const worth = html("span", { class: "ll-worth" });
+    const bar = svg("rect", { height: "100%" });
+    const track = svg("rect", { class: "ll-track", width: "100%", height: "100%", rx: 3 });
+    const zero = svg("rect", { class: "ll-zero", x: "50%", width: 1, height: "100%" });
+    const button = html("button", { type: "button", class: "ll-answer" }, words, worth);
+    const picture = svg("svg", { "aria-hidden": "true" }, track, bar, zero);
+    button.append(picture, tags);
+    const answer = { button, words, tags, worth, bar, picture };
+    button.addEventListener("focus", () => (this.focused = at));
+    button.addEventListener("click", () => {
+      if (button.getAttribute("aria-disabled") !== "true") this.panel.answer(answer.source, button);
+    });
+    return answer;
+  }
+
+  colour(owner) {
+    const palette = this.get("palette");
+    return palette[owner % palette.length];
+  }
+
+  press(event) {
+    const last = this.list.children.length - 1;
+    const moves = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, Home: -last, End: last };
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    this.focused = Math.max(0, Math.min(last, this.focused + moves[event.key]));
+    this.paint();
+    this.answers[this.focused].button.focus();
+  }
+}
+
+/** A difference with its sign. */
+function signed(value) {
+  const words = inThousandths(value);
+  return value > 0 && words !== "0.000" ? `+${words}` : words;
+}
+
+function allow(button, allowed, reason = null) {
+  set(button, { "aria-disabled": allowed ? "false" : "true", title: allowed ? null : reason });
+}
