@@ -319,9 +319,13 @@ class Explorer:
         run.path, run.config, run.source = path, config, source
         run.example = self.examples is not None and path.is_relative_to(self.examples)
         self.signs.begin(layers=config.model.layers, budget=config.decisions)
-        self._tables = Tables(self.chart, self.signs, *(taker for tab in self.tabs.values() for taker in tab.row_takers))
+        self._tables = Tables(
+            self.chart, self.signs, *(taker for tab in self.tabs.values() for taker in tab.row_takers)
+        )
         # All of it: until the new run says where it stands, nothing on the page is the other's.
-        self.steer.show(**(ShownState().panel_traits() | {"error": "", "said": "", "status": "preparing", "keep": False}))
+        self.steer.show(
+            **(ShownState().panel_traits() | {"error": "", "said": "", "status": "preparing", "keep": False})
+        )
         if self._drawn != live_panels.kind_of(config):
             # A view that is made once is never made anew for the same panels.
             self._drawn = live_panels.kind_of(config)

@@ -35,7 +35,10 @@ def _last_decision(run: Run) -> dict[str, Any]:
         "legal": legal,
         "owners": owners,
         "q_values": values,
-        **{name: last[name] for name in ("episode", "layer", "present", "proposed", "explored", "epsilon", "choice", "by")},
+        **{
+            name: last[name]
+            for name in ("episode", "layer", "present", "proposed", "explored", "epsilon", "choice", "by")
+        },
     }
 
 

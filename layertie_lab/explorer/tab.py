@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.notices import Entry
+from ..widgets.layout import Part
 from ..widgets.steer_panel import SteerPanel
 from .feed import RowTaker
 from .held_run import HeldRun
-from ..widgets.layout import Part
 from .weakly import weakly
 
 

@@ -129,7 +129,5 @@ def _plan(part: Part, names: Mapping[Any, str]) -> dict[str, Any]:
                 "head": _plan(part.head, names),
                 "side": _plan(part.side, names),
                 "views": _plan(part.views, names),
-                "drawers": [
-                    {"title": title, "part": _plan(each, names)} for title, each in part.drawers.items()
-                ],
+                "drawers": [{"title": title, "part": _plan(each, names)} for title, each in part.drawers.items()],
             }

@@ -33,11 +33,11 @@ class Pictures(Panel, files=(VEGA, "panel.js", "pictures.js", "live_chart.css"))
         Args:
             pictures: Title -> Vega-Lite spec (or Altair chart); `usermeta.caption` is the line on how to read it.
         """
-        panels = [_panel(title, chart) for title, chart in pictures.items()]
+        panels = [picture(title, chart) for title, chart in pictures.items()]
         self.show(panels=panels)
 
 
-def _panel(title: str, chart: Any) -> dict[str, Any]:
+def picture(title: str, chart: Any) -> dict[str, Any]:
     """What the browser needs of a picture: its spec with empty named data, and the rows apart from it."""
     spec = dict(chart) if isinstance(chart, Mapping) else chart.to_dict()
     caption = spec.get("usermeta", {}).get("caption", "")

@@ -24,8 +24,7 @@ from layertie_lab.explorer.tabs.decisions import decisions_file
 from layertie_lab.explorer.tabs.registry import TABS
 from layertie_lab.explorer.tabs.rules import RulesTab
 from layertie_lab.widgets.ask_panel import AskPanel
-from layertie_lab.widgets.layout import Part, Rows, framed, panels_of
-from layertie_lab.widgets.live.live_chart import LiveChart
+from layertie_lab.widgets.layout import Part
 from layertie_lab.workers.worker import Worker
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
@@ -43,13 +42,17 @@ def test_decisions_as_files() -> None:
 
 
 def test_the_audit_of_a_run_is_sentences_and_pictures() -> None:
-    _, sentence, text, pictures = audits.audit(EXAMPLES / "laptop-lab")
+    _, sentence, text, cards, pictures = audits.audit(EXAMPLES / "laptop-lab")
     assert sentence.startswith("As of decision 200: ")
-    findings, table = (part.splitlines() for part in text.split("\n\n"))
-    assert [line.split()[1] for line in findings[:11]] == [str(number) for number in range(1, 12)]
-    assert findings[11:] == list(load_run(EXAMPLES / "laptop-lab").notes)
+    assert [card.title.split()[0] for card in cards] == [str(number) for number in range(1, 12)]
+    assert all(len(card.lines) == 3 and all(said for _, said in card.lines) for card in cards)
+    assert {card.shows for card in cards} == {"", *pictures}
+    *notes, blank = text[: text.index("decision  ")].split("\n") if not text.startswith("decision  ") else [""]
+    assert [line for line in notes if line] == list(load_run(EXAMPLES / "laptop-lab").notes)
+    assert blank == ""
+    table = text[text.index("decision  ") :].splitlines()
     assert [line.split()[0] for line in table] == ["decision", *(str(number) for number in range(189, 201))]
-    assert len(LiveChart(pictures).panels) == 4
+    assert len(pictures) == 4
     assert all(spec["usermeta"]["caption"] for spec in pictures.values())
     with pytest.raises(RecordError):
         audits.audit(EXAMPLES / "nowhere")

@@ -12,6 +12,7 @@ from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
 from layertie_lab.widgets.ask_panel import AskPanel
 from layertie_lab.widgets.assets import STATIC, VEGA
 from layertie_lab.widgets.branch_tree import BranchTree
+from layertie_lab.widgets.cards import Cards
 from layertie_lab.widgets.decision_table import DecisionTable
 from layertie_lab.widgets.forms.hypothesis_panel import HypothesisPanel
 from layertie_lab.widgets.forms.rules_panel import RulesPanel
@@ -47,6 +48,7 @@ WIDGETS = [
     TokenText,
     VitalSigns,
     Welcome,
+    Cards,
 ]
 
 
@@ -82,7 +84,7 @@ def test_a_widget_is_one_module_with_one_way_in(widget: type[Panel]) -> None:
     assert code.count("export default") == 1
     assert code.rstrip().endswith("export default { render };")
     assert not re.search(r"^\s*import ", code, re.MULTILINE)
-    assert ("vegaBundle=" in code) == (widget in (LiveChart, Pictures))
+    assert ("vegaBundle=" in code) == (widget in (LiveChart, Pictures, Cards))
     assert ".ll {" in sheet
 
 

@@ -1,9 +1,6 @@
 """What an audit finds: one sentence with its numbers for each departure of the official code from the paper's text.
 
-The numbering is that of our notes on the paper (Hay & Wolf, ICLR 2024) and its code: (1) copies give no gradient,
-(2) independent layers stay on shared storage, (3) storages only merge, (4) a frozen random start, (5) broken chains,
-(6) a constant reward, (7) a count that chance gives, (8) a Q-network that dies, (9) parameters counted twice,
-(10) memory that is not the peak and idle optimizer state, (11) selection on the test split.
+They are numbered as in `departures`.
 """
 
 from __future__ import annotations
@@ -12,15 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .departures import DEPARTURES
+
 Verdict = Literal["exhibited", "not exhibited", "cannot be told"]
 Told = tuple[Verdict, str, Mapping[str, float]]
 """Verdict, sentence, evidence."""
 
-TITLES = (
-    "the gradient at a copy", "what independent means", "merging storages", "the start", "chains of ties",
-    "the reward", "the number of independent layers", "what the Q-network sees", "trainable parameters", "memory",
-    "selection of the best model",
-)  # fmt: skip
+TITLES = tuple(departure.title for departure in DEPARTURES)
 """What each departure is about, 1 to 11."""
 
 

@@ -12,10 +12,10 @@ from ...inspection.answer import asked, coloured, sentences, tables
 from ...inspection.question import Question
 from ...inspection.views.registry import VIEWS, Ask, ViewDescription
 from ...widgets.ask_panel import AskPanel
+from ...widgets.layout import Part, Rows
 from ...widgets.pictures import Pictures
 from ...widgets.rows_table import RowsTable
 from ...widgets.token_text import TokenText
-from ...widgets.layout import Part, Rows
 from .place import Place
 
 Found = dict[str, Any]

@@ -14,7 +14,7 @@ import polars as pl
 from ...core.descriptions import Description
 from ...core.errors import LayertieError
 from ...widgets.ask_panel import AskPanel
-from ...widgets.live.live_chart import LiveChart
+from ...widgets.cards import Card, Cards
 from ...widgets.layout import Part, Rows
 from ..tab import Page, Tab
 from .registry import TABS
@@ -30,7 +30,17 @@ PICTURES: dict[str, Quantity] = {"Layers": "layers", "Parameters": "parameters",
 ROWS = 12
 """Latest decisions to list."""
 GRADIENTS = {"owner": "o", "summed": "+", "none": "."}
-MARKS = {"exhibited": "!", "not exhibited": "-", "cannot be told": "?"}
+SHOWN_BY = {
+    1: "Where gradients flow",
+    2: "Layers",
+    3: "Layers",
+    4: "Where gradients flow",
+    5: "Where gradients flow",
+    7: "Layers",
+    9: "Parameters",
+    10: "Memory, claimed and true",
+}
+"""Departure -> the picture that shows it."""
 
 
 _WORK = ThreadPoolExecutor(1, thread_name_prefix="layertie audit")
@@ -39,23 +49,23 @@ _WORK = ThreadPoolExecutor(1, thread_name_prefix="layertie audit")
 
 @TABS.register(Description("audit", "Audit", ABOUT))
 class AuditTab(Tab):
-    """A button, what the audit found in words and pictures, and both as files."""
+    """A button, a card for each departure with its picture, the two books, and all of it as files."""
 
     def __init__(self, page: Page) -> None:
         super().__init__(page)
         self.panel = AskPanel({"audit": "Audit this run"}, files={"json": "Download JSON", "csv": "Download CSV"})
-        self.chart = LiveChart({}, columns=2)
+        self.cards = Cards()
         self._found: Audit | None = None
         self.panel.on_ask(self._ask)
         self.panel.on_download(self._download)
 
     @property
     def layout(self) -> Part:
-        return Rows((self.panel, self.chart))
+        return Rows((self.panel, self.cards))
 
     def show(self) -> None:
         self._found = None
-        self.chart.set_panels({})
+        self.cards.set(())
         self.panel.show(text="", can_ask=True, share=None, alarm=False, sentence=ABOUT)
 
     def _ask(self, _: str) -> None:
@@ -68,8 +78,8 @@ class AuditTab(Tab):
         if (error := done.exception()) is not None:
             self.panel.show(share=None, alarm=True, sentence=str(error))
             return
-        self._found, sentence, text, pictures = done.result()
-        self.chart.set_panels(pictures)
+        self._found, sentence, text, cards, pictures = done.result()
+        self.cards.set(cards, pictures)
         self.panel.show(share=None, alarm=False, sentence=sentence, text=text)
 
     def _download(self, format: str) -> None:
@@ -84,6 +94,7 @@ class Audited(NamedTuple):
     found: Audit
     sentence: str
     text: str
+    cards: list[Card]
     pictures: dict[str, Any]
 
 
@@ -109,6 +120,7 @@ def audit(path: Path) -> Audited:
     Raises:
         LayertieError: The run cannot be read, or has not begun.
     """
+    from ...analysis.audit.departures import DEPARTURES
     from ...analysis.audit.run_audit import audit_run
     from ...charts.captions import captioned
     from ...charts.comparisons.audit import CAPTIONS, claimed_and_true, gradient_flow
@@ -120,9 +132,15 @@ def audit(path: Path) -> Audited:
     pictures = {title: captioned(chart.to_dict(), CAPTIONS["audit"]) for title, chart in charts.items()}
     flow = gradient_flow(found.frame, width="container", height=150).to_dict()
     pictures["Where gradients flow"] = captioned(flow, CAPTIONS["gradient_flow"])
-    lines = [
-        f"{MARKS[finding.verdict]} {finding.number:>2}  {finding.title}: {finding.verdict}. {finding.sentence}"
-        for finding in found.findings
+    cards = [
+        Card(
+            f"{finding.number} {finding.title}",
+            finding.verdict,
+            finding.verdict == "exhibited",
+            (("The paper", told.paper), ("The official code", told.code), ("This run", finding.sentence)),
+            SHOWN_BY.get(finding.number, ""),
+        )
+        for finding, told in zip(found.findings, DEPARTURES, strict=True)
     ]
     sentence = (
         f"As of decision {found.run['decisions']}: {len(found.exhibited)} of {len(found.findings)} departures of the "
@@ -133,8 +151,8 @@ def audit(path: Path) -> Audited:
         sentence += f" Of {untold} it cannot be told."
     if found.run["status"] == "damaged":
         sentence = f"The log is damaged, and audited as far as it can be read. {sentence}"
-    text = "\n".join([*lines, *found.notes, "", *_table(found.frame.tail(ROWS).to_dicts())])
-    return Audited(found, sentence, text, pictures)
+    text = "\n".join([*found.notes, *([""] if found.notes else []), *_table(found.frame.tail(ROWS).to_dicts())])
+    return Audited(found, sentence, text, cards, pictures)
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:

@@ -9,8 +9,8 @@ from ...core.descriptions import Description
 from ...records.export import frame_bytes
 from ...records.log.reader import load_run
 from ...widgets.decision_table import DecisionTable
-from ..feed import RowTaker
 from ...widgets.layout import Part
+from ..feed import RowTaker
 from ..tab import Page, Tab
 from .registry import TABS
 

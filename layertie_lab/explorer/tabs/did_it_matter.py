@@ -19,12 +19,12 @@ from ...counterfactual.study import Study
 from ...records.tree import moment_name
 from ...widgets.branch_tree import BranchTree
 from ...widgets.forms.hypothesis_panel import HypothesisPanel
+from ...widgets.layout import Pair, Part, Rows
 from ...widgets.live.live_chart import LiveChart
 from ...widgets.study_list import StudyList
 from ...workers.limits import check_room
 from .. import counterfactual_words as inquiries
 from .. import study_form
-from ...widgets.layout import Pair, Part, Rows
 from ..study_form import PRESENT
 from ..tab import Page, Tab
 from ..terms import place_of

@@ -20,6 +20,7 @@ from ...inspection.stored import stored_decisions
 from ...inspection.words import action, moment
 from ...records.directory import RunDirectory
 from ...records.log.reader import Run, load_run
+from ...widgets.layout import Pair, Part, Pinned, Rows, Tabbed
 from ...widgets.pictures import Pictures
 from ...widgets.tie_map_view import TieMapView
 from ...widgets.time_panel import TimePanel
@@ -27,7 +28,6 @@ from .. import run_list
 from ..inside.pane import make_panes
 from ..inside.place import Place
 from ..inside.questions import Questions
-from ...widgets.layout import Pair, Part, Pinned, Rows, Tabbed
 from ..tab import Page, Tab
 from ..terms import place_of
 from ..weakly import weakly
