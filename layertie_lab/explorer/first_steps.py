@@ -7,8 +7,8 @@ from ..widgets.panel import Panel
 from ..widgets.welcome import Door
 
 ABOUT = (
-    "While a transformer trains, an agent goes over its layers and decides of each whether to train it on its own or to "
-    "tie it to an earlier one, whose parameters it then shares. Here you watch that, take single decisions in the "
+    "While a transformer trains, an agent goes over its layers and decides of each whether to train it on its own or "
+    "to tie it to an earlier one, whose parameters it then shares. Here you watch that, take single decisions in the "
     "agent's place, and ask whether they mattered."
 )
 PAPER = ("Dynamic Layer Tying, Hay & Wolf, ICLR 2024", "https://arxiv.org/abs/2401.12819")
@@ -25,20 +25,20 @@ def tour(*, tie_map: Panel, signs: Panel, steer: Panel, menu: Panel) -> tuple[St
     """Six stops at most, each at something that is on the page."""
     return (
         Stop(
-            "The tie map: a block per layer. A filled one trains parameters of its own, a hollow one shares those of the "
-            "layer that its arc leads to. Below it, the same over time.",
+            "The tie map: a block per layer. A filled one trains parameters of its own, a hollow one shares those of "
+            "the layer that its arc leads to. Below it, the same over time.",
             tie_map,
         ),
         Stop("Where the run stands: loss, layers of their own, parameters, and what tying saves.", signs),
         Stop(
-            "Step takes one decision, Run lets the agent go on. While it is paused, press an action, or a block of the "
-            "map, to act in the agent's place.",
+            "Step takes one decision, Run lets the agent go on. While it is paused, press an action, or a block of "
+            "the map, to act in the agent's place.",
             steer,
         ),
         Stop("Watch: the loss, what trains, the reward of each decision, and memory, as they come.", "Watch", "Watch"),
         Stop(
-            "The other views ask questions: what the layers compute, whether a decision mattered, how the code departs "
-            "from the paper."
+            "The other views ask questions: what the layers compute, whether a decision mattered, how the code "
+            "departs from the paper."
         ),
         Stop("New run: choose a text, an agent and a size, and start your own.", "New run"),
     )

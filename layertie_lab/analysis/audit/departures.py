@@ -24,13 +24,14 @@ DEPARTURES = (
     Departure(
         "the gradient at a copy",
         "A tied layer uses the weights of an earlier one: one weight serves at both positions.",
-        "The copy shares the storage but is frozen, so that its part of the gradient is dropped: that is not the gradient "
-        "of a shared weight.",
+        "The copy shares the storage but is frozen, so that its part of the gradient is dropped: that is not the "
+        "gradient of a shared weight.",
     ),
     Departure(
         "what independent means",
         "A layer that becomes independent is trained with weights of its own.",
-        "It is only unfrozen. It goes on sharing its old source's storage, which the optimizer then steps more than once.",
+        "It is only unfrozen. It goes on sharing its old source's storage, which the optimizer then steps more than "
+        "once.",
     ),
     Departure(
         "merging storages",
@@ -45,8 +46,8 @@ DEPARTURES = (
     Departure(
         "chains of ties",
         "A layer that copies another has that layer's weights.",
-        "When the source of a copy is tied elsewhere, the copy stays on the storage that it had, and nobody trains that "
-        "until the sweep comes round.",
+        "When the source of a copy is tied elsewhere, the copy stays on the storage that it had, and nobody trains "
+        "that until the sweep comes round.",
     ),
     Departure(
         "the reward",
@@ -61,8 +62,8 @@ DEPARTURES = (
     Departure(
         "what the Q-network sees",
         "A network learns from the tie map what each action is worth.",
-        "It reads the layers' numbers as they are and is taught by negative targets alone: its hidden units can fall silent, "
-        "and then its values no longer depend on the map.",
+        "It reads the layers' numbers as they are and is taught by negative targets alone: its hidden units can fall "
+        "silent, and then its values no longer depend on the map.",
     ),
     Departure(
         "trainable parameters",
@@ -72,14 +73,14 @@ DEPARTURES = (
     Departure(
         "memory",
         "Training takes less memory, since few layers train.",
-        "Memory is read when an episode begins, not at the peak of a step, and the optimizer keeps the moments of layers "
-        "that train no more.",
+        "Memory is read when an episode begins, not at the peak of a step, and the optimizer keeps the moments of "
+        "layers that train no more.",
     ),
     Departure(
         "selection of the best model",
         "Perplexity is reported on held-out text.",
-        "The best model is chosen on the test split too, and the last label of each chunk is an end-of-text mark that is "
-        "trivial to predict.",
+        "The best model is chosen on the test split too, and the last label of each chunk is an end-of-text mark that "
+        "is trivial to predict.",
     ),
 )
 """Departures 1 to 11, in the numbering of the audit."""
