@@ -361,6 +361,9 @@ class Explorer:
         if run:
             self.open(run, copy=False)
         self.frame.turn(view)
+        for name, tab in self.tabs.items():
+            if TABS.describe(name).title == view:
+                tab.begin()
 
     def _press(self, press: Press) -> None:
         command = press.command

@@ -64,6 +64,9 @@ class Tab(ABC):
     def joined(self) -> None:
         """The run on the page goes on, and its entries come from now on (`heard`)."""
 
+    def begin(self) -> None:
+        """A door of the first page has led here: do what the tab is for without being asked again."""
+
     def heard(self, entry: Entry) -> None:
         """An entry of the run on the page, in one of the run's threads."""
 

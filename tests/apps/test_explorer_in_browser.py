@@ -450,11 +450,24 @@ def test_a_run_is_audited_in_its_tab(visit: Visit) -> None:
     panel = tab.page.locator(".ll-ask").first
     panel.locator("[data-ask='audit']").click()
     wait_for(lambda: "As of decision 200" in panel.inner_text(), 20, "the audit")
-    assert "selection of the best model: not exhibited" in panel.locator("pre").inner_text()
-    tab.page.locator("figure[data-panel='Where gradients flow'] canvas").wait_for()
+    cards = tab.page.locator(".ll-cards .ll-card")
+    assert cards.count() == 11
+    last = cards.last
+    assert "selection of the best model" in last.inner_text()
+    assert "not exhibited" in last.inner_text()
+    cards.first.locator("summary", has_text="Show it").click()
+    cards.first.locator("canvas").wait_for()
     with tab.page.expect_download() as waiting:
-        panel.locator("button[data-format='csv']").click()
+        tab.page.locator(".ll-ask:visible button[data-format='csv']").click()
     assert waiting.value.suggested_filename == "laptop-lab-audit.csv"
+
+
+def test_a_doubter_finds_what_the_code_does_behind_a_door(visit: Visit) -> None:
+    tab = visit()
+    tab.page.get_by_role("button", name="Doubt it").click()
+    marks = tab.page.locator(".ll-card .ll-mark[data-alarm]")
+    wait_for(lambda: marks.count() >= 8, 30, "the cards")
+    assert tab.run == "official-code"
 
 
 def test_a_link_reproduces_the_settings(visit: Visit) -> None:

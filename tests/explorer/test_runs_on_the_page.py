@@ -24,7 +24,7 @@ def example():
 
 def test_without_runs_there_are_examples(tmp_path: Path) -> None:
     assert run_list.names(tmp_path / "runs") == []
-    assert [run.name for run in run_list.examples_in(EXAMPLES)] == ["found-four-owners", "laptop-lab"]
+    assert [run.name for run in run_list.examples_in(EXAMPLES)] == ["found-four-owners", "laptop-lab", "official-code"]
     rows = run_list.rows(tmp_path / "runs", EXAMPLES)
     assert [row["status"] for row in rows] == ["example"] * len(rows)
     assert all(isinstance(value, str) for row in rows for value in row.values())

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ...charts.comparisons.audit import Quantity
 
 ABOUT = "What the run claims, beside what is true of it."
+BOOKS = "The two books at the latest decisions, as claimed and as true."
 WORKING = "Reading the run's records; training goes on meanwhile."
 PICTURES: dict[str, Quantity] = {"Layers": "layers", "Parameters": "parameters", "Memory, claimed and true": "memory"}
 """Title of a picture -> what it compares."""
@@ -53,20 +54,24 @@ class AuditTab(Tab):
 
     def __init__(self, page: Page) -> None:
         super().__init__(page)
-        self.panel = AskPanel({"audit": "Audit this run"}, files={"json": "Download JSON", "csv": "Download CSV"})
-        self.cards = Cards()
+        self.panel, self.cards = AskPanel({"audit": "Audit this run"}), Cards()
+        self.books = AskPanel({}, files={"json": "Download JSON", "csv": "Download CSV"})
         self._found: Audit | None = None
         self.panel.on_ask(self._ask)
-        self.panel.on_download(self._download)
+        self.books.on_download(self._download)
 
     @property
     def layout(self) -> Part:
-        return Rows((self.panel, self.cards))
+        return Rows((self.panel, self.cards, self.books))
 
     def show(self) -> None:
         self._found = None
         self.cards.set(())
-        self.panel.show(text="", can_ask=True, share=None, alarm=False, sentence=ABOUT)
+        self.books.show(text="", sentence="", alarm=False)
+        self.panel.show(can_ask=True, share=None, alarm=False, sentence=ABOUT)
+
+    def begin(self) -> None:
+        self._ask("")
 
     def _ask(self, _: str) -> None:
         path = self.run.folder
@@ -80,12 +85,13 @@ class AuditTab(Tab):
             return
         self._found, sentence, text, cards, pictures = done.result()
         self.cards.set(cards, pictures)
-        self.panel.show(share=None, alarm=False, sentence=sentence, text=text)
+        self.books.show(text=text, sentence=BOOKS, alarm=False)
+        self.panel.show(share=None, alarm=False, sentence=sentence)
 
     def _download(self, format: str) -> None:
         if self._found is None:
             raise LayertieError("Expected an audit to download, but none is shown.", "Press Audit this run first.")
-        self.panel.hand_over(*file_of(self._found, self.run.folder.name, format))
+        self.books.hand_over(*file_of(self._found, self.run.folder.name, format))
 
 
 class Audited(NamedTuple):
