@@ -72,7 +72,7 @@ class Frame(anywidget.AnyWidget):
         self.send({"kind": "custom", "to": name, "content": content}, buffers=buffers)
 
     def turn(self, title: str) -> None:
-        """Have a workspace show a view, and nothing over it, or open a drawer."""
+        """Have a workspace show a view, and nothing in its place, or open a drawer."""
         self.turned = [title, self.turned[1] + 1 if self.turned else 1]
 
     def set_state(self, sync_data: Any) -> None:

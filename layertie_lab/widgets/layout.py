@@ -64,7 +64,7 @@ class Workspace:
         head: What names the thing that is worked on, beside the title.
         side: What is always in sight.
         views: Title -> what is looked at, one at a time.
-        drawers: Title -> what opens over the views when its button in the head is pressed.
+        drawers: Title -> what opens in the place of the views when its button in the head is pressed.
         tour: What a newcomer is shown, in order.
         fills: Whether it is the only thing in its window; else it is as high as a cell may be.
     """

@@ -107,9 +107,17 @@ class Server:
 
 
 class Tab:
-    """One page of the explorer, and what it asked for and complained of."""
+    """One page of the explorer, and what it asked for and complained of.
 
-    def __init__(self, browser: Any, address: str, query: str = "", **context: Any) -> None:
+    Args:
+        browser: Chromium.
+        address: Of the server.
+        query: What follows "?" in the page's address.
+        welcome: Whether what a newcomer sees first stays open; else the charts are shown.
+        **context: Of playwright's `new_context`.
+    """
+
+    def __init__(self, browser: Any, address: str, query: str = "", *, welcome: bool = False, **context: Any) -> None:
         self.context = browser.new_context(**({"viewport": {"width": 1366, "height": 768}} | context))
         self.context.set_default_navigation_timeout(120_000)  # eight tabs on a busy machine
         self.page = self.context.new_page()
@@ -128,7 +136,9 @@ class Tab:
         self.runs = self.page.locator(".ll-runs")
         self.table = self.page.locator(".ll-table").first
         self.steer.wait_for(timeout=60_000)
-        self.charts.locator("canvas").first.wait_for(timeout=60_000)
+        if not welcome:
+            self.close_drawer()
+            self.charts.locator("canvas").first.wait_for(timeout=60_000)
 
     def close(self) -> None:
         """Close the page as a person does."""
@@ -172,6 +182,11 @@ class Tab:
         self.new_run()
         self.setup.locator(".ll-start").click()
         wait_for(lambda: self.run != before, 10, "the new run's name")
+
+    def close_drawer(self) -> None:
+        """Show the view again, if something stands in its place."""
+        for close in self.page.locator(".ll-drawer:visible").get_by_role("button", name="Close").all():
+            close.click()
 
     def new_run(self) -> None:
         """Open the settings of a new run, if they are not open."""

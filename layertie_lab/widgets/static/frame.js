@@ -145,6 +145,7 @@ class Workspace {
     const side = html("div", { class: "ll-side" }, page.place(plan.side));
     this.element = html("div", { class: "ll-workspace" }, head, side, this.views.element);
     this.views.element.append(...this.drawers.map((drawer) => drawer.element));
+    this.views.strip.addEventListener("click", () => this.close());
   }
 
   /** Show a view by its title, and nothing over it; or open a drawer. */
@@ -152,6 +153,11 @@ class Workspace {
     if (title === undefined) return;
     for (const drawer of this.drawers) drawer.toggle(drawer.title === title);
     this.views.show(this.views.titles.indexOf(title));
+  }
+
+  /** Close what is open in place of the view. */
+  close(but = null) {
+    for (const drawer of this.drawers) if (drawer !== but) drawer.toggle(false);
   }
 
   touring(stops) {
@@ -180,9 +186,10 @@ class Workspace {
   }
 }
 
-/** What opens over the views. */
+/** What opens in the place of the views. */
 class Drawer {
   constructor(workspace, title, content) {
+    this.workspace = workspace;
     this.title = title;
     this.button = html("button", { type: "button", class: "ll-drawer-button", "aria-expanded": "false" }, title);
     this.button.addEventListener("click", () => this.toggle());
@@ -195,6 +202,7 @@ class Drawer {
   }
 
   toggle(open = this.element.hidden) {
+    if (open) this.workspace.close(this);
     const within = this.element.contains(this.element.getRootNode().activeElement);
     this.element.hidden = !open;
     set(this.button, { "aria-expanded": open });
