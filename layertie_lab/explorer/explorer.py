@@ -19,7 +19,7 @@ from ..core.errors import CorpusError, LayertieError, RecordError
 from ..core.events import Event
 from ..core.notices import Entry, StatusChanged, Timing
 from ..core.paths import PathError
-from ..records.directory import RunDirectory
+from ..records.directory import RunDirectory, is_run
 from ..records.log.follower import Follower
 from ..records.log.reader import load_run
 from ..records.maps import sources_of
@@ -69,7 +69,7 @@ class Explorer:
     """The widgets of one page and the run behind them, the same in marimo, Jupyter and VS Code.
 
     Args:
-        root: The folder of runs; None = ./runs, or what LAYERTIE_RUNS names.
+        root: The folder of runs, or one of them, which is then shown; None = ./runs, or what LAYERTIE_RUNS names.
         terms: What whoever serves the page allows; None = what the environment says, for somebody at this machine.
         session: What the server knows the page by (`server.when_gone`).
         query: The page's address (`marimo.query_params()`): settings, and `run`. None where it has none.
@@ -99,6 +99,9 @@ class Explorer:
         terms: Terms | None = None,
         session: str = "",
     ) -> None:
+        shown = ""
+        if root is not None and is_run(path := Path(root).expanduser().absolute()):
+            root, shown = path.parent, path.name
         self.terms = Terms.of_environment(root) if terms is None else terms
         self.examples = None if examples is None else Path(examples).absolute()
         self._query: Query = NoAddress() if query is None else query
@@ -134,7 +137,7 @@ class Explorer:
             for panel in self.panels:
                 panel.paced_by(credit)
         weakref.finalize(self, _end, session, self._run, list(self.tabs.values()), self.frame).atexit = False
-        self._open_first(str(self._query.get("run") or ""))
+        self._open_first(shown or str(self._query.get("run") or ""))
         if sentences:
             # Showing a run clears the form's note; what the link had wrong is still to be read.
             self.form.say(" ".join(sentences))

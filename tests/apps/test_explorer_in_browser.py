@@ -427,6 +427,7 @@ def test_a_run_of_another_process_is_watched(visit: Visit, server: Server) -> No
 
 def test_decisions_can_be_sorted_and_downloaded(visit: Visit, tmp_path: Path) -> None:
     tab = visit("run=laptop-lab")
+    tab.tab("Decisions")
     wait_for(lambda: tab.table.locator("tbody tr").count() == 200, 10, "the decisions")
     tab.table.get_by_role("button", name=re.compile("^Reward")).click()
     first = tab.table.locator("tbody tr").first

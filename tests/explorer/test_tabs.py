@@ -138,6 +138,12 @@ def test_a_notebook_shows_the_same_widgets(tmp_path: Path) -> None:
     assert explorer._display_() is explorer.frame
 
 
+def test_a_run_is_shown_by_its_folder() -> None:
+    explorer = Explorer(EXAMPLES / "laptop-lab")
+    assert (explorer.menu.current, explorer.root) == ("laptop-lab", EXAMPLES)
+    assert explorer.signs.decision == 200
+
+
 def test_the_doors_of_the_first_page_lead_somewhere(tmp_path: Path) -> None:
     explorer = Explorer(tmp_path, examples=EXAMPLES)
     assert explorer.frame.turned[0] == "Start here"

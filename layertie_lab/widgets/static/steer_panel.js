@@ -51,7 +51,7 @@ class SteerPanel {
       this.model.set("keep", this.keep.checked);
       this.send("SetKeep", { keep: this.keep.checked });
     });
-    this.keepLine = html("label", { class: "ll-keep" }, this.keep, "Keep running when this page is closed");
+    this.keepLine = html("label", { class: "ll-keep" }, this.keep, "Keep running when I close this page");
     this.keepLine.title = "Else it is saved and ended: at once, or within two minutes if the browser was killed.";
     const hand = html("div", { class: "ll-hand", "aria-live": "off" }, this.title, this.opinion);
     const lines = html("div", { class: "ll-lines" }, this.status, this.rates);
