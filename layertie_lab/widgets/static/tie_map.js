@@ -186,6 +186,9 @@ class TieMapPicture {
       say(this.handText, `layer ${hand} at hand`);
       this.bringIntoView(hand);
     }
+    // What is pointed at must not move away because of the words on it.
+    if (shown === null) this.say.style.minHeight = "";
+    else if (!this.say.style.minHeight) this.say.style.minHeight = `${this.say.offsetHeight}px`;
     say(this.say, this.sentence(hand, legal, shown));
   }
 
@@ -205,7 +208,7 @@ class TieMapPicture {
     if (!this.blocks.length) return "There is no tie map yet.";
     if (hand === null) return "No layer is at hand.";
     if (!legal.length) return `Layer ${hand} is at hand; its action is taken.`;
-    return `Press a block to tie layer ${hand} to it, or layer ${hand} itself: on its own.`;
+    return `Press a block to tie layer ${hand} to it; itself: on its own.`;
   }
 
   describe(layer, sources, owners, overrides, legal) {

@@ -1,0 +1,158 @@
+"""The workspace: one screen, one view at a time, by mouse and by keyboard, and what it says of who decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from explorer_tab import Tab, wait_for
+
+pytestmark = pytest.mark.browser
+Visit = Callable[..., Tab]
+TINY = "scale=tiny&threads=1&evaluate_every=5"
+
+
+def never_scrolled(tab: Tab) -> bool:
+    """Whether the page stands where it stood, and has nothing outside its window."""
+    return tab.page.evaluate(
+        "() => { const page = document.scrollingElement; return scrollX === 0 && scrollY === 0"
+        " && page.scrollHeight <= innerHeight && page.scrollWidth <= innerWidth; }"
+    )
+
+
+def focused(tab: Tab) -> dict[str, Any]:
+    """The element that has the focus, wherever it stands."""
+    return tab.page.evaluate(
+        "() => { let at = document.activeElement; while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;"
+        " const box = at.getBoundingClientRect();"
+        " return { text: at.textContent.trim().slice(0, 40), role: at.getAttribute('role'), seen: box.width > 0 }; }"
+    )
+
+
+def test_a_run_is_made_steered_and_looked_at_on_one_screen(visit: Visit) -> None:
+    tab = visit(f"{TINY}&decisions=400&seed=2")
+    tab.start()
+    tab.until("running", seconds=90)
+    assert tab.page.get_by_role("tab", name="Watch").get_attribute("aria-selected") == "true"
+    wait_for(lambda: tab.decisions >= 10, 40, "ten decisions")
+    tab.pause()
+    tab.step()
+    wait_for(lambda: tab.status == "paused" and tab.answers() > 0, 20, "the step")
+    proposed = int(tab.steer.locator("button[data-proposed]").get_attribute("data-source") or -1)
+    layer = int(tab.map.get_attribute("data-hand") or 0)
+    other = next(n for n in range(layer + 1) if n != proposed)
+    tab.map.locator(f"g[data-layer='{other}']").click()
+    # From the click on, until there is something else to decide, the page says who decided, and instead of what.
+    said = tab.steer.locator(".ll-hand [data-by='human']")
+    said.wait_for(timeout=20_000)
+    assert said.inner_text().startswith("You ")
+    assert "the agent would have" in said.inner_text()
+    assert never_scrolled(tab)
+    for view, there in (
+        ("Look inside", ".ll-time"),
+        ("Did it matter?", ".ll-hypothesis"),
+        ("Audit", "[data-ask='audit']"),
+        ("Rules", ".ll-rules"),
+        ("Decisions", ".ll-table"),
+        ("Watch", ".ll-charts"),
+    ):
+        tab.tab(view)
+        tab.page.locator(f"{there}:visible").first.wait_for(timeout=20_000)
+        assert tab.map.is_visible()
+        assert tab.steer.is_visible()
+        assert never_scrolled(tab)
+
+
+def test_an_override_at_the_end_of_a_run_is_a_persons_after_a_reload_too(visit: Visit) -> None:
+    tab = visit(f"{TINY}&decisions=3&seed=3&policy=human")
+    tab.start()
+    for _ in range(3):
+        wait_for(lambda: tab.answers() > 0, 90, "a proposal")
+        before, layer = tab.decisions, int(tab.map.get_attribute("data-hand") or 0)
+        proposed = int(tab.steer.locator("button[data-proposed]").get_attribute("data-source") or -1)
+        other = next(n for n in range(layer + 1) if n != proposed)
+        tab.map.locator(f"g[data-layer='{other}']").click()
+        wait_for(lambda before=before: tab.decisions == before + 1, 30, "the outcome")
+    tab.until("finished")
+    tab.page.reload()
+    tab.steer.wait_for(timeout=60_000)
+    said = tab.steer.locator(".ll-hand [data-by='human']")
+    said.wait_for(timeout=20_000)
+    assert "the agent would have" in said.inner_text()
+
+
+def test_the_views_by_keyboard(visit: Visit) -> None:
+    tab = visit("run=laptop-lab")
+    titles = tab.page.locator(".ll-workspace > .ll-tabs > .ll-strip [role=tab]").all_inner_texts()
+    tab.page.get_by_role("tab", name="Watch").focus()
+    for title in [*titles[1:], titles[0]]:
+        tab.page.keyboard.press("ArrowRight")
+        assert focused(tab) == {"text": title, "role": "tab", "seen": True}
+        assert tab.page.locator(".ll-workspace > .ll-tabs > .ll-view:visible").get_attribute("data-view") == title
+    tab.page.keyboard.press("End")
+    assert focused(tab)["text"] == titles[-1]
+    tab.page.keyboard.press("Home")
+    # One stop for the strip: Tab goes on into the view.
+    tab.page.keyboard.press("Tab")
+    assert focused(tab)["role"] != "tab"
+    assert focused(tab)["seen"]
+
+
+def test_a_tour_and_how_one_leaves_it(visit: Visit) -> None:
+    tab = visit("run=laptop-lab")
+    start = tab.page.get_by_role("button", name="Tour")
+    start.click()
+    box = tab.page.locator(".ll-tour")
+    count = int(box.locator(".ll-tour-count").inner_text().split()[-1])
+    assert count <= 6
+    window = tab.page.viewport_size
+    assert window is not None
+    for stop in range(1, count + 1):
+        assert box.locator(".ll-tour-count").inner_text() == f"{stop} of {count}"
+        for part in (box, tab.page.locator(".ll-tour-ring")):
+            place = part.bounding_box()
+            assert place is not None
+            assert -8 <= place["x"] <= place["x"] + place["width"] <= window["width"] + 8
+            assert -8 <= place["y"] <= place["y"] + place["height"] <= window["height"] + 8
+        tab.page.keyboard.press("Enter")
+    assert not box.is_visible()
+    assert focused(tab)["text"] == "Tour"
+    start.click()
+    tab.page.keyboard.press("Escape")
+    assert not box.is_visible()
+
+
+def test_colours_and_the_large_type(visit: Visit) -> None:
+    tab = visit("run=laptop-lab", color_scheme="light")
+    frame = tab.page.locator(".ll-frame")
+    choice = tab.page.get_by_label("Colours")
+    assert frame.get_attribute("data-theme") == "light"
+    choice.select_option("dark")
+    for part in (frame, tab.map, tab.steer, tab.charts):
+        assert part.get_attribute("data-theme") == "dark"
+    tab.page.reload()
+    tab.steer.wait_for(timeout=60_000)
+    assert frame.get_attribute("data-theme") == "dark"
+    tab.page.get_by_label("Colours").select_option("")
+    assert frame.get_attribute("data-theme") == "light"
+
+    height = tab.map.locator("text").first.bounding_box()
+    present = tab.page.get_by_role("button", name="Present")
+    present.click()
+    larger = tab.map.locator("text").first.bounding_box()
+    assert height is not None
+    assert larger is not None
+    assert larger["height"] > 1.1 * height["height"]
+    assert not tab.page.get_by_role("button", name="New run").is_visible()
+    assert never_scrolled(tab)
+    present.click()
+    assert tab.page.get_by_role("button", name="New run").is_visible()
+
+
+def test_the_page_offers_nothing_that_needs_a_network(visit: Visit) -> None:
+    tab = visit("run=laptop-lab")
+    for words in ("Download", "Export"):
+        assert tab.page.get_by_role("button", name=words).filter(visible=True).count() == 0
+    menus = tab.page.locator("[data-testid*=menu], [data-testid*=actions]").filter(visible=True)
+    assert menus.count() == 0, menus.first.evaluate("e => e.outerHTML")
