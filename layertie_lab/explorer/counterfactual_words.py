@@ -192,10 +192,15 @@ def ended(study: Study, progress: StudyProgress) -> str:
         return progress.error
     if progress.state == "cancelled":
         done = progress.replicates
-        kept = f"after {done} replicates, which are kept" if done else "before the first one"
+        which = "which is kept" if done == 1 else "which are kept"
+        kept = f"after {_replicates(done)}, {which}" if done else "before the first one"
         return f"Cancelled {kept}; Go on in the list continues it."
     seconds = f"{progress.seconds:.0f} s"
-    return f"{study.name} has ended after {progress.replicates} replicates in {seconds}."
+    return f"{study.name} has ended after {_replicates(progress.replicates)} in {seconds}."
+
+
+def _replicates(count: int) -> str:
+    return f"{count} replicate{'' if count == 1 else 's'}"
 
 
 def verdict_traits(study: Study) -> dict[str, Any]:

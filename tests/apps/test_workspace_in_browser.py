@@ -24,7 +24,8 @@ def never_scrolled(tab: Tab) -> bool:
 def focused(tab: Tab) -> dict[str, Any]:
     """The element that has the focus, wherever it stands."""
     return tab.page.evaluate(
-        "() => { let at = document.activeElement; while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;"
+        "() => { let at = document.activeElement;"
+        " while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;"
         " const box = at.getBoundingClientRect();"
         " return { text: at.textContent.trim().slice(0, 40), role: at.getAttribute('role'), seen: box.width > 0 }; }"
     )
