@@ -122,11 +122,13 @@ class Explorer:
         self.signs = VitalSigns()
         self.welcome = Welcome(first_steps.ABOUT, first_steps.PAPER, first_steps.DOORS)
         self.chart = LiveChart(live_panels.panels(self._run.config), instead_of=live_panels.INSTEAD_OF, columns=2)
-        page = Page(self._run, self.root, self.steer, weakly(self._open_here))
+        page = Page(self._run, self.root, self.steer, weakly(self._open_here), weakly(self._mark))
         self.tabs: dict[str, Tab] = {tab.name: TABS.get(tab.name)(page) for tab in TABS}
         self.frame = framed(self._page(fills=bool(session)))
         self.form.on_start(self.start)
         self.form.on_change(self._link)
+        for pointed in (self.tie_map, self.chart, *self.tabs.values()):
+            pointed.on_look(self._look)
         self.welcome.on_enter(self._enter)
         self.menu.on_list(self._list)
         self.menu.on_open(self.open)
@@ -152,6 +154,7 @@ class Explorer:
             head=self.menu,
             side=Rows((self.tie_map, self.signs, self.steer)),
             views=Tabbed({WATCH: self.chart, **views}),
+            foot=Rows(tuple(tab.foot for tab in self.tabs.values() if tab.foot is not None)),
             drawers={WELCOME: self.welcome, NEW_RUN: self.form},
             tour=first_steps.tour(tie_map=self.tie_map, signs=self.signs, steer=self.steer, menu=self.menu),
             fills=fills,
@@ -386,6 +389,13 @@ class Explorer:
         self._take(path, RunDirectory.open(path).config, lambda: Worker.resume(path))
         # What goes wrong is told by the run's own status, and what comes of it by its log.
         self._run.give(replace(command, outcomes=False) if isinstance(command, Run) else command)
+
+    def _look(self, decision: int) -> None:
+        for tab in self.tabs.values():
+            tab.look_at(decision)
+
+    def _mark(self, decision: int | None) -> None:
+        self.tie_map.looked = decision
 
     def _list(self) -> None:
         self.menu.show(runs=run_list.rows(self.root, self.examples))

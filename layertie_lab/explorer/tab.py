@@ -26,12 +26,14 @@ class Page:
         root: The folder of runs.
         steer: Knows the decision at hand.
         open_run: Shows another run, given its folder. It does not keep the page.
+        mark: Marks the decision that is looked back at, in sight of all views; None for none.
     """
 
     run: HeldRun
     root: Path
     steer: SteerPanel
     open_run: Callable[[Path], None]
+    mark: Callable[[int | None], None]
 
 
 class Tab(ABC):
@@ -54,6 +56,11 @@ class Tab(ABC):
         """Its widgets as they stand on the page; the same ones each time."""
 
     @property
+    def foot(self) -> Part | None:
+        """What of it stands at the foot of the page, in sight of all views; None for nothing."""
+        return None
+
+    @property
     def row_takers(self) -> Sequence[RowTaker]:
         """Those of its widgets that take the rows of the run on the page, beside the live charts."""
         return ()
@@ -66,6 +73,12 @@ class Tab(ABC):
 
     def begin(self) -> None:
         """A door of the first page has led here: do what the tab is for without being asked again."""
+
+    def on_look(self, callback: Callable[[int], Any]) -> None:
+        """Call `callback(decision)` when a decision is pointed at in one of its widgets."""
+
+    def look_at(self, decision: int) -> None:
+        """A decision was pointed at, in the map's history, a chart or the table: look at what was after it."""
 
     def heard(self, entry: Entry) -> None:
         """An entry of the run on the page, in one of the run's threads."""

@@ -11,7 +11,7 @@ from ..charts.palette import SEMANTIC_COLOURS
 from .listeners import Listeners
 from .live.pacer import Pacer
 from .live.row_store import short
-from .messages import text
+from .messages import text, whole
 from .panel import Panel
 
 SHOWN = 500
@@ -34,13 +34,13 @@ class DecisionTable(Panel, files=("decision_table.js", "decision_table.css"), re
         problem: A sentence on why a download failed; "" if nothing is wrong.
     """
 
-    HEARS = {"ready": {}, "download": {"format": text()}}
+    HEARS = {"ready": {}, "download": {"format": text()}, "look": {"decision": whole()}}
 
     problem = traitlets.Unicode("").tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
 
     def __init__(self) -> None:
-        self._downloads = Listeners()
+        self._downloads, self._looks = Listeners(), Listeners()
         self._rows: list[list[Any]] = []
         self._pending: list[list[Any]] = []
         self._count = 0
@@ -54,6 +54,10 @@ class DecisionTable(Panel, files=("decision_table.js", "decision_table.css"), re
         The result ends it. A bound method is held weakly. A LayertieError that the callback raises is shown.
         """
         return self._downloads.add(callback)
+
+    def on_look(self, callback: Callable[[int], Any]) -> Callable[[], None]:
+        """Call `callback(decision)` when a row is pressed; the result ends it. A bound method is held weakly."""
+        return self._looks.add(callback)
 
     def push(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """Append rows, by table; those of other tables are passed over."""
@@ -102,6 +106,8 @@ class DecisionTable(Panel, files=("decision_table.js", "decision_table.css"), re
             with self._lock:
                 self._shown = True
                 self._send_all()
+        elif kind == "look":
+            self._looks.call(message["decision"])
         elif kind == "download":
             self._downloads.call(message["format"])
             self.problem = ""

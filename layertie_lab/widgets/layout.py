@@ -64,6 +64,7 @@ class Workspace:
         head: What names the thing that is worked on, beside the title.
         side: What is always in sight.
         views: Title -> what is looked at, one at a time.
+        foot: What is always in sight below the views.
         drawers: Title -> what opens in the place of the views when its button in the head is pressed.
         tour: What a newcomer is shown, in order.
         fills: Whether it is the only thing in its window; else it is as high as a cell may be.
@@ -73,6 +74,7 @@ class Workspace:
     head: Part
     side: Part
     views: Tabbed
+    foot: Part
     drawers: Mapping[str, Part]
     tour: tuple[Stop, ...] = ()
     fills: bool = False
@@ -102,7 +104,7 @@ def panels_of(part: Part) -> Iterator[Panel]:
             for each in parts.values():
                 yield from panels_of(each)
         case Workspace():
-            for each in (part.head, *part.drawers.values(), part.side, part.views):
+            for each in (part.head, *part.drawers.values(), part.side, part.views, part.foot):
                 yield from panels_of(each)
 
 
@@ -129,5 +131,6 @@ def _plan(part: Part, names: Mapping[Any, str]) -> dict[str, Any]:
                 "head": _plan(part.head, names),
                 "side": _plan(part.side, names),
                 "views": _plan(part.views, names),
+                "foot": _plan(part.foot, names),
                 "drawers": [{"title": title, "part": _plan(each, names)} for title, each in part.drawers.items()],
             }

@@ -40,6 +40,7 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
         with_history: Whether the history is shown below the map.
         with_legend: Whether the signs are explained below the map.
         budget: The run's budget of decisions, which the history leaves room for; 0 if unknown.
+        looked: The decision that is looked back at, marked in the history; None for none.
         palette: Colour of each owner layer.
         semantic: Meaning -> colour (`layertie_lab.charts.palette.SEMANTIC_COLOURS`).
     """
@@ -48,6 +49,7 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
         "ready": {},
         "answer": {"layer": whole(), "source": whole()},
         "ahead": {"answers": table(whole())},
+        "look": {"decision": whole()},
     }
 
     sources = traitlets.List(traitlets.Int()).tag(sync=True)
@@ -63,12 +65,13 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
     with_history = traitlets.Bool(True).tag(sync=True)
     with_legend = traitlets.Bool(True).tag(sync=True)
     budget = traitlets.Int(0).tag(sync=True)
+    looked = traitlets.Int(None, allow_none=True).tag(sync=True)
     palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
 
     def __init__(self, ties: TieMap | Sequence[int] | None = None, **state: Any) -> None:
         self._history = History()
-        self._answers, self._ahead = Listeners(), Listeners()
+        self._answers, self._ahead, self._looks = Listeners(), Listeners(), Listeners()
         self._shown = False
         super().__init__(**state)
         if ties is not None:
@@ -109,6 +112,7 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
                 message="",
                 can_brush=False,
                 ahead={},
+                looked=None,
             )
             self._tell(self._history.whole())
 
@@ -172,6 +176,10 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
         """
         return self._ahead.add(callback)
 
+    def on_look(self, callback: Callable[[int], Any]) -> Callable[[], None]:
+        """Call `callback(decision)` when a column of the history is pressed; the result ends it. As `on_answer`."""
+        return self._looks.add(callback)
+
     def _resend(self, lost: bool) -> None:
         self._tell(self._history.whole() if lost else self._history.news())
 
@@ -187,6 +195,8 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
                     self._tell(self._history.whole())
             case "answer":
                 self._answers.call(message["layer"], message["source"])
+            case "look":
+                self._looks.call(message["decision"])
             case "ahead":
                 answers = message["answers"]
                 if not all(layer.isdecimal() and len(layer) < 10 for layer in answers):

@@ -40,7 +40,7 @@ def moment(tab: Tab):
 
 
 def panel(tab: Tab):
-    return tab.page.locator(".ll-ask").first
+    return tab.page.locator(".ll-ask:visible").first
 
 
 def shows(tab: Tab, decision: int) -> bool:

@@ -51,7 +51,7 @@ def test_a_run_is_made_steered_and_looked_at_on_one_screen(visit: Visit) -> None
     assert "the agent would have" in said.inner_text()
     assert never_scrolled(tab)
     for view, there in (
-        ("Look inside", ".ll-time"),
+        ("Look inside", ".ll-view[data-view='At a glance'] .ll-map"),
         ("Did it matter?", ".ll-hypothesis"),
         ("Audit", "[data-ask='audit']"),
         ("Rules", ".ll-rules"),
@@ -157,3 +157,27 @@ def test_the_page_offers_nothing_that_needs_a_network(visit: Visit) -> None:
         assert tab.page.get_by_role("button", name=words).filter(visible=True).count() == 0
     menus = tab.page.locator("[data-testid*=menu], [data-testid*=actions]").filter(visible=True)
     assert menus.count() == 0, menus.first.evaluate("e => e.outerHTML")
+
+
+def test_one_scrubber_for_all_views(visit: Visit) -> None:
+    tab = visit("run=found-four-owners")
+    wait_for(lambda: tab.rows > 500, 20, "the recorded example")
+    scrubber = tab.page.locator(".ll-foot .ll-time")
+    history = tab.map.locator("canvas").bounding_box()
+    assert history is not None
+    # Of 0 to 200 the example has each of the first thirty stored.
+    tab.map.locator("canvas").click(position={"x": history["width"] * 12.5 / 201, "y": 40})
+    wait_for(lambda: scrubber.get_attribute("data-decision") == "12", 20, "decision 12")
+    wait_for(lambda: tab.map.get_attribute("data-looked") == "12", 20, "its mark in the history")
+    tab.tab("Decisions")
+    tab.table.locator("tr[data-decision='21']").click()
+    wait_for(lambda: scrubber.get_attribute("data-decision") == "21", 20, "the row's decision")
+    tab.tab("Look inside")
+    glance = tab.page.locator(".ll-view[data-view='At a glance']")
+    wait_for(lambda: "after decision 21" in glance.inner_text(), 20, "the map of then")
+    tab.tab("Watch")
+    assert scrubber.is_visible()
+    scrubber.get_by_role("button", name="Look at the latest").click()
+    wait_for(lambda: scrubber.get_attribute("data-decision") == "200", 20, "the latest")
+    wait_for(lambda: tab.map.get_attribute("data-looked") == "", 20, "no mark")
+    assert never_scrolled(tab)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ...core.descriptions import Description
 from ...records.export import frame_bytes
@@ -31,6 +32,9 @@ class Decisions(Tab):
     @property
     def row_takers(self) -> Sequence[RowTaker]:
         return (self.table,)
+
+    def on_look(self, callback: Callable[[int], Any]) -> None:
+        self.table.on_look(callback)
 
     def _download(self, format: str) -> None:
         self.table.hand_over(*decisions_file(self.run.folder, format))

@@ -20,7 +20,7 @@ from ...inspection.stored import stored_decisions
 from ...inspection.words import action, moment
 from ...records.directory import RunDirectory
 from ...records.log.reader import Run, load_run
-from ...widgets.layout import Pair, Part, Pinned, Rows, Tabbed
+from ...widgets.layout import Part, Rows, Tabbed
 from ...widgets.pictures import Pictures
 from ...widgets.tie_map_view import TieMapView
 from ...widgets.time_panel import TimePanel
@@ -72,8 +72,17 @@ class LookInside(Tab):
         below: dict[str, list[Part]] = {}
         for pane in self.panes.values():
             below.setdefault(pane.title, []).append(pane.layout)
-        panes = Tabbed({title: Rows(tuple(parts)) for title, parts in below.items()})
-        return Pinned(self.time, Rows((Pair(self.tie_map, self.glance), panes)))
+        panes = {title: Rows(tuple(parts)) for title, parts in below.items()}
+        return Tabbed({"At a glance": Rows((self.tie_map, self.glance)), **panes})
+
+    @property
+    def foot(self) -> Part:
+        return self.time
+
+    def look_at(self, decision: int) -> None:
+        stored = self.time.stored
+        if stored:
+            self._move(min(stored, key=lambda each: (abs(each - decision), each)))
 
     def end(self) -> None:
         self.questions.close()
@@ -195,6 +204,7 @@ class LookInside(Tab):
             self.tie_map.message = f"The tie map {moment(decision)}."
         self.glance.set(glance(run.q_values, run.memory, decision))
         rows = run.decisions.filter(run.decisions["decision"] == decision)
+        self.page.mark(None if self.time.follows else decision)
         self.time.show(decision=decision, about=_about(decision, rows.row(0, named=True) if rows.height else None))
 
     def _read(self) -> Run | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import traitlets
@@ -10,6 +10,8 @@ import traitlets
 from ...charts.run.live import HOVER_DATA
 from ...charts.theme import vega_config
 from ..assets import VEGA
+from ..listeners import Listeners
+from ..messages import whole
 from ..panel import Panel
 from .pacer import Pacer
 from .row_store import RowStore, names_of_data, wanted_columns
@@ -38,7 +40,7 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
     (also after a reload) asks for the rows so far and gets them thinned, extremes kept.
     """
 
-    HEARS = {"ready": {}}
+    HEARS = {"ready": {}, "look": {"decision": whole()}}
 
     panels = traitlets.List(traitlets.Dict()).tag(sync=True)
     columns = traitlets.Int(3, min=1, max=3).tag(sync=True)
@@ -57,6 +59,7 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
         steps_per_decision: int = 4,
     ) -> None:
         specs = {title: _as_spec(spec) for title, spec in panels.items()}
+        self._looks = Listeners()
         self._instead_of = dict(instead_of or {})
         self._store = RowStore(_wanted(specs))
         self._pending: dict[str, list[Row]] = {}
@@ -72,6 +75,12 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
         )
         for spec in specs.values():
             self._keep(_rows_in(spec))
+
+    def on_look(self, callback: Callable[[int], Any]) -> Callable[[], None]:
+        """Call `callback(decision)` when a place along the run is pressed; the result ends it. A bound method is held
+        weakly.
+        """
+        return self._looks.add(callback)
 
     def push(self, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """Append rows, by table. Sent at once or with the next flush, at most ten per second."""
@@ -152,7 +161,9 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
             self.send({"kind": "reset", "tables": tables})
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
-        if kind == "ready":
+        if kind == "look":
+            self._looks.call(message["decision"])
+        elif kind == "ready":
             with self._lock:
                 self._shown = True
                 self._send_all()

@@ -108,7 +108,9 @@ class DecisionTable {
       html("td", { class: "ll-number" }, String(d.owners)),
       html("td", { class: "ll-number" }, `${(100 * d.trainable_share).toFixed(1)} %`),
     ];
-    return html("tr", { "data-decision": d.decision, "data-by": d.by, "data-override": d.overridden ? "" : null }, ...cells);
+    const row = html("tr", { "data-decision": d.decision, "data-by": d.by, "data-override": d.overridden ? "" : null }, ...cells);
+    row.addEventListener("click", () => this.model.send({ kind: "look", decision: d.decision }));
+    return row;
   }
 }
 

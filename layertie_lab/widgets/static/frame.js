@@ -143,7 +143,8 @@ class Workspace {
     head.append(...this.drawers.map((drawer) => drawer.button), themeSwitch(page.root), this.presenting());
     if (plan.tour.length) head.append(this.touring(plan.tour));
     const side = html("div", { class: "ll-side" }, page.place(plan.side));
-    this.element = html("div", { class: "ll-workspace" }, head, side, this.views.element);
+    const foot = html("div", { class: "ll-foot" }, page.place(plan.foot));
+    this.element = html("div", { class: "ll-workspace" }, head, side, this.views.element, foot);
     this.views.element.append(...this.drawers.map((drawer) => drawer.element));
     this.views.strip.addEventListener("click", () => this.close());
   }

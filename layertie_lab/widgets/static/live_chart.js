@@ -88,6 +88,11 @@ class LiveChart {
     this.refresh();
   }
 
+  /** Look at the decision that is pointed at. */
+  look() {
+    if (this.hovered) this.model.send({ kind: "look", decision: Math.ceil(this.hovered.decision) });
+  }
+
   nearest(place) {
     const steps = this.model.get("steps_per_decision");
     const wanted = this.model.get("x") === "step" ? place : place * steps;

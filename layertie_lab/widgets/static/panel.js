@@ -75,6 +75,7 @@ class Panel {
     if (this.linked) {
       this.view.addEventListener("pointermove", (event) => this.chart.hover(this.place(event)));
       this.plot.onpointerleave = () => this.chart.hover(null);
+      this.plot.onclick = () => this.chart.look?.();
     }
     this.whole = true;
     if (this.linked && this.chart.zoomed) this.view.signal(ZOOM, this.chart.zoomed);
@@ -140,5 +141,6 @@ function explanation(caption) {
   const end = caption.search(/\.\s/) + 1;
   if (!end) return [caption];
   const more = html("span", { class: "ll-more" }, "How to read this");
-  return [html("details", {}, html("summary", {}, `${caption.slice(0, end)} `, more), caption.slice(end))];
+  const first = html("span", { class: "ll-first" }, caption.slice(0, end));
+  return [html("details", {}, html("summary", { title: caption }, first, " ", more), caption.slice(end))];
 }

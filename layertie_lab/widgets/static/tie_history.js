@@ -18,6 +18,7 @@ class TieHistory {
     this.element = html("div", { class: "ll-history" }, head, this.canvas, this.foot);
     this.repaint = oncePerFrame(() => this.paint());
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
+    this.canvas.addEventListener("click", () => this.hovered && model.send({ kind: "look", decision: this.hovered.decision }));
     this.canvas.addEventListener("pointerleave", () => this.point(null));
     this.width = 0;
   }
@@ -103,6 +104,14 @@ class TieHistory {
         pen.fillRect(run[0] * per, 5 + layer * rows, Math.max(0.5, (end - run[0]) * per), rows - (rows > 4 ? 1 : 0));
       });
     });
+    const looked = this.model.get("looked");
+    if (looked !== null && looked !== undefined) {
+      // What is looked back at: a line through all layers, and a mark above it that no cell hides.
+      const x = (looked + 0.5) * per;
+      pen.fillStyle = getComputedStyle(this.element).color;
+      pen.fillRect(x - 0.75, 0, 1.5, this.runs.length * rows + 10);
+      pen.fill(new Path2D(`M${x - 5},0h10l-5,6z`));
+    }
     if (this.hovered) {
       pen.strokeStyle = getComputedStyle(this.element).color;
       pen.lineWidth = 1.5;

@@ -135,6 +135,11 @@ class TieMapPicture {
     const colour = (owner) => palette[owner % palette.length];
     const inside = this.pitch >= 22;
     this.root.dataset.hand = hand ?? "";
+    if (this.get("looked") !== this.lookedAt) {
+      this.lookedAt = this.get("looked");
+      this.history.repaint();
+    }
+    this.root.dataset.looked = this.lookedAt ?? "";
     this.history.element.hidden = !this.get("with_history");
     this.signs.hidden = !this.get("with_legend");
     this.blocks.forEach((block, layer) => {
@@ -305,6 +310,7 @@ function render({ model, el }) {
   const stopTheme = followTheme(root, () => picture.history.paint());
   const names = ["sources", "blocks", "legal", "layer", "proposed", "can_act", "message", "overrides", "palette"];
   names.push("with_history", "with_legend", "budget", "ahead", "can_brush");
+  names.push("looked");
   const stop = observe(model, names, picture.repaint);
   const receive = (message) => picture.history.receive(message);
   model.on("msg:custom", receive);
