@@ -11,7 +11,7 @@ from ..agent.rewards.registry import REWARDS
 from ..charts.run.live import live_spec
 from ..core.config import RunConfig
 
-HEIGHT = 132
+HEIGHT = 114
 """Of each plot, pixels: four of them stand on a screen of 768."""
 INSTEAD_OF = {"Perplexity": "Loss", "Distinct blocks": "Trainable parameters", "Epsilon": "Reward"}
 """Title -> that of the panel in whose place it can be shown."""

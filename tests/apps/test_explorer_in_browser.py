@@ -43,10 +43,14 @@ def test_the_first_page_has_something_to_look_at(visit: Visit) -> None:
     assert tab.page.locator("h1").inner_text() == "Layer tying explorer"
     # A projector shows the map, the steering and the charts at once, and nothing is scrolled.
     assert tab.charts.locator("canvas:visible").count() == 4
-    for part in (tab.map, tab.steer, tab.charts.locator("canvas:visible").last):
-        box = part.bounding_box()
-        assert box is not None
-        assert box["y"] + box["height"] <= 768
+    foot = tab.page.locator(".ll-foot").bounding_box()
+    assert foot is not None
+    ends = {768: (tab.map, tab.steer), foot["y"]: (tab.charts.locator("canvas:visible").last,)}
+    for end, parts in ends.items():
+        for part in parts:
+            box = part.bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= end
     assert tab.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
     assert tab.page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
     tab.tab("Decisions")
