@@ -43,6 +43,7 @@ from ..workers.pool import Handle, attach, check_room_for, get
 from ..workers.worker import Worker
 from . import farewells, first_steps, live_panels, run_list
 from .feed import Feed
+from .freed import give_back_soon
 from .held_run import HeldRun, Past, Tables
 from .query import NoAddress, Query, write_settings
 from .server import forget, when_gone
@@ -452,3 +453,5 @@ def _end(session: str, run: HeldRun, tabs: list[Tab], frame: Frame) -> None:
     # The host may have closed the connection already.
     with suppress(RuntimeError, KeyError):
         frame.close()
+    if session:
+        give_back_soon()
