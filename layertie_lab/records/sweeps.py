@@ -30,8 +30,8 @@ RESULTS: dict[str, tuple[Any, str]] = {
     "run": (pl.String, "the run's folder, inside the sweep's"),
     "status": (
         pl.String,
-        "planned, running, finished, stopped (can be resumed), diverged (a loss ended it that is no number, or far from "
-        "any that is learned from), failed (another error did) or damaged",
+        "planned, running, finished, stopped (can be resumed), diverged (a loss ended it that is no number, or beyond "
+        "all that is learned from), failed (another error did) or damaged",
     ),
     "policy": (pl.String, "who decides; with its map where a sweep gives the policy map several"),
     "algorithm": (pl.String, "which preset the run's semantics came from"),
