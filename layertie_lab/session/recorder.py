@@ -215,14 +215,18 @@ class Recorder:
         # What a resumed run does not train again it does not store again either.
         self.settle_snapshots()
         tensors, meta = capture(state)
-        meta["offset"], meta["lines"] = self._writer.position
-        meta["log_digest"] = self._writer.digest
+        meta |= {"lines": self._writer.position.lines, **self._ground()}
         # While a log is repeated, what is held back is a place in it as long as it is the same.
         path = save_checkpoint(self._directory, name, tensors, meta, resumable=self._writer.is_within)
         if name is None:
             self._saved = time.monotonic()
         self.note(CheckpointSaved(state.decision, state.step, path.name, meta["offset"]))
         return path
+
+    def _ground(self) -> dict[str, Any]:
+        """What in the log a state that is stored now rests on (`records.log.ground`)."""
+        assert self._writer is not None, "only a recorded run has a log"
+        return {"offset": self._writer.position.offset, "log_digest": self._writer.digest}
 
     def keep_moment(self, state: RunState, decision: Decision) -> None:
         """Store the moment before a person's override, so that twins and branches can start from it.
@@ -274,7 +278,8 @@ class Recorder:
         if self.rewound and store.has(decision):
             return 0.0
         start = time.perf_counter()
-        store.keep(decision, *snapshot(state))
+        groups, meta = snapshot(state)
+        store.keep(decision, groups, meta | self._ground())
         if sentence := store.news():
             self.note(SnapshotsNoted(sentence))
         return time.perf_counter() - start
@@ -310,20 +315,27 @@ class Recorder:
         end = self._writer.position.offset
         return load_checkpoint(self._directory, accept=lambda meta: meta["offset"] <= end)
 
-    def check_log(self, meta: Mapping[str, Any] | None = None) -> None:
-        """Refuse a log that has lost its end, or that is not the one that a checkpoint rests on, up to there.
-
-        Args:
-            meta: The checkpoint's; None where nothing is to rest on.
+    def check_log(self) -> None:
+        """Refuse a log that was begun with other settings, or has lost its end.
 
         Raises:
-            RecordError: The log is damaged, cut short, or another run's.
+            RecordError: It was, or has.
         """
         assert self._directory is not None, "only a recorded run has a log"
         check_settings(self._directory)
         check_end(self._directory)
-        if meta is not None:
-            check_before(self._directory.events, meta["offset"], meta.get("log_digest"))
+
+    def check_rests(self, meta: Mapping[str, Any]) -> None:
+        """Refuse a log that is not the one that a checkpoint rests on, up to there.
+
+        Args:
+            meta: The checkpoint's.
+
+        Raises:
+            RecordError: The log is damaged before that, or another run's.
+        """
+        assert self._directory is not None, "only a recorded run has a log"
+        check_before(self._directory.events, meta["offset"], meta.get("log_digest"))
 
     def rewind(self, offset: int) -> list[Event]:
         """Hold back what is appended from now on; the events that the log has after `offset`."""
