@@ -6,7 +6,6 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 
 from ..core.config import RunConfig
 from ..core.decisions import Decision
-from ..core.errors import LayertieError, StorageError
+from ..core.errors import LayertieError, RecordError, StorageError
 from ..core.events import Event
 from ..core.notices import CheckpointSaved, Notice, ProcessStarted, SnapshotsNoted, Timing
 from ..records.directory import RunDirectory
@@ -325,17 +324,22 @@ class Recorder:
         check_settings(self._directory)
         check_end(self._directory)
 
-    def check_rests(self, meta: Mapping[str, Any]) -> None:
-        """Refuse a log that is not the one that a checkpoint rests on, up to there.
-
-        Args:
-            meta: The checkpoint's.
+    def check_rests(self, checkpoint: Checkpoint) -> None:
+        """Refuse a log that is not the one that a checkpoint rests on, up to there, or that a later one rests on.
 
         Raises:
             RecordError: The log is damaged before that, or another run's.
         """
         assert self._directory is not None, "only a recorded run has a log"
-        check_before(self._directory.events, meta["offset"], meta.get("log_digest"))
+        check_before(self._directory.events, checkpoint.meta["offset"], checkpoint.meta.get("log_digest"))
+        # One from before the log was cut is older than what was saved since.
+        for info in list_checkpoints(self._directory):
+            if info.of_another and info.sequence > checkpoint.info.sequence:
+                raise RecordError(
+                    f"Expected the log that {info.path} rests on, but {self._directory.events} is another one.",
+                    "The log and the checkpoint belong to different runs: restore them together from a copy, or move "
+                    "the checkpoint away.",
+                )
 
     def rewind(self, offset: int) -> list[Event]:
         """Hold back what is appended from now on; the events that the log has after `offset`."""

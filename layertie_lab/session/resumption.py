@@ -47,7 +47,7 @@ def rewound(components: Components, recorder: Recorder) -> tuple[RunState, list[
     if recorder.is_to_be_repeated:
         return RunState.start(components), recorder.rewind(0)
     checkpoint = recorder.latest()
-    recorder.check_rests(checkpoint.meta)
+    recorder.check_rests(checkpoint)
     state = restored(components, checkpoint.tensors, checkpoint.meta)
     return state, recorder.rewind(checkpoint.meta["offset"])
 

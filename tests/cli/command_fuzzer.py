@@ -167,6 +167,14 @@ class Fuzzer:
             words.append("--json")
         return words
 
+    def clear(self) -> None:
+        """Remove what commands have made: copies of a run that grows would fill any disk."""
+        for made in (*self.folder.glob("new-*"), self.run / "branches", self.run / "studies"):
+            if made.is_dir() and not made.is_symlink():
+                shutil.rmtree(made)
+            else:
+                made.unlink(missing_ok=True)
+
     def _begin(self, name: str) -> list[str]:
         draw, run = self.draw, str(self.run)
         if name == "train":

@@ -15,6 +15,12 @@ from finished_runs import finished
 from layertie_lab.cli import main
 
 ENCODINGS = ("utf-8", "utf-8", "ascii", "cp1252", "cp437", "latin-1")
+# Of Ctrl-C that falls into what hypothesis, which is loaded with the tests, does at each collection of garbage.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <function gc_cumulative_time:pytest.PytestUnraisableExceptionWarning"
+)
+TOGETHER = 50
+"""Commands whose files and branches lie beside each other."""
 if sys.platform == "win32":
     pytest.skip("pipes and signals of another system", allow_module_level=True)
 
@@ -31,7 +37,9 @@ def fuzzed(seed: int, count: int, folder: Path, run: Path, text: Path, monkeypat
     monkeypatch.setenv("COLUMNS", str(random.Random(seed).choice((20, 40, 80, 200))))
     fuzzer, ended = Fuzzer(seed, folder, run, text), []
     log = (run / "events.jsonl").read_bytes()
-    for _ in range(count):
+    for number in range(count):
+        if number % TOGETHER == 0:
+            fuzzer.clear()
         words = fuzzer.command()
         ended.append(run_words(words, fuzzer.draw.choice(ENCODINGS)))
         assert not ended[-1].wrong, f"seed {seed}, command {len(ended)}: {ended[-1].words!r}: {ended[-1].wrong}"

@@ -40,6 +40,7 @@ class CheckpointInfo:
         bytes: Size of the file.
         modified: When it was written, seconds since 1970.
         damage: What is wrong with its header, or that it is another run's; "" as a rule.
+        of_another: Whether it is whole, and another run's.
     """
 
     name: str
@@ -51,6 +52,7 @@ class CheckpointInfo:
     bytes: int
     modified: float
     damage: str = ""
+    of_another: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,8 +200,9 @@ def list_checkpoints(directory: RunDirectory) -> list[CheckpointInfo]:
 def _on(ground: Ground, info: CheckpointInfo) -> CheckpointInfo:
     """The same, or damaged where it is no state of the run."""
     how = "" if info.damage else ground.misfit(info.meta)
-    damage = sealing.damaged(info.path, how).message if how else info.damage
-    return replace_in(info, damage=damage, resumable=info.resumable and not damage)
+    if not how:
+        return info
+    return replace_in(info, damage=sealing.damaged(info.path, how).message, resumable=False, of_another=True)
 
 
 def _info(path: Path) -> CheckpointInfo | None:
