@@ -15,10 +15,6 @@ from finished_runs import finished
 from layertie_lab.cli import main
 
 ENCODINGS = ("utf-8", "utf-8", "ascii", "cp1252", "cp437", "latin-1")
-# Of Ctrl-C that falls into what hypothesis, which is loaded with the tests, does at each collection of garbage.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <function gc_cumulative_time:pytest.PytestUnraisableExceptionWarning"
-)
 TOGETHER = 50
 """Commands whose files and branches lie beside each other."""
 if sys.platform == "win32":
