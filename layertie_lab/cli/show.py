@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..core.errors import ConfigError, DivergedError
+from ..core.errors import ConfigError
 from ..core.measures import perplexity
 from ..core.notices import Failed
 from ..core.ties import TieMap
 from ..inspection.views.registry import VIEWS
+from ..records.directory import ENDED_BY_ERROR
 from ..records.io.output import check_output
 from ..records.log.reader import load_run
 from ..records.reads import text_facts
@@ -120,22 +121,21 @@ def describe(run: Any, latest: int) -> dict[str, Any]:
 
 def _failure(run: Any) -> dict[str, Any] | None:
     """Why a failed run has failed, and whether it has diverged; None of any other."""
-    if run.status != "failed":
+    if run.status not in ENDED_BY_ERROR:
         return None
     last = run.telemetry(Failed.kind)[-1]
     return {
-        "diverged": last["error"] == DivergedError.__name__,
-        "sentence": last["sentence"],
+        "diverged": run.status == "diverged",
+        "sentence": last.get("sentence", ""),
         "trace": last.get("trace"),
     }
 
 
 def _lines(run: Any, facts: dict[str, Any]) -> list[Text]:
     failure = facts["failure"]
-    lost = failure is not None and failure["diverged"]
     begun = f" and {facts['steps_under_way']} steps of the next" if facts["steps_under_way"] else ""
     lines = [
-        Text(f"{facts['directory']}  ({'diverged' if lost else facts['status']})", style="bold"),
+        Text(f"{facts['directory']}  ({facts['status']})", style="bold"),
         Text(
             f"{facts['scale']} scale, {facts['algorithm']} algorithm, seed {facts['seed']}; {facts['decisions']} of "
             f"{facts['budget']} decisions{begun}, {facts['steps']} steps; {facts['overrides']} overrides"

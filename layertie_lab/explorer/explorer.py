@@ -55,7 +55,7 @@ from .terms import Terms, place_of, within
 from .visitors import own_folder
 from .weakly import weakly
 
-FAREWELL_GRACE = 3.0
+FAREWELL_GRACE = 2.0
 """Seconds that a run goes on after its page has said farewell, so that a reloaded page finds it.
 
 For a page that takes longer to come back it is gone on with from where it was saved.

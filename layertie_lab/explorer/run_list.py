@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..core.config import RunConfig
 from ..core.notices import Timing
+from ..records.directory import ENDED_BY_ERROR
 from ..records.runs import RunSummary, list_runs
 from ..workers.pool import statuses
 from .shown_state import STATUS
@@ -52,13 +53,19 @@ def rows(root: Path, examples: Path | None = None) -> list[dict[str, str]]:
         RecordError: The folder of runs cannot be listed.
     """
     recorded = [] if examples is None else examples_in(examples)
-    # The log of a run that is held does not say whether it waits; whoever trains it here does.
+    # The log of a run that is held does not say whether it waits; whoever trains it here does. That an error ended it
+    # its files say, and while it waits after one this is its state.
     here = {path: STATUS.get(status, "") for path, status in statuses().items()}
     mine = [
-        _row(run, here.get(run.path.resolve(), "")) if within(run.path, root) else _elsewhere(run)
+        _row(run, _doing(run, here.get(run.path.resolve(), ""))) if within(run.path, root) else _elsewhere(run)
         for run in list_runs(root)
     ]
     return [*mine, *(_row(run, "example") for run in recorded)]
+
+
+def _doing(run: RunSummary, status: str) -> str:
+    waits = status == "paused" and run.status in ENDED_BY_ERROR
+    return run.status if waits else status
 
 
 def _elsewhere(run: RunSummary) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..records.directory import ENDED_BY_ERROR
 from ..records.log.reader import Run
 
 
@@ -53,9 +54,10 @@ def _standing(run: Run, example: bool, cut_off: bool) -> dict[str, Any]:
     if run.status == "finished":
         words = f"Finished after {done} decisions. Step, or run some more, goes on with it."
         return {"status": "finished", "status_text": words}
-    if run.status == "failed":
+    if run.status in ENDED_BY_ERROR:
         why = run.telemetry("failed")[-1].get("sentence", "")
-        words = f"An error ended the training in decision {done + 1}. Step or Run tries to go on."
+        what = "The run diverged" if run.status == "diverged" else "An error ended the training"
+        words = f"{what} in decision {done + 1}. Step or Run tries to go on."
         return {"status": "paused", "status_text": words, "error": why}
     if cut_off:
         words = (

@@ -19,9 +19,13 @@ FORMAT = 1
 
 _RESTORE = "Restore the file from a copy."
 
-Status = Literal["running", "finished", "failed", "stopped", "damaged"]
+Status = Literal["running", "finished", "diverged", "failed", "stopped", "damaged"]
 """running: a writer holds the lock now. finished: the last event says so. damaged: settings or log cannot be read.
-failed: an error ended the training, such as a loss that is not finite. stopped: none of these. Both can be resumed."""
+diverged: a loss that is no number, or far from any that is learned from, ended the training. failed: another error did.
+stopped: none of these. The last three can be resumed."""
+
+ENDED_BY_ERROR: tuple[Status, ...] = ("diverged", "failed")
+"""Of these, the ones whose training an error ended."""
 
 
 class RunDirectory:

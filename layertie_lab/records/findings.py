@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import StorageError
+from ..core.errors import RecordError, StorageError
+from .directory import RunDirectory
 from .io.disk import UNDER_WAY, clear_unfinished, discard, writing
 from .io.document import read_document, write_document
 
@@ -41,7 +42,7 @@ def find(run: Path, question: Mapping[str, Any]) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     # Digests may meet; a question never does.
-    same = kept.get("question") == json.loads(json.dumps(question))
+    same = kept.get("question") == json.loads(json.dumps(question)) and kept.get("of", _of(run)) == _of(run)
     return kept["answer"] if same and isinstance(kept.get("answer"), dict) else None
 
 
@@ -51,7 +52,7 @@ def keep(run: Path, question: Mapping[str, Any], answer: Mapping[str, Any]) -> b
     try:
         with writing(path.parent):
             path.parent.mkdir(exist_ok=True)
-        write_document(path, {"question": question, "answer": answer})
+        write_document(path, {"of": _of(run), "question": question, "answer": answer})
     except StorageError:
         return False
     clear_unfinished(path.parent, older_than=UNDER_WAY)
@@ -67,6 +68,14 @@ def forget_from(run: Path, decision: int) -> None:
             until = question.get("options", {}).get("until") or question["decision"]
             if max(question["decision"], until) >= decision:
                 discard(path)
+
+
+def _of(run: Path) -> str:
+    """Which run a finding is about: the name of its settings; "" where they cannot be read."""
+    try:
+        return RunDirectory.open(run).config.hash
+    except RecordError:
+        return ""
 
 
 def _path(run: Path, question: Mapping[str, Any]) -> Path:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..core.errors import RecordError
+from ..core.errors import DivergedError, RecordError
 from ..core.events import DecisionFinished, DecisionMade, Evaluated, Event, Finished, Stepped, parse
 from ..core.notices import GOES_ON, Failed
 from ..core.plain import parse_object
@@ -144,9 +144,8 @@ def summarize(path: Path) -> RunSummary:
     if note:
         status: Status = "damaged"
     else:
-        status = standing(None if found is None else found.last, config.decisions, held=directory.running)
-        if status == "stopped" and _failed(directory.telemetry):
-            status = "failed"
+        error = _error(directory.telemetry)
+        status = standing(None if found is None else found.last, config.decisions, held=directory.running, error=error)
     return RunSummary(
         name=name,
         path=path,
@@ -180,28 +179,32 @@ def checked(run: RunSummary) -> RunSummary:
     return run if line is None else replace(run, status="damaged", note=str(damaged_line(log, line)))
 
 
-def standing(last: Event | None, budget: int, *, held: bool) -> Status:
+def standing(last: Event | None, budget: int, *, held: bool, error: str | None = None) -> Status:
     """Where a whole run stands.
 
     Args:
         last: The last event of its log.
         budget: Decisions it is to take.
-        held: Whether a process has it open for writing; one that holds a finished run only waits for more.
+        held: Whether a process has it open for writing; one that holds a finished run, or one that an error ended, only
+            waits.
+        error: The class of the error that ended the training (`Failed.error`); None where none did.
     """
     spent = last is not None and last.decision >= budget and not isinstance(last, UNDER_WAY)
     if spent or isinstance(last, Finished):
         return "finished"
+    if error is not None:
+        return "diverged" if error == DivergedError.__name__ else "failed"
     return "running" if held else "stopped"
 
 
-def _failed(telemetry: Path) -> bool:
-    """Whether the last thing that happened to the training was an error (`Run.failed`, without reading the whole)."""
+def _error(telemetry: Path) -> str | None:
+    """What `Run.error` says, without reading the whole."""
     for line in lines_from_end(telemetry):
         with suppress(ValueError):
-            kind = parse_object(line).get("kind")
-            if kind in (Failed.kind, *(notice.kind for notice in GOES_ON)):
-                return kind == Failed.kind
-    return False
+            entry = parse_object(line)
+            if entry.get("kind") in (Failed.kind, *(notice.kind for notice in GOES_ON)):
+                return str(entry.get("error", "")) if entry["kind"] == Failed.kind else None
+    return None
 
 
 class _Tail:

@@ -52,12 +52,14 @@ class StudyFolder:
         statement: What was stated, as plain values.
         config: The run's settings.
         stated_at: When, in UTC, as ISO 8601 has it.
+        moment_digest: That of the moment of the fork; "" in studies from before it was noted.
     """
 
     path: Path
     statement: dict[str, Any]
     config: RunConfig
     stated_at: str
+    moment_digest: str = ""
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -72,6 +74,7 @@ class StudyFolder:
             values = parse_object(read_regular(file))
             _check_kinds(values["statement"])
             study = cls(path, values["statement"], RunConfig.from_dict(values["config"]), values["time"])
+            study.moment_digest = str(values.get("moment", ""))
             stated = _digest(values["time"], values["statement"], values["config"])
             intact = stated == values["hash"] == _registered(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -122,7 +125,7 @@ class StudyFolder:
             values = {**statement, "first_replicate": max(taken, default=1)}
             path = _new_folder(folder)
             try:
-                _take_moment(checkpoint, path, values["decision"])
+                moment = _take_moment(checkpoint, path, values["decision"])
             except BaseException:
                 shutil.rmtree(path, ignore_errors=True)
                 raise
@@ -130,11 +133,12 @@ class StudyFolder:
             digest = _digest(time, values, config)
             _register(folder, time=time, name=path.name, primary=values["primary"], hash=digest)
             stated = {"format": FORMAT, "time": time, "hash": digest, "statement": values, "config": config}
+            stated["moment"] = moment
             write_atomically(path / "statement.json", json.dumps(stated, indent=1).encode() + b"\n")
             (path / "statement.json").chmod(0o444)
         finally:
             register.release()
-        return cls(path, values, directory.config, time)
+        return cls(path, values, directory.config, time, moment)
 
     @classmethod
     def all_of(cls, run: str | Path) -> tuple[list[Self], list[str]]:
@@ -204,13 +208,20 @@ class StudyFolder:
         """Tensors and meta of the moment of the fork.
 
         Raises:
-            RecordError: It is missing or damaged.
+            RecordError: It is missing, damaged, or another one than the study was stated about.
         """
         file = self.path / "moment.safetensors"
         if not is_there(file):
             raise RecordError(f"Expected the moment of the fork in {file}, but it is missing.", "State it again.")
         header, tensors = sealing.read(file)
-        return tensors, parse_object(header["meta"], finite=False)
+        meta = parse_object(header["meta"], finite=False)
+        same = header["digest"] == (self.moment_digest or header["digest"])
+        if not same or meta.get("config_hash", self.config.hash) != self.config.hash:
+            raise RecordError(
+                f"Expected the moment that {self.name} was stated about in {file}, but it is another one's.",
+                "Restore the file from a copy, or state the hypothesis again.",
+            )
+        return tensors, meta
 
     def replicates(self) -> list[dict[str, Any]]:
         """What has come so far, by number of the replicate; a torn last line, left by a kill, does not count.
@@ -357,23 +368,27 @@ def _new_folder(folder: Path) -> Path:
     return path
 
 
-def _take_moment(checkpoint: CheckpointInfo, path: Path, decision: int) -> None:
-    """Share the checkpoint's file, and see that it is still the one that was chosen: the run may be training."""
+def _take_moment(checkpoint: CheckpointInfo, path: Path, decision: int) -> str:
+    """Share the checkpoint's file, and see that it is still the one that was chosen: the run may be training.
+
+    Returns:
+        Its digest.
+    """
     target = path / "moment.safetensors"
     try:
         with writing(path):
             _share(checkpoint.path, target)
-        found = parse_object(sealing.read_header(target)["meta"], finite=False)["decision"] + 1
+        header = sealing.read_header(target)
+        if parse_object(header["meta"], finite=False)["decision"] + 1 == decision:
+            return header["digest"]
     except (StorageError, RecordError, KeyError, ValueError):
         if checkpoint.path.exists():
             raise
-        found = None
-    if found != decision:
-        raise RecordError(
-            f"Expected the moment before decision {decision} to be stored, but the run, which is training, "
-            "has replaced it meanwhile.",
-            "Ask again; a moment before a person's override, or one that --moment-every stores, stays.",
-        )
+    raise RecordError(
+        f"Expected the moment before decision {decision} to be stored, but the run, which is training, "
+        "has replaced it meanwhile.",
+        "Ask again; a moment before a person's override, or one that --moment-every stores, stays.",
+    )
 
 
 def _share(source: Path, target: Path) -> None:

@@ -30,8 +30,8 @@ RESULTS: dict[str, tuple[Any, str]] = {
     "run": (pl.String, "the run's folder, inside the sweep's"),
     "status": (
         pl.String,
-        "planned, running, finished, stopped (can be resumed), failed (an error ended it, such as a loss that is not "
-        "finite) or damaged",
+        "planned, running, finished, stopped (can be resumed), diverged (a loss ended it that is no number, or beyond "
+        "all that is learned from), failed (another error did) or damaged",
     ),
     "policy": (pl.String, "who decides; with its map where a sweep gives the policy map several"),
     "algorithm": (pl.String, "which preset the run's semantics came from"),
@@ -154,7 +154,7 @@ class SweepDirectory:
         return [path for name in self.runs if is_run(path := self.path / name)]
 
     def status(self, name: str) -> str:
-        """planned, running, finished, failed, stopped or damaged."""
+        """planned, or the run's `records.directory.Status`."""
         path = self.path / name
         return summarize(path).status if is_run(path) else "planned"
 

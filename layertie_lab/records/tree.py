@@ -20,10 +20,12 @@ from ..core.errors import RecordError
 from ..core.events import DecisionFinished, DecisionMade, parse
 from ..core.plain import of_type
 from .directory import RunDirectory, is_run
+from .io.chain import carried
 from .io.disk import storage_error, write_atomically, writing
 from .io.document import read_document, reason, write_document
 from .io.regular import is_there
 from .log.cursor import checked_lines, read_events
+from .log.ground import OTHER_LOG, LogGround
 from .log.recovery import check_end, check_settings, damaged_line
 from .reads import share
 from .runs import RunSummary, summarize
@@ -47,6 +49,9 @@ class Leaving:
         why: In words.
         by: Who made it: human, or a program's name.
         time: When, in UTC, as ISO 8601 has it.
+        offset: Bytes of the parent's log that the branch began with.
+        log_digest: What the last line of these carries; "" in logs without digests, and of branches from before it was
+            noted.
     """
 
     parent: str
@@ -55,6 +60,8 @@ class Leaving:
     why: str
     by: str
     time: str
+    offset: int = 0
+    log_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,7 +195,10 @@ def leaving_of(path: Path) -> Leaving | None:
     """
     file = path / LEFT
     try:
-        return Leaving(**of_type(read_document(file), Leaving))
+        left = Leaving(**of_type(read_document(file), Leaving))
+        if not left.log_digest or LogGround(path / "events.jsonl").holds(left.offset, left.log_digest):
+            return left
+        said = OTHER_LOG
     except FileNotFoundError:
         if _trunk_of_branch(path) is None:
             return None
@@ -241,7 +251,8 @@ def make_branch(
         folder.mkdir(exist_ok=True)
     path = _free_folder(folder, name)
     try:
-        _fill(path, directory, cut, Leaving(_parent(run), cut.decision, cut.step, why, by, _now()))
+        ground = len(cut.log), carried(cut.log.removesuffix(b"\n").rpartition(b"\n")[2]) or ""
+        _fill(path, directory, cut, Leaving(_parent(run), cut.decision, cut.step, why, by, _now(), *ground))
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise

@@ -6,7 +6,6 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 
 from ..core.config import RunConfig
 from ..core.decisions import Decision
-from ..core.errors import LayertieError, StorageError
+from ..core.errors import LayertieError, RecordError, StorageError
 from ..core.events import Event
 from ..core.notices import CheckpointSaved, Notice, ProcessStarted, SnapshotsNoted, Timing
 from ..records.directory import RunDirectory
@@ -215,14 +214,18 @@ class Recorder:
         # What a resumed run does not train again it does not store again either.
         self.settle_snapshots()
         tensors, meta = capture(state)
-        meta["offset"], meta["lines"] = self._writer.position
-        meta["log_digest"] = self._writer.digest
+        meta |= {"lines": self._writer.position.lines, **self._ground()}
         # While a log is repeated, what is held back is a place in it as long as it is the same.
         path = save_checkpoint(self._directory, name, tensors, meta, resumable=self._writer.is_within)
         if name is None:
             self._saved = time.monotonic()
         self.note(CheckpointSaved(state.decision, state.step, path.name, meta["offset"]))
         return path
+
+    def _ground(self) -> dict[str, Any]:
+        """What in the log a state that is stored now rests on (`records.log.ground`)."""
+        assert self._writer is not None, "only a recorded run has a log"
+        return {"offset": self._writer.position.offset, "log_digest": self._writer.digest}
 
     def keep_moment(self, state: RunState, decision: Decision) -> None:
         """Store the moment before a person's override, so that twins and branches can start from it.
@@ -274,7 +277,8 @@ class Recorder:
         if self.rewound and store.has(decision):
             return 0.0
         start = time.perf_counter()
-        store.keep(decision, *snapshot(state))
+        groups, meta = snapshot(state)
+        store.keep(decision, groups, meta | self._ground())
         if sentence := store.news():
             self.note(SnapshotsNoted(sentence))
         return time.perf_counter() - start
@@ -310,20 +314,32 @@ class Recorder:
         end = self._writer.position.offset
         return load_checkpoint(self._directory, accept=lambda meta: meta["offset"] <= end)
 
-    def check_log(self, meta: Mapping[str, Any] | None = None) -> None:
-        """Refuse a log that has lost its end, or that is not the one that a checkpoint rests on, up to there.
-
-        Args:
-            meta: The checkpoint's; None where nothing is to rest on.
+    def check_log(self) -> None:
+        """Refuse a log that was begun with other settings, or has lost its end.
 
         Raises:
-            RecordError: The log is damaged, cut short, or another run's.
+            RecordError: It was, or has.
         """
         assert self._directory is not None, "only a recorded run has a log"
         check_settings(self._directory)
         check_end(self._directory)
-        if meta is not None:
-            check_before(self._directory.events, meta["offset"], meta.get("log_digest"))
+
+    def check_rests(self, checkpoint: Checkpoint) -> None:
+        """Refuse a log that is not the one that a checkpoint rests on, up to there, or that a later one rests on.
+
+        Raises:
+            RecordError: The log is damaged before that, or another run's.
+        """
+        assert self._directory is not None, "only a recorded run has a log"
+        check_before(self._directory.events, checkpoint.meta["offset"], checkpoint.meta.get("log_digest"))
+        # One from before the log was cut is older than what was saved since.
+        for info in list_checkpoints(self._directory):
+            if info.of_another and info.sequence > checkpoint.info.sequence:
+                raise RecordError(
+                    f"Expected the log that {info.path} rests on, but {self._directory.events} is another one.",
+                    "The log and the checkpoint belong to different runs: restore them together from a copy, or move "
+                    "the checkpoint away.",
+                )
 
     def rewind(self, offset: int) -> list[Event]:
         """Hold back what is appended from now on; the events that the log has after `offset`."""

@@ -42,11 +42,12 @@ def rewound(components: Components, recorder: Recorder) -> tuple[RunState, list[
     Raises:
         RecordError: No whole checkpoint, or a log that is damaged or does not fit it.
     """
+    # Before anything that rests on the log: what is wrong with it is said of the log and not of them.
+    recorder.check_log()
     if recorder.is_to_be_repeated:
-        recorder.check_log()
         return RunState.start(components), recorder.rewind(0)
     checkpoint = recorder.latest()
-    recorder.check_log(checkpoint.meta)
+    recorder.check_rests(checkpoint)
     state = restored(components, checkpoint.tensors, checkpoint.meta)
     return state, recorder.rewind(checkpoint.meta["offset"])
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.config import RunConfig
+from ..core.errors import RecordError
+from ..core.events import Event, Opened
 from ..core.notices import Ready, TextNoted
 from ..records.directory import RunDirectory
+from ..records.io.lines import whole_size
 from ..records.log.recovery import read_tail
 from .driver import Driver
 from .process.child import Child, named
@@ -75,6 +78,8 @@ def _build(
     reads_as: str | None,
 ) -> Session:
     child.say("preparing text")
+    log = RunDirectory.open(directory).events if resume else None
+    size = whole_size(log) if log is not None and log.exists() else 0
     if resume:
         session = kind.resume(directory, text=text)
     else:
@@ -83,6 +88,10 @@ def _build(
         session = kind(config, directory, data=data)
     if resume or session.directory is None:
         child.tell(session.opening())
+        if log is not None:
+            # A decision that was under way has been completed before anybody could subscribe.
+            for event in _added(session, size):
+                child.tell(event)
     else:
         # A new session has emitted its first events before anybody could subscribe.
         for event in read_tail(RunDirectory.open(session.directory), 0):
@@ -91,6 +100,17 @@ def _build(
         child.tell(TextNoted(sentence))
     session.subscribe(child.outbox.tell)
     return session
+
+
+def _added(session: Session, size: int) -> list[Event]:
+    """What a run's log got by being resumed; nothing where its tail was replaced, since such a log is read anew."""
+    if session.directory is None:
+        return []
+    try:
+        tail = read_tail(RunDirectory.open(session.directory), size)
+    except RecordError:
+        return []
+    return [event for event in tail if not isinstance(event, Opened)]
 
 
 def _text_of(run: str) -> TokenData:

@@ -147,8 +147,9 @@ def test_unfinished_runs_are_counted_and_left_out() -> None:
 
 
 def test_runs_that_an_error_ended_are_counted_by_policy() -> None:
-    ended = results({("", "lab"): [9.0], ("", "cycle"): [9.0, 9.0]}, status="failed")
-    found = aggregate(pl.concat([results({("", "lab"): [1.0, 2.0, 1.5]}), ended]))
+    failed = results({("", "lab"): [9.0], ("", "cycle"): [9.0]}, status="failed")
+    diverged = results({("", "cycle"): [9.0]}, status="diverged")
+    found = aggregate(pl.concat([results({("", "lab"): [1.0, 2.0, 1.5]}), failed, diverged]))
     assert found.select("policy", "unfinished", "failed").rows() == [("lab", 1, 1), ("cycle", 2, 2)]
     assert "an error ended some, such as a loss that is not finite: lab 1, cycle 2" in caution(found)
 

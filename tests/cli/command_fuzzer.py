@@ -7,6 +7,7 @@ while; whatever it was given, it has to end soon, by a code that is documented, 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -167,6 +168,14 @@ class Fuzzer:
             words.append("--json")
         return words
 
+    def clear(self) -> None:
+        """Remove what commands have made: copies of a run that grows would fill any disk."""
+        for made in (*self.folder.glob("new-*"), self.run / "branches", self.run / "studies"):
+            if made.is_dir() and not made.is_symlink():
+                shutil.rmtree(made)
+            else:
+                made.unlink(missing_ok=True)
+
     def _begin(self, name: str) -> list[str]:
         draw, run = self.draw, str(self.run)
         if name == "train":
@@ -246,6 +255,14 @@ def _interrupted() -> Iterator[None]:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
             wait = 5.0
 
+    def hear(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:
+            heard(unraisable)
+
+    # Where Ctrl-C falls into a destructor or into what is called at a collection of garbage, Python itself goes on
+    # without it; and a parser of Python's that is interrupted there says so in words of its own (cpython 106905).
+    heard, sys.unraisablehook = sys.unraisablehook, hear
+    gc.disable()
     presser = threading.Thread(target=press, daemon=True)
     # A process that was started in the background ignores Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -256,6 +273,9 @@ def _interrupted() -> Iterator[None]:
         done.set()
         presser.join()
         signal.signal(signal.SIGINT, before)
+        gc.enable()
+        gc.collect(0)
+        sys.unraisablehook = heard
 
 
 def run_words(words: list[str], encoding: str = "utf-8") -> Ended:

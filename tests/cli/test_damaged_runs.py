@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from branching import other_answer, small
@@ -27,7 +28,7 @@ from layertie_lab.counterfactual.study import Study
 from layertie_lab.records import findings
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.state.checkpoints import list_checkpoints
-from layertie_lab.records.tree import make_branch
+from layertie_lab.records.tree import branches_of, make_branch
 
 DECISIONS = 6
 ENTRIES = {
@@ -46,15 +47,20 @@ LONGEST = 30
 """Seconds that a reader may take."""
 
 
-@pytest.fixture(scope="module")
-def master(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with a branch, a study with two replicates, snapshots, stored moments and a look."""
-    path = tmp_path_factory.mktemp("runs") / "trunk"
-    config = small(
-        text_file, decisions=DECISIONS, evaluate_every=2, sample_every=3, moment_every=2, evaluation_windows=2
-    )
-    with Session(config, path) as session:
-        session.run(4)
+def made(path: Path, text: Path, *, otherwise: bool = False, **changes: Any) -> Path:
+    """A run with a branch, a study with two replicates, snapshots, stored moments and a look.
+
+    Args:
+        path: Its folder.
+        text: What it reads.
+        otherwise: Whether a person answers its first decision.
+        **changes: Of its settings.
+    """
+    often = {"evaluate_every": 2, "sample_every": 3, "moment_every": 2, "evaluation_windows": 2}
+    with Session(small(text, decisions=DECISIONS, **often, **changes), path) as session:
+        if otherwise:
+            session.commit(other_answer(session), by="human")
+        session.run(4 - session.decision)
         session.save("decision-00005")
         session.set_rules("most-owners=3")
         proposal = session.propose()
@@ -78,8 +84,13 @@ def master(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         study.append(pairs.answer(number, lambda share: None))
     with Session.resume(make_branch(path, 4, why="to see")) as session:
         session.run(DECISIONS - session.decision)
-    assert findings.keep(path, LOOK, {"bytes": [1.5, 2.5, 3.5]})
+    assert findings.keep(path, LOOK, {"bytes": [1.5, 2.5, 3.5 + session.config.seed]})
     return path
+
+
+@pytest.fixture(scope="module")
+def master(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("runs") / "trunk", text_file)
 
 
 def files_of(run: Path) -> list[Path]:
@@ -195,6 +206,42 @@ def test_damage_is_named_and_nothing_else_changes(bench: Bench, damage: Damage) 
     draw = random.Random(f"slice {damage.__name__}")
     readers = [name for name in READERS if name not in SLOW]
     problems = bench.problems(draw.choice(bench.files), damage, draw.randrange(1 << 30), readers)
+    assert not problems, "\n".join(problems)
+
+
+# A stored state and a branch's leaving rest on a log, and so on the answers too; a finding is held against settings.
+RESTING = ("branch.json", "moment.safetensors", "best.safetensors", "spaced-00005.safetensors", "00003.safetensors")
+
+
+def of_another(bench: Bench, stranger: Path, file: Path) -> list[str]:
+    """What goes wrong with a file that is whole, and another run's."""
+
+    def of_another_run(path: Path, draw: random.Random) -> None:
+        path.unlink()
+        shutil.copyfile(stranger / file, path)
+
+    return bench.problems(file, of_another_run, 0, [name for name in READERS if name not in SLOW])
+
+
+def test_a_state_or_a_branch_of_another_run_is_named(bench: Bench, text_file: Path, tmp_path: Path) -> None:
+    """Also of one of the same settings, whose person answered otherwise."""
+    stranger, problems = made(tmp_path / "trunk", text_file, otherwise=True), []
+    for file in (file for file in bench.files if file.name in RESTING):
+        assert (stranger / file).read_bytes() != (bench.run / file).read_bytes(), file
+        problems += of_another(bench, stranger, file)
+    assert not problems, "\n".join(problems)
+    copy = shutil.copytree(bench.run, tmp_path / "copy")
+    left = Path("branches") / "branch-001" / "branch.json"
+    shutil.copyfile(stranger / left, copy / left)
+    assert "it is another run's" in branches_of(copy)[0].run.note
+
+
+@pytest.mark.slow
+def test_no_file_of_another_run_passes_for_one_of_this(bench: Bench, text_file: Path, tmp_path: Path) -> None:
+    stranger = made(tmp_path / "trunk", text_file, seed=7)
+    files = [file for file in bench.files if (stranger / file).is_file()]
+    assert len(files) > 20
+    problems = [problem for file in files for problem in of_another(bench, stranger, file)]
     assert not problems, "\n".join(problems)
 
 

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from finished_runs import finished, training
 
 from layertie_lab import load_run
 from layertie_lab.cli import main
+from layertie_lab.core.errors import DivergedError
+from layertie_lab.explorer import run_list
+from layertie_lab.explorer.still_run import state_of
+from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.runs import summarize
 from layertie_lab.training.loop import Trainer
-
-QUICK = [
-    "--scale",
-    "tiny",
-    "--layers",
-    "3",
-    "--width",
-    "16",
-    "--context",
-    "16",
-    "--batch-size",
-    "2",
-    "--decisions",
-    "2",
-]
 
 
 def compiler_is_missing(*arguments: object) -> object:
@@ -36,11 +28,10 @@ def test_a_sentence_a_trace_and_the_run_has_failed(
     command: str, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, new = tmp_path / "run", tmp_path / "new"
-    train = ["train", *QUICK, "--corpus", str(text_file), "--quiet", "--directory"]
     if command != "train":
-        assert main([*train, str(run)]) == 0
+        finished(run, text_file)
     words = {
-        "train": [*train, str(run)],
+        "train": training(run, text_file),
         "resume": ["resume", str(run), "--decisions", "1"],
         "replay": ["replay", str(run), "--directory", str(new)],
         "branch": ["branch", str(run), "--name", "b", "--decisions", "1"],
@@ -61,25 +52,49 @@ def test_a_sentence_a_trace_and_the_run_has_failed(
 def test_a_run_says_that_it_has_diverged_and_from_when(
     text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = str(tmp_path / "run")
-    words = [
-        "--corpus",
-        str(text_file),
-        "--learning-rate",
-        "1e4",
-        "--gradient-clip",
-        "0",
-        "--quiet",
-        "--directory",
-        run,
-    ]
-    assert main(["train", *QUICK, *words]) == 1
+    run = tmp_path / "run"
+    assert main(training(run, text_file, learning_rate=1e4, gradient_clip=0)) == 1
     assert "the run has diverged" in capsys.readouterr().err
-    assert main(["show", run]) == 0
+    assert main(["show", str(run)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "(diverged)" in shown
     assert "at step 2" in shown
-    assert main(["show", run, "--json"]) == 0
+    assert main(["show", str(run), "--json"]) == 0
     failure = json.loads(capsys.readouterr().out)["failure"]
     assert failure["diverged"] is True
     assert failure["trace"] is None
+
+
+@pytest.mark.parametrize(("error", "word"), [(DivergedError, "diverged"), (RuntimeError, "failed")])
+def test_one_word_for_what_ended_a_run(
+    error: type[Exception],
+    word: str,
+    text_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def ends(*_: object) -> object:
+        raise error("It went wrong.")
+
+    run = tmp_path / "runs" / "run"
+    monkeypatch.setattr(Trainer, "_gradients", ends)
+    assert main(training(run, text_file)) == 1
+    capsys.readouterr()
+
+    def printed(*words: str) -> Any:
+        assert main(words) == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert printed("show", str(run), "--json")["status"] == word
+    assert printed("branch", str(run), "--tree", "--json")["tree"][0]["status"] == word
+    (listed,) = printed("runs", str(run.parent), "--json")["runs"]
+    (row,) = run_list.rows(run.parent)
+    assert {listed["status"], row["status"], load_run(run).status} == {word}
+    # The same while the process that trained it still has it open, and waits.
+    held = RunDirectory.open(run)
+    held.lock()
+    assert {summarize(run).status, load_run(run).status} == {word}
+    held.unlock()
+    shown = state_of(load_run(run), example=False)["status_text"]
+    assert ("diverged" in shown) == (word == "diverged")

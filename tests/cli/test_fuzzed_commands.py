@@ -10,34 +10,21 @@ from pathlib import Path
 
 import pytest
 from command_fuzzer import Ended, Fuzzer, run_words
+from finished_runs import finished
 
-from layertie_lab import RunConfig, Session
 from layertie_lab.cli import main
 
 ENCODINGS = ("utf-8", "utf-8", "ascii", "cp1252", "cp437", "latin-1")
+TOGETHER = 50
+"""Commands whose files and branches lie beside each other."""
 if sys.platform == "win32":
     pytest.skip("pipes and signals of another system", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
 def run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with a stored moment, and a pilot study."""
-    folder = tmp_path_factory.mktemp("fuzzed") / "runs" / "run"
-    config = RunConfig.preset(
-        "tiny",
-        corpus=str(text_file),
-        layers=3,
-        width=16,
-        context=16,
-        batch_size=2,
-        decisions=4,
-        evaluation_windows=2,
-        reward__windows=2,
-        moment_every=1,
-    )
-    with Session(config, folder) as session:
-        session.run()
-    return folder
+    """A finished run with stored moments."""
+    return finished(tmp_path_factory.mktemp("fuzzed") / "runs" / "run", text_file, decisions=4, moment_every=1)
 
 
 def fuzzed(seed: int, count: int, folder: Path, run: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> list[Ended]:
@@ -46,7 +33,9 @@ def fuzzed(seed: int, count: int, folder: Path, run: Path, text: Path, monkeypat
     monkeypatch.setenv("COLUMNS", str(random.Random(seed).choice((20, 40, 80, 200))))
     fuzzer, ended = Fuzzer(seed, folder, run, text), []
     log = (run / "events.jsonl").read_bytes()
-    for _ in range(count):
+    for number in range(count):
+        if number % TOGETHER == 0:
+            fuzzer.clear()
         words = fuzzer.command()
         ended.append(run_words(words, fuzzer.draw.choice(ENCODINGS)))
         assert not ended[-1].wrong, f"seed {seed}, command {len(ended)}: {ended[-1].words!r}: {ended[-1].wrong}"

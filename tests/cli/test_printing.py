@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from finished_runs import finished
 from rich.table import Table
 
-from layertie_lab import RunConfig, Session
 from layertie_lab.cli import main
 from layertie_lab.cli.console import Plain, plain, tolerant_streams
 from layertie_lab.cli.display import BLOCKS, sparkline
@@ -81,20 +81,8 @@ def test_what_an_encoding_lacks_is_drawn(encoding: str, monkeypatch: pytest.Monk
 def hostile_run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs with odd names."""
     root = tmp_path_factory.mktemp("odd")
-    config = RunConfig.preset(
-        "tiny",
-        corpus=str(text_file),
-        layers=3,
-        width=16,
-        context=16,
-        batch_size=2,
-        decisions=2,
-        evaluation_windows=2,
-        reward__windows=2,
-    )
     for name in NAMES.values():
-        with Session(config, root / name) as session:
-            session.run()
+        finished(root / name, text_file)
     return root
 
 

@@ -26,6 +26,10 @@ def test_statuses_and_what_is_passed_over(tmp_path: Path) -> None:
     failed, again = (write_run(tmp_path / name, story(5)) for name in ("failed", "again"))
     for directory in (failed, again):
         directory.telemetry.write_text('{"kind":"process","time":1.0}\n{"kind":"failed","time":2.0}\n')
+    diverged = write_run(tmp_path / "diverged", story(5))
+    diverged.telemetry.write_text(
+        '{"kind":"process","time":1.0}\n{"kind":"failed","time":2.0,"error":"DivergedError"}\n'
+    )
     with again.telemetry.open("a") as file:
         file.write('{"kind":"timing","time":3.0,"decision":5}\n{"kind":"closed","time":4.0}\n')
     damaged = write_run(tmp_path / "damaged", story(6, finished=True))
@@ -52,9 +56,10 @@ def test_statuses_and_what_is_passed_over(tmp_path: Path) -> None:
         "newer": "damaged",
         "running": "running",
         "failed": "failed",
+        "diverged": "diverged",
         "again": "stopped",
     }
-    for name in ("failed", "again", "stopped", "finished"):
+    for name in ("failed", "diverged", "again", "stopped", "finished"):
         assert load_run(tmp_path / name).status == found[name].status
     run = found["running"]
     assert (run.scale, run.algorithm, run.budget, run.note) == ("laptop", "paper", 77, "")

@@ -123,11 +123,11 @@ def test_runs_equal_sessions_and_a_bad_one_does_not_end_the_others(text_file: Pa
     assert row["seconds"] > 0
 
 
-def test_a_run_whose_loss_is_not_finite_has_failed(text_file: Path, tmp_path: Path) -> None:
+def test_a_run_whose_loss_is_not_finite_has_diverged(text_file: Path, tmp_path: Path) -> None:
     config = base(text_file).replace(learning_rate=1e30, gradient_clip=0.0)
     swept = sweep(plan(config, ["lab"], [1], baselines=False), tmp_path / "sweep", processes=1)
     assert "finite" in swept.failures["lab-seed1"]
-    assert swept.results.select("status", "validation_loss").rows() == [("failed", None)]
+    assert swept.results.select("status", "validation_loss").rows() == [("diverged", None)]
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ import pytest
 from layertie_lab import RunConfig, Session, Worker
 from layertie_lab.core.events import Event
 from layertie_lab.core.tables import Tabulator
+from layertie_lab.records.log.cursor import EventCursor
 from layertie_lab.records.log.reader import load_run
 from layertie_lab.workers.process import link
 
@@ -53,6 +54,23 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def test_who_reads_the_log_and_hears_a_resumed_worker_misses_nothing(text_file: Path, tmp_path: Path) -> None:
+    """Also not the rest of the decision that was under way, which is trained before anybody can hear of it."""
+    with Session(small(text_file, evaluate_every=1), tmp_path / "run") as session:
+        session.run(2)
+        session.begin(session.propose().choice, by="agent")
+        session.advance()
+    known = EventCursor(tmp_path / "run" / "events.jsonl").read_new()
+    heard: list[Event] = []
+    with Worker.resume(tmp_path / "run") as worker:
+        worker.subscribe(lambda entry: heard.append(entry) if isinstance(entry, Event) else None)
+        worker.wait_ready(60)
+        worker.step()
+    opened, *rest = heard
+    assert opened == known[0]
+    assert [*known, *rest] == EventCursor(tmp_path / "run" / "events.jsonl").read_new()
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ...core.errors import AnalysisError
+from ...records.directory import ENDED_BY_ERROR
 from .intervals import LEVEL, Estimate, paired_interval
 
 ALL = "all settings"
@@ -284,7 +285,7 @@ def _row(
         "policy": policy,
         "seeds": ours["seed"].n_unique(),
         "unfinished": results.filter(policy=policy).height - ours.height,
-        "failed": results.filter(policy=policy, status="failed").height,
+        "failed": results.filter(pl.col("policy") == policy, pl.col("status").is_in(ENDED_BY_ERROR)).height,
     }
     for name, column in (("owners", "owners"), ("blocks", "blocks"), ("parameters", "trainable_parameters")):
         row |= {f"{name}_low": ours[column].min(), f"{name}_high": ours[column].max()}

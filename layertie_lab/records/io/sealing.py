@@ -17,6 +17,8 @@ from .regular import open_regular
 # A torch.Tensor. This room names no torch, so that reading a run needs none; safetensors brings it with the tensors.
 Tensor: TypeAlias = Any
 
+EARLIER = "Use an earlier checkpoint; resuming without naming one does so by itself."
+"""What to do about a checkpoint that cannot be used."""
 _BLANK = "0" * 64
 _FIELD = b'"digest":"'
 _SEAL = "seal"
@@ -140,7 +142,7 @@ def damaged(path: Path, how: str = "it is damaged") -> RecordError:
     """The error about a file that is not as it was written."""
     return RecordError(
         f"Expected checkpoint {path} as it was written, but {how}.",
-        "Use an earlier checkpoint; resuming without naming one does so by itself.",
+        EARLIER,
     )
 
 

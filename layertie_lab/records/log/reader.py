@@ -243,11 +243,18 @@ class Run:
         return list(self._telemetry.get(kind, ()))
 
     @property
-    def failed(self) -> bool:
-        """Whether the last thing that happened to the training was an error that ended it."""
+    def error(self) -> str | None:
+        """The class of the error that ended the training; None where it goes on, or came to an end of another kind."""
         last = {kind: entries[-1].get("time", 0.0) for kind, entries in self._telemetry.items() if entries}
         failed = last.get(Failed.kind)
-        return failed is not None and all(failed >= last.get(kind.kind, 0.0) for kind in GOES_ON)
+        if failed is None or any(failed < last.get(kind.kind, 0.0) for kind in GOES_ON):
+            return None
+        return str(self._telemetry[Failed.kind][-1].get("error", ""))
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error has ended the training."""
+        return self.error is not None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -287,11 +294,10 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """Whether it is written now, finished, failed, stopped or damaged, as of the last `refresh`."""
+        """Where it stands as of the last `refresh`; the words: `records.directory.Status`."""
         if self.damage:
             return "damaged"
-        found = standing(self._last, self.config.decisions, held=self.directory.running)
-        return "failed" if found == "stopped" and self.failed else found
+        return standing(self._last, self.config.decisions, held=self.directory.running, error=self.error)
 
     def export(self, directory: str | Path, format: Literal["parquet", "csv"] = "parquet") -> list[Path]:
         """Write each table to a file of its own, `TABLE.parquet` or `TABLE.csv`; see `records.export.export`."""

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from dataclasses import replace as replace_in
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..directory import RunDirectory
 from ..io import sealing
 from ..io.disk import clear_unfinished, discard, replace, storage_error, sync_directory, temporary_beside, writing
 from ..io.sealing import Tensor
+from ..log.ground import Ground
 
 ROLLING = 2
 """Rolling checkpoints kept: the latest, and the one before it in case the latest is damaged."""
@@ -34,10 +36,11 @@ class CheckpointInfo:
         sequence: Counts the run's checkpoints; the latest has the largest.
         rolling: Whether later rolling checkpoints push it out.
         resumable: Whether a run may go on from it.
-        meta: The JSON saved with it; empty where the file is damaged.
+        meta: The JSON saved with it; empty where the header is damaged.
         bytes: Size of the file.
         modified: When it was written, seconds since 1970.
-        damage: What is wrong with its header, or "".
+        damage: What is wrong with its header, or that it is another run's; "" as a rule.
+        of_another: Whether it is whole, and another run's.
     """
 
     name: str
@@ -49,6 +52,7 @@ class CheckpointInfo:
     bytes: int
     modified: float
     damage: str = ""
+    of_another: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,9 +190,19 @@ def load_checkpoint(
 
 
 def list_checkpoints(directory: RunDirectory) -> list[CheckpointInfo]:
-    """All checkpoints, oldest first. Reads headers only; damaged headers are listed with their damage."""
+    """All checkpoints, oldest first. Reads headers only; what is damaged or another run's is listed with its damage."""
+    ground = Ground(directory)
     found = [_info(path) for path in directory.checkpoints.glob(f"*{_SUFFIX}") if not path.name.startswith(".")]
-    return sorted((info for info in found if info is not None), key=lambda info: (info.sequence, info.name))
+    held = [_on(ground, info) for info in found if info is not None]
+    return sorted(held, key=lambda info: (info.sequence, info.name))
+
+
+def _on(ground: Ground, info: CheckpointInfo) -> CheckpointInfo:
+    """The same, or damaged where it is no state of the run."""
+    how = "" if info.damage else ground.misfit(info.meta)
+    if not how:
+        return info
+    return replace_in(info, damage=sealing.damaged(info.path, how).message, resumable=False, of_another=True)
 
 
 def _info(path: Path) -> CheckpointInfo | None:
@@ -231,7 +245,7 @@ def _described(path: Path, header: Mapping[str, str], status: os.stat_result) ->
 
 def _read(info: CheckpointInfo) -> Checkpoint:
     if info.damage:
-        raise sealing.damaged(info.path)
+        raise RecordError(info.damage, sealing.EARLIER)
     header, tensors = sealing.read(info.path)
     return Checkpoint(_described(info.path, header, info.path.stat()), tensors)
 

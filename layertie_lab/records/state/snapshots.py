@@ -24,6 +24,7 @@ from ..findings import forget_from
 from ..io import sealing
 from ..io.disk import clear_unfinished, discard, replace, storage_error, temporary_beside, writing
 from ..io.sealing import Tensor
+from ..log.ground import Ground
 from .spacing import Spacing, found_in, path_in
 
 _WAITING = 4
@@ -66,7 +67,8 @@ def load_snapshot(directory: RunDirectory, decision: int) -> Snapshot:
             f"{' at all' if not known else f'; the nearest is after {_nearest(known, decision)}'}.",
             "Choose a stored one; records.snapshot_mebibytes says how much a run may keep.",
         )
-    header, own = _read(known[decision])
+    ground = Ground(directory)
+    header, own = _read(known[decision], ground)
     homes = _homes(header, known[decision])
     files: dict[int, dict[str, Tensor]] = {decision: own}
     tensors: dict[str, dict[str, Tensor]] = {}
@@ -74,7 +76,7 @@ def load_snapshot(directory: RunDirectory, decision: int) -> Snapshot:
         if home not in files:
             if home not in known:
                 raise sealing.damaged(known[decision])
-            files[home] = _read(known[home])[1]
+            files[home] = _read(known[home], ground)[1]
         tensors[group] = {
             name.split("/", 1)[1]: tensor for name, tensor in files[home].items() if name.split("/", 1)[0] == group
         }
@@ -252,13 +254,17 @@ def _nearest(known: Mapping[int, Path], decision: int) -> int:
     return min(known, key=lambda other: (abs(other - decision), other))
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def _read(path: Path, ground: Ground) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """A file of this run."""
     try:
-        return sealing.read(path)
-    except RecordError:
-        raise RecordError(
-            f"Expected snapshot {path} as it was written, but it is damaged or gone.", "Look at another decision."
-        ) from None
+        header, tensors = sealing.read(path)
+        how = ground.misfit(parse_object(header["meta"], finite=False))
+    except (RecordError, KeyError, ValueError):
+        how = "it is damaged or gone"
+    else:
+        if not how:
+            return header, tensors
+    raise RecordError(f"Expected snapshot {path} as it was written, but {how}.", "Look at another decision.")
 
 
 def _homes(header: Mapping[str, str], path: Path) -> dict[str, int]:

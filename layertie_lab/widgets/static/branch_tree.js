@@ -1,6 +1,7 @@
 // Trunk and branches: a lane per run over its decisions. A click on a lane opens that run.
 
 const TREE = { left: 14, lane: 40, top: 26, labels: [280, 400], least: 120, gap: 14 };
+const LONGEST = 500; // characters of a name that are tried beside a lane
 
 class BranchTree {
   constructor(model, root) {
@@ -130,8 +131,18 @@ class BranchTree {
 /** Leave as much of a text as fits beside a lane; the whole is in the tooltip. */
 function shorten(text, room) {
   const whole = text.textContent;
-  // Where nothing is laid out, nothing has a length.
-  for (let size = whole.length - 1; size > 0 && text.getComputedTextLength() > room; size--) say(text, `${whole.slice(0, size)}…`);
+  const fits = (size) => {
+    say(text, size < whole.length ? `${whole.slice(0, size)}…` : whole);
+    return text.getComputedTextLength() <= room; // 0 where nothing is laid out
+  };
+  let [least, most] = [0, Math.min(whole.length, LONGEST)];
+  if (most === whole.length && fits(most)) return;
+  while (least < most) {
+    const size = Math.ceil((least + most) / 2);
+    if (fits(size)) least = size;
+    else most = size - 1;
+  }
+  fits(least);
 }
 
 function render({ model, el }) {
