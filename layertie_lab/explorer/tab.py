@@ -26,12 +26,16 @@ class Page:
         root: The folder of runs.
         steer: Knows the decision at hand.
         open_run: Shows another run, given its folder. It does not keep the page.
+        examples: A folder of recorded runs to look at; None = those that ship.
+        comparison: A folder with the results of a recorded sweep (results.csv); None = the one that ships.
     """
 
     run: HeldRun
     root: Path
     steer: SteerPanel
     open_run: Callable[[Path], None]
+    examples: Path | None = None
+    comparison: Path | None = None
 
 
 class Tab(ABC):

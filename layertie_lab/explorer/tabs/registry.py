@@ -7,7 +7,7 @@ from ..tab import Tab
 
 TABS: Registry[Description, type[Tab]] = Registry(
     "tab",
-    [f"{__package__}.{name}" for name in ("decisions", "did_it_matter", "rules", "look_inside", "audit")],
+    [f"{__package__}.{name}" for name in ("decisions", "did_it_matter", "rules", "look_inside", "compare", "audit")],
     "layertie_lab.tabs",
 )
 """Name -> tab; a package brings its own in the entry-point group `layertie_lab.tabs`."""
