@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -22,70 +23,73 @@ class Admitted:
     """Runs that can be compared.
 
     Args:
-        groups: Label -> runs, in the order given; a group of which nothing is left is not there.
+        runs: As they were read, in the order given.
         curves: A run's folder -> its `amounts.curve_of`.
         left_out: A sentence per reason, each naming the runs.
     """
 
-    groups: dict[str, list[Run]]
+    runs: dict[Path, Run]
     curves: dict[Path, pl.DataFrame]
     left_out: list[str]
 
-    @property
-    def runs(self) -> list[Run]:
-        """All of them."""
-        return [run for members in self.groups.values() for run in members]
 
+def admit(paths: Iterable[Path], *, metric: Metric, at: At) -> Admitted:
+    """Take those runs that `compare` would not refuse together.
 
-def admit(groups: Mapping[str, Sequence[str | Path]], *, metric: Metric, at: At) -> Admitted:
-    """Take those runs that `compare` would not refuse together with the first one that can be read.
+    Where some were made under other conditions than others, those stay that are the most (of equally many, the first).
 
     Args:
-        groups: Label -> run directories.
+        paths: Run directories.
         metric: What they are compared by.
         at: What they are brought to the same amount of.
     """
-    found, curves = {label: [] for label in groups}, {}
     reasons: dict[tuple[str, ...], list[str]] = {}
-    first: Run | None = None
-    for label, paths in groups.items():
-        for path in paths:
-            try:
-                run = load_run(path)
-            except LayertieError as error:
-                reasons.setdefault(("unread", str(error)), []).append(Path(path).name)
-                continue
-            if first is not None and (unlike := _unlike(first, run)):
-                reasons.setdefault(("unlike", *unlike, first.name), []).append(run.name)
-                continue
-            try:
-                curve = curve_of(run, metric, at)
-            except AnalysisError as error:
-                reasons.setdefault(("unmeasured", _plain(error, run), error.remedy), []).append(run.name)
-                continue
-            try:
-                common_place({**curves, run.path: curve}, at, None)
-            except AnalysisError as error:
-                reasons.setdefault(("apart", error.message, error.remedy), []).append(run.name)
-                continue
-            first = first or run
-            curves[run.path] = curve
-            found[label].append(run)
-    kept = {label: members for label, members in found.items() if members}
-    return Admitted(kept, curves, [_sentence(reason, names) for reason, names in reasons.items()])
+    read: dict[Path, Run] = {}
+    for path in paths:
+        try:
+            read[path] = load_run(path)
+        except LayertieError as error:
+            reasons.setdefault(("unread", str(error)), []).append(path.name)
+    first = _of_the_most(list(read.values()))
+    runs: dict[Path, Run] = {}
+    curves: dict[Path, pl.DataFrame] = {}
+    for path, run in read.items():
+        assert first is not None, "one has been read"
+        if unlike := _unlike(first, run):
+            reasons.setdefault(("unlike", *unlike, first.name), []).append(run.name)
+            continue
+        try:
+            curve = curve_of(run, metric, at)
+        except AnalysisError as error:
+            said = error.message.replace(str(run.path), "a run")
+            reasons.setdefault(("refused", said, error.remedy), []).append(run.name)
+            continue
+        try:
+            common_place({**curves, run.path: curve}, at, None)
+        except AnalysisError as error:
+            reasons.setdefault(("refused", error.message, error.remedy), []).append(run.name)
+            continue
+        runs[path], curves[run.path] = run, curve
+    return Admitted(runs, curves, [_sentence(reason, names) for reason, names in reasons.items()])
+
+
+def _of_the_most(runs: Sequence[Run]) -> Run | None:
+    """The first of those runs that share their conditions with the most others."""
+    made = [conditions(run) for run in runs]
+    alike = [sum(_differing(one, other) == "" for other in made) for one in made]
+    return runs[alike.index(max(alike))] if runs else None
+
+
+def _differing(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
+    """The first condition that differs, by name; "" where none does."""
+    return next((name for name in here if name in there and here[name] != there[name]), "")
 
 
 def _unlike(first: Run, run: Run) -> tuple[str, str, str] | None:
     """The first condition that differs: its name, here and there."""
     here, there = conditions(first), conditions(run)
-    return next(
-        ((name, str(here[name]), str(there[name])) for name in here if name in there and here[name] != there[name]),
-        None,
-    )
-
-
-def _plain(error: AnalysisError, run: Run) -> str:
-    return error.message.replace(str(run.path), "a run")
+    name = _differing(here, there)
+    return (name, str(here[name]), str(there[name])) if name else None
 
 
 def _sentence(reason: tuple[str, ...], names: Sequence[str]) -> str:

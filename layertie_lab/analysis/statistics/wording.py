@@ -34,9 +34,9 @@ def plain_sentence(found: Comparison, metric: Metric = "validation-loss") -> str
     runs for an interval the sentence says that instead.
     """
     verb, more, less = _WORDS[metric]
-    places = _places(found, metric)
+    digits = places(found, metric)
     words = more if found.difference >= 0 else less
-    opening = f"{found.other} {verb} {abs(found.difference):,.{places}f} {words} than {found.first}"
+    opening = f"{found.other} {verb} {abs(found.difference):,.{digits}f} {words} than {found.first}"
     if found.difference == 0:
         opening = f"{found.other} and {found.first} have the same {metric.replace('-', ' ')}"
     if found.kind == "single":
@@ -48,13 +48,13 @@ def plain_sentence(found: Comparison, metric: Metric = "validation-loss") -> str
     low, high = float(found.interval.low), float(found.interval.high)
     if low <= 0 <= high:
         up, down = _TURNS[more]
-        ends = f"from {abs(low):,.{places}f} {down} to {abs(high):,.{places}f} {up}"
+        ends = f"from {abs(low):,.{digits}f} {down} to {abs(high):,.{digits}f} {up}"
         return f"{opening}, 95 % interval {ends}, {how}: not told apart."
     near, far = sorted((abs(low), abs(high)))
-    return f"{opening}, 95 % interval [{near:,.{places}f}, {far:,.{places}f}], {how}."
+    return f"{opening}, 95 % interval [{near:,.{digits}f}, {far:,.{digits}f}], {how}."
 
 
-def _places(found: Comparison, metric: Metric) -> int:
+def places(found: Comparison, metric: Metric) -> int:
     """Decimals that show two digits of half the interval's width."""
     if UNITS[metric] in ("parameters", "bytes"):
         return 0

@@ -15,25 +15,26 @@ from .compare import TITLES
 
 CAPTIONS = {
     "compared_curves": (
-        "Thin: a run each. Thick: a group's mean, shaded with its 95 % t interval over runs, at each place by itself."
-        " Lower is better. Dashed: where the runs are compared; a diamond where each stands at its own amount."
+        "Lower is better: thin lines are runs, thick ones the mean of a group, shaded with its 95 % interval over runs."
+        " The interval (Student's t) is for each place by itself. Dashed: where the runs are compared; a diamond where"
+        " each stands at its own amount."
     ),
     "seed_differences": (
-        "Each dot is one seed: what the group has there minus what the first group has with the same seed. Diamond and"
-        " line: their mean with its 95 % t interval. Left of zero is less loss; a line across zero tells nothing apart."
+        "Each dot is a seed: what the group has there minus what the first group has with the same seed. Diamond and"
+        " line: their mean with its 95 % t interval. Left of zero is better; a line across zero tells nothing apart."
     ),
     "loss_and_size": (
-        "Small: a run each, with its trainable parameters counted once per storage. Large: a group's mean, the upright"
-        " line its 95 % t interval. Dashed: the front of the fixed patterns, which need no agent; below and to the left"
-        " of it is what an agent has to reach."
+        "Down and to the left is better: less loss with fewer parameters. Small: a run each, its trainable parameters"
+        " counted once per storage. Large: a group's mean, the upright line its 95 % t interval. Dashed: the front of"
+        " the fixed patterns among the groups, which need no agent and which an agent has to get below."
     ),
     "aligned_maps": (
         "One row per run, one block per layer, in the colour and with the number of the layer whose weights it uses."
-        " Equal colours side by side are tied; a framed block is independent."
+        " Equal colours are tied; a framed block is independent."
     ),
 }
 """Chart -> how to read it."""
-ROW = 28
+ROW = 30
 """Height of a group's row, in pixels."""
 LABEL = 22
 """Characters of a name beside a row."""
@@ -75,7 +76,8 @@ def seed_differences(
     check(estimates, ["group", "value", "low", "high", "pairs"], "a frame of estimates")
     if dots.is_empty() and estimates.is_empty():
         return words_only("No seed is shared by two groups.", height=120, width=width, dark=dark)
-    title = f"{TITLES[metric]}, minus {_short(first)}"
+    unit = TITLES[metric].rpartition(" (")[2].rstrip(")") if "(" in TITLES[metric] else TITLES[metric]
+    title = f"difference from {_short(first)} ({unit})"
     y = _rows(groups)
     colour = alt.Color("group:N", scale=names(list(groups), colours), legend=None)
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(style="reference").encode(x=alt.X("zero:Q"))
@@ -92,7 +94,7 @@ def seed_differences(
         zero,
         base.mark_rule(strokeWidth=3).encode(x=x, x2="high:Q", y=y, color=colour),
         alt.Chart(alt.InlineData(values=rows(dots)))
-        .mark_point(filled=True, size=34, opacity=0.6)
+        .mark_point(filled=True, size=34, opacity=0.75, yOffset=-8)
         .encode(
             x=alt.X("difference:Q", title=title),
             y=y,
@@ -148,7 +150,7 @@ def loss_and_size(
     title = TITLES[metric]
     x = alt.X(
         "parameters:Q",
-        title="trainable parameters, counted once per storage",
+        title="trainable parameters",
         scale=alt.Scale(type="log", nice=False, padding=16),
         axis=alt.Axis(format="~s", tickCount=6),
     )

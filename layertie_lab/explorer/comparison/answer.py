@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ...core.columns import Column
 from ...core.config import RunConfig
 from ...core.errors import LayertieError
 from ...core.patterns import GIVEN, PATTERNS
@@ -29,8 +30,25 @@ CHANCE_FIRST = ("random", "independent")
 """Groups that others are held against, unless the person says otherwise: chance, then the conventional transformer."""
 AGENT_FIRST = ("lab", "paper", "official-code", "lab-1")
 """Groups whose difference is the headline, unless the person says otherwise."""
-CURVES, SEEDS, SIZE, MAPS = "Curves", "By seed", "Loss and size", "Tie maps"
+SEEDS, SIZE, CURVES, MAPS = "By seed", "Loss and size", "Curves", "Tie maps"
 """The pictures."""
+TITLES = {
+    SEEDS: "The difference at each seed",
+    SIZE: "Loss against trainable parameters",
+    CURVES: "Over training",
+    MAPS: "Tie maps at the end",
+}
+"""Picture -> what stands over it."""
+GROUPS = (
+    Column("group", "Group", "A policy, and what differs within it"),
+    Column("count", "Runs", "How many", number=True),
+    Column("seeds", "Seeds", "Of the runs"),
+    Column("mean", "Mean [95 % interval]", "Of what is compared, Student's t over runs"),
+    Column("difference", "Minus the first [95 % interval]", "Paired by seed where seeds are shared"),
+    Column("p", "p (Holm)", "Against no difference, corrected for the number of groups", number=True),
+    Column("runs", "Which", "Folders of the runs"),
+)
+"""Columns of the table of groups."""
 MOST_CONFOUNDS = 4
 """Settings that a note names."""
 
@@ -61,13 +79,14 @@ class Answer:
     Args:
         headline: One sentence with an interval.
         told: Whether the headline tells the two apart: yes, no, or "" where there is no interval.
-        groups: Dicts of label, colour, runs, seeds, members, mean, difference, corrected; the first group first.
+        groups: Rows of `GROUPS`, the first group first.
         first: The group that the others are held against.
         other: The group of the headline.
         where: What they are compared at, in words.
         left_out: A sentence for each reason why something was left out.
         notes: What a reader has to know.
-        pictures: Title -> Vega-Lite spec with its caption.
+        pictures: Picture -> Vega-Lite spec with its caption.
+        has_curves: Whether there is more than the end of each run, so that it can be compared elsewhere.
     """
 
     headline: str
@@ -79,6 +98,7 @@ class Answer:
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    has_curves: bool = True
 
 
 def answer(chosen: Sequence[Entry], wish: Wish) -> Answer:
@@ -88,30 +108,30 @@ def answer(chosen: Sequence[Entry], wish: Wish) -> Answer:
         return _of_results(recorded[0], wish)
     left_out = [shipped.ENDS_ONLY] if recorded else []
     others = [entry for entry in chosen if entry.kind != SHIPPED]
-    groups = grouped(others, apart=wish.apart)
-    if not groups:
+    if not any(entry.runs for entry in others):
         return Answer("None of the chosen has begun yet.", left_out=left_out)
-    return _of_runs(groups, others, wish, left_out)
+    return _of_runs(others, wish, left_out)
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------
 
 
-def _of_runs(groups: Mapping[str, list[Path]], chosen: Sequence[Entry], wish: Wish, left_out: list[str]) -> Answer:
+def _of_runs(chosen: Sequence[Entry], wish: Wish, left_out: list[str]) -> Answer:
     from ...analysis.statistics.admission import admit
     from ...analysis.statistics.compare import compare, framed
 
-    ordered = _first_first(groups, wish)
-    admitted = admit(ordered, metric=wish.metric, at=wish.at)
-    left_out = [*left_out, *admitted.left_out]
-    kept, curves = admitted.groups, admitted.curves
-    if not kept:
+    paths = dict.fromkeys(path for entry in chosen for path in entry.runs)
+    admitted = admit(paths, metric=wish.metric, at=wish.at)
+    left_out, curves = [*left_out, *admitted.left_out], admitted.curves
+    if not admitted.runs:
         return Answer("Nothing of what is chosen can be compared.", left_out=left_out)
+    groups = grouped(chosen, admitted.runs, apart=wish.apart)
+    kept = _first_first({label: [admitted.runs[path] for path in members] for label, members in groups.items()}, wish)
     configs = {path: config for entry in chosen for path, config in entry.runs.items()}
     if len(kept) == 1:
         (label,) = kept
-        headline = f"One group is chosen, {label}. Choose another to hold it against."
-        if len(groups) > 1:
+        headline = f"One group, {label}. Choose another one to hold it against."
+        if left_out:
             headline = f"{label} is all that is left; what was left out, and why, stands below."
         frame = framed(kept, curves)
         found = Answer(headline, first=label, left_out=left_out, groups=_rows(kept, {}, []))
@@ -124,7 +144,7 @@ def _of_runs(groups: Mapping[str, list[Path]], chosen: Sequence[Entry], wish: Wi
     found = Answer(
         headline=_plain(comparison, wish),
         told=_told(comparison),
-        groups=_rows(kept, compared.groups, compared.comparisons),
+        groups=_rows(kept, compared.groups, compared.comparisons, wish.metric),
         first=first,
         other=other,
         where=_where(wish, compared.where),
@@ -162,7 +182,7 @@ def _with_pictures(
         bands=numbers.bands(curves, over=over),
         colours=colours,
         width="container",
-        height=230,
+        height=210,
     )
     names = {str(path): name for path, name in names_of(chosen).items()}
     pictures = {
@@ -172,8 +192,7 @@ def _with_pictures(
     if comparisons:
         fixed = [label for label, runs in kept.items() if _is_fixed(configs[runs[0].path])]
         pictures |= _numbers_drawn(numbers.sizes(kept, members), members, comparisons, labels, fixed, wish)
-    order = [title for title in (CURVES, SEEDS, SIZE, MAPS) if title in pictures]
-    return Answer(**{**found.__dict__, "pictures": {title: pictures[title] for title in order}})
+    return replace(found, pictures=pictures)
 
 
 def _confounds(kept: Mapping[str, Sequence[Run]], configs: Mapping[Path, RunConfig]) -> list[str]:
@@ -190,6 +209,7 @@ def _confounds(kept: Mapping[str, Sequence[Run]], configs: Mapping[Path, RunConf
             for path in changed(there, here)
             if path not in apart
             and not path.startswith("records.")
+            and f"{path.rpartition('.')[2]}=" not in label + first  # they say so themselves
             and not (here.algorithm != there.algorithm and path.rpartition(".")[2] in algorithmic)
         ]
         if names:
@@ -239,8 +259,10 @@ def _of_results(entry: Entry, wish: Wish) -> Answer:
         first=first,
         other=other,
         where=_where(wish, float(done["steps"].to_numpy().max())),
-        notes=[shipped.NOTE, *_corrected(comparisons), *group_notes(members, comparisons), shipped.ENDS_ONLY],
-        pictures=_numbers_drawn(sized, members, comparisons, list(members), fixed, wish),
+        notes=[shipped.NOTE, *_corrected(comparisons), *group_notes(members, comparisons)],
+        has_curves=False,
+        pictures=_numbers_drawn(sized, members, comparisons, list(members), fixed, wish)
+        | {title: _no_picture(shipped.ENDS_ONLY) for title in (CURVES, MAPS)},
     )
 
 
@@ -249,16 +271,21 @@ def _of_results(entry: Entry, wish: Wish) -> Answer:
 
 def _first_first(groups: Mapping[str, Any], wish: Wish) -> dict[str, Any]:
     """The groups, with the one that the others are held against first."""
-    wanted = (wish.first, *(name for name in CHANCE_FIRST if name != wish.other))
-    first = next((name for name in wanted if name in groups), next(iter(groups)))
+    first = wish.first if wish.first in groups else _named(groups, CHANCE_FIRST, without=wish.other)
     return {first: groups[first], **{label: each for label, each in groups.items() if label != first}}
 
 
 def _pick(comparisons: Sequence[Comparison], wish: Wish) -> tuple[str, str, Comparison]:
     """The first group, the one of the headline, and how they compare."""
     found = {comparison.other: comparison for comparison in comparisons}
-    other = next((name for name in (wish.other, *AGENT_FIRST) if name in found), comparisons[0].other)
+    other = wish.other if wish.other in found else _named(found, AGENT_FIRST)
     return found[other].first, other, found[other]
+
+
+def _named(labels: Mapping[str, Any], policies: Sequence[str], without: str = "") -> str:
+    """The first label of the first of some policies that there is, else the first of all."""
+    wanted = [label for policy in policies for label in labels if label.partition(",")[0] == policy]
+    return next((label for label in (*wanted, *labels) if label != without), next(iter(labels)))
 
 
 def _plain(comparison: Comparison, wish: Wish) -> str:
@@ -293,15 +320,17 @@ def _corrected(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _rows(
-    runs: Mapping[str, Sequence[Run]], members: Mapping[str, Sequence[Member]], comparisons: Sequence[Comparison]
+    runs: Mapping[str, Sequence[Run]],
+    members: Mapping[str, Sequence[Member]],
+    comparisons: Sequence[Comparison],
+    metric: Metric = "validation-loss",
 ) -> list[dict[str, Any]]:
     """The table of groups."""
     from ...analysis.statistics.intervals import mean_interval
-    from ...charts.comparisons.groups import colours_of
 
     held = {comparison.other: comparison for comparison in comparisons}
     rows = []
-    for (label, each), colour in zip(runs.items(), colours_of(list(runs)), strict=True):
+    for label, each in runs.items():
         found = members.get(label, ())
         values = [member.value for member in found]
         mean = ""
@@ -310,30 +339,30 @@ def _rows(
             mean = f"{float(around.value):.3f} [{float(around.low):.3f}, {float(around.high):.3f}]"
         elif values:
             mean = f"{values[0]:.3f} (one run)"
-        seeds = sorted({member.seed for member in found} or {run.config.seed for run in each})
-        names = [member.path.name for member in found] or [run.name for run in each]
+        seeds = [member.seed for member in found] or [run.config.seed for run in each]
         comparison = held.get(label)
-        corrected = None if comparison is None else comparison.p_corrected
         rows.append(
             {
-                "label": label,
-                "colour": colour,
-                "runs": len(names),
-                "seeds": " ".join(map(str, seeds)),
-                "members": ", ".join(names),
+                "group": label,
+                "count": len(seeds),
+                "seeds": " ".join(map(str, sorted(set(seeds)))),
                 "mean": mean,
-                "difference": "" if comparison is None else _difference(comparison),
-                "corrected": "" if corrected is None else f"{corrected:.2g}",
+                "difference": "" if comparison is None else _difference(comparison, metric),
+                "p": None if comparison is None else comparison.p_corrected,
+                "runs": ", ".join([member.path.name for member in found] or [run.name for run in each]),
             }
         )
     return rows
 
 
-def _difference(comparison: Comparison) -> str:
-    value = f"{comparison.difference:+.3f}"
+def _difference(comparison: Comparison, metric: Metric) -> str:
+    from ...analysis.statistics.wording import places
+
+    digits = places(comparison, metric)
+    value = f"{comparison.difference:+.{digits}f}"
     if comparison.interval is None:
         return f"{value}, no interval"
-    return f"{value} [{float(comparison.interval.low):+.3f}, {float(comparison.interval.high):+.3f}]"
+    return f"{value} [{float(comparison.interval.low):+.{digits}f}, {float(comparison.interval.high):+.{digits}f}]"
 
 
 def _numbers_drawn(
@@ -378,3 +407,9 @@ def _captioned(chart: Any, name: str) -> dict[str, Any]:
     spec = chart.to_dict()
     spec.pop("title", None)
     return captioned(spec, CAPTIONS[name])
+
+
+def _no_picture(words: str) -> dict[str, Any]:
+    from ...charts.run.parts import words_only
+
+    return words_only(words, height=60, width="container", dark=False).to_dict()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ...core.config import RunConfig
@@ -16,7 +16,7 @@ LONGEST = 44
 """Characters of a label, about."""
 
 
-def grouped(chosen: Sequence[Entry], *, apart: bool = False) -> dict[str, list[Path]]:
+def grouped(chosen: Sequence[Entry], among: Collection[Path], *, apart: bool = False) -> dict[str, list[Path]]:
     """Label -> runs, in the order in which they were chosen.
 
     A group is a policy and the settings that differ within a policy. A branch is never put with others: it differs in
@@ -24,12 +24,13 @@ def grouped(chosen: Sequence[Entry], *, apart: bool = False) -> dict[str, list[P
 
     Args:
         chosen: What was chosen; no recorded comparison.
+        among: Those of its runs that can be compared.
         apart: Whether each run stands by itself.
     """
     configs: dict[Path, RunConfig] = {}
     alone: set[Path] = set()
     for entry in chosen:
-        configs |= entry.runs
+        configs |= {path: config for path, config in entry.runs.items() if path in among}
         if apart or entry.kind == BRANCH:
             alone |= entry.runs.keys()
     together = {path: config for path, config in configs.items() if path not in alone}

@@ -82,7 +82,7 @@ class Planned:
 
 def read(values: Mapping[str, Any]) -> Planned:
     """The runs that a form asks for, or what is wrong beside each field."""
-    typed = {name: str(values.get(name, default) or "").strip() for name, default in DEFAULTS.items()}
+    typed = {name: str(values.get(name, "")).strip() for name in DEFAULTS}
     found = Planned()
     policies = typed["policies"].split()
     if not policies:

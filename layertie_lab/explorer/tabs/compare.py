@@ -16,9 +16,10 @@ from ...widgets.comparing.compare_answer import CompareAnswer
 from ...widgets.comparing.compare_list import CompareList
 from ...widgets.comparing.sweep_panel import SweepPanel
 from ...widgets.pictures import Pictures
+from ...widgets.rows_table import RowsTable
 from ...workers.sweep import Progress, Swept
 from ..comparison import shipped, sweeping
-from ..comparison.answer import CURVES, MAPS, SEEDS, SIZE, Answer, Wish, answer
+from ..comparison.answer import CURVES, GROUPS, MAPS, SEEDS, SIZE, TITLES, Answer, Wish, answer
 from ..comparison.entries import Entry as Comparable
 from ..comparison.entries import entries, shipped_entry
 from ..layout import Part, Rows, Tabbed
@@ -27,8 +28,6 @@ from ..weakly import weakly
 from .registry import TABS
 
 ABOUT = "Runs, branches and sweeps side by side: differences with their intervals, curves, sizes and tie maps."
-LOOK_AGAIN = 2.0
-"""Seconds until the list is read again while something in it goes on."""
 CHOICES = {
     "at": (
         "at equal",
@@ -67,19 +66,20 @@ class Compare(Tab):
         self.comparison = page.comparison or shipped.folder("comparison")
         self.making = sweeping.Making()
         self._known: dict[str, Comparable] = {}
-        self._wish, self._asked, self._seen = Wish(), 0, False
+        self._wish, self._asked, self._seen, self._listing = Wish(), 0, False, False
         self._lock = threading.RLock()
         self.list = CompareList(offer=shipped.QUESTION if self.comparison is not None else "")
         self.form = SweepPanel(sweeping.fields())
         self.answer = CompareAnswer(CHOICES, headline="", where=NOTHING)
-        self.pictures = {title: Pictures(columns=1) for title in (CURVES, SEEDS, SIZE, MAPS)}
+        self.pictures = {title: Pictures(columns=1) for title in (SEEDS, SIZE, CURVES, MAPS)}
+        self.table = RowsTable(GROUPS)
         self.list.on_press(self._press)
         self.form.on_press(self._sweep)
         self.answer.on_choose(self._choose)
 
     @property
     def layout(self) -> Part:
-        return Rows((self.list, self.form, self.answer, Tabbed(dict(self.pictures))))
+        return Rows((self.list, self.form, self.answer, Tabbed({**self.pictures, "Groups": self.table})))
 
     def show(self) -> None:
         self.refresh()
@@ -98,11 +98,14 @@ class Compare(Tab):
 
     def refresh(self) -> None:
         """Read again what there is, in a thread, once somebody has looked at the list."""
-        if self._seen:
+        with self._lock:
+            wanted, self._listing = self._seen and not self._listing, self._seen
+        if wanted:
             future = _WORK.submit(entries, self.page.root, self.examples, self.comparison)
             future.add_done_callback(weakly(self._listed))
 
     def _listed(self, done: Future[list[Comparable]]) -> None:
+        self._listing = False
         if (error := done.exception()) is not None:
             self.list.show(sentence=str(error), alarm=True, ready=True)
             return
@@ -115,10 +118,6 @@ class Compare(Tab):
         if gone:
             self.list.show(sentence=f"{', '.join(gone)} cannot be compared any more, and is taken back.", alarm=True)
             self._compare()
-        if any(entry.running for entry in found):
-            timer = threading.Timer(LOOK_AGAIN, weakly(self.refresh))
-            timer.daemon = True
-            timer.start()
 
     def _press(self, kind: str, message: Mapping[str, Any]) -> None:
         match kind:
@@ -205,14 +204,16 @@ class Compare(Tab):
             headline=found.headline,
             told=found.told,
             where=where or found.where,
-            groups=found.groups,
+            groups=[row["group"] for row in found.groups],
             first=found.first,
             other=found.other,
+            offered=list(CHOICES) if found.has_curves else [],
             left_out=found.left_out,
             notes=found.notes,
         )
         for title, panel in self.pictures.items():
-            panel.set({title: found.pictures[title]} if title in found.pictures else {})
+            panel.set({TITLES[title]: found.pictures[title]} if title in found.pictures else {})
+        self.table.set(found.groups)
 
     # -- a sweep -----------------------------------------------------------------------------------------------------
 

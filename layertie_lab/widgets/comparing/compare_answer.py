@@ -1,4 +1,4 @@
-"""What a comparison came to: one sentence, the groups behind it, and what a reader has to know."""
+"""What a comparison came to: one sentence, the choices behind it, and what a reader has to know."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..panel import Panel
 
 
 class CompareAnswer(Panel, files=("compare_answer.js", "compare_answer.css"), refusal="headline"):
-    """The sentence, the choices behind it, and the table of groups.
+    """The sentence, the choices behind it, and what else a reader has to know.
 
     What is chosen leaves as a message (see `on_choose`) and comes back as state.
 
@@ -26,10 +26,11 @@ class CompareAnswer(Panel, files=("compare_answer.js", "compare_answer.css"), re
         where: What runs are compared at, in words.
         alarm: Whether the headline is about something that went wrong.
         busy: Whether it is being worked out.
-        groups: Dicts of label, colour, runs, seeds, members, mean, difference, corrected; the first group first.
+        groups: Labels of the groups.
         first: The group that the others are held against.
         other: The group of the headline.
         chosen: Name of a choice -> the value.
+        offered: Names of the choices that make a difference now.
         left_out: A sentence for each reason why something was left out.
         notes: What a reader has to know.
     """
@@ -41,11 +42,12 @@ class CompareAnswer(Panel, files=("compare_answer.js", "compare_answer.css"), re
     where = traitlets.Unicode("").tag(sync=True)
     alarm = traitlets.Bool(False).tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)
-    groups = traitlets.List(traitlets.Dict()).tag(sync=True)
+    groups = traitlets.List(traitlets.Unicode()).tag(sync=True)
     first = traitlets.Unicode("").tag(sync=True)
     other = traitlets.Unicode("").tag(sync=True)
     choices = traitlets.Dict().tag(sync=True)
     chosen = traitlets.Dict().tag(sync=True)
+    offered = traitlets.List(traitlets.Unicode()).tag(sync=True)
     left_out = traitlets.List(traitlets.Unicode()).tag(sync=True)
     notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
@@ -67,7 +69,7 @@ class CompareAnswer(Panel, files=("compare_answer.js", "compare_answer.css"), re
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         name, value = message["name"], message["value"]
         if name in ("first", "other"):
-            known = value in {group["label"] for group in self.groups}
+            known = value in self.groups
         else:
             known = value in self.choices.get(name, {}).get("values", {})
         if known:

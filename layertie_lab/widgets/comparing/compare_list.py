@@ -15,7 +15,8 @@ from ..panel import Panel
 class CompareList(Panel, files=("compare_list.js", "compare_list.css")):
     """A row per run, branch, sweep or example, with a box; sorted by any column.
 
-    Presses leave as messages (see `on_press`): "list" when the list comes into sight, "choose" one or take it back,
+    Presses leave as messages (see `on_press`): "list" when the list comes into sight, and
+    every few seconds while it is and something in it goes on, "choose" one or take it back,
     "clear" the choice, "offer" when the offered comparison is wanted, "resume" a sweep.
 
     Args:

@@ -1,7 +1,5 @@
 // What a comparison came to.
 
-const HEADS = { label: "Group", runs: "Runs", seeds: "Seeds", mean: "Mean [95 %]", difference: "Difference [95 %]", corrected: "p (Holm)" };
-
 class CompareAnswer {
   constructor(model, root) {
     this.model = model;
@@ -13,15 +11,11 @@ class CompareAnswer {
       this.selects[name] = this.select(name, words, Object.entries(values));
     }
     this.line = html("div", { class: "ll-line" }, ...Object.values(this.selects).map((select) => select.parentElement));
-    const head = html("tr", {}, ...Object.entries(HEADS).map(([name, words]) => html("th", { scope: "col", class: `ll-${name}` }, words)));
-    this.body = html("tbody", {});
-    this.table = html("div", { class: "ll-scroll", tabindex: "0", role: "region", "aria-label": "Groups" });
-    this.table.append(html("table", {}, html("thead", {}, head), this.body));
     this.left = html("ul", { class: "ll-left" });
     this.known = html("summary", {});
     this.notes = html("ul", {});
     this.more = html("details", {}, this.known, this.notes);
-    this.shown = html("div", { class: "ll-shown" }, this.line, this.left, this.table, this.more);
+    this.shown = html("div", { class: "ll-shown" }, this.line, this.left, this.more);
     root.append(this.headline, this.where, this.shown);
     this.repaint = oncePerFrame(() => this.paint());
     this.paint();
@@ -46,34 +40,24 @@ class CompareAnswer {
   }
 
   paint() {
-    const [groups, first, other] = [this.get("groups"), this.get("first"), this.get("other")];
-    const labels = groups.map((group) => group.label);
+    const [labels, first, other] = [this.get("groups"), this.get("first"), this.get("other")];
     say(this.headline, this.get("headline"));
     say(this.where, this.get("busy") ? "Reading the runs." : this.get("where"));
     set(this.headline, { "data-alarm": this.get("alarm") ? "" : null, "data-told": this.get("told") || null });
-    set(this.shown, { style: groups.length || this.get("left_out").length ? null : "display: none" });
+    set(this.shown, { style: labels.length || this.get("left_out").length ? null : "display: none" });
     this.offer(this.selects.other, labels.filter((label) => label !== first), other);
     this.offer(this.selects.first, labels, first);
     for (const name of ["other", "first"]) set(this.selects[name].parentElement, { hidden: labels.length > 1 && other ? null : "" });
-    for (const [name, value] of Object.entries(this.get("chosen"))) this.selects[name].value = value;
-    this.body.replaceChildren(...groups.map((group) => this.row(group, other)));
-    set(this.table, { style: groups.length ? null : "display: none" });
+    for (const [name, value] of Object.entries(this.get("chosen"))) {
+      this.selects[name].value = value;
+      set(this.selects[name].parentElement, { hidden: this.get("offered").includes(name) ? null : "" });
+    }
     this.left.replaceChildren(...this.get("left_out").map((sentence) => html("li", {}, sentence)));
     const notes = this.get("notes");
     set(this.more, { style: notes.length ? null : "display: none" });
     say(this.known, `What to know: ${notes[0] ?? ""}`);
     this.notes.replaceChildren(...notes.slice(1).map((sentence) => html("li", {}, sentence)));
-    Object.assign(this.root.dataset, { busy: this.get("busy"), told: this.get("told"), groups: groups.length });
-  }
-
-  row(group, other) {
-    const cells = Object.keys(HEADS).map((name) => html("td", { class: `ll-${name}` }, String(group[name] ?? "")));
-    const dot = html("span", { class: "ll-dot", "aria-hidden": "true" });
-    dot.style.background = group.colour;
-    cells[0].prepend(dot);
-    const row = html("tr", { "data-group": group.label, title: group.members }, ...cells);
-    set(row, { "aria-current": group.label === other ? "true" : null });
-    return row;
+    Object.assign(this.root.dataset, { busy: this.get("busy"), told: this.get("told"), groups: labels.length });
   }
 }
 
@@ -82,7 +66,7 @@ function render({ model, el }) {
   el.append(root);
   const answer = new CompareAnswer(model, root);
   const stopTheme = followTheme(root);
-  const names = ["headline", "told", "where", "alarm", "busy", "groups", "first", "other", "chosen", "left_out", "notes"];
+  const names = ["headline", "told", "where", "alarm", "busy", "groups", "first", "other", "chosen", "offered", "left_out", "notes"];
   const stop = observe(model, names, answer.repaint);
   return () => {
     stop();

@@ -5,6 +5,8 @@ const COLUMNS = [
   ["loss", "Loss (nats)"], ["state", "State"],
 ];
 const NUMBERS = ["decisions", "loss"];
+/** Milliseconds until the list is asked for again while something in it goes on, and somebody looks. */
+const AGAIN = 4000;
 
 class CompareList {
   constructor(model, root) {
@@ -34,8 +36,12 @@ class CompareList {
     root.append(html("div", { class: "ll-line" }, this.offer, this.count, this.clear), this.fold, this.sentence);
     this.repaint = oncePerFrame(() => this.paint());
     // Asked for whenever it comes into sight: runs and sweeps go on meanwhile.
-    this.seer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.send("list"));
+    this.seer = new IntersectionObserver((seen) => {
+      this.inSight = seen.at(-1).isIntersecting;
+      if (this.inSight) this.send("list");
+    });
     this.seer.observe(root);
+    this.clock = setInterval(() => this.inSight && !document.hidden && this.goesOn() && this.send("list"), AGAIN);
     this.paint();
   }
 
@@ -45,8 +51,12 @@ class CompareList {
     this.model.send({ kind, ...more, sent: now() });
   }
 
+  goesOn() {
+    return this.get("entries").some((entry) => entry.running);
+  }
+
   sort(name) {
-    this.down = this.by === name ? !this.down : NUMBERS.includes(name) ? false : false;
+    this.down = this.by === name && !this.down;
     this.by = name;
     this.paint();
   }
@@ -124,6 +134,7 @@ class CompareList {
 
   close() {
     this.seer.disconnect();
+    clearInterval(this.clock);
   }
 }
 

@@ -28,7 +28,9 @@ class SweepPanel {
     this.form = html("form", {}, picked, line, html("div", { class: "ll-line" }, this.start, this.plan));
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (this.start.getAttribute("aria-disabled") !== "true") this.send("start", { values: this.values() });
+      if (this.start.getAttribute("aria-disabled") === "true") return;
+      this.send("start", { values: this.values() });
+      this.started = true;
     });
     this.form.addEventListener("change", () => this.draft());
     this.fold = html("details", {}, html("summary", {}, "Run a sweep: policies x seeds x one setting"), this.form);
@@ -87,6 +89,7 @@ class SweepPanel {
     }
     say(this.plan, Object.keys(wrong).length ? "" : this.get("plan"));
     set(this.start, { "aria-disabled": busy || Object.keys(wrong).length ? "true" : "false" });
+    if (busy && this.started) [this.fold.open, this.started] = [false, false];
     set(this.going, { hidden: busy ? null : "" });
     set(this.bar, { value: busy && share >= 0 ? share : null });
     say(this.sentence, this.get("sentence"));
