@@ -108,7 +108,7 @@ def test_the_tabs_stand_in_their_order(tmp_path: Path) -> None:
     explorer = Explorer(tmp_path, examples=EXAMPLES)
     below = explorer.below
     assert isinstance(below, Tabbed)
-    assert list(below.parts) == ["Decisions", "Did it matter?", "Rules", "Look inside", "Audit"]
+    assert list(below.parts) == ["Decisions", "Did it matter?", "Rules", "Look inside", "Compare", "Audit"]
     assert len(set(explorer.widgets)) == len(explorer.widgets)
 
 

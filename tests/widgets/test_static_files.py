@@ -12,6 +12,9 @@ from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
 from layertie_lab.widgets.ask_panel import AskPanel
 from layertie_lab.widgets.assets import STATIC, VEGA
 from layertie_lab.widgets.branch_tree import BranchTree
+from layertie_lab.widgets.comparing.compare_answer import CompareAnswer
+from layertie_lab.widgets.comparing.compare_list import CompareList
+from layertie_lab.widgets.comparing.sweep_panel import SweepPanel
 from layertie_lab.widgets.decision_table import DecisionTable
 from layertie_lab.widgets.forms.hypothesis_panel import HypothesisPanel
 from layertie_lab.widgets.forms.rules_panel import RulesPanel
@@ -42,6 +45,9 @@ WIDGETS = [
     TimePanel,
     RowsTable,
     TokenText,
+    CompareList,
+    CompareAnswer,
+    SweepPanel,
 ]
 
 
@@ -66,7 +72,7 @@ def test_the_bundle_is_the_one_that_was_built() -> None:
 def test_hand_written_files_are_short_enough_to_read() -> None:
     own = [path for path in FILES if path.name != "vega.js"]
     assert all(len(path.read_text(encoding="utf-8").splitlines()) <= 400 for path in own)
-    assert sum(path.stat().st_size for path in own) < 160_000
+    assert sum(path.stat().st_size for path in own) < 200_000
 
 
 @pytest.mark.parametrize("widget", WIDGETS)

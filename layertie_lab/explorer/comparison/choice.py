@@ -44,7 +44,7 @@ def grouped(chosen: Sequence[Entry], among: Collection[Path], *, apart: bool = F
         label = labels.get(path)
         lonely = label is None or draws[label, config.seed, config.replicate] > 1
         if lonely or label is None or (members[label] == 1 and len(label) > LONGEST):
-            label = names[path]
+            label = f"{names[path]} (a run)" if names[path] in members else names[path]
         groups.setdefault(label, []).append(path)
     return groups
 
