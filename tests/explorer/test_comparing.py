@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from layertie_lab.records.sweeps import SweepDirectory
 from layertie_lab.records.tree import make_branch
 from layertie_lab.widgets.live.live_chart import LiveChart
 from layertie_lab.workers.limits import MOST
+from layertie_lab.workers.sweep import Progress
 from layertie_lab.workers.worker import Worker
 
 DATA = Path(__file__).parents[2] / "data"
@@ -309,6 +311,14 @@ def test_how_long_it_takes_by_an_earlier_run(tmp_path: Path) -> None:
     assert "How long" in sweeping.duration(tmp_path, planned)
     compared_run(tmp_path / "before", [3.0] * 6, seconds=[2.0] * 6)
     assert "by the times of before" in sweeping.duration(tmp_path, planned)
+
+
+def test_the_time_left_is_told_once_there_is_something_to_tell_it_by() -> None:
+    now = Progress(runs=9, finished=0, decisions=2, budget=270, training=("a",), seconds_left=9e4)
+    assert sweeping.how_far(now, 0) == "0 of 9 runs finished, 2 of 270 decisions."
+    later = replace(now, finished=1, decisions=140, seconds_left=65.0)
+    assert sweeping.how_far(later, 100) == "1 of 9 runs finished, 140 of 270 decisions; about 65 s more."
+    assert sweeping.how_far(later, 135).endswith("140 of 270 decisions.")
 
 
 # -- the tab -----------------------------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ SCALES: tuple[Scale, ...] = ("tiny", "laptop")
 """Sizes that a page offers; larger ones are for the command line."""
 MOST_RUNS = 100
 """Runs of a sweep that a page starts."""
+TOLD_AFTER = 12
+"""Decisions by which an estimate of the time left is made, at least."""
 DEFAULTS = {
     "policies": "lab random independent",
     "seeds": "1 2 3",
@@ -328,9 +330,16 @@ def write_plan(root: Path, configs: list[RunConfig]) -> Path:
     return path
 
 
-def how_far(progress: Progress) -> str:
-    """A sweep's progress in a sentence."""
+def how_far(progress: Progress, before: int) -> str:
+    """A sweep's progress in a sentence; how long it goes on for once there is something to tell it by.
+
+    Args:
+        progress: Now.
+        before: Decisions that had been made when this call began.
+    """
     done = f"{progress.finished} of {_some(progress.runs, 'run', 'runs')} finished"
-    made = f"{progress.decisions} of {progress.budget} decisions"
-    left = "" if progress.seconds_left is None else f"; about {_time(progress.seconds_left)} more"
+    made = f"{progress.decisions:,} of {progress.budget:,} decisions"
+    # The first decisions come late, since processes begin with them: an estimate by these would be far too long.
+    told = progress.decisions - before >= max(TOLD_AFTER, progress.budget // 20)
+    left = f"; about {_time(progress.seconds_left)} more" if told and progress.seconds_left is not None else ""
     return f"{done}, {made}{left}."

@@ -67,6 +67,7 @@ class Compare(Tab):
         self.making = sweeping.Making()
         self._known: dict[str, Comparable] = {}
         self._wish, self._asked, self._seen, self._listing = Wish(), 0, False, False
+        self._before: int | None = None
         self._lock = threading.RLock()
         self.list = CompareList(offer=shipped.QUESTION if self.comparison is not None else "")
         self.form = SweepPanel(sweeping.fields())
@@ -245,15 +246,18 @@ class Compare(Tab):
         self._begin(entry.place)
 
     def _begin(self, path: Path) -> None:
+        self._before = None
         self.making.begin(path, weakly(self._watch), weakly(self._ended))
         self.form.show(share=-1.0, sentence=f"{path.name}: its first runs begin.", alarm=False)
         self._seen = True
         self.refresh()
 
     def _watch(self, progress: Progress) -> None:
+        if self._before is None:
+            self._before = progress.decisions
         if not self.making.cancelled:
             share = progress.decisions / progress.budget if progress.decisions else -1.0
-            self.form.show(share=share, sentence=sweeping.how_far(progress))
+            self.form.show(share=share, sentence=sweeping.how_far(progress, self._before))
 
     def _ended(self, path: Path, came: Swept | LayertieError) -> None:
         """A sweep has come to its end, in its thread: what it says is the answer."""
