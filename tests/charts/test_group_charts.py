@@ -32,7 +32,7 @@ def test_differences_by_seed() -> None:
     ]  # fmt: skip
     (mean,) = (mark for mark in found if "mean difference" in mark.fields)
     assert mean.number("interval from") == pytest.approx(-0.6)
-    assert "difference from random (nats per token)" in words(chart)
+    assert "difference from random (nats)" in words(chart)
     empty = charts.seed_differences(dots.clear(), estimates.clear(), first="a", groups=["b"], colours=["#000000"])
     assert "No seed is shared by two groups." in words(empty)
 

@@ -36,7 +36,7 @@ CAPTIONS = {
 """Chart -> how to read it."""
 ROW = 30
 """Height of a group's row, in pixels."""
-LABEL = 22
+LABEL = 30
 """Characters of a name beside a row."""
 
 
@@ -76,7 +76,7 @@ def seed_differences(
     check(estimates, ["group", "value", "low", "high", "pairs"], "a frame of estimates")
     if dots.is_empty() and estimates.is_empty():
         return words_only("No seed is shared by two groups.", height=120, width=width, dark=dark)
-    unit = TITLES[metric].rpartition(" (")[2].rstrip(")") if "(" in TITLES[metric] else TITLES[metric]
+    unit = TITLES[metric].rpartition(" (")[2].removesuffix(")").removesuffix(" per token")
     title = f"difference from {_short(first)} ({unit})"
     y = _rows(groups)
     colour = alt.Color("group:N", scale=names(list(groups), colours), legend=None)

@@ -48,7 +48,7 @@ CHOICES = {
             "train-loss": "training loss",
         },
     ),
-    "groups": ("", {"together": "seeds in one group", "apart": "each run by itself"}),
+    "groups": ("with", {"together": "seeds in one group", "apart": "each run by itself"}),
 }
 """What a person chooses beside the runs."""
 NOTHING = "Nothing is chosen yet. Tick runs above; those that differ in their seed alone become one group."
@@ -105,17 +105,35 @@ class Compare(Tab):
             future = _WORK.submit(entries, self.page.root, self.examples, self.comparison)
             future.add_done_callback(weakly(self._listed))
 
+    def offer(self) -> None:
+        """Show the comparison that ships, the agent against chance: what the button does.
+
+        Raises:
+            LayertieError: It is not there, or cannot be read.
+        """
+        if self.comparison is None:
+            raise LayertieError("Expected the comparison that ships, but it is not there.", "Run a sweep.")
+        found = shipped_entry(self.comparison)
+        if not found.can_choose:
+            raise LayertieError(found.note)
+        with self._lock:
+            self._known = {**self._known, found.id: found}
+        self._wish = Wish()
+        self.answer.show(chosen={name: next(iter(values)) for name, (_, values) in CHOICES.items()})
+        self.list.show(folded=self.list.folded + 1)
+        self._take([shipped.ID])
+
     def _listed(self, done: Future[list[Comparable]]) -> None:
         self._listing = False
         if (error := done.exception()) is not None:
             self.list.show(sentence=str(error), alarm=True, ready=True)
             return
         found = done.result()
-        with self._lock:
+        with self._lock:  # so that a box that is ticked meanwhile stays ticked
             before, self._known = self._known, {entry.id: entry for entry in found}
             chosen = [id for id in self.list.chosen if id in self._known and self._known[id].can_choose]
-        gone = [before[id].name for id in self.list.chosen if id not in chosen and id in before]
-        self.list.show(entries=[entry.row for entry in found], chosen=chosen, ready=True)
+            gone = [before[id].name for id in self.list.chosen if id not in chosen and id in before]
+            self.list.show(entries=[entry.row for entry in found], chosen=chosen, ready=True)
         if gone:
             self.list.show(sentence=f"{', '.join(gone)} cannot be compared any more, and is taken back.", alarm=True)
             self._compare()
@@ -128,13 +146,14 @@ class Compare(Tab):
             case "clear":
                 self._take([])
             case "offer":
-                self._offer()
+                self.offer()
             case "choose":
                 entry = self._entry(message["entry"])
                 if message["on"] and not entry.can_choose:
                     raise LayertieError(f"Expected what can be compared, but {entry.name} cannot.", entry.note)
-                chosen = [id for id in self.list.chosen if id != entry.id]
-                self._take([*chosen, entry.id] if message["on"] else chosen)
+                with self._lock:
+                    chosen = [id for id in self.list.chosen if id != entry.id]
+                    self._take([*chosen, entry.id] if message["on"] else chosen)
             case "resume":
                 self._go_on(self._entry(message["entry"]))
 
@@ -142,20 +161,6 @@ class Compare(Tab):
         if id not in self._known:
             raise LayertieError("Expected an entry of the list, but got another.", "Choose one of the list.")
         return self._known[id]
-
-    def _offer(self) -> None:
-        """The comparison that ships, chance against the agent."""
-        if self.comparison is None:
-            raise LayertieError("Expected the comparison that ships, but it is not there.", "Run a sweep.")
-        found = shipped_entry(self.comparison)
-        if not found.can_choose:
-            raise LayertieError(found.note)
-        with self._lock:
-            self._known = {**self._known, found.id: found}
-        self._wish = Wish()
-        self.answer.show(chosen={name: next(iter(values)) for name, (_, values) in CHOICES.items()})
-        self.list.show(folded=self.list.folded + 1)
-        self._take([shipped.ID])
 
     # -- the comparison ----------------------------------------------------------------------------------------------
 

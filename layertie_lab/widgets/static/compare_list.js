@@ -106,7 +106,7 @@ class CompareList {
     box.checked = on;
     box.disabled = !entry.can_choose;
     box.addEventListener("change", () => this.send("choose", { entry: entry.id, on: box.checked }));
-    const name = html("label", { class: "ll-who" }, html("span", { class: "ll-word" }, entry.name));
+    const name = html("span", { class: "ll-who" }, html("span", { class: "ll-word" }, entry.name));
     if (entry.kind !== "run") name.append(" ", html("small", { class: "ll-kind" }, entry.kind));
     name.addEventListener("click", () => !box.disabled && box.click());
     const cells = {
@@ -128,7 +128,7 @@ class CompareList {
       return cell;
     });
     const row = html("tr", { "data-entry": entry.id, "data-state": entry.state }, html("td", {}, box), ...columns);
-    set(row, { "aria-selected": on ? "true" : null });
+    set(row, { "data-chosen": on ? "" : null });
     return row;
   }
 
