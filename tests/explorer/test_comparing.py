@@ -247,6 +247,17 @@ def test_groups_that_differ_in_more_than_who_decides_say_so(root: Path) -> None:
     ]
 
 
+def test_where_a_setting_varies_policies_are_told_apart_at_one_value(tmp_path: Path) -> None:
+    for name, policy, rate in (("a", "lab", 0.1), ("b", "random", 0.2), ("c", "lab", 0.2), ("d", "random", 0.1)):
+        for seed in (1, 2):
+            losses = [3.0, 2.0 + rate + 0.01 * seed * (policy == "lab")]
+            compared_run(tmp_path / f"{name}{seed}", losses, seed=seed, policy=policy, decisions=2, learning_rate=rate)
+    chosen = sorted(entries(tmp_path, None, None), key=lambda entry: entry.name)
+    shown = answer(chosen, Wish())
+    assert (shown.first, shown.other) == ("random, learning_rate=0.2", "lab, learning_rate=0.2")
+    assert not [note for note in shown.notes if "differ in more" in note]
+
+
 def test_recorded_results_are_not_held_against_runs(root: Path) -> None:
     found = named(root)
     shown = answer([found["lab-1"], found["random-1"], shipped_entry(DATA / "comparison")], Wish())

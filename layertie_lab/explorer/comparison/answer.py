@@ -278,7 +278,10 @@ def _first_first(groups: Mapping[str, Any], wish: Wish) -> dict[str, Any]:
 def _pick(comparisons: Sequence[Comparison], wish: Wish) -> tuple[str, str, Comparison]:
     """The first group, the one of the headline, and how they compare."""
     found = {comparison.other: comparison for comparison in comparisons}
-    other = wish.other if wish.other in found else _named(found, AGENT_FIRST)
+    first = comparisons[0].first
+    # Where a setting varies, who decides is told apart at one value of it.
+    alike = {label: each for label, each in found.items() if label.partition(",")[2] == first.partition(",")[2]}
+    other = wish.other if wish.other in found else _named(alike or found, AGENT_FIRST)
     return found[other].first, other, found[other]
 
 
