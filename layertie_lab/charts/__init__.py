@@ -18,6 +18,7 @@ CAPTIONS: dict[str, str]
 if TYPE_CHECKING:
     from .comparisons.audit import audit_chart, claimed_and_true, gradient_flow
     from .comparisons.compare import compared_curves
+    from .comparisons.groups import aligned_maps, loss_and_size, seed_differences
     from .comparisons.paired import Stated, study_chart, twin_specs
     from .comparisons.sweeps import parameters_against_loss, policy_intervals, profile_chart, sweep_chart
     from .inside.attribution import attribution_bars, attribution_methods
@@ -39,12 +40,13 @@ if TYPE_CHECKING:
     from .theme import vega_config
 
 __all__ = [
-    "CAPTIONS", "LIVE", "Stated", "attribution_bars", "attribution_methods", "audit_chart", "blocks_chart",
-    "claimed_and_true",
-    "compared_curves", "epsilon_chart", "gradient_flow", "live_chart", "live_spec", "loss_chart", "memory_chart",
+    "CAPTIONS", "LIVE", "Stated", "aligned_maps", "attribution_bars", "attribution_methods", "audit_chart",
+    "blocks_chart", "claimed_and_true",
+    "compared_curves", "epsilon_chart", "gradient_flow", "live_chart", "live_spec", "loss_and_size", "loss_chart",
+    "memory_chart",
     "parameters_against_loss",
     "parameters_chart", "policy_intervals", "profile_chart", "q_value_chart", "reward_chart",
-    "similarity_against_cost", "similarity_heatmap",
+    "seed_differences", "similarity_against_cost", "similarity_heatmap",
     "spectra_chart", "study_chart", "sweep_chart", "tie_history", "tie_map", "to_html", "twin_specs",
     "update_profile_chart", "vega_config",
 ]  # fmt: skip
@@ -54,6 +56,7 @@ _HOMES = {
     "inside.attribution": ["attribution_bars", "attribution_methods"],
     "comparisons.audit": ["audit_chart", "claimed_and_true", "gradient_flow"],
     "comparisons.compare": ["compared_curves"],
+    "comparisons.groups": ["aligned_maps", "loss_and_size", "seed_differences"],
     "inside.profile": ["spectra_chart", "update_profile_chart"],
     "run.live": ["LIVE", "live_chart", "live_spec"],
     "run.maps": ["tie_map"],
@@ -73,7 +76,7 @@ _CAPTIONED = (
         f"inside.{module}"
         for module in ("similarity", "profile", "attribution", "tokens", "costs", "reasons", "memory")
     ),
-    *(f"comparisons.{module}" for module in ("paired", "audit")),
+    *(f"comparisons.{module}" for module in ("paired", "audit", "groups")),
 )
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

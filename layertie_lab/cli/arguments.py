@@ -380,8 +380,9 @@ class Compare:
         "validation-loss", "perplexity", "bits-per-byte", "train-loss", "trainable-parameters", "memory"
     ] = "validation-loss"
     """What they are compared by."""
-    at: Literal["steps", "parameters", "flops", "time"] = "steps"
-    """What is the same for all: optimizer steps, (at most so many) trainable parameters, operations, or seconds."""
+    at: Literal["steps", "tokens", "parameters", "flops", "time"] = "steps"
+    """What is the same for all: optimizer steps, tokens, (at most so many) trainable parameters, operations, or
+    seconds."""
     horizon: Annotated[float | None, Range(0, 1e30)] = None
     """How much of it; default the most that all runs have."""
     chart: Path | None = None

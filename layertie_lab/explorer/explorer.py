@@ -123,7 +123,7 @@ class Explorer:
         self.signs = VitalSigns()
         self.welcome = Welcome(first_steps.ABOUT, first_steps.PAPER, first_steps.DOORS)
         self.chart = LiveChart(live_panels.panels(self._run.config), instead_of=live_panels.INSTEAD_OF, columns=2)
-        page = Page(self._run, self.root, self.steer, weakly(self._open_here), weakly(self._mark))
+        page = Page(self._run, self.root, self.steer, weakly(self._open_here), weakly(self._mark), self.examples)
         self.tabs: dict[str, Tab] = {tab.name: TABS.get(tab.name)(page) for tab in TABS}
         self.frame = framed(self._page(fills=bool(session)))
         self.form.on_start(self.start)

@@ -15,9 +15,15 @@ PAPER = ("Dynamic Layer Tying, Hay & Wolf, ICLR 2024", "https://arxiv.org/abs/24
 DOORS = (
     Door("watch", "Watch a recorded run", "An agent that finds four owners for twelve layers, and why it does."),
     Door("train", "Train one now", "A small transformer on this machine; the first decisions come within seconds."),
+    Door("chance", "Does the agent beat chance?", "Fifty recorded runs against each other, with an interval."),
     Door("doubt", "Doubt it", "The official code against the paper, departure by departure, in a run of its own."),
 )
-BEHIND = {"watch": ("found-four-owners", "Watch"), "train": ("", "New run"), "doubt": ("official-code", "Audit")}
+BEHIND = {
+    "watch": ("found-four-owners", "Watch"),
+    "train": ("", "New run"),
+    "chance": ("", "Compare"),
+    "doubt": ("official-code", "Audit"),
+}
 """Door -> (the example that is opened, "" for none; the view or drawer that is shown)."""
 
 

@@ -14,8 +14,8 @@ SECONDS = 2.0
 def give_back_soon() -> None:
     """A page has ended: hand what it held back to the system in a moment, where the C library is glibc.
 
-    Each page is a thread of the server, and glibc keeps what threads have freed for those to come, in up to eight places
-    for each core: 2 to 3 MB for each page that was opened and closed, until all of them are in use.
+    Each page is a thread of the server, and glibc keeps what threads have freed for those to come, in up to eight
+    places for each core: 2 to 3 MB for each page that was opened and closed, until all of them are in use.
     """
     timer = threading.Timer(SECONDS, _give_back)
     timer.daemon = True

@@ -27,6 +27,8 @@ class Page:
         steer: Knows the decision at hand.
         open_run: Shows another run, given its folder. It does not keep the page.
         mark: Marks the decision that is looked back at, in sight of all views; None for none.
+        examples: A folder of recorded runs to look at; None = those that ship.
+        comparison: A folder with the results of a recorded sweep (results.csv); None = the one that ships.
     """
 
     run: HeldRun
@@ -34,6 +36,8 @@ class Page:
     steer: SteerPanel
     open_run: Callable[[Path], None]
     mark: Callable[[int | None], None]
+    examples: Path | None = None
+    comparison: Path | None = None
 
 
 class Tab(ABC):

@@ -18,7 +18,7 @@ from ..core.serialize import changed, value_at
 from .directory import is_run
 from .io.disk import clear_unfinished, writing
 from .io.document import read_document, reason, write_document
-from .io.lock import WriterLock
+from .io.lock import WriterLock, is_held
 from .io.regular import is_there
 from .log.reader import load_run
 from .runs import summarize
@@ -85,7 +85,7 @@ class SweepDirectory:
         """
         path, wanted = Path(path), _different(list(configs))
         planned: dict[str, RunConfig] = {}
-        if is_there(path / "sweep.json"):
+        if is_sweep(path):
             planned = cls.open(path).runs
             _refuse_other_settings(path, planned, wanted)
         elif is_run(path) or (path.exists() and (not path.is_dir() or _holds_something(path))):
@@ -147,6 +147,11 @@ class SweepDirectory:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a process is at it now."""
+        return is_held(self.path / "writer.lock")
 
     @property
     def begun(self) -> list[Path]:
@@ -225,6 +230,25 @@ def varied_settings(configs: Sequence[RunConfig]) -> list[str]:
 def given_maps(configs: Sequence[RunConfig]) -> list[str]:
     """The maps that runs are given (`agent.map`), each once."""
     return list(dict.fromkeys(config.agent.map for config in configs if config.agent.map))
+
+
+def label_of(config: RunConfig, settings: Sequence[str], *, several_maps: bool = False) -> str:
+    """What tells a run from those of other policies and settings, whatever its seed: `lab, learning_rate=0.003`.
+
+    Args:
+        config: The run's settings.
+        settings: Those that vary within a policy (`varied_settings`).
+        several_maps: Whether runs are given several maps (`given_maps`).
+    """
+    parts = [_who(config) if several_maps else config.agent.policy]
+    if config.algorithm not in ("lab", config.agent.policy):
+        parts.append(config.algorithm)
+    return ", ".join(filter(None, (*parts, _setting(config, settings))))
+
+
+def is_sweep(path: Path) -> bool:
+    """Whether a folder holds a sweep's plan, or what has come to lie in its place."""
+    return is_there(path / "sweep.json")
 
 
 def _who(config: RunConfig) -> str:

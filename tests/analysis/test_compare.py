@@ -301,6 +301,20 @@ def test_a_run_twice_is_refused(run: Callable[..., Path], tmp_path: Path, monkey
         refused("named twice", {"a": [a, again], "b": [run(2.0)]})
 
 
+def test_equal_tokens_are_equal_steps_times_what_a_step_reads(run: Callable[..., Path]) -> None:
+    a, b = run(3.0, 2.0), run(2.5, 1.0, batch_size=16)
+    found = compare({"a": [a], "b": [b]}, at="tokens")
+    # A step of a reads 8 x 32 tokens, one of b twice as many: b is as far after half the steps.
+    assert found.where == 4 * 256
+    assert [point["step"] for point in found.points.iter_rows(named=True)] == [4, 2]
+    assert only(found).difference == pytest.approx(2.5 - 2.0)
+
+
+def test_runs_as_they_were_read_are_taken(run: Callable[..., Path]) -> None:
+    a, b = run(3.0), run(2.0)
+    assert compare({"a": [load_run(a)], "b": [b]}).to_dict() == compare({"a": [a], "b": [b]}).to_dict()
+
+
 def test_too_few_groups_and_unknown_words_are_refused(run: Callable[..., Path]) -> None:
     a, b = [run(3.0)], [run(2.0)]
     refused("at least two groups", {"a": a})
@@ -310,7 +324,7 @@ def test_too_few_groups_and_unknown_words_are_refused(run: Callable[..., Path]) 
     refused("'epochs'", {"a": a, "b": b}, at="epochs")
 
 
-@pytest.mark.parametrize("at", ["steps", "parameters", "flops", "time"])
+@pytest.mark.parametrize("at", ["steps", "tokens", "parameters", "flops", "time"])
 @pytest.mark.parametrize("where", [math.nan, math.inf, -1.0])
 def test_no_amount_is_refused(run: Callable[..., Path], at: str, where: float) -> None:
     groups = {"a": [run(3.0, seconds=[1.0])], "b": [run(2.0, seconds=[1.0])]}

@@ -108,7 +108,7 @@ def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_tabs_stand_in_their_order(tmp_path: Path) -> None:
     explorer = Explorer(tmp_path, examples=EXAMPLES)
-    views = ["Watch", "Look inside", "Did it matter?", "Audit", "Rules", "Decisions"]
+    views = ["Watch", "Look inside", "Did it matter?", "Compare", "Audit", "Rules", "Decisions"]
     assert explorer.frame.plan["views"]["titles"] == views
     assert len(set(explorer.panels)) == len(explorer.panels)
 

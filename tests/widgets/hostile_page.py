@@ -15,6 +15,9 @@ def _():
     from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
     from layertie_lab.widgets.ask_panel import AskPanel
     from layertie_lab.widgets.branch_tree import BranchTree
+    from layertie_lab.widgets.comparing.compare_answer import CompareAnswer
+    from layertie_lab.widgets.comparing.compare_list import CompareList
+    from layertie_lab.widgets.comparing.sweep_panel import SweepPanel
     from layertie_lab.widgets.decision_table import DecisionTable
     from layertie_lab.widgets.forms.hypothesis_panel import HypothesisPanel
     from layertie_lab.widgets.forms.rules_panel import RulesPanel
@@ -74,6 +77,14 @@ def _():
     tie_map = TieMapView([0, 0, 0], message=odd)
     pictures, chart = Pictures(), LiveChart({drawn: spec})
     pictures.set({drawn: spec})
+    entry = dict.fromkeys(("id", "kind", "name", "policy", "corpus", "seed", "state", "note"), odd)
+    entry |= {"decisions": 1, "budget": 2, "loss": 1.0, "can_choose": True, "can_resume": True, "running": False}
+    listed = CompareList(entries=[entry], chosen=[odd], ready=True, offer=odd, sentence=odd)
+    answer = CompareAnswer({"at": (odd, {odd: odd})}, headline=odd, where=odd, groups=[odd, "b"], first="b", other=odd)
+    answer.show(left_out=[odd], notes=[odd, odd], offered=["at"])
+    choices = {"policies": [[odd, odd, odd]], "settings": [[odd, odd]], "scales": [odd], "corpora": [[odd, odd]]}
+    values = dict.fromkeys(("policies", "seeds", "scale", "decisions", "corpus", "setting", "values"), odd)
+    sweep = SweepPanel({**choices, "values": values}, plan=odd, wrong={"seeds": odd}, sentence=odd, share=0.5)
     every = [
         steer,
         menu,
@@ -90,6 +101,9 @@ def _():
         tie_map,
         pictures,
         chart,
+        listed,
+        answer,
+        sweep,
     ]
     mo.vstack([mo.ui.anywidget(widget.alone) for widget in every])
     return

@@ -12,7 +12,7 @@ from marimo_pages import Page, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
-WIDGETS = 15
+WIDGETS = 18
 # All of a page, the shadow trees in which widgets stand included.
 LOOK = """() => {
   const found = { words: 0, widgets: 0, scripts: [], odd: [], taken: window.taken ?? null };

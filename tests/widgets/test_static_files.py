@@ -13,6 +13,9 @@ from layertie_lab.widgets.ask_panel import AskPanel
 from layertie_lab.widgets.assets import STATIC, VEGA
 from layertie_lab.widgets.branch_tree import BranchTree
 from layertie_lab.widgets.cards import Cards
+from layertie_lab.widgets.comparing.compare_answer import CompareAnswer
+from layertie_lab.widgets.comparing.compare_list import CompareList
+from layertie_lab.widgets.comparing.sweep_panel import SweepPanel
 from layertie_lab.widgets.decision_table import DecisionTable
 from layertie_lab.widgets.forms.hypothesis_panel import HypothesisPanel
 from layertie_lab.widgets.forms.rules_panel import RulesPanel
@@ -49,6 +52,9 @@ WIDGETS = [
     VitalSigns,
     Welcome,
     Cards,
+    CompareList,
+    CompareAnswer,
+    SweepPanel,
 ]
 
 

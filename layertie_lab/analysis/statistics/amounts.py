@@ -1,4 +1,4 @@
-"""A run's metric over what it had spent or held when it was measured: steps, parameters, operations or time."""
+"""A run's metric over what it had spent or held when it was measured: steps, tokens, parameters, operations, time."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from ...core.config import RunConfig
 from ...core.errors import AnalysisError
 from ...core.ties import TieMap
-from ...models.counts import flops_per_token
 from ...records.log.reader import Run
 
+# What counts operations loads torch, and is imported where they are counted: a page that compares runs is not to wait.
+
 Metric = Literal["validation-loss", "perplexity", "bits-per-byte", "train-loss", "trainable-parameters", "memory"]
-At = Literal["steps", "parameters", "flops", "time"]
+At = Literal["steps", "tokens", "parameters", "flops", "time"]
 UNITS: dict[str, str] = {
     "validation-loss": "nats", "perplexity": "", "bits-per-byte": "bits", "train-loss": "nats",
     "trainable-parameters": "parameters", "memory": "bytes",
 }  # fmt: skip
-AXES = {"steps": "optimizer steps", "parameters": "trainable parameters", "flops": "training operations (FLOPs)",
-        "time": "seconds of training"}  # fmt: skip
+AXES = {"steps": "optimizer steps", "tokens": "tokens of training", "parameters": "trainable parameters",
+        "flops": "training operations (FLOPs)", "time": "seconds of training"}  # fmt: skip
 """What runs are brought to the same amount of."""
 _COLUMNS = {"validation-loss": "loss", "perplexity": "perplexity", "bits-per-byte": "bits_per_byte"}
 
@@ -59,6 +61,8 @@ def _amounts(run: Run, at: At, steps: list[int]) -> list[float]:
     """How much of the axis a run had after so many steps."""
     if at == "steps":
         return [float(step) for step in steps]
+    if at == "tokens":
+        return [float(step * tokens_per_step(run.config)) for step in steps]
     ends = [0, *run.decisions["step"].to_list()]
     if at == "parameters":
         assert run.opened is not None, "a run with a metric has been opened"
@@ -66,6 +70,11 @@ def _amounts(run: Run, at: At, steps: list[int]) -> list[float]:
         return [float(counts[int(np.searchsorted(ends, step, side="right")) - 1]) for step in steps]
     spent = np.cumsum([0.0, *(_seconds(run) if at == "time" else _operations(run))])
     return [float(amount) for amount in np.interp(steps, ends, spent)]
+
+
+def tokens_per_step(config: RunConfig) -> int:
+    """Tokens that an optimizer step reads."""
+    return config.model.context * config.training.batch_size * config.training.accumulate
 
 
 def _seconds(run: Run) -> list[float]:
@@ -84,9 +93,11 @@ def _seconds(run: Run) -> list[float]:
 
 def _operations(run: Run) -> list[float]:
     """Training operations of each decision with an outcome."""
+    from ...models.counts import flops_per_token
+
     config, opened, decisions = run.config, run.opened, run.decisions
     assert opened is not None, "a run with a metric has been opened"
-    tokens = config.model.context * config.training.batch_size * config.training.accumulate
+    tokens = tokens_per_step(config)
     maps = run.ties.sort("decision", "layer").group_by("decision", maintain_order=True).agg("source")
     sources = dict(zip(maps["decision"].to_list(), maps["source"].to_list(), strict=True))
     each: dict[tuple[int, ...], int] = {}

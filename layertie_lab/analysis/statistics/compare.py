@@ -18,6 +18,9 @@ from .amounts import AXES, UNITS, At, Metric, common_place, curve_of, read_off
 from .intervals import LEVEL, Estimate
 from .paired import group_difference, holm, paired_difference
 
+UNLIKE = "Losses on different texts, tokenizers or windows cannot be held against each other."
+"""Why runs under other conditions are refused."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -149,7 +152,7 @@ class Compared:
 
 
 def compare(
-    groups: Mapping[str, Sequence[str | Path]],
+    groups: Mapping[str, Sequence[str | Path | Run]],
     *,
     metric: Metric = "validation-loss",
     at: At = "steps",
@@ -158,11 +161,11 @@ def compare(
     """Hold groups of runs against the first of them.
 
     Args:
-        groups: Label -> run directories; at least two groups.
+        groups: Label -> run directories, or runs as they were read; at least two groups.
         metric: What they are compared by.
         at: steps: after equally many optimizer steps. parameters: at the last evaluation with at most so many trainable
-            parameters. flops, time: after as many operations, or seconds inside optimizer steps; between two
-            evaluations on the straight line.
+            parameters. tokens, flops, time: after as many tokens read, operations, or seconds inside optimizer steps;
+            between two evaluations on the straight line.
         where: So much of it; None = the most that all runs have (with at="parameters" the least that all came down to).
 
     Raises:
@@ -181,7 +184,10 @@ def compare(
             f"Expected at least two groups with runs, but got {len([g for g in groups.values() if g])}.",
             "Name two, the one that the others are held against first.",
         )
-    runs = {label: [load_run(path) for path in paths] for label, paths in groups.items()}
+    runs = {
+        label: [each if isinstance(each, Run) else load_run(each) for each in members]
+        for label, members in groups.items()
+    }
     every = [run for members in runs.values() for run in members]
     _check_comparable(every)
     curves = {run.path: curve_of(run, metric, at) for run in every}
@@ -189,12 +195,36 @@ def compare(
     if where is None:
         _check_parted(every, curves, at, place)
     found = {label: [_member(run, curves[run.path], at, place) for run in members] for label, members in runs.items()}
-    (first, ours), *others = found.items()
+    comparisons = held_against(found)
+    notes = [
+        *(f"{run.name}: {note}" for run in every for note in run.losses),
+        *_branches(every),
+        *group_notes(found, comparisons),
+        *_earlier(at, where, place),
+        *_unequal(at, found),
+        *_depths(runs),
+        *dict.fromkeys(note for run in every for note in (text_facts(run.path) or {"notes": ()})["notes"]),
+    ]
+    return Compared(metric, at, place, found, comparisons, framed(runs, curves), notes)
+
+
+def held_against(groups: Mapping[str, Sequence[Member]]) -> list[Comparison]:
+    """Each later group against the first, the p-values corrected over all of them."""
+    (first, ours), *others = groups.items()
     comparisons = [_compared(first, ours, label, theirs) for label, theirs in others]
     tested = [c.p_value for c in comparisons if c.p_value is not None]
     corrected = iter(holm(tested).tolist())
-    comparisons = [c if c.p_value is None else replace(c, p_corrected=next(corrected)) for c in comparisons]
-    frames = [
+    return [c if c.p_value is None else replace(c, p_corrected=next(corrected)) for c in comparisons]
+
+
+def framed(runs: Mapping[str, Sequence[Run]], curves: Mapping[Path, pl.DataFrame]) -> pl.DataFrame:
+    """Each run's `curve_of` in one frame, as `Compared.curves` has it.
+
+    Args:
+        runs: Label -> runs.
+        curves: A run's folder -> its curve.
+    """
+    return pl.concat(
         curves[run.path].select(
             pl.lit(label).alias("group"),
             pl.lit(str(run.path)).alias("run"),
@@ -205,17 +235,7 @@ def compare(
         )
         for label, members in runs.items()
         for run in members
-    ]
-    notes = [
-        *(f"{run.name}: {note}" for run in every for note in run.losses),
-        *_branches(every),
-        *_groups(found, comparisons),
-        *_earlier(at, where, place),
-        *_unequal(at, found),
-        *_depths(runs),
-        *dict.fromkeys(note for run in every for note in (text_facts(run.path) or {"notes": ()})["notes"]),
-    ]
-    return Compared(metric, at, place, found, comparisons, pl.concat(frames), notes)
+    )
 
 
 def _check_parted(runs: Sequence[Run], curves: Mapping[Path, pl.DataFrame], at: At, place: float) -> None:
@@ -247,19 +267,19 @@ def _check_comparable(runs: Sequence[Run]) -> None:
         seen.add(path)
     first = runs[0]
     for run in runs[1:]:
-        here, there = _conditions(first), _conditions(run)
+        here, there = conditions(first), conditions(run)
         for name in here:
             # A run that has not begun has recorded no metric either, which is said later.
             if name in there and here[name] != there[name]:
                 raise AnalysisError(
                     f"Expected runs with the same {name}, but {first.path} has {here[name]} and {run.path} has "
                     f"{there[name]}.",
-                    "Losses on different texts, tokenizers or windows cannot be held against each other.",
+                    UNLIKE,
                 )
 
 
-def _conditions(run: Run) -> dict[str, Any]:
-    """What has to be the same for losses to mean the same."""
+def conditions(run: Run) -> dict[str, Any]:
+    """What has to be the same for losses to mean the same, by name."""
     config, opened = run.config, run.opened
     found: dict[str, Any] = {name.replace("_", " "): value for name, value in config.text.__dict__.items()}
     found |= {"context": config.model.context, "evaluation windows": config.training.evaluation_windows}
@@ -325,7 +345,8 @@ def _depths(runs: Mapping[str, Sequence[Run]]) -> list[str]:
     return [f"The runs have different numbers of layers ({words})."]
 
 
-def _groups(groups: Mapping[str, Sequence[Member]], comparisons: Sequence[Comparison]) -> list[str]:
+def group_notes(groups: Mapping[str, Sequence[Member]], comparisons: Sequence[Comparison]) -> list[str]:
+    """What a reader has to know of the numbers of runs and seeds."""
     notes = []
     small = [label for label, members in groups.items() if len(members) == 1]
     if small:

@@ -1,6 +1,9 @@
-"""Groups of runs side by side: every run as a thin line, and each group's mean."""
+"""Groups of runs side by side: every run as a thin line, each group's mean, and the interval around it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -8,7 +11,7 @@ import polars as pl
 
 from ..frames import LIMIT, check, rows, thin_extremes
 from ..palette import OWNER_COLOURS
-from ..run.parts import Width, names, words_only
+from ..run.parts import Panel, Width, legend, names, words_only
 from ..theme import vega_config
 
 TITLES = {
@@ -18,8 +21,8 @@ TITLES = {
 }  # fmt: skip
 """Y title of each metric of `analysis.statistics.compare`."""
 AXES = {
-    "steps": "optimizer steps", "parameters": "optimizer steps", "flops": "training operations (FLOPs)",
-    "time": "seconds of training",
+    "steps": "optimizer steps", "tokens": "tokens of training", "parameters": "optimizer steps",
+    "flops": "training operations (FLOPs)", "time": "seconds of training",
 }  # fmt: skip
 """X title of what runs are brought to the same amount of. Parameters go up and down, so their curves run over steps."""
 COLUMNS = ["group", "run", "seed", "step", "x", "value"]
@@ -33,6 +36,8 @@ def compared_curves(
     *,
     metric: str = "validation-loss",
     at: str = "steps",
+    bands: pl.DataFrame | None = None,
+    colours: Sequence[str] | None = None,
     width: Width = 620,
     height: int = 300,
     dark: bool = False,
@@ -45,7 +50,9 @@ def compared_curves(
             with at="parameters" a diamond per run.
         metric: A key of `TITLES`.
         at: A key of `AXES`.
-        width: In pixels.
+        bands: Columns group, at, low, high: an interval around each group's mean (`analysis.statistics.groups.bands`).
+        colours: Of the groups, in the order of the frame; None = those of the first owners.
+        width: Of the plot in pixels, or "container", and then of the whole chart.
         height: Of the plot, in pixels.
         dark: Whether the page is dark.
 
@@ -63,8 +70,10 @@ def compared_curves(
     curves = curves.with_columns(at=pl.col(place).cast(pl.Float64)).sort("at", maintain_order=True)
     colour = alt.Color(
         "group:N",
-        scale=names(groups, OWNER_COLOURS[: len(groups)]),
-        legend=alt.Legend(title=None, columns=4, symbolOpacity=1),
+        scale=names(groups, colours or OWNER_COLOURS[: len(groups)]),
+        legend=legend(Panel(width=width), columns=4, narrow=2, symbolOpacity=1)
+        if width == "container"
+        else alt.Legend(title=None, columns=4, symbolOpacity=1),
     )
     title, counts = TITLES.get(metric, metric), metric in ("trainable-parameters", "memory")
     # Half a second is not "500m".
@@ -84,6 +93,11 @@ def compared_curves(
     if points is not None and not over_steps:
         rule = alt.Chart(alt.InlineData(values=[{"at": points["x"].max()}])).mark_rule(style="reference")
         layers.append(rule.encode(x=x))
+    if bands is not None and bands.height:
+        around = alt.Chart(alt.InlineData(values=rows(bands.select("group", "at", "low", "high"))))
+        layers.append(
+            around.mark_area(opacity=0.18).encode(x=x, y=alt.Y("low:Q", title=title), y2="high:Q", color=colour)
+        )
     layers.append(
         alt.Chart(alt.InlineData(values=rows(drawn)))
         .mark_line(strokeWidth=1.2, opacity=0.6, point=alt.OverlayMarkDef(size=14) if dots else False)
@@ -100,10 +114,15 @@ def compared_curves(
                 x=x, y=y, color=colour, tooltip=tooltip
             )
         )
-    words = ["Thin: a run each.", *(["Thick: a group's mean."] if means.height else [])]
+    shaded = ["Shaded: its interval over runs."] if bands is not None and bands.height else []
+    words = ["Thin: a run each.", *(["Thick: a group's mean."] if means.height else []), *shaded]
     if points is not None:
         words.append("Diamonds: where each is compared." if over_steps else "Dashed: where they are compared.")
+    fitted: dict[str, Any] = {}
+    if width == "container":
+        fitted["autosize"] = alt.AutoSizeParams(type="fit-x", contains="padding")
     return alt.LayerChart(
+        **fitted,
         layer=layers,
         width=width,
         height=height,

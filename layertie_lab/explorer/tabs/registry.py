@@ -7,7 +7,7 @@ from ..tab import Tab
 
 TABS: Registry[Description, type[Tab]] = Registry(
     "tab",
-    [f"{__package__}.{name}" for name in ("look_inside", "did_it_matter", "audit", "rules", "decisions")],
+    [f"{__package__}.{name}" for name in ("look_inside", "did_it_matter", "compare", "audit", "rules", "decisions")],
     "layertie_lab.tabs",
 )
 """Name -> tab; a package brings its own in the entry-point group `layertie_lab.tabs`."""
