@@ -363,7 +363,7 @@ def tab(root: Path, monkeypatch: pytest.MonkeyPatch) -> Compare:
 
 
 def send(widget: Any, kind: str, **message: Any) -> None:
-    widget._receive(widget, {"kind": kind, **message}, None)
+    widget.hear({"kind": kind, **message})
 
 
 def test_nothing_is_read_before_somebody_looks(tab: Compare) -> None:
