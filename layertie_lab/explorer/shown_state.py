@@ -65,6 +65,7 @@ class ShownState:
         self.step = 0
         self.awaiting = False
         self._hand = dict(_NO_HAND)
+        self._last: dict[str, Any] = {}
         self._overridden = False
         self._times: dict[str, deque[float]] = {"decisions": deque(), "steps": deque()}
 
@@ -109,6 +110,7 @@ class ShownState:
             "steps_per_second": round(self._rate("steps"), 1),
             **self._hand,
             "owners": self._owners(),
+            "last": {} if self._hand["asked"] == self._last.get("decision") else dict(self._last),
             "can_act": self.awaiting,
         }
 
@@ -135,6 +137,7 @@ class ShownState:
                 self.ahead.pop(event.layer, None)
             self._hand = _hand_of(event, asked=event.decision, proposed=event.proposed)
             self._hand |= {"choice": event.choice, "by": event.by}
+            self._last = {name: getattr(event, name) for name in ("decision", "layer", "choice", "proposed", "by")}
             self._overridden = event.choice != event.proposed
         elif isinstance(event, Stepped):
             self._times["steps"].append(self._clock())

@@ -69,6 +69,8 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
         epsilon: Probability of one, or None.
         choice: What was committed, while its steps train and until the next proposal; None before.
         by: Who committed it: agent, human or replay.
+        last: The latest decision that was committed, while another one is at hand: its decision, layer, choice,
+            proposed and by; empty before there is one.
         can_act: Whether an action is awaited.
         can_save: Whether there is a run directory to save to.
         can_keep: Whether the run can outlive the page.
@@ -107,6 +109,7 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
     epsilon = traitlets.Float(None, allow_none=True).tag(sync=True)
     choice = traitlets.Int(None, allow_none=True).tag(sync=True)
     by = traitlets.Unicode("").tag(sync=True)
+    last = traitlets.Dict().tag(sync=True)
     can_act = traitlets.Bool(False).tag(sync=True)
     can_save = traitlets.Bool(True).tag(sync=True)
     can_keep = traitlets.Bool(False).tag(sync=True)

@@ -313,6 +313,7 @@ def test_what_was_committed_is_shown_until_the_next_proposal() -> None:
     worker.callback(Proposed(session.propose()))
     wait_for(lambda: steer.asked == 2)
     assert (steer.choice, steer.by) == (None, "")
+    assert (steer.last["decision"], steer.last["choice"], steer.last["by"]) == (1, other, "human")
     feed.close()
 
 

@@ -42,6 +42,7 @@ class SteerPanel {
     this.rates = html("p", { class: "ll-rates" });
     this.error = html("p", { class: "ll-error", role: "alert" });
     this.title = html("strong", {});
+    this.last = html("p", { class: "ll-last" });
     this.opinion = html("span", { class: "ll-opinion" });
     this.actions = new ActionList(this);
     this.hint = html("p", { class: "ll-hint" });
@@ -55,7 +56,7 @@ class SteerPanel {
     this.keepLine.title = "Else it is saved and ended: at once, or within two minutes if the browser was killed.";
     const hand = html("div", { class: "ll-hand", "aria-live": "off" }, this.title, this.opinion);
     const lines = html("div", { class: "ll-lines" }, this.status, this.rates);
-    root.append(this.controls, lines, this.error, hand, this.actions.list, this.actions.key, this.hint, this.keepLine);
+    root.append(this.controls, lines, this.error, this.last, hand, this.actions.list, this.actions.key, this.hint, this.keepLine);
     this.repaint = oncePerFrame(() => this.paint());
     this.heard = performance.now();
     this.unanswered = 0; // beats since the other side was asked whether it is there
@@ -219,7 +220,16 @@ class SteerPanel {
     return `${reached} so far, ${done} decisions and ${taken} steps per second`;
   }
 
+  /** What was decided last, while the next decision is at hand. */
+  paintLast() {
+    const { decision, layer, choice, proposed, by } = this.get("last");
+    const what = decision === undefined ? "" : doneInWords({ layer, choice, proposed, by, why: "" });
+    say(this.last, what && `Decision ${decision}, layer ${layer}: ${what}`);
+    set(this.last, { "data-by": what ? by : "" });
+  }
+
   paintHand() {
+    this.paintLast();
     const layer = this.get("layer");
     if (layer === null) {
       say(this.title, "No layer is at hand.");
@@ -235,13 +245,8 @@ class SteerPanel {
   opinionInWords(layer) {
     const [proposed, choice] = [this.get("proposed"), this.get("choice")];
     const act = (source) => (source === layer ? "train it on its own" : `tie it to layer ${source}`);
-    const done = (source) => (source === layer ? "trained it on its own" : `tied it to layer ${source}`);
-    if (choice === null) return `The agent would ${act(proposed)}${this.whyInWords()}.`;
-    const who = { human: "You", replay: "The log that is replayed" }[this.get("by")] ?? "The agent";
-    if (choice === proposed) {
-      return who === "You" ? `You ${done(choice)}, as the agent would have.` : `${who} ${done(choice)}${this.whyInWords()}.`;
-    }
-    return `${who} ${done(choice)}; the agent would have ${done(proposed)}${this.whyInWords()}.`;
+    const why = this.whyInWords();
+    return choice === null ? `The agent would ${act(proposed)}${why}.` : doneInWords({ layer, choice, proposed, by: this.get("by"), why });
   }
 
   whyInWords() {
@@ -250,6 +255,14 @@ class SteerPanel {
     const parts = [why, epsilon === null ? "" : `epsilon ${epsilon.toFixed(2)}`].filter(Boolean);
     return parts.length ? ` (${parts.join("; ")})` : "";
   }
+}
+
+/** What was committed, by whom, and instead of what. */
+function doneInWords({ layer, choice, proposed, by, why }) {
+  const done = (source) => (source === layer ? "trained it on its own" : `tied it to layer ${source}`);
+  const who = { human: "You", replay: "The log that is replayed" }[by] ?? "The agent";
+  if (choice !== proposed) return `${who} ${done(choice)}; the agent would have ${done(proposed)}${why}.`;
+  return who === "You" ? `You ${done(choice)}, as the agent would have.` : `${who} ${done(choice)}${why}.`;
 }
 
 function render({ model, el }) {
@@ -261,7 +274,7 @@ function render({ model, el }) {
   const stopTheme = followTheme(root);
   const names = [
     "status", "status_text", "error", "decision", "step", "asked", "episode", "layer", "legal", "owners", "q_values", "present",
-    "proposed", "explored", "epsilon", "choice", "by", "can_act", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
+    "proposed", "explored", "epsilon", "choice", "by", "last", "can_act", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
     "steps_per_second", "palette", "said", "hint",
   ];
   const stop = observe(model, names, () => panel.hear());
