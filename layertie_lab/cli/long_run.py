@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from ..core.errors import LayertieError, StorageError, WorkerError
 from ..core.notices import Failed
+from ..records.directory import is_run
 from ..records.log.trace import write_trace
 from ..session.requirements import expected_seconds
 from .display import Display, duration, summary_lines
@@ -37,6 +39,22 @@ def waiting(progress: Console, quiet: bool, doing: str) -> Iterator[None]:
         return
     with progress.status(f"{doing} ..."):
         yield
+
+
+@contextmanager
+def preparing(progress: Console, quiet: bool, doing: str, run: Path) -> Iterator[None]:
+    """As `waiting`, for what makes a session of a run.
+
+    Raises:
+        LayertieError: An error on the way; of torch, of a library or of the system as a sentence.
+    """
+    try:
+        with waiting(progress, quiet, doing):
+            yield
+    except (LayertieError, OSError):  # which say themselves what is wrong
+        raise
+    except Exception as error:  # torch, a compiler, a driver, a data set: whatever they raise
+        raise _explained("Preparing the run", run if is_run(run) else None, error)[0] from error
 
 
 @contextmanager
@@ -73,22 +91,24 @@ def failures_recorded(session: Any) -> Iterator[None]:
         session.note(Failed(type(error).__name__, str(error)))
         raise
     except Exception as error:  # torch, a compiler, a driver, a policy of one's own: whatever they raise
-        told, trace = _explained(session.directory, error)
+        told, trace = _explained("Training", session.directory, error)
         session.note(Failed(type(error).__name__, str(told), trace))
         raise told from error
 
 
-def _explained(run: Path | None, error: Exception) -> tuple[WorkerError, str | None]:
-    """An unexpected error in a sentence, and the name of the file with its trace."""
+def _explained(doing: str, run: Path | None, error: Exception) -> tuple[WorkerError, str | None]:
+    """An unexpected error in a sentence, and the name of the file with its trace, if there is one."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     what = f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
     file = None
     try:
         file = None if run is None else write_trace(run, error)
     except StorageError as problem:
-        return WorkerError(f"Training failed: {what}.", f"Its trace could not be written. {problem}"), None
-    where = "" if file is None else f"The full trace is in {file}."
-    return WorkerError(f"Training failed: {what.rstrip('.')}.", where), None if file is None else file.name
+        return WorkerError(f"{doing} failed: {what}.", f"Its trace could not be written. {problem}"), None
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    raised = f"It was raised in {last.filename}, line {last.lineno}."
+    where = raised if file is None else f"The full trace is in {file}."
+    return WorkerError(f"{doing} failed: {what.rstrip('.')}.", where), None if file is None else file.name
 
 
 def say_how_long(session: Any, decisions: int, progress: Console, *, quiet: bool) -> None:

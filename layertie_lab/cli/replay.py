@@ -12,7 +12,7 @@ from ..session.replay import Log, Replay
 from ..session.session import Session
 from . import arguments
 from .display import Display, summary_lines
-from .long_run import failures_recorded, interruptible, say_how_long, unused, waiting
+from .long_run import failures_recorded, interruptible, preparing, say_how_long, unused
 
 
 def replay(command: arguments.Replay, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
@@ -35,7 +35,7 @@ def replay(command: arguments.Replay, progress: Console, output: Console) -> tup
             "Expected --text only where the new run reads the record's text, but its settings name another one.",
             "Leave --text out, or the settings of the text.",
         )
-    with waiting(progress, command.quiet, "preparing text and model"):
+    with preparing(progress, command.quiet, "preparing text and model", directory):
         found = None if plan.text is None else plan.text.find(text=command.text)
         session = Session(config, directory, data=None if found is None else found.data)
         session.text_notes = () if found is None else found.notes

@@ -8,12 +8,12 @@ from rich.console import Console
 
 from ..session.session import Session
 from . import arguments
-from .long_run import run_to_end, waiting
+from .long_run import preparing, run_to_end
 
 
 def resume(command: arguments.Resume, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
     """Go on with a run; (summary, exit code)."""
-    with waiting(progress, command.quiet, "reading the run"):
+    with preparing(progress, command.quiet, "reading the run", command.run):
         session = Session.resume(command.run, text=command.text)
     if command.rules is not None:
         try:

@@ -11,7 +11,7 @@ from ..agent.policies.registry import POLICIES
 from ..core.errors import ConfigError
 from ..session.session import Session
 from . import arguments
-from .long_run import run_to_end, unused, waiting
+from .long_run import preparing, run_to_end, unused
 
 
 def train(command: arguments.Train, progress: Console, output: Console) -> tuple[dict[str, Any], int]:
@@ -24,6 +24,6 @@ def train(command: arguments.Train, progress: Console, output: Console) -> tuple
             "Use the explorer (marimo run apps/explorer.py) or the notebook to act, or another policy.",
         )
     directory = command.directory or unused(Path("runs"), f"{config.scale}-{config.algorithm}-seed{config.seed}")
-    with waiting(progress, command.quiet, "preparing text and model"):
+    with preparing(progress, command.quiet, "preparing text and model", directory):
         session = Session(config, directory)
     return run_to_end(session, None, progress, quiet=command.quiet, json=command.json)

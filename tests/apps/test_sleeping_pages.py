@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -36,37 +36,62 @@ def asleep(what: str) -> Iterator[None]:
             child.resume()
 
 
-def test_a_page_that_sleeps_keeps_its_run(browser: Any, tmp_path: Path) -> None:
+class Trained(NamedTuple):
+    """A page that trains a run.
+
+    Args:
+        tab: The page.
+        name: Of the run.
+        worker: The process that trains it.
+        logged: Bytes of its log so far.
+    """
+
+    tab: Tab
+    name: str
+    worker: psutil.Process
+    logged: Callable[[], int]
+
+
+@pytest.fixture
+def trained(browser: Any, tmp_path: Path) -> Iterator[Trained]:
+    """A page of a server that forgets a lost one after a second, with a run that goes on."""
     with Server(tmp_path, ttl=1) as server:
         tab = Tab(browser, server.address, RUN)
         tab.start()
         wait_for(lambda: tab.decisions > 5, 60, "the run")
-        name = tab.run
-        worker = psutil.Process(process_of(server.runs / name) or 0)
-        with asleep("--type=renderer"):
-            time.sleep(PONG_SECONDS + 45)
-            assert worker.is_running()
-        reached = tab.decisions
-        wait_for(lambda: tab.decisions > reached, 60, "the page to draw on")
-        assert (tab.run, tab.status) == (name, "running")
+        log = server.runs / tab.run / "events.jsonl"
+        yield Trained(
+            tab,
+            tab.run,
+            psutil.Process(process_of(server.runs / tab.run) or 0),
+            lambda: log.stat().st_size,
+        )
+        tab.close()
+
+
+def test_a_page_that_sleeps_keeps_its_run(trained: Trained) -> None:
+    tab, worker, logged = trained.tab, trained.worker, trained.logged
+    with asleep("--type=renderer"):
+        # That time passes is the point: more of it than marimo waits for a page that does not answer.
+        until, seen = time.monotonic() + PONG_SECONDS + 45, logged()
+        while time.monotonic() < until:
+            wait_for(lambda before=seen: logged() > before, 30, "the run to go on behind the page")
+            seen = logged()
         assert worker.is_running()
-        tab.close()
+    reached = tab.decisions
+    wait_for(lambda: tab.decisions > reached, 60, "the page to draw on")
+    assert (tab.run, tab.status) == (trained.name, "running")
+    assert worker.is_running()
 
 
-def test_a_page_whose_connection_was_lost_says_so_and_goes_on(browser: Any, tmp_path: Path) -> None:
-    with Server(tmp_path, ttl=1) as server:
-        tab = Tab(browser, server.address, RUN)
-        tab.start()
-        wait_for(lambda: tab.decisions > 5, 60, "the run")
-        name = tab.run
-        worker = psutil.Process(process_of(server.runs / name) or 0)
-        with asleep("chrom"):
-            wait_for(lambda: not worker.is_running(), PONG_SECONDS + 60, "the run to be saved and stopped")
-        wait_for(lambda: "connection to this page was lost" in tab.words, 90, "the page to say so")
-        assert "Step or Run goes on" in tab.words
-        assert (tab.run, tab.status) == (name, "paused")
-        before = tab.decisions
-        tab.toggle()
-        wait_for(lambda: tab.decisions > before, 90, "the run to go on")
-        assert tab.run == name
-        tab.close()
+def test_a_page_whose_connection_was_lost_says_so_and_goes_on(trained: Trained) -> None:
+    tab, worker = trained.tab, trained.worker
+    with asleep("chrom"):
+        wait_for(lambda: not worker.is_running(), PONG_SECONDS + 60, "the run to be saved and stopped")
+    wait_for(lambda: "connection to this page was lost" in tab.words, 90, "the page to say so")
+    assert "Step or Run goes on" in tab.words
+    assert (tab.run, tab.status) == (trained.name, "paused")
+    before = tab.decisions
+    tab.toggle()
+    wait_for(lambda: tab.decisions > before, 90, "the run to go on")
+    assert tab.run == trained.name

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -286,7 +287,10 @@ def run_words(words: list[str], encoding: str = "utf-8") -> Ended:
     sys.stdout, sys.stderr = out, errors
     assert isinstance(errors.buffer, io.BytesIO)
     try:
-        with _interrupted():
+        with _interrupted(), warnings.catch_warnings():
+            # As outside of tests: to whoever types a command, what a library says of its own future is no error.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", FutureWarning)
             code = main(words)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1

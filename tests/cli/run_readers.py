@@ -140,9 +140,9 @@ def studies(run: Path) -> Any:
 
 
 def resumed(run: Path) -> Any:
-    # In a copy, in which nothing else is done.
-    copy = run.with_name("copy-to-resume")
-    shutil.rmtree(copy, ignore_errors=True)
+    # In a copy of the same name, in which nothing else is done.
+    copy = run.with_name("copy-to-resume") / run.name
+    shutil.rmtree(copy.parent, ignore_errors=True)
     ignored = shutil.ignore_patterns("branches", "studies", "looks")
     shutil.copytree(run, copy, symlinks=True, copy_function=_copied, ignore=ignored)
     try:
@@ -150,7 +150,7 @@ def resumed(run: Path) -> Any:
             session.run(1)
             return {"decision": session.decision, "ties": list(session.ties), "notes": session.text_notes}
     finally:
-        shutil.rmtree(copy)
+        shutil.rmtree(copy.parent)
 
 
 def _copied(source: str, target: str) -> None:

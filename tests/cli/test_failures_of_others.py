@@ -19,7 +19,7 @@ from layertie_lab.records.runs import summarize
 from layertie_lab.training.loop import Trainer
 
 
-def compiler_is_missing(*arguments: object) -> object:
+def compiler_is_missing(*arguments: object, **settings: object) -> object:
     raise RuntimeError("Failed to find a compiler\n" + "    at some place\n" * 170)
 
 
@@ -47,6 +47,25 @@ def test_a_sentence_a_trace_and_the_run_has_failed(
     assert "compiler_is_missing" in trace.read_text()
     assert str(trace) in "".join(told.split()) or trace.name in told
     assert load_run(failed).failed
+
+
+@pytest.mark.parametrize("command", ["train", "resume", "replay"])
+def test_what_fails_before_the_first_step_is_a_sentence_too(
+    command: str, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, new = finished(tmp_path / "run", text_file), tmp_path / "new"
+    words = {
+        "train": training(new, text_file),
+        "resume": ["resume", str(run), "--decisions", "1"],
+        "replay": ["replay", str(run), "--directory", str(new)],
+    }[command]
+    monkeypatch.setattr(Trainer, "__init__", compiler_is_missing)
+    capsys.readouterr()
+    assert main(words) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Preparing the run failed: RuntimeError: Failed to find a compiler." in told
+    assert "Traceback" not in told
+    assert "test_failures_of_others.py, line" in told or (run / "traces").is_dir()
 
 
 def test_a_run_says_that_it_has_diverged_and_from_when(
