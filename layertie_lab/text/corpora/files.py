@@ -191,7 +191,7 @@ def _divided(name: str, what: str, files: dict[str, list[Path]], limit: int, not
     size = sum(path.stat().st_size for paths in files.values() for path in paths)
     read = sum(text.size for text in texts.values())
     official = tuple(texts) if len(texts) > 1 else ()
-    facts = f"{what}, {size:,} bytes" if read == size else f"{what}, {size:,} bytes, of which {read:,} were read"
+    facts = f"{what}, {size:,} bytes, {read:,} read"
     return Corpus(name, facts, splits, parts, official=official, notes=notes, documents=documents)
 
 
