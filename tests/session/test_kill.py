@@ -58,6 +58,7 @@ def run_and_kill(config: RunConfig, folder: Path, kills: int, seed: int) -> int:
                 hit += 1
         _, errors = child.communicate()
         if child.returncode == 0:
+            print(f"killed {hit} times")
             return hit
         assert child.returncode == -signal.SIGKILL, errors.decode()
     raise AssertionError("the run never ended")
