@@ -78,7 +78,8 @@ def _build(
     reads_as: str | None,
 ) -> Session:
     child.say("preparing text")
-    log = RunDirectory.open(directory).events if resume else None
+    # Whatever else may be wrong with the folder the session itself says.
+    log = Path(directory) / "events.jsonl" if resume else None
     size = whole_size(log) if log is not None and log.exists() else 0
     if resume:
         session = kind.resume(directory, text=text)

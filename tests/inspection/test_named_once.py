@@ -30,11 +30,16 @@ ALSO_WORDS = {
 }
 """Names that are words of other things, too, in code."""
 USED = {
-    **{"pydoc": {"core/config.py", "cli/arguments.py"}, "wikitext-2": {"core/presets.py"}, "bpe": {"core/presets.py"}},
+    **{
+        "pydoc": {"core/config.py", "cli/arguments.py", "explorer/comparison/entries.py"},
+        "wikitext-2": {"core/presets.py"},
+        "bpe": {"core/presets.py"},
+    },
     "conductance": {"inspection/views/token.py"},
     "integrated-gradients": {"agent/explanations.py", "analysis/attribution/tokens.py", "inspection/views/token.py"},
 }
-"""Names that a default or a preset gives, that a view asks for, or that are methods of something else, too."""
+"""Names that a default or a preset gives, that a view asks for, that recorded runs were made with, or that are methods
+of something else, too."""
 
 
 def constants(path: Path) -> set[str]:

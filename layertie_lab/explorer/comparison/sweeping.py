@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...agent.policies.registry import POLICIES
-from ...core.config import RunConfig, Scale
+from ...core.config import RunConfig, Scale, TextConfig
 from ...core.errors import ConfigError, LayertieError
 from ...core.serialize import Setting, settings_of
 from ...records.directory import RunDirectory, is_run
@@ -36,7 +36,7 @@ DEFAULTS = {
     "seeds": "1 2 3",
     "scale": "tiny",
     "decisions": "30",
-    "corpus": "pydoc",
+    "corpus": TextConfig().corpus,
     "setting": "",
     "values": "",
 }
