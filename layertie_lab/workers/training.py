@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from ..core.config import RunConfig
 from ..core.errors import RecordError
-from ..core.events import Event, Opened
+from ..core.events import DecisionMade, Event, Opened, parse
 from ..core.notices import Ready, TextNoted
 from ..records.directory import RunDirectory
-from ..records.io.lines import whole_size
+from ..records.io.lines import lines_from_end, whole_size
 from ..records.log.recovery import read_tail
 from .driver import Driver
 from .process.child import Child, named
@@ -104,14 +104,30 @@ def _build(
 
 
 def _added(session: Session, size: int) -> list[Event]:
-    """What a run's log got by being resumed; nothing where its tail was replaced, since such a log is read anew."""
+    """What a run's log got by being resumed, after what it belongs to: the decision that was under way.
+
+    Nothing where the log's tail was replaced, since such a log is read anew.
+    """
     if session.directory is None:
         return []
     try:
-        tail = read_tail(RunDirectory.open(session.directory), size)
+        directory = RunDirectory.open(session.directory)
+        tail = [event for event in read_tail(directory, size) if not isinstance(event, Opened)]
+        if not tail or isinstance(tail[0], DecisionMade):
+            return tail
+        # Who has not read the log learns what the outcome is of.
+        return [*_made(directory.events, tail[0].decision), *tail]
     except RecordError:
         return []
-    return [event for event in tail if not isinstance(event, Opened)]
+
+
+def _made(log: Path, number: int) -> list[Event]:
+    """The decision of a number, if it is the last one in a log."""
+    mark = f'{{"event":"{DecisionMade.event}"'.encode()
+    for line in lines_from_end(log):
+        if line.startswith(mark) and (event := parse(line)).decision <= number:
+            return [event] if event.decision == number else []
+    return []
 
 
 def _text_of(run: str) -> TokenData:

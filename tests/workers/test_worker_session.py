@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from layertie_lab import RunConfig, Session, Worker
-from layertie_lab.core.events import Event
+from layertie_lab.core.events import DecisionMade, Event
 from layertie_lab.core.tables import Tabulator
 from layertie_lab.records.log.cursor import EventCursor
 from layertie_lab.records.log.reader import load_run
@@ -68,8 +68,10 @@ def test_who_reads_the_log_and_hears_a_resumed_worker_misses_nothing(text_file: 
         worker.subscribe(lambda entry: heard.append(entry) if isinstance(entry, Event) else None)
         worker.wait_ready(60)
         worker.step()
-    opened, *rest = heard
+    opened, made, *rest = heard
     assert opened == known[0]
+    # The decision that the rest belongs to comes first, for who has not read the log.
+    assert made == [event for event in known if isinstance(event, DecisionMade)][-1]
     assert [*known, *rest] == EventCursor(tmp_path / "run" / "events.jsonl").read_new()
 
 
