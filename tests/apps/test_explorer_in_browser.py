@@ -469,7 +469,10 @@ def test_a_run_is_audited_in_its_tab(visit: Visit) -> None:
 
 def test_a_doubter_finds_what_the_code_does_behind_a_door(visit: Visit) -> None:
     tab = visit(welcome=True)
-    tab.page.get_by_role("button", name="Doubt it").click()
+    door = tab.page.get_by_role("button", name="Doubt it")
+    if not door.is_visible():  # somebody has runs here already
+        tab.page.get_by_role("button", name="Start here").click()
+    door.click()
     marks = tab.page.locator(".ll-card .ll-mark[data-alarm]")
     wait_for(lambda: marks.count() >= 8, 30, "the cards")
     assert tab.run == "official-code"

@@ -130,7 +130,7 @@ def click(tab: Tab, count: int) -> tuple[list[float], list[float]]:
     acted: list[float] = []
     for number in range(count):
         before, done = tab.steer.get_attribute("data-sent"), tab.decisions
-        kind = ("pause", "step", "answer", "run")[number % 4]
+        kind = ("pause", "step", "commit", "run")[number % 4]
         if kind in ("pause", "run"):
             tab.toggle()
         elif kind == "step":
@@ -142,7 +142,7 @@ def click(tab: Tab, count: int) -> tuple[list[float], list[float]]:
             wait_for(lambda k=kind, e=effect: tab.steer.get_attribute(f"data-{e}-kind") == k, 20, f"{kind}: {effect}")
         received.append(float(tab.steer.get_attribute("data-ack-ms") or 0))
         acted.append(float(tab.steer.get_attribute("data-acted-ms") or 0))
-        if kind in ("step", "answer"):
+        if kind in ("step", "commit"):
             wait_for(lambda seen=done: tab.decisions > seen, 20, "one more decision")
         if kind != "run":
             wait_for(lambda: tab.status == "paused" and tab.answers() > 0, 20, "the next proposal")

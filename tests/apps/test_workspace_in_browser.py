@@ -38,8 +38,9 @@ def test_a_run_is_made_steered_and_looked_at_on_one_screen(visit: Visit) -> None
     assert tab.page.get_by_role("tab", name="Watch").get_attribute("aria-selected") == "true"
     wait_for(lambda: tab.decisions >= 10, 40, "ten decisions")
     tab.pause()
+    done = tab.decisions
     tab.step()
-    wait_for(lambda: tab.status == "paused" and tab.answers() > 0, 20, "the step")
+    wait_for(lambda: tab.decisions > done and tab.status == "paused" and tab.answers() > 0, 20, "the step")
     proposed = int(tab.steer.locator("button[data-proposed]").get_attribute("data-source") or -1)
     layer = int(tab.map.get_attribute("data-hand") or 0)
     other = next(n for n in range(layer + 1) if n != proposed)

@@ -133,7 +133,9 @@ def test_what_is_nothing_at_the_shown_precision_is_shown_as_nothing(page: Contro
     hand = {"layer": 2, "asked": 3, "legal": [0, 1, 2], "owners": [0, 0, 2], "q_values": [-1.73e-17, 0.0, -0.02]}
     page.tell("steer", "show", status="paused", can_act=True, proposed=1, present=0, **hand)
     page.until(lambda: page.steer.locator(".ll-answer").count() == 3)
-    assert page.steer.locator(".ll-worth").all_inner_texts() == ["0.000", "0.000", "-0.020"]
+    # On its own first, then the layers in their order; against keeping the present tie, which is 0 by what it is.
+    assert page.steer.locator(".ll-worth").all_inner_texts() == ["-0.020", "", "0.000"]
+    assert page.steer.locator(".ll-tags").all_inner_texts() == ["", "now: 0", "agent's"]
 
 
 def test_an_action_is_offered_only_where_one_is_awaited(page: Controls) -> None:
@@ -142,7 +144,7 @@ def test_an_action_is_offered_only_where_one_is_awaited(page: Controls) -> None:
     key = page.steer.locator(".ll-key")
     page.until(lambda: key.inner_text().startswith("Press an action to take it in the agent's place."))
     page.tell("steer", "show", status="finished", can_act=False)
-    page.until(lambda: key.inner_text().startswith("now: the present tie."))
+    page.until(lambda: key.inner_text().startswith("Bar: the agent's value (Q value) against keeping the present tie"))
     page.tell("steer", "show", status="empty", layer=None, legal=[], owners=[], q_values=[])
     page.until(lambda: key.inner_text() == "")
 
@@ -155,7 +157,7 @@ def test_the_history_ends_where_it_says(page: Controls, budget: int, last: int, 
     page.tell("map", "show", budget=budget)
     page.tell("map", "show_rows", rows)
     page.until(lambda: page.map.locator(".ll-history").get_attribute("data-decisions") == str(last))
-    page.until(lambda: page.map.locator(".ll-history-foot").inner_text().endswith(f"right edge: decision {edge}"))
+    page.until(lambda: page.map.locator(".ll-history-foot").inner_text().endswith(f"right: decision {edge}"))
 
 
 def test_what_is_wrong_with_a_rule_stands_beside_its_field(page: Controls) -> None:
