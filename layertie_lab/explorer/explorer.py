@@ -31,7 +31,7 @@ from ..widgets.credit import Credit
 from ..widgets.forms.form import from_query, query_names
 from ..widgets.forms.settings_form import SettingsForm
 from ..widgets.frame import Frame
-from ..widgets.layout import Rows, Tabbed, Workspace, framed, panels_of
+from ..widgets.layout import Rows, Tabbed, Workspace, framed
 from ..widgets.live.live_chart import LiveChart
 from ..widgets.panel import Panel
 from ..widgets.run_menu import RunMenu
@@ -164,7 +164,7 @@ class Explorer:
     @property
     def panels(self) -> Sequence[Panel]:
         """All panels, in the order of the page."""
-        return list(panels_of(self._page(fills=False)))
+        return [panel for panel in self.frame.members.values() if isinstance(panel, Panel)]
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Jupyter shows it as the last line of a cell."""

@@ -23,6 +23,9 @@ from .shown_state import ShownState
 STATE_SECONDS = 0.25
 """Least time between two pictures of the layer at hand while a run goes on by itself: nobody reads faster."""
 
+TOLD_AGAIN = 5_000
+"""Latest events of a log that is joined which its source may say again: more than come while it is read."""
+
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -141,7 +144,7 @@ class Feed:
     def _start(self, past: list[Event], status: str) -> None:
         if past:
             self.take(past)
-            self._past = {_name(event) for event in past}
+            self._past = {_name(event) for event in past[-TOLD_AGAIN:]}
         if status:
             self.take([StatusChanged(status)])
 

@@ -39,7 +39,7 @@ class Frame(anywidget.AnyWidget):
     """Panels on a page, drawn by one script: marimo, Jupyter and VS Code each show it as they show any widget.
 
     Args:
-        plan: How the panels stand (`layout.plan`), by name.
+        plan: How the panels stand (`layout.framed`), by name.
         members: Name -> panel.
 
     All that panels and page say to each other goes through here, as messages with the panel's name. A page asks for the

@@ -26,14 +26,6 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Pinned:
-    """A part that stays in sight above all that it moves."""
-
-    top: Part
-    below: Part
-
-
-@dataclass(frozen=True)
 class Tabbed:
     """Parts of which one is shown, by title; each is drawn when it is shown first."""
 
@@ -80,7 +72,7 @@ class Workspace:
     fills: bool = False
 
 
-Part = Panel | Rows | Pair | Pinned | Tabbed | Workspace
+Part = Panel | Rows | Pair | Tabbed | Workspace
 
 
 def framed(part: Part) -> Frame:
@@ -97,7 +89,7 @@ def panels_of(part: Part) -> Iterator[Panel]:
         case Rows(parts):
             for each in parts:
                 yield from panels_of(each)
-        case Pair(first, second) | Pinned(first, second):
+        case Pair(first, second):
             yield from panels_of(first)
             yield from panels_of(second)
         case Tabbed(parts):
@@ -116,8 +108,6 @@ def _plan(part: Part, names: Mapping[Any, str]) -> dict[str, Any]:
             return {"kind": "rows", "parts": [_plan(each, names) for each in parts]}
         case Pair(first, second):
             return {"kind": "pair", "parts": [_plan(first, names), _plan(second, names)]}
-        case Pinned(first, second):
-            return {"kind": "pinned", "parts": [_plan(first, names), _plan(second, names)]}
         case Tabbed(parts):
             return {"kind": "tabs", "titles": list(parts), "parts": [_plan(each, names) for each in parts.values()]}
         case Workspace():
