@@ -26,8 +26,11 @@ class TextConfig:
     """What the model reads."""
 
     corpus: str = "pydoc"
-    """A corpus by its own name (`layertie train --help` begins with the list), a path to a UTF-8 file or folder, or a
-    Hugging Face data set as hf:NAME, hf:NAME:CONFIG, hf:NAME:CONFIG:COLUMN or hf:NAME:CONFIG:COLUMN:SPLIT."""
+    """A corpus by its own name (`layertie train --help` begins with the list), a path to a UTF-8 file or folder or to a
+    file of rows (CSV, TSV, JSON lines, Parquet; with its column), or a Hugging Face data set as hf:NAME,
+    hf:NAME:CONFIG, hf:NAME:CONFIG:COLUMN or hf:NAME:CONFIG:COLUMN:SPLIT."""
+    column: str = ""
+    """The column that is read of a CSV, TSV, JSON lines (.jsonl) or Parquet file; "" for any other text."""
     tokenizer: str = "characters"
     """A tokenizer by its own name (listed beside the corpora), or a pretrained Hugging Face tokenizer as hf:NAME."""
     vocabulary_size: Annotated[int, Range(low=256, high=1_000_000, unit="tokens")] = 512

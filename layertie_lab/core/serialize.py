@@ -218,6 +218,7 @@ ADDED_LATER = {
     "ties.rules": "",
     "agent.map": "",
     "text.splits": "bytes",
+    "text.column": "",
     "agent.prior": "recorded",
     "agent.owners": 0,
     "agent.parameters": 0.0,

@@ -194,7 +194,7 @@ def build(config: RunConfig, data: TokenData | None, given: Provided) -> Compone
     key = RunKey(config.seed, config.replicate)
     data = given.data({}) if data is None else data
     if data is None:
-        refuse_unread(config.text.corpus)
+        refuse_unread(config.text)
         data = prepare(config.text, config.model.context, Store())
     given.check_vocabulary(data.vocabulary_size)
     ties = first_map(config, policy, data.vocabulary_size)

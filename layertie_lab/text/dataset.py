@@ -20,10 +20,12 @@ from .splits import read
 from .tokenizers.lookup import in_words, maker, tokenizer_from_dict, tokenizer_identity
 from .tokenizers.registry import Maker, Tokenizer
 
-FORMAT = 3
+FORMAT = 4
 """Part of every key: raised whenever equal settings would give other tokens, or other facts about them, than before."""
 SHOWN = 12
 """Digits of a digest in a sentence."""
+HEAD = 2_000
+"""Characters of a text that are kept to be shown."""
 _COUNT_AT_ONCE = 1 << 22
 
 Arrays = dict[str, np.ndarray]
@@ -108,7 +110,16 @@ def prepare(config: TextConfig, context: int, store: ArrayStore) -> TokenData:
     Raises:
         CorpusError: Text that cannot be read or reached, an unknown tokenizer, or a split shorter than one sequence.
     """
-    source = source_of(config.corpus)
+    return _data(*entry_of(config, context, store))
+
+
+def entry_of(config: TextConfig, context: int, store: ArrayStore) -> tuple[Arrays, dict[str, Any], Origin]:
+    """As `prepare`, as it is kept: ids by split, what is known of them, and of which text they are.
+
+    Raises:
+        CorpusError: As in `prepare`.
+    """
+    source = source_of(config.corpus, config.column)
     identity = source.identity()
     key = store_key(config, identity)
     found = store.load(key)
@@ -124,7 +135,7 @@ def prepare(config: TextConfig, context: int, store: ArrayStore) -> TokenData:
         found = store.save(key, arrays, meta, private=may_be_private(source.where))
     arrays, meta = found
     _check_lengths(arrays, meta, config.corpus, context)
-    return _data(arrays, meta, Origin(meta["text"], meta["bytes"], source.where, state_of(identity)))
+    return arrays, meta, Origin(meta["text"], meta["bytes"], source.where, state_of(identity))
 
 
 def may_be_private(where: str | None) -> bool:
@@ -215,29 +226,37 @@ def _counts(ids: np.ndarray, vocabulary_size: int) -> np.ndarray:
 
 def _tokenize(corpus: Corpus, make: Maker, splits: str) -> tuple[Arrays, dict[str, Any]]:
     tokenizer, notes = make(corpus.splits)
-    empty = tokenizer.encode("")
-    arrays = {
-        split: np.concatenate([empty, *(tokenizer.encode(piece) for piece in text)])
-        for split, text in corpus.splits.items()
-    }
+    empty, characters, head = tokenizer.encode(""), 0, ""
+    ids: dict[str, list[np.ndarray]] = {split: [empty] for split in corpus.splits}
+    for split in SPLITS:
+        for piece in corpus.splits[split]:
+            ids[split].append(tokenizer.encode(piece))
+            characters += len(piece)
+            head = head or piece[:HEAD]
+    arrays = {split: np.concatenate(parts) for split, parts in ids.items()}
     parts = "; ".join(f"{split} = {corpus.parts[split]}" for split in SPLITS)
+    # What a run's log says of a text that is cut by size stays as older runs have it.
+    words = corpus.older if corpus.older and splits == "bytes" else corpus.description
     return arrays, {
         "tokenizer": tokenizer.to_dict(),
         "bytes_per_token": corpus.splits["validation"].size / max(len(arrays["validation"]), 1),
         "unigram_entropy": unigram_entropy(arrays["train"], arrays["validation"], tokenizer.vocabulary_size),
-        "description": f"{corpus.name}: {corpus.description}. Splits: {parts}.{_overlap(corpus, splits)} Tokenizer: "
+        "description": f"{corpus.name}: {words}. Splits: {parts}.{_overlap(corpus, splits)} Tokenizer: "
         f"{in_words(tokenizer)}.",
         "notes": [*corpus.notes, *notes],
         "digest": ids_digest(arrays),
         "text": corpus.digest(),
         "bytes": corpus.size,
+        "characters": characters,
+        "head": head,
+        "overlap": dict(corpus.overlap),
         "official": list(corpus.official),
     }
 
 
 def _overlap(corpus: Corpus, splits: str) -> str:
     """How much of the held-out splits stands in train, as a sentence with a blank before it; "" where not measured."""
-    # What a run's log says of a text that is cut by size stays as older runs have it; there the notes warn.
+    # Of a text that is cut by size, the notes warn.
     if not corpus.overlap or splits == "bytes":
         return ""
     shares = ", ".join(f"{share:.2%} of {split}" for split, share in corpus.overlap.items())

@@ -118,7 +118,7 @@ class TextIdentity:
             CorpusError: It cannot be read.
         """
         assert self.origin is not None, "tokens that were handed in have no text"
-        source = source_of(config.corpus)
+        source = source_of(config.corpus, config.column)
         state = state_of(source.identity())
         if state == self.origin.state:
             return self.origin

@@ -30,6 +30,7 @@ class Corpus:
         notes: What a reader should know, such as a limit that was reached.
         documents: Where each document of the text that was cut ends, in bytes; empty where it is not known.
         overlap: Split -> share of its passages that stand in the train split too (`splits.overlaps`), once measured.
+        older: The description in logs of runs whose text is cut by size, as it stood there before; "" = the same.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Corpus:
     notes: tuple[str, ...] = ()
     documents: Sequence[int] = ()
     overlap: Mapping[str, float] = field(default_factory=dict)
+    older: str = ""
 
     @property
     def size(self) -> int:

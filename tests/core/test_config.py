@@ -140,7 +140,7 @@ def test_unknown_scale_and_algorithm() -> None:
         ("learningrate", "Did you mean training.learning_rate or agent.q_learning_rate?"),
         ("training__learning_rte", "Did you mean training.learning_rate?"),
         ("agent.split", "Did you mean reward.split or text.splits?"),
-        ("text__zzz", "Settings of text: corpus, tokenizer, vocabulary_size, limit_bytes, splits, chunk_end."),
+        ("text__zzz", "Settings of text: corpus, column, tokenizer, vocabulary_size, limit_bytes, splits, chunk_end."),
         ("zzz", "`layertie train --help` lists the settings; so does RunConfig().to_dict()."),
     ],
 )

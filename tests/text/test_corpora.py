@@ -28,6 +28,12 @@ def refusal(corpus: str | Path, limit: int = 20_000_000) -> CorpusError:
     return caught.value
 
 
+def read_anew(corpus: str | Path) -> Corpus:
+    """As a new run reads it."""
+    refuse_unread(TextConfig(corpus=str(corpus)))
+    return load(corpus)
+
+
 def joined(corpus) -> str:
     return "".join(str(corpus.splits[split]) for split in SPLITS)
 
@@ -228,22 +234,50 @@ def test_identity_changes_with_the_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("table.csv", "holds rows"),
-        ("table.TSV", "holds rows"),
-        ("rows.jsonl", "hf:FOLDER"),
-        ("rows.parquet", "hf:FOLDER"),
+        ("rows.arrow", "hf:FOLDER"),
         ("text.txt.gz", "packed"),
         ("text.zip", "packed"),
     ],
 )
-def test_rows_and_packed_files_are_not_read_as_text(name: str, said: str, tmp_path: Path) -> None:
+def test_packed_files_are_not_read_as_text(name: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text("a,b\n1,2\n")
     with pytest.raises(CorpusError, match=said) as caught:
-        refuse_unread(str(path))
+        refuse_unread(TextConfig(corpus=str(path)))
     assert caught.value.remedy
-    refuse_unread(str(tmp_path))
-    refuse_unread("pydoc")
+    refuse_unread(TextConfig(corpus=str(tmp_path)))
+    refuse_unread(TextConfig())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("some words".encode("utf-16"), "looks like UTF-16"),
+        ("some words".encode("utf-16-le"), "looks like UTF-16"),
+        (b"%PDF-1.7 \xff", "looks like a PDF"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "looks like a picture"),
+        (bytes(range(1, 200)) + b"\0", "may be no text"),
+        ("na\u00efve caf\u00e9".encode("latin-1"), "Convert the file to UTF-8"),
+    ],
+)
+def test_another_encoding_and_what_is_no_text_are_told_by_their_beginning(
+    content: bytes, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "words.txt"
+    path.write_bytes(content)
+    with pytest.raises(CorpusError) as caught:
+        read_anew(path)
+    assert said in caught.value.remedy
+    assert str(path) in caught.value.message
+
+
+def test_one_number_says_how_much_was_read(tmp_path: Path, prose: str) -> None:
+    path = tmp_path / "prose.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + prose.rstrip("\n").replace("\n", "\r\n").encode())
+    corpus = load(path)
+    assert corpus.description == f"the file prose.txt, {corpus.size:,} bytes"
+    assert f"{path.stat().st_size:,}" not in corpus.description
+    assert load(path, 10_000).description.endswith(f"bytes of {path.stat().st_size:,}")
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ def test_digests_are_made_once(store, file: Path, monkeypatch: pytest.MonkeyPatc
     first, _ = identified(file, store)
     source = source_of(str(file))
     deaf = Source(source.identity, lambda limit: pytest.fail("text was read again"), source.where)
-    monkeypatch.setattr("layertie_lab.text.identity.source_of", lambda corpus: deaf)
-    monkeypatch.setattr(dataset, "source_of", lambda corpus: deaf)
+    monkeypatch.setattr("layertie_lab.text.identity.source_of", lambda corpus, column: deaf)
+    monkeypatch.setattr(dataset, "source_of", lambda corpus, column: deaf)
     monkeypatch.setattr(dataset, "ids_digest", lambda splits: pytest.fail("ids were hashed again"))
     second, _ = identified(file, store)
     assert second == first

@@ -78,9 +78,9 @@ def test_a_second_call_reads_no_text(store, file: str, monkeypatch: pytest.Monke
     first = [prepare(config, 64, store) for config in configs]
     assert store.saves == 3
 
-    def deaf(corpus: str) -> Source:
+    def deaf(corpus: str, column: str) -> Source:
         return Source(
-            source_of(corpus).identity, lambda limit: pytest.fail("text was read although it is in the store")
+            source_of(corpus, column).identity, lambda limit: pytest.fail("text was read although it is in the store")
         )
 
     monkeypatch.setattr(dataset, "source_of", deaf)
@@ -144,7 +144,7 @@ def test_a_file_that_changes_while_it_is_read(store, file: str, monkeypatch: pyt
         Path(file).write_text("changed")
         return corpus
 
-    monkeypatch.setattr(dataset, "source_of", lambda corpus: Source(source.identity, read))
+    monkeypatch.setattr(dataset, "source_of", lambda corpus, column: Source(source.identity, read))
     with pytest.raises(CorpusError, match="changed"):
         prepare(TextConfig(corpus=file), 64, store)
     assert not store.saves

@@ -21,7 +21,20 @@ SUFFIXES = (
 )  # fmt: skip
 """What is taken for text in a folder (a file named by itself may have any suffix)."""
 ROWS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow")
-"""What holds rows of a table by its suffix: read as text, its quotes, commas and braces would be text, too."""
+"""What holds rows of a table by its suffix: as plain text, its quotes, commas and braces are read too."""
+_BEGINNINGS = {
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "packed (a zip, or an office document)",
+    b"\x1f\x8b": "packed (gzip)",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"PAR1": "Parquet",
+}
+"""How files that are no UTF-8 begin -> what they are."""
+_LOOKED_AT = 1 << 12
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z")
 """What is packed by its suffix."""
 _OFFICIAL = {
@@ -50,26 +63,33 @@ def local_source(path: str, name: str) -> Source:
 
 
 def refuse_other_formats(path: str) -> None:
-    """Refuse a file that is no plain text by its suffix, for a new run; one from before goes on as it read it.
+    """Refuse a file that is no plain text, for a new run; one from before goes on as it read it.
 
     Args:
         path: Of something that exists.
 
     Raises:
-        CorpusError: It holds rows, or is packed.
+        CorpusError: It is packed or Arrow by its suffix, or begins with bytes that no text has.
     """
     suffix = os.path.splitext(path)[1].lower()
-    if os.path.isdir(path) or suffix not in (*ROWS, *PACKED):
+    if os.path.isdir(path):
         return
     if suffix in PACKED:
         raise CorpusError(
             f"Expected plain text, but {shown(path)} is packed ({suffix}).", "Unpack it, and name what it holds."
         )
-    raise CorpusError(
-        f"Expected plain text, but {shown(path)} holds rows ({suffix}).",
-        "Put it into a folder of its own and write hf:FOLDER, or hf:FOLDER::COLUMN for one of several columns; or save "
-        "its text as a .txt file.",
-    )
+    if suffix in ROWS:
+        raise CorpusError(
+            f"Expected plain text, but {shown(path)} holds rows ({suffix}).",
+            "Put it into a folder of its own and write hf:FOLDER, or hf:FOLDER::COLUMN for one of several columns; or "
+            "save its text as a .txt file.",
+        )
+    start = _start(path)
+    # ASCII in UTF-16 without a mark is UTF-8 as well: each second byte is a NUL.
+    if b"\0" in start:
+        raise CorpusError(
+            f"Expected plain text, but {shown(path)} has NUL bytes, which no text has.", _remedy(start, "Save it as")
+        )
 
 
 def missing(path: str) -> CorpusError:
@@ -102,7 +122,7 @@ def identity_of(path: str, suffixes: tuple[str, ...] | None = None) -> list[Any]
     try:
         states = [(file.relative_to(root).as_posix(), file.stat()) for file in files]
     except OSError as error:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
     seen = [[name, state.st_size, state.st_mtime_ns, state.st_ctime_ns] for name, state in states]
     return [str(root), seen, len(every) - len(files)]
 
@@ -191,8 +211,11 @@ def _divided(name: str, what: str, files: dict[str, list[Path]], limit: int, not
     size = sum(path.stat().st_size for paths in files.values() for path in paths)
     read = sum(text.size for text in texts.values())
     official = tuple(texts) if len(texts) > 1 else ()
-    facts = f"{what}, {size:,} bytes, {read:,} read"
-    return Corpus(name, facts, splits, parts, official=official, notes=notes, documents=documents)
+    # What is read of a file has no byte order mark, shorter line ends, and an end of its last line: one number, the one
+    # that the splits add up to.
+    facts = f"{what}, {read:,} bytes" + (f" of {size:,}" if read < size and notes else "")
+    older = f"{what}, {size:,} bytes, {read:,} read"
+    return Corpus(name, facts, splits, parts, official=official, notes=notes, documents=documents, older=older)
 
 
 def _collect(file: Path, collector: Collector) -> None:
@@ -216,7 +239,7 @@ def _collect(file: Path, collector: Collector) -> None:
                 if not block:
                     break
     except OSError as error:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
     if not ended and not collector.full:
         collector.add(b"\n")
 
@@ -230,12 +253,30 @@ def _whole(data: bytes, file: Path, position: int, *, last: bool) -> int:
             return error.start
         raise CorpusError(
             f"Expected UTF-8 text in {file}, but byte {position + error.start:,} (0x{data[error.start]:02x}) is not.",
-            "Convert the file to UTF-8, or name a text file.",
+            _remedy(_start(file), "Convert the file to"),
         ) from None
     return len(data) - (not last and data.endswith(b"\r"))
 
 
-def _unreadable(error: OSError) -> CorpusError:
+def _start(path: str | os.PathLike[str]) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(_LOOKED_AT)
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def _remedy(start: bytes, change: str) -> str:
+    """What to do with a file that is no UTF-8, by how it begins."""
+    what = next((what for begins, what in _BEGINNINGS.items() if start.startswith(begins)), "")
+    if not what and b"\0" in start:
+        what = "UTF-16" if start.count(b"\0") > len(start) // 3 else "no text"
+    looks = f"It looks like {what}. " if what and what != "no text" else "It may be no text. " if what else ""
+    return f"{looks}{change} UTF-8, or name a text file."
+
+
+def unreadable(error: OSError) -> CorpusError:
+    """The error that says why the system does not read a file."""
     return CorpusError(
         f"Expected to read {error.filename}, but the system says: {error.strerror}.", "Check the path and permissions."
     )

@@ -8,23 +8,36 @@ import re
 
 from ...core.config import TextConfig
 from ...core.errors import CorpusError
-from ...core.paths import shown
+from ...core.paths import refuse_other_kinds, shown
 from ..sources import Corpus, Source
 from ..splits import read
 from .files import local_source, missing, refuse_other_formats
 from .hub import HubName, hub_source
 from .registry import CORPORA, builtin_corpora, offline_corpora
+from .rows import holds_rows, no_rows, rows_source, unnamed_column
 
 
-def source_of(corpus: str) -> Source:
-    """The source that a config's `corpus` names.
+def source_of(corpus: str, column: str = "") -> Source:
+    """The source that a config's `corpus` and `column` name.
 
     In this order: a corpus' own name (a file of the same name is reached as ./NAME), a path that exists (also one
     that begins with hf: or a Windows drive), a Hugging Face data set.
 
+    Args:
+        corpus: As the config says it.
+        column: Of a file of rows; "" reads such a file as plain text, as runs from before do (`refuse_unread`).
+
     Raises:
-        CorpusError: None of these.
+        CorpusError: None of these, or a column of what has none.
     """
+    if column:
+        path = _path(corpus)
+        if not path and corpus not in CORPORA and not corpus.startswith("hf:"):
+            raise missing(corpus)
+        if not holds_rows(path):
+            raise no_rows(corpus, column)
+        refuse_other_kinds(path)
+        return rows_source(path, column, corpus)
     if corpus in CORPORA:
         return CORPORA.get(corpus)()
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", corpus):
@@ -47,15 +60,26 @@ def source_of(corpus: str) -> Source:
     )
 
 
-def refuse_unread(corpus: str) -> None:
-    """Refuse a corpus of a format that is not read as what it is, for a new run (`refuse_other_formats`).
+def refuse_unread(config: TextConfig) -> None:
+    """Refuse a corpus that would not be read as what it is, for a new run; one from before goes on as it read it.
 
     Raises:
-        CorpusError: It is of such a format.
+        CorpusError: A file of rows without the name of a column, or another format (`refuse_other_formats`).
+        PathError: Neither a file nor a folder.
     """
+    path = _path(config.corpus)
+    if not path or config.column:
+        return
+    refuse_other_kinds(path)
+    if holds_rows(path):
+        raise unnamed_column(path)
+    refuse_other_formats(path)
+
+
+def _path(corpus: str) -> str:
+    """The path that a corpus is, if it is that of something that exists; else ""."""
     path = os.path.expanduser(corpus)
-    if corpus not in CORPORA and corpus.strip() and os.path.exists(path):
-        refuse_other_formats(path)
+    return path if corpus not in CORPORA and corpus.strip() and os.path.exists(path) else ""
 
 
 def at_place(corpus: str, place: str | os.PathLike[str]) -> str:
@@ -79,4 +103,4 @@ def load_corpus(config: TextConfig) -> Corpus:
     Raises:
         CorpusError: Unknown, missing, empty, not UTF-8, or not to be reached.
     """
-    return read(source_of(config.corpus), config)
+    return read(source_of(config.corpus, config.column), config)
