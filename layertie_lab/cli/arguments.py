@@ -126,6 +126,20 @@ class Runs:
 
 
 @dataclass(frozen=True)
+class Label:
+    """Give a run a name and a note of your own, or print those it has; its folder and its log stay as they are."""
+
+    run: tyro.conf.Positional[Path]
+    """The run directory."""
+    title: str | None = None
+    """What lists and the explorer shall call it; "" = as its settings say."""
+    note: str | None = None
+    """What is to be remembered of it; "" = nothing."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+
+@dataclass(frozen=True)
 class Repair:
     """Cut a run's damaged log before its first damaged line, and keep the whole old log beside it."""
 
@@ -392,7 +406,21 @@ class Compare:
 
 
 Command = (
-    Explore | Sweep | Train | Resume | Repair | Runs | Show | Export | Audit | Bench | Twins | Branch | Replay | Compare
+    Explore
+    | Sweep
+    | Train
+    | Resume
+    | Label
+    | Repair
+    | Runs
+    | Show
+    | Export
+    | Audit
+    | Bench
+    | Twins
+    | Branch
+    | Replay
+    | Compare
 )
 
 
@@ -419,6 +447,7 @@ def parse(argv: Sequence[str]) -> Command:
         | trained(Train, Train(base))
         | named(Resume)
         | named(Repair)
+        | named(Label)
         | named(Runs)
         | named(show_with_views() if list(argv[:1]) == ["show"] else Show)
         | named(Export)
@@ -432,7 +461,12 @@ def parse(argv: Sequence[str]) -> Command:
     )
     registry = flags(_choices(argv), sweep=list(argv[:1]) == ["sweep"])
     command = tyro.cli(
-        commands, prog="layertie", args=list(argv), config=(tyro.conf.OmitArgPrefixes,), registry=registry
+        commands,
+        prog="layertie",
+        description="Dynamic layer tying. layertie --version says which version this is.",
+        args=list(argv),
+        config=(tyro.conf.OmitArgPrefixes,),
+        registry=registry,
     )
     check_command(command, argv)
     return command

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +22,7 @@ from rich.console import Console
 from ..core.errors import LayertieError
 from ..core.measures import in_words
 from ..core.paths import unusable
+from ..core.version import __version__
 from . import arguments
 from .console import output, progress, refused, tolerant_streams
 
@@ -34,7 +38,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     typed = list(sys.argv[1:] if argv is None else argv)
     with tolerant_streams():
+        if typed == ["--version"]:
+            output().print(_version(), soft_wrap=True)
+            return 0
         return _run(typed, progress())
+
+
+def _version() -> str:
+    """The package's version, and those of what its results depend on most; nothing of it is loaded."""
+    versions = {"Python": platform.python_version()}
+    for name in ("torch", "polars", "altair", "marimo"):
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return f"layertie_lab {__version__} ({', '.join(f'{name} {number}' for name, number in versions.items())})"
 
 
 def _run(typed: list[str], told: Console) -> int:

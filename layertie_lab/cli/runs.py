@@ -29,25 +29,33 @@ def runs(command: arguments.Runs, progress: Console, output: Console) -> tuple[d
         else:
             table = Table(
                 Column("run", no_wrap=True),
+                "name",
                 "state",
+                "policy",
                 "scale",
-                "algorithm",
+                "text",
+                "seed",
                 "decisions",
                 "validation loss",
                 "changed",
                 box=None,
             )
             for run in found:
-                table.add_row(run.name, run.status, run.scale, run.algorithm, *_reached(run))
+                table.add_row(*_words(run, run.name))
                 for node in branches[run.path]:
-                    table.add_row(f"  {FOLDER}/{node.name}", node.run.status, "", "", *_reached(node.run))
+                    table.add_row(*_words(node.run, f"  {FOLDER}/{node.name}"))
             output.print(table)
             listed = [run for run in found for run in (run, *(node.run for node in branches[run.path]))]
             for run in listed:
-                if run.note:
-                    output.print(f"{run.path}: {run.note}", soft_wrap=True)
+                for words in filter(None, (run.note, run.remark)):
+                    output.print(f"{run.path}: {words}", soft_wrap=True)
     rows = {path: [as_row(node) | {"path": str(node.path)} for node in nodes] for path, nodes in branches.items()}
     return {"runs": [asdict(run) | {"path": str(run.path), "branches": rows[run.path]} for run in found]}, 0
+
+
+def _words(run: RunSummary, name: str) -> tuple[str, ...]:
+    seed = "" if run.seed is None else str(run.seed)
+    return name, run.title, run.status, run.decides, run.scale, run.corpus, seed, *_reached(run)
 
 
 def _reached(run: RunSummary) -> tuple[str, str, str]:

@@ -20,6 +20,7 @@ from ..core.events import Event
 from ..core.notices import Entry, StatusChanged, Timing
 from ..core.paths import PathError
 from ..records.directory import RunDirectory, is_run
+from ..records.labels import Label, write_label
 from ..records.log.follower import Follower
 from ..records.log.reader import load_run
 from ..records.maps import sources_of
@@ -133,6 +134,7 @@ class Explorer:
         self.welcome.on_enter(self._enter)
         self.menu.on_list(self._list)
         self.menu.on_open(self.open)
+        self.menu.on_label(self._label)
         self.steer.on_press(self._press)
         if session:
             when_gone(session, weakly(self.leave))
@@ -340,7 +342,12 @@ class Explorer:
         self.tie_map.clear()
         for tab in self.tabs.values():
             tab.show()
-        self.menu.show(current=path.name, about=run_list.about(config, example=run.example))
+        self.menu.show(
+            current=path.name,
+            about=run_list.about(config, example=run.example),
+            **run_list.label_of(path, config),
+            can_label=not run.example,
+        )
         if path.is_relative_to(self.root):
             self._query.set("run", path.relative_to(self.root).as_posix())
         else:
@@ -400,6 +407,20 @@ class Explorer:
 
     def _list(self) -> None:
         self.menu.show(runs=run_list.rows(self.root, self.examples))
+
+    def _label(self, name: str, title: str, remark: str) -> None:
+        """Name the run on the page, and note something on it.
+
+        Raises:
+            LayertieError: It is a recorded example, another run is on the page by now, or the words are too long.
+        """
+        run = self._run
+        if run.example or run.path is None or run.path.name != name:
+            raise RecordError(
+                f"Expected the name of the run on the page, but it is not {name} of your own.", "Open it."
+            )
+        write_label(run.path, Label(title, remark))
+        self.menu.show(**run_list.label_of(run.path, run.config))
 
     def _link(self, _: object = None) -> None:
         """Put the form's settings into the page's address."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ..core.config import RunConfig
+from ..core.errors import RecordError
 from ..core.notices import Timing
 from ..records.directory import ENDED_BY_ERROR
-from ..records.runs import RunSummary, list_runs
+from ..records.labels import Label, read_label
+from ..records.runs import RunSummary, decided_by, list_runs
 from ..workers.pool import statuses
 from .shown_state import STATUS
 from .terms import within
@@ -16,24 +20,41 @@ from .terms import within
 
 def stem(config: RunConfig) -> str:
     """The name of a new run's folder: the moment and the settings that matter."""
-    return f"{datetime.now():%Y%m%d-%H%M%S}-{config.scale}-{config.algorithm}-seed{config.seed}"
+    text = Path(text_in_words(config.text.corpus)).stem
+    words = (decided_by(config.agent.policy, config.algorithm), config.scale, text)
+    kept = "-".join(filter(None, (re.sub(r"[^\w.]+", "-", each).strip("-.")[:30] for each in words)))
+    return f"{datetime.now():%Y%m%d-%H%M%S}-{kept}-seed{config.seed}"
+
+
+def name_of(config: RunConfig) -> str:
+    """What a run is called that nobody has named: who decides, how large it is, on what text, from which seed."""
+    who = decided_by(config.agent.policy, config.algorithm)
+    return f"{who}, {config.scale}, {text_in_words(config.text.corpus)}, seed {config.seed}"
+
+
+def text_in_words(corpus: str) -> str:
+    """A corpus in a word: of a file its name, without the folders that lead to it."""
+    return corpus if corpus.startswith("hf:") else Path(corpus).name
 
 
 def about(config: RunConfig, *, example: bool = False, timing: Timing | None = None) -> str:
-    """A line on a run."""
+    """A line on a run, beside its name."""
     model = config.model
-    words = [
-        "a recorded example" if example else "",
-        f"{config.scale} ({model.layers} layers x {model.width})",
-        config.algorithm if config.agent.policy == config.algorithm else f"{config.algorithm}, {config.agent.policy}",
-        config.text.corpus,
-        f"seed {config.seed}",
-    ]
+    words = ["a recorded example" if example else "", f"{model.layers} layers x {model.width}"]
     if timing is not None:
         peak = timing.device_peak_bytes
         words.append(f"process {timing.resident_bytes / 1e6:.0f} MB")
         words.append(f"device peak {peak / 1e6:.0f} MB" if peak else "")
     return ", ".join(word for word in words if word)
+
+
+def label_of(path: Path, config: RunConfig) -> dict[str, Any]:
+    """What a run is called and what is noted on it, as the run menu shows it; why that cannot be read, as the note."""
+    try:
+        label = read_label(path)
+    except RecordError as error:
+        label = Label(remark=str(error))
+    return {"title": label.title or name_of(config), "named": bool(label.title), "remark": label.remark}
 
 
 def names(root: Path) -> list[str]:
@@ -70,7 +91,7 @@ def _doing(run: RunSummary, status: str) -> str:
 
 def _elsewhere(run: RunSummary) -> dict[str, str]:
     """A link that leads out of the folder of runs: it is listed, and cannot be opened."""
-    empty = dict.fromkeys(("what", "reached", "loss", "when"), "")
+    empty = dict.fromkeys(("title", "policy", "corpus", "seed", "reached", "loss", "when", "changed"), "")
     return {
         "name": run.path.name,
         "status": "elsewhere",
@@ -82,12 +103,16 @@ def _elsewhere(run: RunSummary) -> dict[str, str]:
 def _row(run: RunSummary, status: str = "") -> dict[str, str]:
     return {
         "name": run.name,
+        "title": run.title,
         "status": status or run.status,
-        "what": f"{run.scale}, {run.algorithm}" if run.scale else "",
+        "policy": run.decides,
+        "corpus": text_in_words(run.corpus),
+        "seed": "" if run.seed is None else str(run.seed),
         "reached": _reached(run),
         "loss": "" if run.validation_loss is None else f"{run.validation_loss:.3f}",
         "when": f"{datetime.fromtimestamp(run.modified):%d %b %H:%M}",
-        "note": run.note,
+        "changed": f"{run.modified:.0f}",
+        "note": " ".join(filter(None, (run.note, run.remark))),
     }
 
 

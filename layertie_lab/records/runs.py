@@ -18,6 +18,7 @@ from .io.chain import Chain
 from .io.disk import writing
 from .io.lines import lines_from_end
 from .io.regular import is_there
+from .labels import Label, read_label
 from .log.completeness import reached, shortfall
 from .log.recovery import check_settings, damaged_line, first_damage
 from .reads import Reads
@@ -38,6 +39,9 @@ class RunSummary:
             (see `note`).
         scale: As in its settings; "" where they cannot be read.
         algorithm: As in its settings.
+        policy: As in its settings.
+        corpus: As in its settings.
+        seed: As in its settings; None where they cannot be read.
         decisions: Decisions with an outcome.
         budget: Decisions it is to take.
         step: Optimizer steps done.
@@ -46,6 +50,8 @@ class RunSummary:
         modified: When its log last grew, seconds since 1970.
         note: Why it counts as damaged, or "".
         digest: Of the tokens that it reads; "" in runs from before it was recorded.
+        title: What a person calls it; "" where nobody has named it.
+        remark: A person's note on it, or why that and its title cannot be read.
     """
 
     name: str
@@ -53,6 +59,9 @@ class RunSummary:
     status: Status
     scale: str = ""
     algorithm: str = ""
+    policy: str = ""
+    corpus: str = ""
+    seed: int | None = None
     decisions: int = 0
     budget: int = 0
     step: int = 0
@@ -61,6 +70,18 @@ class RunSummary:
     modified: float = 0.0
     note: str = ""
     digest: str = ""
+    title: str = ""
+    remark: str = ""
+
+    @property
+    def decides(self) -> str:
+        """Who decides, in words (`decided_by`)."""
+        return decided_by(self.policy, self.algorithm)
+
+
+def decided_by(policy: str, algorithm: str) -> str:
+    """A run's policy, with the algorithm that the rest of its settings is of where that is not the lab's."""
+    return policy if algorithm in ("lab", policy, "") else f"{policy} ({algorithm})"
 
 
 def new_folder(root: str | Path, stem: str) -> Path:
@@ -120,7 +141,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def summarize(path: Path) -> RunSummary:
     """One run at a glance. Damage is reported in the summary, not raised."""
-    name = path.resolve().name
+    name, label = path.resolve().name, _label(path)
     try:
         files = (path / "events.jsonl", path / "config.json")
         modified = max(file.lstat().st_mtime for file in files if is_there(file))
@@ -130,7 +151,9 @@ def summarize(path: Path) -> RunSummary:
         directory = RunDirectory.open(path)
         text = Reads.of(path).text or {}
     except RecordError as error:
-        return RunSummary(name, path, "damaged", modified=modified, note=str(error))
+        return RunSummary(
+            name, path, "damaged", modified=modified, note=str(error), title=label.title, remark=label.remark
+        )
     config = directory.config
     note = ""
     found = None
@@ -152,6 +175,9 @@ def summarize(path: Path) -> RunSummary:
         status=status,
         scale=config.scale,
         algorithm=config.algorithm,
+        policy=config.agent.policy,
+        corpus=config.text.corpus,
+        seed=config.seed,
         decisions=found.decisions if found else 0,
         budget=config.decisions,
         step=found.step if found else 0,
@@ -160,7 +186,16 @@ def summarize(path: Path) -> RunSummary:
         modified=modified,
         note=note,
         digest=text.get("tokens", ""),
+        title=label.title,
+        remark=label.remark,
     )
+
+
+def _label(path: Path) -> Label:
+    try:
+        return read_label(path)
+    except RecordError as error:
+        return Label(remark=str(error))
 
 
 def checked(run: RunSummary) -> RunSummary:

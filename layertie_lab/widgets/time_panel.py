@@ -1,4 +1,4 @@
-"""What is looked at: which moment of the run, on which probe set, and against which other model."""
+"""Which moment of a run is looked at."""
 
 from __future__ import annotations
 
@@ -8,88 +8,40 @@ from typing import Any
 import traitlets
 
 from .listeners import Listeners
-from .messages import LONGEST_TEXT, optional, text, whole
+from .messages import optional, whole
 from .panel import Panel
 
-_REFUSALS = {"move": "about", "probe": "problem", "other": "other_problem"}
-"""Kind of message -> the trait that shows why it could not be acted on."""
 
-
-class TimePanel(Panel, files=("time_panel.js", "time_panel.css")):
-    """A scrubber over the stored decisions of a run, the probe set, and another model to compare with.
-
-    A LayertieError that a callback raises is shown beside the control.
+class TimePanel(Panel, files=("time_panel.js", "time_panel.css"), refusal="about"):
+    """A scrubber over the stored decisions of a run.
 
     Attributes:
         stored: Decisions after which the run is stored, ascending; 0 = before the first.
         decision: The one looked at; None before there is any.
         follows: Whether it is the latest, and moves on with the run.
-        about: What is known of that moment, in words.
-        source: Where the probe set is from, in words.
-        sequences: How many windows of the validation split it has; 0 where a text was typed.
-        pieces: The probe sequences as text.
-        typed: The text that was typed; "" for none.
-        warning: What a reader should know of the probe set.
-        problem: What is wrong with what was typed; "" for nothing.
-        others: Name of another model -> words in the list of what to compare with.
-        other: The chosen one; "" for none.
-        other_stored: Decisions after which that one is stored.
-        other_decision: The one compared with; None for its latest.
-        other_problem: What is wrong with that choice; "" for nothing.
+        about: What is known of that moment, in words; or why another could not be looked at.
     """
 
-    HEARS = {
-        "move": {"decision": optional(whole())},
-        "probe": {"sequences": whole(), "text": text(LONGEST_TEXT)},
-        "other": {"name": text(), "decision": optional(whole())},
-    }
+    HEARS = {"move": {"decision": optional(whole())}}
 
     stored = traitlets.List(traitlets.Int()).tag(sync=True)
     decision = traitlets.Int(None, allow_none=True).tag(sync=True)
     follows = traitlets.Bool(True).tag(sync=True)
     about = traitlets.Unicode("").tag(sync=True)
-    source = traitlets.Unicode("").tag(sync=True)
-    sequences = traitlets.Int(8).tag(sync=True)
-    pieces = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    typed = traitlets.Unicode("").tag(sync=True)
-    warning = traitlets.Unicode("").tag(sync=True)
-    problem = traitlets.Unicode("").tag(sync=True)
-    others = traitlets.Dict().tag(sync=True)
-    other = traitlets.Unicode("").tag(sync=True)
-    other_stored = traitlets.List(traitlets.Int()).tag(sync=True)
-    other_decision = traitlets.Int(None, allow_none=True).tag(sync=True)
-    other_problem = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self) -> None:
-        self._moves, self._probes, self._others = Listeners(), Listeners(), Listeners()
+        self._moves = Listeners()
         super().__init__()
 
     def on_move(self, callback: Callable[[int | None], Any]) -> Callable[[], None]:
         """Call `callback(decision)` when another moment is to be looked at; None = the latest, and on with the run.
 
-        The result ends it. A bound method is held weakly.
+        The result ends it. A bound method is held weakly. A LayertieError that the callback raises is shown.
         """
         return self._moves.add(callback)
 
-    def on_probe(self, callback: Callable[[int, str], Any]) -> Callable[[], None]:
-        """Call `callback(sequences, text)` when another probe set is wanted; "" = windows. As `on_move`."""
-        return self._probes.add(callback)
-
-    def on_other(self, callback: Callable[[str, int | None], Any]) -> Callable[[], None]:
-        """Call `callback(name, decision)` when another model is chosen to compare with; "" = none. As `on_move`."""
-        return self._others.add(callback)
-
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
-        match kind:
-            case "move":
-                self._moves.call(message["decision"])
-            case "probe":
-                self._probes.call(message["sequences"], message["text"])
-            case "other":
-                self._others.call(message["name"], message["decision"])
-
-    def _refuse(self, kind: str, sentence: str) -> None:
-        self.show(**{_REFUSALS[kind]: sentence})
+        self._moves.call(message["decision"])
 
     def _answer(self, kind: str, message: Mapping[str, Any], good: bool) -> None:
         # Where nothing has changed, the page would keep what was chosen.

@@ -154,7 +154,7 @@ class Tab:
 
     @property
     def run(self) -> str:
-        return self.runs.locator(".ll-name").first.inner_text()
+        return self.runs.get_attribute("data-run") or ""
 
     @property
     def rows(self) -> int:

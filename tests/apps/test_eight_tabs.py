@@ -62,7 +62,7 @@ def test_eight_tabs_train_side_by_side_and_leave_nothing(browser: Any, server: S
         config = json.loads((server.runs / name / "config.json").read_text())
         assert f'"seed": {number}' in json.dumps(config)
         assert tab.run == name
-        assert f"seed {number}" in tab.runs.locator(".ll-about").inner_text()
+        assert f"seed {number}" in tab.runs.locator(".ll-name").first.inner_text()
         assert tab.decisions <= decisions(server.runs / name)
         # A page is behind its run by what it has not drawn yet, and it does draw.
         reached = tab.decisions

@@ -18,6 +18,7 @@ from explorer_tab import Server, Tab, ended, telemetry, wait_for
 
 from layertie_lab import RunConfig, load_run
 from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.labels import Label, read_label
 
 pytestmark = pytest.mark.browser
 
@@ -246,6 +247,30 @@ def test_bad_settings_are_told_at_their_field(visit: Visit) -> None:
     wrong.wait_for()
     assert "Did you mean wikitext-2" in wrong.inner_text()
     assert tab.run == before
+
+
+def test_a_run_is_named_noted_on_and_found_again(visit: Visit, server: Server) -> None:
+    made = server.runs / "to-be-named"
+    RunDirectory.create(made, RunConfig.preset("tiny", seed=3)).unlock()
+    tab = visit(f"run={made.name}")
+    assert tab.runs.locator(".ll-name").first.inner_text() == "lab, tiny, pydoc, seed 3"
+    tab.runs.get_by_role("button", name="Name", exact=True).click()
+    tab.runs.get_by_label("Name of this run").fill("The <b>one</b> for class")
+    tab.runs.get_by_label("Note").fill("Split at 10.")
+    tab.runs.get_by_role("button", name="Keep").click()
+    tab.runs.locator(".ll-label").wait_for(state="hidden")
+    assert tab.runs.locator(".ll-name").first.inner_text() == "The <b>one</b> for class"
+    assert read_label(made) == Label("The <b>one</b> for class", "Split at 10.")
+    tab.runs.get_by_role("button", name="Open a run").click()
+    row = tab.runs.locator(f"button[data-run='{made.name}']")
+    row.wait_for()
+    for words in ("The <b>one</b> for class", "Split at 10.", "lab", "pydoc", "stopped"):
+        assert words in row.inner_text()
+    tab.runs.get_by_role("button", name="Sort by Seed").click()
+    seeds = [each for each in tab.runs.locator("button.ll-run .ll-seed").all_inner_texts() if each]
+    assert seeds == sorted(seeds, key=int)
+    tab.runs.get_by_role("button", name="Sort by Seed").click()
+    assert [each for each in tab.runs.locator("button.ll-run .ll-seed").all_inner_texts() if each] == seeds[::-1]
 
 
 def test_a_correction_and_start_in_one_movement(visit: Visit) -> None:

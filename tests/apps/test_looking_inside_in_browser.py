@@ -39,6 +39,10 @@ def moment(tab: Tab):
     return tab.page.locator(".ll-time")
 
 
+def probe(tab: Tab):
+    return tab.page.locator(".ll-probe")
+
+
 def panel(tab: Tab):
     return tab.page.locator(".ll-ask:visible").first
 
@@ -172,7 +176,7 @@ def test_costs_are_sorted_and_layers_compared_with_another_moment(visit: Visit) 
     tab.tab("Similarity")
     wait_for(lambda: shows(tab, 20), 60, "the similarity")
     alone = pixels(tab, PICTURES["Similarity"])
-    fold = moment(tab).locator("details[data-fold=other]")
+    fold = probe(tab).locator("details[data-fold=other]")
     fold.locator("summary").click()
     fold.locator("select").first.select_option("this run")
     wait_for(lambda: "beside this run after decision 20" in panel(tab).inner_text(), 60, "the run beside itself")
@@ -187,8 +191,8 @@ def test_a_long_look_is_cancelled_while_training_goes_on(visit: Visit) -> None:
     tab = looking(visit, f"{LAPTOP}&decisions=100000", decisions=12)
     assert tab.status == "running"
     tab.tab("What ties cost")
-    moment(tab).locator("details[data-fold=probe] > summary").click()
-    moment(tab).locator("details[data-fold=probe] select").select_option("64")
+    probe(tab).locator("details[data-fold=probe] > summary").click()
+    probe(tab).locator("details[data-fold=probe] select").select_option("64")
     cancel = panel(tab).locator("button[data-cancel]")
     cancel.wait_for(state="visible", timeout=20_000)
     wait_for(lambda: (panel(tab).locator("progress").get_attribute("value") or "0") > "0", 30, "some progress")
@@ -200,14 +204,14 @@ def test_a_long_look_is_cancelled_while_training_goes_on(visit: Visit) -> None:
     before = tab.decisions
     wait_for(lambda: tab.decisions > before, 10, "training to go on afterwards")
     # And the same can be asked again.
-    moment(tab).locator("details[data-fold=probe] select").select_option("4")
+    probe(tab).locator("details[data-fold=probe] select").select_option("4")
     wait_for(lambda: "probe set: 4 sequences" in panel(tab).inner_text(), 60, "an answer")
     tab.pause()
 
 
 def test_a_probe_text_is_typed_or_refused_with_the_reason(visit: Visit) -> None:
     tab = looking(visit, "scale=tiny&threads=1&decisions=20&seed=6", decisions=20)
-    fold = moment(tab).locator("details[data-fold=probe]")
+    fold = probe(tab).locator("details[data-fold=probe]")
     fold.locator("summary").click()
     wait_for(lambda: fold.locator("li").count() == 8, 10, "the sequences of the validation text")
     tab.tab("Attribution")
@@ -258,12 +262,12 @@ def test_another_run_brings_its_own_probe_set_and_is_looked_at_at_once(visit: Vi
     first = tab.run
     tab.tab("Memory")
     wait_for(lambda: shows(tab, 6), 60, "the ledger of the first run")
-    assert "8 sequences of 64 tokens" in moment(tab).inner_text()
+    assert "8 sequences of 64 tokens" in probe(tab).inner_text()
     other = visit("scale=tiny&threads=1&decisions=5&seed=12")
     other.start()
     other.until("finished", seconds=60)
     tab.open(other.run)
     wait_for(lambda: shows(tab, 5), 60, "the ledger of the other run, unasked")
-    assert "8 sequences of 32 tokens" in moment(tab).inner_text()
+    assert "8 sequences of 32 tokens" in probe(tab).inner_text()
     tab.open(first)
     wait_for(lambda: shows(tab, 6), 60, "the first again")

@@ -12,6 +12,7 @@ from layertie_lab.core.notices import Timing
 from layertie_lab.explorer import farewells, live_panels, run_list
 from layertie_lab.explorer.still_run import state_of
 from layertie_lab.records.directory import RunDirectory
+from layertie_lab.records.labels import Label, write_label
 from layertie_lab.widgets.live.live_chart import LiveChart
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
@@ -33,8 +34,37 @@ def test_without_runs_there_are_examples(tmp_path: Path) -> None:
 def test_own_runs_come_first_with_their_state(tmp_path: Path) -> None:
     RunDirectory.create(tmp_path / "mine", RunConfig.preset("tiny")).unlock()
     rows = run_list.rows(tmp_path, EXAMPLES)
-    shown = ("mine", "stopped", "tiny, lab", "0 of 30", "", "")
-    assert tuple(rows[0][name] for name in ("name", "status", "what", "reached", "loss", "note")) == shown
+    shown = ("mine", "", "stopped", "lab", "pydoc", "0", "0 of 30", "", "")
+    names = ("name", "title", "status", "policy", "corpus", "seed", "reached", "loss", "note")
+    assert tuple(rows[0][name] for name in names) == shown
+
+
+def test_a_folder_is_named_by_what_its_run_is() -> None:
+    config = RunConfig.preset("tiny", policy="ucb", corpus="/texts/Grimm's tales.txt", seed=4)
+    assert run_list.stem(config).split("-", 2)[2] == "ucb-tiny-Grimm-s-tales-seed4"
+    assert run_list.name_of(RunConfig.preset("tiny", algorithm="paper", policy="random", seed=2)) == (
+        "random (paper), tiny, pydoc, seed 2"
+    )
+
+
+def test_a_run_is_called_what_a_person_calls_it(tmp_path: Path) -> None:
+    config = RunConfig.preset("tiny")
+    RunDirectory.create(tmp_path / "mine", config).unlock()
+    assert run_list.label_of(tmp_path / "mine", config) == {
+        "title": "lab, tiny, pydoc, seed 0",
+        "named": False,
+        "remark": "",
+    }
+    write_label(tmp_path / "mine", Label("The one for class", "Split at 10."))
+    assert run_list.label_of(tmp_path / "mine", config)["title"] == "The one for class"
+    (row,) = run_list.rows(tmp_path)
+    assert (row["name"], row["title"], row["note"]) == ("mine", "The one for class", "Split at 10.")
+    # Damage is said where the note stands, and the run is called as its settings say.
+    (tmp_path / "mine" / "label.json").write_text("{")
+    label = run_list.label_of(tmp_path / "mine", config)
+    assert label["title"] == "lab, tiny, pydoc, seed 0"
+    assert "label.json" in label["remark"]
+    assert run_list.rows(tmp_path)[0]["status"] == "stopped"
 
 
 def test_a_run_past_its_budget_is_not_so_many_of_fewer(text_file: Path, tmp_path: Path) -> None:
@@ -95,8 +125,8 @@ def test_the_same_kind_means_the_same_panels() -> None:
 def test_a_line_on_a_run_names_what_matters() -> None:
     config = RunConfig.preset("tiny", algorithm="paper", seed=4)
     line = run_list.about(config, timing=Timing(1, 4, 0.5, 0.4, 0.1, 420_000_000, 0))
-    assert line == "tiny (4 layers x 32), paper, pydoc, seed 4, process 420 MB"
-    assert run_list.stem(config).endswith("-tiny-paper-seed4")
+    assert line == "4 layers x 32, process 420 MB"
+    assert run_list.stem(config).endswith("-paper-tiny-pydoc-seed4")
 
 
 def test_a_farewell_is_remembered_once_and_not_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

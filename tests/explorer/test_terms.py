@@ -76,7 +76,7 @@ def test_a_link_that_leads_out_is_listed_and_not_opened(tmp_path: Path) -> None:
     example = next(path for path in EXAMPLES.iterdir() if path.is_dir())
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "shortcut").symlink_to(example)
-    assert [(row["name"], row["status"], row["what"]) for row in rows(tmp_path / "runs")] == [
+    assert [(row["name"], row["status"], row["policy"]) for row in rows(tmp_path / "runs")] == [
         ("shortcut", "elsewhere", "")
     ]
     assert names(tmp_path / "runs") == []
@@ -161,7 +161,7 @@ def test_a_page_opens_nothing_outside(root: Path, monkeypatch: pytest.MonkeyPatc
             explorer._open_here(Path(outside))
         messages: list[tuple[Any, dict[str, Any]]] = [
             (explorer.menu, {"kind": "open", "name": name}),
-            (looking.time, {"kind": "other", "name": name, "decision": None}),
+            (looking.probe, {"kind": "other", "name": name, "decision": None}),
             (matters.studies, {"kind": "show", "name": name}),
             (matters.studies, {"kind": "resume", "name": name}),
             (matters.tree, {"kind": "open", "id": name}),
@@ -169,6 +169,6 @@ def test_a_page_opens_nothing_outside(root: Path, monkeypatch: pytest.MonkeyPatc
         ]
         for widget, message in messages:
             widget.hear(message)
-        assert not looking.time.other
+        assert not looking.probe.other
     assert opened == []
     assert sorted(os.listdir(root.parent / "outside" / "run")) == []

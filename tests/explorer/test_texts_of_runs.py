@@ -43,9 +43,9 @@ def test_a_text_that_was_replaced(kept: int, text_file: Path, tmp_path: Path) ->
     inside.refresh()
     assert explorer.menu.current == "mine"
     assert inside.time.stored == [0, 1, 2]
-    said = inside.time.warning if kept else inside.time.problem
+    said = inside.probe.warning if kept else inside.probe.problem
     assert ("is another text by now" if kept else "holds another one") in said
-    assert bool(inside.time.pieces) == bool(kept)
+    assert bool(inside.probe.pieces) == bool(kept)
 
     explorer.steer.hear({"kind": "press", "command": "run", "id": "test", "arguments": {}})
     log = tmp_path / "runs" / "mine" / "events.jsonl"

@@ -23,6 +23,7 @@ def _():
     from layertie_lab.widgets.forms.rules_panel import RulesPanel
     from layertie_lab.widgets.forms.settings_form import SettingsForm
     from layertie_lab.widgets.pictures import Pictures
+    from layertie_lab.widgets.probe_panel import ProbePanel
     from layertie_lab.widgets.rows_table import RowsTable
     from layertie_lab.widgets.run_menu import RunMenu
     from layertie_lab.widgets.study_list import StudyList
@@ -65,8 +66,9 @@ def _():
     rules = RulesPanel(independent=odd, locked=odd, in_force=odd, sentence=odd, wrong={"locked": odd})
     form = SettingsForm(note=odd, suggestions={"text.corpus": [(odd, odd)]})
     form.show(problems={"seed": odd, "": odd})
-    time = TimePanel()
-    time.show(about=odd, source=odd, pieces=[odd], typed=odd, warning=odd, problem=odd, others={odd: odd})
+    time, probe = TimePanel(), ProbePanel()
+    time.show(about=odd)
+    probe.show(source=odd, pieces=[odd], typed=odd, warning=odd, problem=odd, others={odd: odd})
     text = TokenText(odd)
     text.set([[odd, "b"]], [[1.0, None]], [[odd, odd]], legend=odd, sentence=odd)
     table = RowsTable([Column("a", odd, odd), Column("b", "B", number=True)], by="b")
@@ -95,6 +97,7 @@ def _():
         rules,
         form,
         time,
+        probe,
         text,
         table,
         decisions,

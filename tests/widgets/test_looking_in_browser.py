@@ -29,8 +29,8 @@ class Look(Page):
 
     def __init__(self, browser: Any, address: str, **context: Any) -> None:
         super().__init__(browser, address, **context)
-        self.time, self.text, self.table, self.pictures = (
-            self.page.locator(f".ll-{name}") for name in ("time", "tokens", "table", "charts")
+        self.time, self.probe, self.text, self.table, self.pictures = (
+            self.page.locator(f".ll-{name}") for name in ("time", "probe", "tokens", "table", "charts")
         )
         self.round = 0
         self._wait()
@@ -44,7 +44,7 @@ class Look(Page):
     def _wait(self) -> None:
         self.remote = self.page.locator(f'.remote[data-round="{self.round}"]')
         self.remote.wait_for(state="attached", timeout=30_000)
-        for widget in (self.time, self.text, self.table, self.pictures):
+        for widget in (self.time, self.probe, self.text, self.table, self.pictures):
             self.until(lambda widget=widget: widget.count() == 1)
         self.until(lambda: self.pictures.get_attribute("data-draws") is not None)
         self.until(
@@ -333,8 +333,8 @@ def test_before_anything_is_stored_there_is_nothing_to_ask_for(look: Look) -> No
 
 
 def test_a_probe_text_is_asked_for_listed_and_refused_beside_it(moment: Look) -> None:
-    fold = moment.time.locator("details[data-fold=probe]")
-    moment.tell("time", "show", source="8 sequences of the validation split", pieces=["To be", "or not"])
+    fold = moment.probe.locator("details[data-fold=probe]")
+    moment.tell("set", "show", source="8 sequences of the validation split", pieces=["To be", "or not"])
     assert "8 sequences of the validation split" in fold.locator("summary").inner_text()
     fold.locator("summary").click()
     assert fold.locator("li").all_inner_texts() == ["To be", "or not"]
@@ -351,7 +351,7 @@ def test_a_probe_text_is_asked_for_listed_and_refused_beside_it(moment: Look) ->
     moment.until(lambda: alarm.inner_text() == "Expected a probe text of at least 5 tokens, but got 3.", 5)
     assert fold.locator("li").count() == 2
     moment.tell("remote", "refuse", "")
-    moment.tell("time", "show", problem="", sequences=0, typed="To sleep", pieces=["To <b>sleep</b>"], warning="Short.")
+    moment.tell("set", "show", problem="", sequences=0, typed="To sleep", pieces=["To <b>sleep</b>"], warning="Short.")
     assert alarm.inner_text() == ""
     assert fold.locator("li").all_inner_texts() == ["To <b>sleep</b>"]
     assert fold.get_by_text("Short.").is_visible()
@@ -360,9 +360,9 @@ def test_a_probe_text_is_asked_for_listed_and_refused_beside_it(moment: Look) ->
 
 
 def test_a_text_that_is_being_written_is_left_alone_while_the_run_goes_on(moment: Look) -> None:
-    fold = moment.time.locator("details[data-fold=probe]")
+    fold = moment.probe.locator("details[data-fold=probe]")
     fold.locator("summary").click()
-    moment.tell("time", "show", typed="To sleep", sequences=0)
+    moment.tell("set", "show", typed="To sleep", sequences=0)
     area = fold.locator("textarea")
     assert area.input_value() == "To sleep"
     area.focus()
@@ -378,8 +378,8 @@ def test_a_text_that_is_being_written_is_left_alone_while_the_run_goes_on(moment
 
 
 def test_another_model_and_its_moment_are_chosen(moment: Look) -> None:
-    fold = moment.time.locator("details[data-fold=other]")
-    moment.tell("time", "show", others={"b": "run b, 12 layers"}, other_stored=[])
+    fold = moment.probe.locator("details[data-fold=other]")
+    moment.tell("set", "show", others={"b": "run b, 12 layers"}, other_stored=[])
     assert "none" in fold.locator("summary").inner_text()
     fold.locator("summary").click()
     which, when = fold.locator("select").nth(0), fold.locator("select").nth(1)
@@ -387,11 +387,11 @@ def test_another_model_and_its_moment_are_chosen(moment: Look) -> None:
     assert when.is_disabled()
     which.select_option("b")
     moment.hears("other", "b", None)
-    moment.tell("time", "show", other="b", other_stored=[3, 9])
+    moment.tell("set", "show", other="b", other_stored=[3, 9])
     assert when.locator("option").all_inner_texts() == ["the latest", "3", "9"]
     when.select_option("9")
     moment.hears("other", "b", 9)
-    moment.tell("time", "show", other_decision=9)
+    moment.tell("set", "show", other_decision=9)
     assert "run b, 12 layers after decision 9" in fold.locator("summary").inner_text()
     moment.tell("remote", "refuse", "Expected the same tokenizer.")
     for _ in range(2):  # the choice goes back to what is in force, each time
@@ -399,7 +399,7 @@ def test_another_model_and_its_moment_are_chosen(moment: Look) -> None:
         moment.hears("other", "b", 3)
         moment.until(lambda: fold.get_by_role("alert").inner_text() == "Expected the same tokenizer.", 5)
         moment.until(lambda: when.input_value() == "9", 5)
-        moment.tell("time", "show", other_problem="Expected the same tokenizer.")
+        moment.tell("set", "show", other_problem="Expected the same tokenizer.")
     which.select_option("")
     moment.hears("other", "", None)
 

@@ -23,6 +23,7 @@ from layertie_lab.widgets.forms.settings_form import SettingsForm
 from layertie_lab.widgets.frame import code_of
 from layertie_lab.widgets.panel import Panel
 from layertie_lab.widgets.pictures import Pictures
+from layertie_lab.widgets.probe_panel import ProbePanel
 from layertie_lab.widgets.rows_table import RowsTable
 from layertie_lab.widgets.run_menu import RunMenu
 from layertie_lab.widgets.study_list import StudyList
@@ -47,6 +48,7 @@ WIDGETS = [
     RulesPanel,
     Pictures,
     TimePanel,
+    ProbePanel,
     RowsTable,
     TokenText,
     VitalSigns,

@@ -11,9 +11,10 @@ from typing import Any
 from ...core.config import RunConfig
 from ...core.errors import LayertieError, RecordError
 from ...records.directory import RunDirectory, is_run
-from ...records.runs import RunSummary, list_runs, summarize
+from ...records.runs import RunSummary, decided_by, list_runs, summarize
 from ...records.sweeps import SweepDirectory, is_sweep
 from ...records.tree import branches_of
+from ..run_list import text_in_words
 from ..terms import within
 from . import shipped
 
@@ -100,7 +101,8 @@ def _run(run: RunSummary, kind: str, id: str, root: Path) -> Entry:
     if not within(path, root):
         note = "A link that leads out of the folder of runs."
         return Entry(id, kind, path.name, path, state="elsewhere", note=note, can_choose=False)
-    name = f"{path.parents[1].name} / {path.name}" if kind == BRANCH else run.name
+    own = run.title or path.name
+    name = f"{summarize(path.parents[1]).title or path.parents[1].name} / {own}" if kind == BRANCH else own
     entry = Entry(id, kind, name, path, state=run.status, note=run.note, loss=run.validation_loss)
     try:
         config = RunDirectory.open(path).config
@@ -109,7 +111,7 @@ def _run(run: RunSummary, kind: str, id: str, root: Path) -> Entry:
     return _with(
         entry,
         policy=_policy(config),
-        corpus=config.text.corpus,
+        corpus=text_in_words(config.text.corpus),
         seed=str(config.seed),
         decisions=run.decisions,
         budget=run.budget,
@@ -151,7 +153,7 @@ def _sweep(path: Path, root: Path) -> Entry:
     return _with(
         entry,
         policy=", ".join(dict.fromkeys(map(_policy, sweep.runs.values()))),
-        corpus=", ".join(dict.fromkeys(config.text.corpus for config in sweep.runs.values())),
+        corpus=", ".join(dict.fromkeys(text_in_words(config.text.corpus) for config in sweep.runs.values())),
         seed=_span(sorted({config.seed for config in sweep.runs.values()})),
         decisions=sum(run.decisions for run in summaries.values()),
         budget=sum(config.decisions for config in sweep.runs.values()),
@@ -185,8 +187,7 @@ def _with(entry: Entry, **changes: Any) -> Entry:
 
 
 def _policy(config: RunConfig) -> str:
-    policy = config.agent.policy
-    return policy if config.algorithm in ("lab", policy) else f"{policy} ({config.algorithm})"
+    return decided_by(config.agent.policy, config.algorithm)
 
 
 def _span(seeds: list[int]) -> str:

@@ -22,6 +22,7 @@ from ...records.directory import RunDirectory
 from ...records.log.reader import Run, load_run
 from ...widgets.layout import Part, Rows, Tabbed
 from ...widgets.pictures import Pictures
+from ...widgets.probe_panel import ProbePanel
 from ...widgets.tie_map_view import TieMapView
 from ...widgets.time_panel import TimePanel
 from .. import run_list
@@ -56,13 +57,13 @@ class LookInside(Tab):
         self._log: Run | None = None
         self._news = 0.0
         self._going_on = False
-        self.time, self.glance = TimePanel(), Pictures(columns=3)
+        self.time, self.probe, self.glance = TimePanel(), ProbePanel(), Pictures(columns=3)
         self.tie_map = TieMapView(with_history=False, with_legend=False)
         self.panes = make_panes()
         self.questions = Questions(self.panes, self.place)
         self.time.on_move(self._move)
-        self.time.on_probe(self._choose_probe)
-        self.time.on_other(self._choose_other)
+        self.probe.on_probe(self._choose_probe)
+        self.probe.on_other(self._choose_other)
         for name, pane in self.panes.items():
             if pane.text is not None:
                 pane.text.on_pick(weakly(self._pick, name))
@@ -73,7 +74,7 @@ class LookInside(Tab):
         for pane in self.panes.values():
             below.setdefault(pane.title, []).append(pane.layout)
         panes = {title: Rows(tuple(parts)) for title, parts in below.items()}
-        return Tabbed({"At a glance": Rows((self.tie_map, self.glance)), **panes})
+        return Rows((self.probe, Tabbed({"At a glance": Rows((self.tie_map, self.glance)), **panes})))
 
     @property
     def foot(self) -> Part:
@@ -89,11 +90,11 @@ class LookInside(Tab):
 
     def place(self) -> Place | None:
         """Where the person looks; None where nothing is stored."""
-        time, path = self.time, self.run.path
+        time, probe, path = self.time, self.probe, self.run.path
         if path is None or time.decision is None:
             return None
-        other = (self._other_path(time.other), time.other_decision) if time.other else None
-        return Place(path, time.decision, tuple(time.stored), time.sequences, time.typed, other, self._picked)
+        other = (self._other_path(probe.other), probe.other_decision) if probe.other else None
+        return Place(path, time.decision, tuple(time.stored), probe.sequences, probe.typed, other, self._picked)
 
     # -- which run, which moment -------------------------------------------------------------------------------------
 
@@ -104,11 +105,8 @@ class LookInside(Tab):
             self.questions.clear()
             self.tie_map.clear()
             self.glance.set({})
-            self.time.show(
-                stored=[],
-                decision=None,
-                follows=True,
-                about="",
+            self.time.show(stored=[], decision=None, follows=True, about="")
+            self.probe.show(
                 problem="",
                 warning="",
                 typed="",
@@ -145,14 +143,14 @@ class LookInside(Tab):
                 self.time.show(stored=[], decision=None, follows=True, about=NOTHING)
                 return
             self.time.show(stored=stored, follows=follows)
-            if not follows and self.time.pieces:
+            if not follows and self.probe.pieces:
                 return  # a past moment stays as it is
             self._show_moment(decision)
             try:
                 self._show_probe()
             except LayertieError as error:  # a text that is gone, or another one: all but looking inside goes on
-                self.time.show(problem=str(error))
-            if not self.time.others:
+                self.probe.show(problem=str(error))
+            if not self.probe.others:
                 self._show_others()
 
     def heard(self, entry: Entry) -> None:
@@ -233,13 +231,13 @@ class LookInside(Tab):
         from ...session.door import RunText
 
         path = self.run.path
-        if path is None or (sequences is None and self.time.pieces and self.time.source):
+        if path is None or (sequences is None and self.probe.pieces and self.probe.source):
             return
         config = RunDirectory.open(path).config
         found = RunText.of(path).find()
-        wanted = self.time.sequences if sequences is None else sequences
+        wanted = self.probe.sequences if sequences is None else sequences
         probe = probe_of(found.data, config.model.context, sequences=wanted, text=text or None)
-        self.time.show(
+        self.probe.show(
             sequences=wanted if not text else 0,
             typed=text or "",
             source=probe.source,
@@ -276,13 +274,13 @@ class LookInside(Tab):
         path = self.run.folder
         branches = [f"{path.name}/branches/{branch.name}" for branch in sorted((path / "branches").glob("*"))]
         mine = [name for name in run_list.names(self.page.root) if self.page.root / name != path]
-        self.time.show(others={SELF: "this run, at another moment"} | {name: name for name in (*branches, *mine)})
+        self.probe.show(others={SELF: "this run, at another moment"} | {name: name for name in (*branches, *mine)})
 
     def _choose_other(self, name: str, decision: int | None) -> None:
         """Raises: AnalysisError: Nothing of it is stored."""
         if not name:
-            self.time.show(other="", other_decision=None, other_stored=[], other_problem="")
-        elif name not in self.time.others:
+            self.probe.show(other="", other_decision=None, other_stored=[], other_problem="")
+        elif name not in self.probe.others:
             raise AnalysisError("Expected a run of the list, but got another.", "Choose one of the list.")
         else:
             stored = stored_decisions(self._other_path(name))
@@ -292,7 +290,7 @@ class LookInside(Tab):
             last = stored[-1] if decision is None else decision
             if last not in stored:
                 raise AnalysisError(f"Expected a stored decision of {name}, but got {last}.", "Choose another one.")
-            self.time.show(other=name, other_decision=last, other_stored=stored, other_problem="")
+            self.probe.show(other=name, other_decision=last, other_stored=stored, other_problem="")
         self.questions.renew()
 
     def _other_path(self, name: str) -> Path:

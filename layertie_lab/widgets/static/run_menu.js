@@ -1,9 +1,11 @@
-// The run on the page, and a menu of others.
+// The run on the page, which can be named and noted on, and a menu of others that sorts by each column.
 
-const COLUMNS = ["name", "status", "what", "reached", "loss", "when"];
-const HEADS = {
-  name: "Run", status: "State", what: "Settings", reached: "Decisions", loss: "Validation loss", when: "Changed",
-};
+const COLUMNS = [
+  ["title", "Run"], ["status", "State"], ["policy", "Policy"], ["corpus", "Text"], ["seed", "Seed"],
+  ["reached", "Decisions"], ["loss", "Loss (nats)"], ["when", "Changed"],
+];
+const LONGEST_TITLE = 100;
+const LONGEST_REMARK = 2000;
 
 class RunMenu {
   constructor(model, root) {
@@ -15,19 +17,71 @@ class RunMenu {
     this.button = html("button", { type: "button", "aria-expanded": "false", "aria-haspopup": "true" }, "Open a run");
     this.button.addEventListener("click", () => (this.menu.hidden ? this.open() : this.close()));
     this.menu = html("div", { class: "ll-menu", hidden: "" });
+    this.by = "";
+    this.down = false;
     this.problem = html("p", { class: "ll-problem", role: "alert" });
-    const line = html("div", { class: "ll-line" }, html("span", { class: "ll-now" }, this.name, this.about, this.note), this.button);
-    root.append(line, this.menu, this.problem);
+    this.rename = html("button", { type: "button", class: "ll-rename", "aria-expanded": "false" }, "Name");
+    set(this.rename, { title: "Give this run a name and a note of your own" });
+    this.rename.addEventListener("click", () => (this.label.hidden ? this.openLabel() : this.closeLabel()));
+    this.label = this.labelForm();
+    const now = html("span", { class: "ll-now" }, this.name, this.about, this.note);
+    root.append(html("div", { class: "ll-line" }, now, this.rename, this.button), this.label, this.menu, this.problem);
     root.addEventListener("keydown", (event) => this.press(event));
-    this.outside = (event) => !event.composedPath().includes(root) && this.close(false);
+    this.outside = (event) => {
+      if (!event.composedPath().includes(root)) this.close(false);
+    };
     this.repaint = oncePerFrame(() => this.paint());
     this.paint();
   }
 
   get = (name) => this.model.get(name);
 
+  labelForm() {
+    const title = html("input", { type: "text", maxlength: LONGEST_TITLE, class: "ll-title" });
+    const remark = html("textarea", { rows: "3", maxlength: LONGEST_REMARK, class: "ll-remark" });
+    const save = html("button", { type: "submit", class: "ll-main" }, "Keep");
+    const cancel = html("button", { type: "button" }, "Cancel");
+    cancel.addEventListener("click", () => this.closeLabel());
+    const form = html("form", { class: "ll-label", hidden: "" });
+    form.append(
+      html("label", {}, "Name of this run", title),
+      html("label", {}, "Note", remark),
+      html("p", { class: "ll-hint" }, "Empty: it is called as its settings say. Its folder keeps its name."),
+      html("div", { class: "ll-line" }, save, cancel),
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.model.send({ kind: "label", name: this.labelled, title: title.value, remark: remark.value });
+    });
+    Object.assign(this, { titleField: title, remarkField: remark });
+    return form;
+  }
+
+  openLabel() {
+    this.close(false);
+    // What is typed is of the run that was shown when the form opened, whatever is shown meanwhile.
+    this.labelled = this.get("current");
+    this.titleField.value = this.get("named") ? this.get("title") : "";
+    this.titleField.placeholder = this.get("named") ? "" : this.get("title");
+    this.remarkField.value = this.get("remark");
+    this.label.hidden = false;
+    set(this.rename, { "aria-expanded": "true" });
+    this.titleField.focus();
+  }
+
+  closeLabel() {
+    this.label.hidden = true;
+    set(this.rename, { "aria-expanded": "false" });
+    this.rename.focus();
+  }
+
   open() {
+    this.label.hidden = true;
+    set(this.rename, { "aria-expanded": "false" });
     this.menu.hidden = false;
+    // It opens to the left of the button, and the page begins there.
+    const page = this.root.closest(".ll-frame")?.getBoundingClientRect().left ?? 0;
+    this.root.style.setProperty("--ll-room", `${Math.min(980, this.root.getBoundingClientRect().right - page - 8)}px`);
     this.waiting = true;
     set(this.button, { "aria-expanded": "true" });
     document.addEventListener("pointerdown", this.outside);
@@ -51,12 +105,13 @@ class RunMenu {
   receive(message) {
     this.root.dataset[message.kind] = Number(this.root.dataset[message.kind] ?? 0) + 1;
     if (message.kind === "listed") this.waiting = false;
+    if (message.kind === "labeled" && message.good && message.name === this.labelled) this.closeLabel();
     this.repaint();
   }
 
   press(event) {
-    if (event.key === "Escape") return this.close();
-    const rows = [...this.menu.querySelectorAll("button")];
+    if (event.key === "Escape") return this.label.hidden ? this.close() : this.closeLabel();
+    const rows = [...this.menu.querySelectorAll("button.ll-run")];
     const at = rows.indexOf(this.root.getRootNode().activeElement);
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!move || this.menu.hidden || !rows.length) return;
@@ -65,25 +120,56 @@ class RunMenu {
   }
 
   paint() {
-    say(this.name, this.get("current") || "No run");
+    say(this.name, this.get("title") || this.get("current") || "No run");
     say(this.about, this.get("about"));
-    say(this.note, this.get("note"));
-    set(this.name, { title: this.get("current") });
+    say(this.note, this.get("note") || this.get("remark"));
+    set(this.note, { title: this.get("note") || this.get("remark") || null });
+    set(this.name, { title: this.get("current") ? `Folder: ${this.get("current")}` : null });
+    this.root.dataset.run = this.get("current");
+    this.rename.hidden = !this.get("can_label");
     say(this.problem, this.get("problem"));
     if (this.menu.hidden) return;
     const runs = this.get("runs");
     if (this.waiting && !runs.length) return this.menu.replaceChildren(html("p", {}, "Looking for runs."));
     if (!runs.length) return this.menu.replaceChildren(html("p", {}, "There is no run yet. New run makes one."));
-    const head = html("div", { class: "ll-run ll-head", "aria-hidden": "true" });
-    head.append(...COLUMNS.map((column) => html("span", {}, HEADS[column])));
-    this.menu.replaceChildren(head, ...runs.map((run) => this.row(run)));
+    const focused = this.root.getRootNode().activeElement?.dataset;
+    const heads = COLUMNS.map(([column, words]) => {
+      const sorts = this.by === column;
+      const mark = sorts ? (this.down ? " ▾" : " ▴") : "";
+      const head = html("button", { type: "button", "data-sort": column, class: `ll-${column}` }, `${words}${mark}`);
+      set(head, { "aria-label": `Sort by ${words}`, "aria-pressed": String(sorts) });
+      head.addEventListener("click", () => this.sort(column));
+      return head;
+    });
+    const head = html("div", { class: "ll-run ll-head", role: "group", "aria-label": "Sort" }, ...heads);
+    this.menu.replaceChildren(head, ...this.sorted(runs).map((run) => this.row(run)));
+    const again = focused?.sort ? `[data-sort="${focused.sort}"]` : focused?.run && `[data-run="${CSS.escape(focused.run)}"]`;
+    if (again) this.menu.querySelector(again)?.focus();
+  }
+
+  sort(column) {
+    this.down = this.by === column && !this.down;
+    this.by = column;
+    this.paint();
+  }
+
+  sorted(runs) {
+    if (!this.by) return runs;
+    const value = (run) => (this.by === "title" ? run.title || run.name : this.by === "when" ? run.changed : run[this.by]) ?? "";
+    return [...runs].sort((a, b) => {
+      if (!value(a) || !value(b)) return !value(a) - !value(b);
+      const order = value(a).localeCompare(value(b), undefined, { numeric: true });
+      return this.down ? -order : order;
+    });
   }
 
   row(run) {
-    const cells = COLUMNS.map((column) => html("span", { class: `ll-${column}` }, run[column] ?? ""));
     const here = run.name === this.get("current");
     const row = html("button", { type: "button", class: "ll-run", "data-run": run.name, "data-status": run.status });
-    set(row, { title: run.note || null, "aria-current": here ? "true" : null });
+    const cells = COLUMNS.map(([column]) => html("span", { class: `ll-${column}` }, run[column] ?? ""));
+    cells[0].replaceChildren(html("span", { class: "ll-word" }, run.title || run.name));
+    if (run.note) cells[0].append(html("small", { class: "ll-remark" }, run.note));
+    set(row, { title: run.title ? `Folder: ${run.name}` : null, "aria-current": here ? "true" : null });
     row.append(...cells);
     row.addEventListener("click", () => this.choose(run.name));
     return row;
@@ -95,7 +181,9 @@ function render({ model, el }) {
   el.append(root);
   const menu = new RunMenu(model, root);
   const stopTheme = followTheme(root);
-  const stop = observe(model, ["current", "about", "note", "runs", "problem"], menu.repaint);
+  const stop = observe(
+    model, ["current", "title", "named", "remark", "can_label", "about", "note", "runs", "problem"], menu.repaint,
+  );
   const receive = (message) => menu.receive(message);
   model.on("msg:custom", receive);
   return () => {
