@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.metadata import requires, version
 from importlib.util import find_spec
@@ -94,29 +94,55 @@ def to_page(
     Raises:
         AnalysisError: As in `check_vega`.
     """
+    body, drawn = [f"<p>{escape(about)}</p>"], []
+    for heading, (sentence, pictures) in sections.items():
+        body.append(f"<h2>{escape(heading)}</h2>\n<p>{escape(sentence)}</p>")
+        body.append(places(pictures, len(drawn)))
+        drawn += pictures.values()
+    return as_page("\n".join(body), drawn, title=title, dark=dark)
+
+
+def places(pictures: Mapping[str, Mapping[str, Any]], first: int = 0) -> str:
+    """HTML with a place for each picture, its title and how to read it.
+
+    Args:
+        pictures: Title -> Vega-Lite spec with `usermeta.caption`.
+        first: Pictures that the page has before these.
+    """
+    found = ["<div class='grid'>"]
+    for number, (name, spec) in enumerate(pictures.items(), start=first):
+        caption = escape(spec.get("usermeta", {}).get("caption", ""))
+        found.append(f"<figure><h3>{escape(name)}</h3><div class='plot' id='picture{number}'></div>")
+        found.append(f"<figcaption>{caption}</figcaption></figure>")
+    return "\n".join([*found, "</div>"])
+
+
+def as_page(body: str, pictures: Sequence[Mapping[str, Any]], *, title: str, dark: bool = False) -> str:
+    """A page that needs no network: Vega is inside, and draws the pictures in their places.
+
+    Args:
+        body: HTML below the title, with the `places` of the pictures.
+        pictures: Vega-Lite specs, in the order of these.
+        title: Of the page.
+        dark: Whether the page is dark.
+
+    Raises:
+        AnalysisError: As in `check_vega`.
+    """
     check_vega()
     import vl_convert
 
-    body, calls = [], []
-    for heading, (sentence, pictures) in sections.items():
-        body.append(f"<h2>{escape(heading)}</h2>\n<p>{escape(sentence)}</p>\n<div class='grid'>")
-        for name, spec in pictures.items():
-            place = f"picture{len(calls)}"
-            bare = {key: value for key, value in spec.items() if key != "usermeta"} | {"config": vega_config(dark)}
-            if not isinstance(bare.get("width"), int):
-                bare["width"] = "container"
-            text = _InScript().encode(bare)
-            calls.append(f"vegaEmbed('#{place}', {text}, options).catch(console.error);")
-            caption = escape(spec.get("usermeta", {}).get("caption", ""))
-            body.append(f"<figure><h3>{escape(name)}</h3><div class='plot' id='{place}'></div>")
-            body.append(f"<figcaption>{caption}</figcaption></figure>")
-        body.append("</div>")
+    calls = []
+    for number, spec in enumerate(pictures):
+        bare = {key: value for key, value in spec.items() if key != "usermeta"} | {"config": vega_config(dark)}
+        if not isinstance(bare.get("width"), int):
+            bare["width"] = "container"
+        calls.append(f"vegaEmbed('#picture{number}', {_InScript().encode(bare)}, options).catch(console.error);")
     ink, soft, face = ("#e9edea", "#aab3ae", DARK_PAGE) if dark else ("#1d2321", "#56605b", LIGHT_PAGE)
     bundle: str = vl_convert.javascript_bundle()  # pyright: ignore[reportCallIssue]
     page = _PAGE.format(
         title=escape(title),
-        about=escape(about),
-        body="\n".join(body),
+        body=body,
         bundle=bundle,
         options=json.dumps(_OPTIONS),
         calls="\n".join(calls),
@@ -139,14 +165,20 @@ body {{ margin: 1.5rem; background: {face}; color: {ink}; font: 15px/1.45 system
 figure {{ margin: 0; min-width: 0; }}
 h3 {{ margin: 0 0 .3em; font-size: 1rem; }}
 .plot {{ width: 100%; }}
-p, figcaption {{ color: {soft}; }}
-figcaption {{ font-size: .87rem; }}
+p, figcaption, th {{ color: {soft}; }}
+figcaption, .small {{ font-size: .87rem; }}
+.lead {{ max-width: 50em; color: {ink}; font-size: 1.35rem; line-height: 1.35; }}
+.small {{ max-width: 70em; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .2em 1.2em .2em 0; text-align: left; vertical-align: top; font-weight: 400; }}
+thead th {{ border-bottom: 1px solid; }}
+tbody th {{ white-space: nowrap; }}
+.wide {{ overflow-x: auto; }}
 </style>
 <script>{bundle}</script>
 </head>
 <body>
 <h1>{title}</h1>
-<p>{about}</p>
 {body}
 <script>
 const options = {options};

@@ -313,6 +313,11 @@ class Twins:
     """Run only so many replicates, and say how many it would take to see how much."""
     resume: str | None = None
     """Go on with this study, such as study-001."""
+    extend: str | None = None
+    """Make the plan of this study longer, which was used up without a verdict, under the error that it has, and go on
+    with it. It says so, where it cannot be."""
+    show: str | None = None
+    """Run nothing: say what this study has come to."""
     text: Path | None = None
     """Where the run's text lies now, if it was moved; compared by digest, and remembered in the run."""
     list: bool = False
@@ -321,6 +326,9 @@ class Twins:
     """Processes at a time; 0 = one per core."""
     chart: Path | None = None
     """Write the charts to this HTML file, too."""
+    page: Path | None = None
+    """Write the study to this file, to keep: with what was stated and when, the plan, every replicate, charts and
+    verdict; a page that needs no network, or JSON where the name ends in .json."""
     json: bool = False
     """Print the result as one JSON object on standard output; progress goes to standard error."""
     quiet: bool = False

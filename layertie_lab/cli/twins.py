@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,16 @@ from rich.table import Table
 
 from ..core.errors import ConfigError, WorkerError
 from ..core.paths import path_of, shown
+from ..counterfactual.extension import extend, extended, is_used_up
 from ..counterfactual.forecast import forecast_of
 from ..counterfactual.interim import GroupSequential, plan_at
-from ..counterfactual.judging import differences, is_decided, refusal_of, verdicts_of_run
+from ..counterfactual.judging import is_decided, refusal_of, verdicts_of_run
 from ..counterfactual.questions import question, spec_about, state
+from ..counterfactual.report import values_of
 from ..counterfactual.runner import StudyProgress, StudyRunner
 from ..counterfactual.study import Study
 from ..counterfactual.verdict import Verdict
-from ..counterfactual.wording import headline_of, sentence_of
+from ..counterfactual.wording import counted, headline_of, sentence_of
 from ..records.directory import RunDirectory
 from ..records.io.output import check_output, write_output
 from . import arguments
@@ -40,22 +41,40 @@ def twins(command: arguments.Twins, progress: Console, output: Console) -> tuple
     """
     if command.list:
         return _listed(command.run, command.json, output), 0
-    if command.chart is not None:
-        from ..charts.page import check_vega
-
-        check_vega()
-        check_output(command.chart)
+    _check_files(command)
     if command.text is not None:
         from ..session.door import RunText
 
         # Remembered in the run, where the processes that train find it.
         RunText.of(command.run).find(text=command.text)
-    study = _stated(command) if command.resume is None else _stored(command, command.resume)
+    study = _named(command)
+    if command.show is not None:
+        return _result(study, command, False, progress, output)
     if not command.quiet:
         about = f"{study.name} about decision {study.spec.decision}, stated {study.stated_at}"
         progress.print(f"{about}: {study.spec.statement or 'exploratory'}", soft_wrap=True)
     stopped = _run(study, command, progress)
     return _result(study, command, stopped, progress, output)
+
+
+def _check_files(command: arguments.Twins) -> None:
+    """Refuse files that could not be written, before the effort."""
+    if command.chart is not None or (command.page is not None and command.page.suffix != ".json"):
+        from ..charts.page import check_vega
+
+        check_vega()
+    for path in (command.chart, command.page):
+        if path is not None:
+            check_output(path, ".json" if path == command.page and path.suffix == ".json" else ".html")
+
+
+def _named(command: arguments.Twins) -> Study:
+    """The study that is asked for: a new one, unless one is named; extended where that was asked for."""
+    for name in (command.resume, command.extend, command.show):
+        if name is not None:
+            study = _stored(command, name)
+            return study if command.extend is None else extend(study)
+    return _stated(command)
 
 
 def _stored(command: arguments.Twins, name: str) -> Study:
@@ -140,20 +159,34 @@ def _result(
 ) -> tuple[dict[str, Any], int]:
     replicates = study.replicates()
     verdict = verdicts_of_run(Study.all_of(study.run)[0])[study.name]
-    found = _as_values(study, verdict)
-    if study.spec.is_pilot and not stopped:
+    found = values_of(study, verdict)
+    if study.spec.is_pilot and len(replicates) == study.spec.replicates:
         expected = forecast_of(study.spec, replicates, plan_at(command.looks))
         found["forecast"] = None if expected is None else expected.sentence
         if not command.json:
             output.print(found["forecast"] or "No forecast: the replicates did not differ.", soft_wrap=True)
     elif not command.json and verdict is not None:
         output.print(sentence_of(verdict), soft_wrap=True)
+    elif not command.json and command.show is not None:
+        refused = refusal_of(study.spec, replicates)
+        came = f"{len(replicates)} of at most {counted(study.spec.replicates, 'replicate')} have come"
+        output.print(refused or f"No verdict yet: {came}.", soft_wrap=True)
+    if is_used_up(study, verdict) and not command.json:
+        longer = extended(study.spec.plan)
+        how = f" layertie twins {study.run} --extend {study.name} does so." if longer.plan is not None else ""
+        output.print(f"{longer.why}{how}", soft_wrap=True)
     if stopped:
         again = f"layertie twins {study.run} --resume {study.name}"
-        progress.print(f"Stopped after {len(replicates)} replicates, which are kept. Go on: {again}", soft_wrap=True)
+        many = f"{counted(len(replicates), 'replicate')}, {'which is' if len(replicates) == 1 else 'which are'} kept"
+        progress.print(f"Stopped after {many}. Go on: {again}", soft_wrap=True)
     if command.chart is not None:
         _draw(study, verdict, command.chart)
         progress.print(f"chart: {command.chart}", soft_wrap=True)
+    if command.page is not None:
+        from ..counterfactual.study_page import kept
+
+        write_output(command.page, kept(study, "json" if command.page.suffix == ".json" else "html"))
+        progress.print(f"page: {command.page}", soft_wrap=True)
     return found, 130 if stopped else 0
 
 
@@ -167,40 +200,6 @@ def _draw(study: Study, verdict: Verdict | None, path: Path) -> None:
     tables = tables_of(spec, study.replicates())
     chart = study_chart(stated_for_charts(spec), tables, title=words, subtitle=f"Verdict: {said}")
     write_output(path, to_html(chart, title=f"{study.name}: {spec.statement or 'exploratory'}").encode())
-
-
-def _as_values(study: Study, verdict: Verdict | None) -> dict[str, Any]:
-    spec, replicates = study.spec, study.replicates()
-    values: dict[str, Any] = {
-        "study": study.name,
-        "directory": str(study.path),
-        "stated_at": study.stated_at,
-        "statement": spec.to_dict(),
-        "hash": spec.hash,
-        "replicates": len(replicates),
-    }
-    if verdict is None:
-        return values | {"outcome": None, "refused": refusal_of(spec, replicates)}
-    ends = () if verdict.interval is None else (float(verdict.interval.low), float(verdict.interval.high))
-    low, high = ends if ends and isfinite(ends[0]) and isfinite(ends[1]) else (None, None)
-    return values | {
-        "outcome": verdict.outcome,
-        "as_expected": verdict.as_expected,
-        "sentence": sentence_of(verdict),
-        "estimate": verdict.estimate,
-        "about": "median" if verdict.by_sign else "mean",
-        "unit": verdict.hypothesis.unit,
-        "looked_at": verdict.replicates,
-        "low": low,
-        "high": high,
-        "level": None if verdict.interval is None else float(verdict.interval.level),
-        "spread": verdict.difference.spread,
-        "differences": [float(value) for value in differences(spec, replicates)],
-        "further": verdict.further,
-        "family": verdict.family,
-        "taken_back": verdict.taken_back,
-        "warnings": list(verdict.warnings),
-    }
 
 
 def _listed(run: Path, json: bool, output: Console) -> dict[str, Any]:
@@ -221,4 +220,4 @@ def _listed(run: Path, json: bool, output: Console) -> dict[str, Any]:
         output.print(table if studies else "No hypothesis has been stated about this run yet.")
         for sentence in ended + damaged:
             output.print(sentence, soft_wrap=True)
-    return {"studies": [_as_values(study, verdicts[study.name]) for study in studies], "damaged": damaged}
+    return {"studies": [values_of(study, verdicts[study.name]) for study in studies], "damaged": damaged}

@@ -58,8 +58,15 @@ _MODES = (
         "--resume",
         lambda it: it.resume is not None,
         # Another --looks is for the forecast that ends a pilot.
-        heeds=frozenset({"resume", "text", "workers", "chart", "looks"}),
+        heeds=frozenset({"resume", "text", "workers", "chart", "page", "looks"}),
     ),
+    _Mode(
+        "twins",
+        "--extend",
+        lambda it: it.extend is not None,
+        heeds=frozenset({"extend", "text", "workers", "chart", "page"}),
+    ),
+    _Mode("twins", "--show", lambda it: it.show is not None, heeds=frozenset({"show", "chart", "page", "looks"})),
     _Mode("twins", "--open-ended", lambda it: it.open_ended, ignores=frozenset({"looks", "pilot"})),
     _Mode("twins", "--pilot", lambda it: bool(it.pilot), ignores=frozenset({"exploratory"})),
     _Mode(

@@ -41,6 +41,8 @@ def hypothesis_of(spec: StudySpec) -> Hypothesis:
         ),
         afterwards=AFTERWARDS[spec.after],
         compared=spec.compared,
+        sides=spec.sides,
+        extended_at=tuple(added.before.last for added in spec.extensions),
     )
 
 

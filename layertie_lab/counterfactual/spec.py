@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 from ..core.errors import ConfigError
 from ..core.ranges import Range
 from ..core.serialize import check_ranges, coerce, settings_of
+from ..records.studies import numbers_of
 from .interim import GroupSequential, Plan, plan_from, plan_values
 
 LEAST_WINDOWS = 512
@@ -159,6 +161,21 @@ class StudyChoices(TwinPlan):
     """CPU threads of each process."""
 
 
+@dataclass(frozen=True)
+class Extension:
+    """Replicates that were added to a study whose plan had been used up without a verdict.
+
+    Args:
+        time: When, in UTC, as ISO 8601 has it.
+        before: The plan that had been used up.
+        first_replicate: Number of the first replicate that was added.
+    """
+
+    time: str
+    before: Plan
+    first_replicate: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudySpec(StudyChoices):
     """A hypothesis about one decision, and all that its test needs; written down before the first replicate starts.
@@ -182,13 +199,16 @@ class StudySpec(StudyChoices):
     primary: bool = True
     """False for an exploratory comparison."""
     plan: Plan = field(default_factory=GroupSequential)
-    """When interim analyses are made, and by which rule; its last one is the most replicates that are run."""
+    """When interim analyses are made, and by which rule; its last one is the most replicates that are run. That in
+    force: what was stated is `stated_plan`."""
     first_replicate: Annotated[int, Range(0, 2**63 - 1)] = 1
     """Number of the first replicate; no two studies of a run share one."""
     seed: int = 0
     """The run's seed."""
     steps_per_decision: int = 0
     """k, the agent's own reward window."""
+    extensions: tuple[Extension, ...] = ()
+    """What was added later. It is no part of what was stated, nor of its hash."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -208,14 +228,27 @@ class StudySpec(StudyChoices):
         return self.plan.last
 
     @property
-    def numbers(self) -> range:
-        """The numbers of its replicates."""
-        return range(self.first_replicate, self.first_replicate + self.replicates)
+    def stated_plan(self) -> Plan:
+        """The plan as it was stated, before anything was added."""
+        return self.extensions[0].before if self.extensions else self.plan
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The numbers of its replicates, in the order in which a verdict takes them."""
+        firsts = (self.first_replicate, *(added.first_replicate for added in self.extensions))
+        plans = (*(added.before for added in self.extensions), self.plan)
+        return numbers_of([(first, plan.last) for first, plan in zip(firsts, plans, strict=True)])
 
     @property
     def is_pilot(self) -> bool:
         """Whether it only asks for the spread, before another study (its statement begins with "Pilot")."""
         return not self.primary and self.statement.startswith("Pilot")
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """What is held against what, in words that can stand in a sentence: the other action, then the proposed one."""
+        one, other = (in_words(self.layer, source) for source in (self.answered, self.proposed))
+        return f"at decision {self.decision}, layer {self.layer} {one}", other
 
     @property
     def compared(self) -> str:
@@ -230,10 +263,10 @@ class StudySpec(StudyChoices):
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as they are on disk."""
+        """What was stated as plain values, as they are on disk."""
         values = asdict(self)
-        values |= {"looks": plan_values(self.plan), "replicates": self.replicates}
-        del values["plan"]
+        values |= {"looks": plan_values(self.stated_plan), "replicates": self.stated_plan.last}
+        del values["plan"], values["extensions"]
         if self.after != "recorded":
             values["answers"] = None
         return json.loads(json.dumps(values))
@@ -245,7 +278,7 @@ class StudySpec(StudyChoices):
         Raises:
             ConfigError: Missing or unknown names, or a value out of range.
         """
-        known = {entry.name for entry in fields(cls)} - {"plan"} | {"looks", "replicates"}
+        known = {entry.name for entry in fields(cls)} - {"plan", "extensions"} | {"looks", "replicates"}
         if unknown := set(values) - known:
             raise ConfigError(
                 f"Expected the fields of a study, but got {', '.join(sorted(unknown))} too.",

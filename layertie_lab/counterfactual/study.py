@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,8 @@ from typing import Self
 from ..core.errors import LayertieError, RecordError
 from ..records.state.checkpoints import CheckpointInfo
 from ..records.studies import StudyFolder
-from .spec import StudySpec
+from .interim import plan_from
+from .spec import Extension, StudySpec
 
 
 class Study(StudyFolder):
@@ -17,8 +19,12 @@ class Study(StudyFolder):
 
     @cached_property
     def spec(self) -> StudySpec:
-        """What was stated."""
-        return StudySpec.from_dict(self.statement)
+        """What was stated, with what was added to it later."""
+        spec = StudySpec.from_dict(self.statement)
+        for added in self.extensions:
+            extension = Extension(added["time"], spec.plan, added["first_replicate"])
+            spec = replace(spec, plan=plan_from(added["looks"]), extensions=(*spec.extensions, extension))
+        return spec
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

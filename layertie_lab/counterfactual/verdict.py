@@ -48,6 +48,10 @@ class Hypothesis:
     afterwards: str = "continue, layer locked"
     """What happens after the fork."""
     compared: str = "as chosen minus as proposed"
+    sides: tuple[str, str] = ("as chosen", "as proposed")
+    """What is held against what, each in words that can stand in a sentence."""
+    extended_at: tuple[int, ...] = ()
+    """Numbers of replicates at which the plan had been used up without a verdict, and was made longer."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "common", tuple(self.common))

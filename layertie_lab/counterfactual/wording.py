@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .interim import SHAPE_FROM
+from collections.abc import Sequence
+
+from .interim import SHAPE_FROM, GroupSequential, Plan
 from .verdict import Verdict
 
 
@@ -17,6 +19,7 @@ def sentence_of(verdict: Verdict) -> str:
             _shape(verdict),
             _small(verdict),
             _checked(verdict),
+            _extended(verdict),
             _held(verdict),
             _outlook(verdict),
             _corrected(verdict),
@@ -27,19 +30,81 @@ def sentence_of(verdict: Verdict) -> str:
 
 
 def headline_of(verdict: Verdict) -> str:
-    """What came out, in one plain sentence, for whoever reads no further."""
+    """What came out, in one plain sentence with its interval and level, for whoever reads no further."""
     found, stated, interval = verdict.difference, verdict.hypothesis, verdict.interval
+    one, other = stated.sides
+    when = f"{counted(stated.horizon, 'step')} later"
     typical = " in the median" if verdict.by_sign else ""
-    value = f"{verdict.estimate:+.3g} {stated.unit}".rstrip()
-    opening = f"After {stated.horizon} steps: {stated.compared} is {value}{typical}"
+    value, unit = f"{abs(verdict.estimate):.3g}", f" {stated.unit}" if stated.unit else ""
     if interval is None:
-        same = "they use the same parameters, or nothing that differs has reached the loss"
-        return f"{opening} in every replicate{f': {same}' if found.identical else ''}."
-    ends = f"the data allow {float(interval.low):+.3g} to {float(interval.high):+.3g}"
-    if float(interval.high) == float("inf"):
-        ends = "the replicates are too few for a range"
-    worse = "above" if stated.lower_is_better else "below"
-    return f"{opening} ({worse} 0 is worse); {ends}."
+        size = f"in every one of {counted(found.replicates, 'replicate')}"
+    else:
+        size = (
+            f"{100 * interval.level:g} % {stated.plan.ends} {_ends(verdict)}, {counted(found.replicates, 'replicate')}"
+        )
+    if found.identical:
+        return (
+            f"{_upper(one)} is the same as {other}: {when} the {stated.metric} was equal to the last bit, {size}. Both "
+            "use the same parameters, or nothing that differs has reached it."
+        )
+    if verdict.outcome in ("better", "worse"):
+        more = "higher" if verdict.estimate > 0 else "lower"
+        return (
+            f"{_upper(one)} was {verdict.outcome} than {other}: {when} the {stated.metric} was {value}{unit} {more}"
+            f"{typical}, {size}."
+        )
+    signed = f"{verdict.estimate:+.3g}{unit}{typical}"
+    if verdict.decided:
+        return (
+            f"{_upper(one)} made no difference that matters against {other}: {when} the {stated.metric} differed by "
+            f"{signed}, {size}, all of it within {stated.smallest_difference:g}."
+        )
+    why = "so that no difference and one that matters are both possible"
+    if verdict.taken_back:
+        why = f"which would decide by itself, but not as one of {verdict.family} hypotheses of this run"
+    return (
+        f"Not decided: {one} against {other}. {_upper(when)} the {stated.metric} differed by {signed}, {size}, {why}."
+    )
+
+
+def _ends(verdict: Verdict) -> str:
+    """The interval's ends: as sizes where both have one sign and the words say which."""
+    assert verdict.interval is not None, "there is one"
+    low, high = float(verdict.interval.low), float(verdict.interval.high)
+    if high == float("inf"):
+        return "still without an end"
+    if verdict.outcome in ("better", "worse"):
+        low, high = sorted((abs(low), abs(high)))
+        return f"{low:.3g} to {high:.3g}"
+    return f"{low:+.3g} to {high:+.3g}"
+
+
+def _upper(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: "1 replicate", "2 replicates"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def plan_in_words(plan: Plan) -> str:
+    """When a plan's analyses are made, at which levels, and how often it errs."""
+    if isinstance(plan, GroupSequential):
+        levels = [f"{100 * (1 - alpha):g} %" for alpha in plan.alphas]
+        many = f"an interim analysis after {_listed(plan.replicates)} replicates, at {_listed(levels)}"
+        between = "; no verdict between them" if len(levels) > 1 else ""
+        when = f"{many}{between}"
+    else:
+        level = f"{100 * (1 - plan.alpha):g} %"
+        when = f"an analysis after each replicate, up to {plan.last}, by a {level} confidence sequence"
+    by = "Student's t" if plan.rule == "t" else "Student's t where the differences look normal, else the sign test"
+    return f"{_upper(when)}. By {by}. A false verdict comes in at most {100 * plan.total:.2g} % of cases."
+
+
+def _listed(words: Sequence[object]) -> str:
+    *most, last = map(str, words)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _stated(verdict: Verdict) -> str:
@@ -68,7 +133,7 @@ def _numbers(verdict: Verdict) -> str:
     found, stated, interval = verdict.difference, verdict.hypothesis, verdict.interval
     value = f"{verdict.estimate:+.4g}" if verdict.estimate else "0"
     size = f"R = {found.replicates}, horizon {stated.horizon} steps"
-    opening = f"{stated.compared[:1].upper()}{stated.compared[1:]}: {value} {stated.unit}".rstrip()
+    opening = f"{_upper(stated.compared)}: {value} {stated.unit}".rstrip()
     opening += " in the median" if verdict.by_sign else ""
     if interval is None:
         return f"{opening} in every replicate, exactly; {size}."
@@ -119,6 +184,18 @@ def _checked(verdict: Verdict) -> str:
     return f"Sign-flip test of no difference, as a cross-check: p = {check.p_value:.2g}."
 
 
+def _extended(verdict: Verdict) -> str:
+    """What was stated of the plan, and what was made of it after that."""
+    stated = verdict.hypothesis
+    if not stated.extended_at:
+        return ""
+    at = " and ".join(map(str, stated.extended_at))
+    return (
+        f"The plan was extended: used up without a verdict at {at} replicates, it was made longer, to "
+        f"{stated.plan.last}, with a chance of a false verdict of at most {stated.plan.total:.2g} over all of it."
+    )
+
+
 def _held(verdict: Verdict) -> str:
     stated = verdict.hypothesis
     common = ", ".join(stated.common) if stated.common else "nothing"
@@ -130,7 +207,8 @@ def _outlook(verdict: Verdict) -> str:
         return ""
     if verdict.further is None:
         return "No number of replicates up to 10,000 would decide if those to come are as those so far."
-    more = f"If those to come are as those so far, {verdict.further} more replicates would decide"
+    many = counted(verdict.further, "more replicate")
+    more = f"If those to come are as those so far, {many} would decide"
     return f"{more}." if verdict.within_plan else f"{more}, more than this plan has: that takes another hypothesis."
 
 

@@ -9,9 +9,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -42,10 +42,11 @@ NEEDED = {"config_hash": str, "decision": int, "primary": bool, "replicates": in
 @dataclass
 class StudyFolder:
     """RUN/studies/NAME: `statement.json`, `moment.safetensors` (where the fork starts), `replicates.jsonl`, and
-    `came.json`, which says how many of these there are.
+    `came.json`, which says how many of these there are. `extension-001.json` and so on: replicates that were added when
+    those before had come.
 
-    RUN/studies/register.jsonl has a line per study with the statement's hash and that of the line before, so that a
-    statement changed afterwards is found out. Make one with `StudyFolder.state` or `StudyFolder.open`.
+    RUN/studies/register.jsonl has a line per study, and per extension, with its hash and that of the line before, so
+    that a statement changed afterwards is found out. Make one with `StudyFolder.state` or `StudyFolder.open`.
 
     Args:
         path: The folder.
@@ -53,6 +54,8 @@ class StudyFolder:
         config: The run's settings.
         stated_at: When, in UTC, as ISO 8601 has it.
         moment_digest: That of the moment of the fork; "" in studies from before it was noted.
+        extensions: What was added to it, in order, as plain values: `time`, `looks` (the plan from then on),
+            `replicates` (so many altogether) and `first_replicate` (number of the first that was added).
     """
 
     path: Path
@@ -60,6 +63,7 @@ class StudyFolder:
     config: RunConfig
     stated_at: str
     moment_digest: str = ""
+    extensions: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -76,7 +80,8 @@ class StudyFolder:
             study = cls(path, values["statement"], RunConfig.from_dict(values["config"]), values["time"])
             study.moment_digest = str(values.get("moment", ""))
             stated = _digest(values["time"], values["statement"], values["config"])
-            intact = stated == values["hash"] == _registered(path)
+            registered, extended = _registered(path)
+            intact = stated == values["hash"] == registered
         except (FileNotFoundError, NotADirectoryError):
             raise RecordError(
                 f"Expected a study in {path}, but there is no statement.json.",
@@ -97,6 +102,7 @@ class StudyFolder:
                 "of the run's studies) was changed afterwards.",
                 "A hypothesis cannot be edited, only followed by another: state a new one.",
             )
+        study.extensions = [study._extension(number, digest) for number, digest in enumerate(extended, start=1)]
         return study
 
     @classmethod
@@ -121,8 +127,7 @@ class StudyFolder:
             folder.mkdir(exist_ok=True)
         register = WriterLock(folder / "register.lock")
         try:
-            taken = [study.numbers.stop for study in StudyFolder.stated_of(run)[0]]
-            values = {**statement, "first_replicate": max(taken, default=1)}
+            values = {**statement, "first_replicate": _free_number(run)}
             path = _new_folder(folder)
             try:
                 moment = _take_moment(checkpoint, path, values["decision"])
@@ -191,10 +196,70 @@ class StudyFolder:
         return is_held(self.path / "writer.lock")
 
     @property
-    def numbers(self) -> range:
-        """The numbers of its replicates."""
-        first = self.statement["first_replicate"]
-        return range(first, first + self.statement["replicates"])
+    def numbers(self) -> Sequence[int]:
+        """The numbers of its replicates, in the order in which a verdict takes them."""
+        parts = (self.statement, *self.extensions)
+        return numbers_of([(part["first_replicate"], part["replicates"]) for part in parts])
+
+    def extend(self, looks: Mapping[str, Any], replicates: int) -> Self:
+        """Add replicates to those that have all come; written down before the first of them.
+
+        Args:
+            looks: The plan of interim analyses from now on, as plain values.
+            replicates: So many altogether.
+
+        Returns:
+            The study as it is now.
+
+        Raises:
+            RecordError: Replicates are being added, not all have come, or no more are asked for than there are.
+            StorageError: It cannot be written.
+        """
+        lock = self.lock()
+        try:
+            register = WriterLock(self.path.parent / "register.lock")
+            try:
+                now = type(self).open(self.path)  # somebody else may have extended it meanwhile
+                wanted, came = len(now.numbers), len(in_order(now.replicates(), now.numbers))
+                if came < wanted or replicates <= wanted:
+                    raise RecordError(
+                        f"Expected to add to all of the {wanted} replicates of {self.name}, but {came} have come and "
+                        f"{replicates} altogether are asked for.",
+                        "Go on with the study first; add as many as you like when they have come.",
+                    )
+                time, number = datetime.now(UTC).isoformat(timespec="seconds"), len(now.extensions) + 1
+                added = {"looks": dict(looks), "replicates": replicates, "first_replicate": _free_number(self.run)}
+                digest = _digest(time, added, now.statement)
+                values = {"format": FORMAT, "time": time, "hash": digest, "extension": added}
+                file = _extension_file(self.path, number)
+                file.unlink(missing_ok=True)  # of one that a kill left before it counted
+                write_atomically(file, json.dumps(values, indent=1).encode() + b"\n")
+                file.chmod(0o444)
+                primary = now.statement["primary"]
+                _register(self.path.parent, time=time, name=self.name, primary=primary, extension=number, hash=digest)
+            finally:
+                register.release()
+        finally:
+            lock.release()
+        return type(self).open(self.path)
+
+    def _extension(self, number: int, digest: str) -> dict[str, Any]:
+        """What was added, as it was registered.
+
+        Raises:
+            RecordError: It is missing, or was changed afterwards.
+        """
+        file = _extension_file(self.path, number)
+        try:
+            values = parse_object(read_regular(file))
+            added = values["extension"]
+            kinds = all(type(added[name]) is int for name in ("replicates", "first_replicate"))
+            if kinds and _digest(values["time"], added, self.statement) == digest:
+                return {"time": values["time"], **added}
+            said = "it was changed afterwards"
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            said = f"it cannot be read ({reason(error)})"
+        raise RecordError(f"Expected what was added to {self.name} in {file}, but {said}.", "Restore it from a copy.")
 
     def lock(self) -> WriterLock:
         """Become the one that adds replicates.
@@ -253,7 +318,8 @@ class StudyFolder:
                 )
             found.setdefault(replicate, values)
         self._check_came(lines)
-        return [found[number] for number in sorted(found) if number in self.numbers]
+        numbers = self.numbers
+        return [found[number] for number in sorted(found) if number in numbers]
 
     @property
     def _key(self) -> str:
@@ -301,7 +367,18 @@ class StudyFolder:
             write_document(self.path / CAME, {"lines": len(lines) + 1, "last": chain.previous})
 
 
-def in_order(replicates: list[dict[str, Any]], numbers: range) -> list[dict[str, Any]]:
+def numbers_of(blocks: Sequence[tuple[int, int]]) -> Sequence[int]:
+    """The numbers of a study's replicates.
+
+    Args:
+        blocks: (number of its first replicate, replicates up to its end) of what was stated and of each extension.
+    """
+    ends = [0, *(end for _, end in blocks)]
+    parts = [range(first, first + end - before) for (first, end), before in zip(blocks, ends, strict=False)]
+    return parts[0] if len(parts) == 1 else tuple(number for part in parts for number in part)
+
+
+def in_order(replicates: list[dict[str, Any]], numbers: Sequence[int]) -> list[dict[str, Any]]:
     """The replicates of a study's numbers without a gap: a verdict takes them in their order, not as they finish."""
     known = {values["replicate"]: values for values in replicates}
     prefix = []
@@ -358,6 +435,15 @@ def _check_room(path: Path, checkpoint: CheckpointInfo, replicates: int) -> None
             f"but {free / 1e6:.1f} MB are free.",
             "Free some space, or move the run to another disk.",
         )
+
+
+def _free_number(run: str | Path) -> int:
+    """The first number that no replicate of the run's studies has."""
+    return max((study.numbers[-1] + 1 for study in StudyFolder.stated_of(run)[0]), default=1)
+
+
+def _extension_file(path: Path, number: int) -> Path:
+    return path / f"extension-{number:03d}.json"
 
 
 def _new_folder(folder: Path) -> Path:
@@ -442,7 +528,7 @@ def _names(folder: Path, primary: bool = False) -> list[str]:
                 f"({reason(error)}).",
                 "Restore it from a copy.",
             ) from None
-        if not primary or entry.get("primary", True):
+        if "extension" not in entry and (not primary or entry.get("primary", True)):
             found.append(entry["name"])
     return found
 
@@ -467,14 +553,16 @@ def _line_digest(line: bytes) -> str:
     return hashlib.blake2b(line.rstrip(b"\n"), digest_size=16).hexdigest()
 
 
-def _registered(path: Path) -> str | None:
-    """The hash that the register has for a study; None where it has none or its chain is broken."""
-    previous, found = "", None
+def _registered(path: Path) -> tuple[str | None, list[str]]:
+    """The hashes that the register has for a study (None: it has none, or its chain is broken) and its extensions."""
+    previous, found, extended = "", None, []
     for line in _lines(path.parent):
         entry = parse_object(line)
         if entry["previous"] != previous:
-            return None
+            return None, []
         previous = _line_digest(line)
-        if entry["name"] == path.name:
+        if entry["name"] == path.name and "extension" in entry:
+            extended.append(entry["hash"])
+        elif entry["name"] == path.name:
             found = entry["hash"]
-    return found
+    return found, extended

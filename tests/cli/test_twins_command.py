@@ -81,6 +81,35 @@ def test_from_a_hypothesis_to_its_verdict(run: Path, tmp_path: Path, capsys: pyt
     assert found["study"] in capsys.readouterr().out
 
 
+def test_what_was_used_up_without_a_verdict_is_extended_and_kept(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--statement", "It matters.", "--smallest-difference", "0", "--looks", "2", *SHORT]
+    stated = said(capsys, "twins", str(run), *words)
+    study = stated["study"]
+    assert (stated["outcome"], stated["extensions"]) == ("not decided yet", [])
+    page, values = tmp_path / "study.html", tmp_path / "study.json"
+    assert main(["twins", str(run), "--show", study, "--page", str(page)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "This plan can be extended, by one analysis at 4 replicates" in told
+    assert f"layertie twins {run} --extend {study} does so." in told
+    assert "It matters." in page.read_text(encoding="utf-8")
+    longer = said(capsys, "twins", str(run), "--extend", study, "--page", str(values), "--workers", "1", "--quiet")
+    assert (longer["study"], longer["replicates"]) == (study, 4)
+    assert [(each["used_up_at"], each["replicates"]) for each in longer["extensions"]] == [(2, 4)]
+    assert longer["differences"][:2] == stated["differences"]
+    assert "The plan was extended: used up without a verdict at 2 replicates" in longer["sentence"]
+    assert json.loads(values.read_text(encoding="utf-8"))["extensions"] == longer["extensions"]
+    # Nothing is run to show it, and what cannot be is refused.
+    assert said(capsys, "twins", str(run), "--show", study)["replicates"] == 4
+    for words, refusal in (
+        (["--extend", study, "--resume", study], "Expected no --extend with --resume"),
+        (["--extend", "study-099"], "Expected a study in"),
+    ):
+        assert main(["twins", str(run), *words]) == 2
+        assert refusal in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_has_come_and_resume_goes_on(
     run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

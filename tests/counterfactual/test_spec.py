@@ -14,7 +14,7 @@ from layertie_lab.core.errors import ConfigError
 from layertie_lab.core.serialize import settings_of
 from layertie_lab.core.tables import STUDY_COLUMNS
 from layertie_lab.counterfactual.interim import GroupSequential, OpenEnded
-from layertie_lab.counterfactual.spec import METRICS, StudyChoices, StudySpec, TwinPlan
+from layertie_lab.counterfactual.spec import METRICS, Extension, StudyChoices, StudySpec, TwinPlan
 from layertie_lab.explorer import study_form
 
 STATED = StudySpec(
@@ -66,7 +66,8 @@ def test_there_and_back_also_through_json(name: str) -> None:
 
 
 def test_every_field_counts_in_the_hash() -> None:
-    assert set(CHANGES) == {entry.name for entry in fields(StudySpec)}
+    later = {"extensions"}  # no part of what was stated
+    assert set(CHANGES) == {entry.name for entry in fields(StudySpec)} - later
     hashes = {replace(STATED, **changes).hash for changes in CHANGES.values()}
     assert len(hashes | {STATED.hash}) == len(CHANGES) + 1
 
@@ -81,6 +82,16 @@ def test_the_version_before_is_read_and_keeps_its_hash() -> None:
 
 def test_replicates_have_numbers_of_their_own() -> None:
     assert list(replace(STATED, plan=GroupSequential((3,), (0.05,)), first_replicate=5).numbers) == [5, 6, 7]
+
+
+def test_what_is_added_later_changes_nothing_of_what_was_stated() -> None:
+    added = Extension("2030-01-01T00:00:00+00:00", STATED.plan, 100)
+    last = STATED.replicates + 2
+    longer = replace(STATED, plan=OpenEnded(at_most=last), extensions=(added,))
+    assert (longer.stated_plan, longer.replicates) == (STATED.plan, last)
+    assert longer.to_dict() == STATED.to_dict()
+    assert longer.hash == STATED.hash
+    assert list(longer.numbers) == [*STATED.numbers, 100, 101]
 
 
 def test_flags_and_form_are_made_of_the_spec() -> None:

@@ -152,7 +152,7 @@ def test_replicates_that_are_lost_are_named_and_come_again(run: Path) -> None:
     file.unlink()
     with pytest.raises(RecordError, match="but 0 are there"):
         folder.replicates()
-    assert state(run).numbers.start == 5, "its numbers are taken all the same"
+    assert state(run).numbers[0] == 5, "its numbers are taken all the same"
     file.write_bytes(whole.splitlines(keepends=True)[0])
     (folder.path / "came.json").unlink()  # as the remedy says
     assert len(folder.replicates()) == 1
@@ -188,3 +188,69 @@ def test_replicates_from_before_have_no_digests_and_go_on(run: Path) -> None:
     folder.append(line(2))
     assert folder.replicates() == [line(1), line(2), line(3)]
     assert b"digest" not in file.read_bytes()
+
+
+LONGER = {"replicates": [4, 6], "alphas": [0.01, 0.01]}
+
+
+def whole(run: Path) -> StudyFolder:
+    folder = state(run)
+    for number in folder.numbers:
+        folder.append(line(number))
+    return folder
+
+
+def test_what_is_added_is_registered_and_has_numbers_of_its_own(run: Path) -> None:
+    folder, other = whole(run), state(run)
+    longer = folder.extend(LONGER, 6)
+    assert list(longer.numbers) == [1, 2, 3, 4, 9, 10]
+    assert list(other.numbers) == [5, 6, 7, 8]
+    assert state(run).statement["first_replicate"] == 11
+    assert longer.statement == folder.statement
+    assert [(each["looks"], each["replicates"]) for each in longer.extensions] == [(LONGER, 6)]
+    assert longer.extensions[0]["time"] >= folder.stated_at
+    longer.append(line(10))
+    assert [values["replicate"] for values in in_order(longer.replicates(), longer.numbers)] == [1, 2, 3, 4]
+    longer.append(line(9))
+    assert StudyFolder.open(folder.path).extend(LONGER, 8).numbers == (1, 2, 3, 4, 9, 10, 15, 16)
+    assert [study.name for study in StudyFolder.all_of(run)[0]] == ["study-001", "study-002", "study-003"]
+
+
+def test_only_what_has_come_to_its_end_is_added_to(run: Path) -> None:
+    folder = state(run)
+    with pytest.raises(RecordError, match="all of the 4 replicates of study-001, but 0 have come"):
+        folder.extend(LONGER, 6)
+    for number in folder.numbers:
+        folder.append(line(number))
+    with pytest.raises(RecordError, match="4 altogether are asked for"):
+        folder.extend(LONGER, 4)
+    lock = folder.lock()
+    with pytest.raises(RecordError):
+        folder.extend(LONGER, 6)
+    lock.release()
+    assert StudyFolder.open(folder.path).extensions == []
+
+
+@pytest.mark.parametrize("harm", ["edited", "removed", "of another study"])
+def test_an_addition_that_was_changed_is_found_out(run: Path, harm: str) -> None:
+    folder, other = whole(run), whole(run)
+    folder.extend(LONGER, 6)
+    other.extend(LONGER, 8)
+    file = folder.path / "extension-001.json"
+    file.chmod(0o644)
+    if harm == "edited":
+        file.write_bytes(file.read_bytes().replace(b'"replicates": 6', b'"replicates": 60'))
+    elif harm == "removed":
+        file.unlink()
+    else:
+        file.write_bytes((other.path / file.name).read_bytes())
+    with pytest.raises(RecordError, match="Expected what was added to study-001"):
+        StudyFolder.open(folder.path)
+    assert [study.name for study in StudyFolder.all_of(run)[0]] == ["study-002"]
+
+
+def test_an_addition_that_a_kill_left_before_it_counted_does_not(run: Path) -> None:
+    folder = whole(run)
+    (folder.path / "extension-001.json").write_bytes(b'{"extension": {}}')
+    assert StudyFolder.open(folder.path).extensions == []
+    assert len(folder.extend(LONGER, 6).numbers) == 6

@@ -237,6 +237,24 @@ def twin_specs(stated: Stated, *, height: int = 200) -> dict[str, dict[str, Any]
         }
 
 
+def twin_pictures(
+    stated: Stated, tables: Mapping[str, pl.DataFrame], *, height: int = 220, dark: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Title -> Vega-Lite spec of all panels with their rows inside, and their captions under "usermeta".
+
+    Args:
+        stated: What the study is about.
+        tables: Frames by their names in `core.tables.STUDY_COLUMNS` (`counterfactual.frames.tables_of`).
+        height: Of each plot in pixels; they are as wide as their places.
+        dark: Whether the page is dark.
+    """
+    panel, filled = Panel(height=height, dark=dark), {name: rows_of(frame) for name, frame in tables.items()}
+    return {
+        title: captioned(make(stated, panel, filled).to_dict(), CAPTIONS[name])
+        for name, (title, make) in PANELS.items()
+    }
+
+
 def study_chart(
     stated: Stated,
     tables: Mapping[str, pl.DataFrame],
