@@ -73,8 +73,7 @@ def left_out(study: Study, verdict: Verdict | None) -> list[str]:
         said.append(f"{counted(spec.replicates - came, 'replicate')} of the plan that have not been run.")
     if len(replicates) and any(_unevenly(values) for values in replicates):
         said.append(
-            "Before the horizon the curves were evaluated on fewer windows than there; the verdict is about the horizon "
-            "alone."
+            "Before the horizon the curves were evaluated on fewer windows than there: they are no part of the verdict."
         )
     others, _ = Study.all_of(study.run)
     stated = [other.name for other in others if other.spec.primary and other.name != study.name]

@@ -57,4 +57,4 @@ def test_what_is_not_in_a_verdict_is_named(studies: list[Study]) -> None:
     study = studies[0]
     said = " ".join(left_out(study, verdicts_of_run(studies)[study.name]))
     assert "The other hypotheses of this run, which the correction (Holm) counts all the same: study-002" in said
-    assert "fewer windows than at the horizon" in said
+    assert "on fewer windows than there" in said
