@@ -83,7 +83,8 @@ def measure(
         if noise:
             rows.append(noisy(moment, plan, replicate, noise))
         else:
-            rows.append(train_pair(moment, other, plan, replicate, curve_windows=curve_windows).differences)
+            pair = train_pair(moment, other, plan, replicate, curve_windows=curve_windows)
+            rows.append((*pair.differences[:-1], pair.difference()))
     found = np.array(rows)  # [replicates, marks]
     curve = []
     for mark, column in zip(plan.evaluated_at, found.T, strict=True):

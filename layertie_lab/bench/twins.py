@@ -63,8 +63,9 @@ def twins_against_their_steps(config: RunConfig, data: TokenData, rounds: int) -
 
     Both are timed inside the processes, from the moment opened to the last number: neither pays for starting them. What
     twins do besides: forks, evaluations on 512 windows (all, where the text has fewer) at the horizon and on
-    `CURVE_WINDOWS` at ten marks before. Alone means: with the map held, bare optimizer steps under both maps; where the
-    agent goes on, plain sessions that are given the same actions, so that the agent's rewards are on both sides.
+    `CURVE_WINDOWS` of them at ten marks before. Alone means: with the map held, bare optimizer steps under both maps;
+    where the agent goes on, plain sessions that are given the same actions, so that the agent's rewards are on both
+    sides.
     """
     small = config.replace(layers=6, decisions=400, evaluate_every=0, sample_every=0, checkpoint_seconds=0)
     with tempfile.TemporaryDirectory() as folder:

@@ -197,8 +197,9 @@ def _draw(study: Study, verdict: Verdict | None, path: Path) -> None:
     spec = study.spec
     said = "no verdict yet" if verdict is None else f"{verdict.outcome}. {headline_of(verdict)}"
     words = spec.statement if spec.primary else f"Exploratory: {spec.statement or 'no hypothesis'}"
-    tables = tables_of(spec, study.replicates())
-    chart = study_chart(stated_for_charts(spec), tables, title=words, subtitle=f"Verdict: {said}")
+    replicates = study.replicates()
+    tables = tables_of(spec, replicates)
+    chart = study_chart(stated_for_charts(spec, replicates), tables, title=words, subtitle=f"Verdict: {said}")
     write_output(path, to_html(chart, title=f"{study.name}: {spec.statement or 'exploratory'}").encode())
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from ..analysis.statistics.intervals import LEVEL, mean_interval
 from ..charts.comparisons.paired import Stated
-from .judging import Replicates, differences
+from .judging import Replicates, differences, ends_on_other_windows
 from .looking import look
 from .spec import METRICS, StudySpec
 
@@ -109,7 +109,7 @@ def _whole(replicates: Replicates) -> list[Mapping[str, Any]]:
     return [values for values in replicates if "marks" in values]
 
 
-def stated_for_charts(spec: StudySpec) -> Stated:
+def stated_for_charts(spec: StudySpec, replicates: Replicates) -> Stated:
     """What the panels draw of a study besides its frames."""
     metric = METRICS[spec.metric]
     return Stated(
@@ -119,4 +119,5 @@ def stated_for_charts(spec: StudySpec) -> Stated:
         metric.label,
         metric.unit,
         is_loss=spec.metric == "last",
+        uneven=ends_on_other_windows(replicates),
     )

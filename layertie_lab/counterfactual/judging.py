@@ -121,6 +121,14 @@ def is_decided(study: Study, replicates: Replicates) -> bool:
     return corrected is None or corrected.decided
 
 
+def ends_on_other_windows(replicates: Replicates) -> bool:
+    """Whether a curve's last point was evaluated on more of the text than those before, as older versions did."""
+    return any(
+        not values.get("curve_to_end") and values.get("curve_windows", 0) < values.get("windows", 0)
+        for values in replicates
+    )
+
+
 def evaluation_error(spec: StudySpec, replicates: Replicates) -> float | None:
     """Median over replicates of the standard error over windows of the stated metric's difference; None if none."""
     errors = [v["metric_errors"][spec.metric] for v in replicates if spec.metric in v.get("metric_errors", ())]

@@ -48,7 +48,10 @@ class Replicates:
 
 
 def values_of(pair: Pair) -> dict[str, Any]:
-    """A pair as JSON has it: marks, and for each branch losses, metrics, tie map and actions."""
+    """A pair as JSON has it: marks, and for each branch losses, metrics, tie map and actions.
+
+    `curve_to_end`: the loss at the horizon too is on the windows of the curve, not on all as in older studies.
+    """
 
     def branch(twin: Twin) -> dict[str, Any]:
         return {
@@ -66,6 +69,7 @@ def values_of(pair: Pair) -> dict[str, Any]:
         "answered": branch(pair.answered),
         "windows": pair.windows,
         "curve_windows": pair.curve_windows,
+        "curve_to_end": True,
         "errors": list(pair.errors),
         "metric_errors": pair.metric_errors,
         "threads": pair.threads,

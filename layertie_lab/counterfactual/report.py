@@ -7,7 +7,7 @@ from typing import Any
 
 from ..records.studies import in_order, missing_studies
 from .interim import Plan, plan_values
-from .judging import differences, refusal_of
+from .judging import differences, ends_on_other_windows, refusal_of
 from .spec import StudySpec
 from .study import Study
 from .verdict import Verdict
@@ -71,7 +71,7 @@ def left_out(study: Study, verdict: Verdict | None) -> list[str]:
         )
     if came < spec.replicates and (verdict is None or not verdict.decided):
         said.append(f"{counted(spec.replicates - came, 'replicate')} of the plan that have not been run.")
-    if len(replicates) and any(_unevenly(values) for values in replicates):
+    if ends_on_other_windows(replicates):
         said.append(
             "Before the horizon the curves were evaluated on fewer windows than there: they are no part of the verdict."
         )
@@ -92,7 +92,3 @@ def plans_after(spec: StudySpec) -> list[Plan]:
     """The plan after each extension."""
     plans = [*(added.before for added in spec.extensions), spec.plan]
     return plans[1:]
-
-
-def _unevenly(values: Any) -> bool:
-    return values.get("curve_windows", 0) < values.get("windows", 0)

@@ -56,7 +56,7 @@ def _page(study: Study, verdict: Verdict | None) -> str:
         lead, small = f"{label}: {verdict.outcome}. {headline_of(verdict)}", sentence_of(verdict)
     try:
         tables = tables_of(spec, replicates)
-        pictures = twin_pictures(stated_for_charts(spec), tables) if replicates else {}
+        pictures = twin_pictures(stated_for_charts(spec, replicates), tables) if replicates else {}
     except LayertieError:  # a branch diverged, which is among what is left out
         tables, pictures = {}, {}
     sections = [

@@ -242,7 +242,7 @@ def pictures(study: Study) -> dict[str, Any]:
     from ..charts.comparisons.paired import twin_specs
     from ..counterfactual.frames import stated_for_charts
 
-    return twin_specs(stated_for_charts(study.spec), height=190)
+    return twin_specs(stated_for_charts(study.spec, study.replicates()), height=190)
 
 
 def rows(study: Study) -> dict[str, list[dict[str, Any]]]:

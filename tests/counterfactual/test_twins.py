@@ -14,7 +14,9 @@ from branching import ALGORITHMS, assert_equal, differ, everything, other_answer
 from layertie_lab import Session
 from layertie_lab.core.errors import ConfigError, LayertieError, TieError
 from layertie_lab.counterfactual.branch import Branch
+from layertie_lab.counterfactual.judging import ends_on_other_windows
 from layertie_lab.counterfactual.pair import Pair, train_pair
+from layertie_lab.counterfactual.replicates import values_of
 from layertie_lab.counterfactual.spec import TwinPlan
 from layertie_lab.session.moment import Moment
 
@@ -161,7 +163,8 @@ def test_what_happens_after_the_fork_is_what_was_chosen(text_file: Path) -> None
 def test_the_curve_and_the_metrics(text_file: Path) -> None:
     session = trunk(text_file)
     plan = TwinPlan(horizon=12, marks=(1, 2, 4, 8, 10, 11), after="hold", decay=0.5)
-    pair = train_pair(session, other_answer(session), plan, replicate=1, also=("last-five", "averaged"))
+    action = other_answer(session)
+    pair = train_pair(session, action, plan, replicate=1, also=("last-five", "averaged"), curve_windows=512)
     assert plan.evaluated_at == (0, 1, 2, 4, 8, 10, 11, 12)
     assert len(pair.differences) == len(pair.errors) == 8
     assert pair.difference() == pair.difference("last") == pair.differences[-1]
@@ -179,6 +182,28 @@ def test_the_curve_and_the_metrics(text_file: Path) -> None:
         p.data.copy_(total[name] / sum(0.5**i for i in range(12)))
     assert branch.session.evaluate(count=512).loss == pytest.approx(pair.answered.metric("averaged"), abs=1e-6)
     assert pair.windows == min(512, (len(session.data.splits["validation"]) - 1) // 16)
+
+
+def test_all_points_of_a_curve_are_on_the_same_windows_also_the_last(text_file: Path) -> None:
+    session = trunk(text_file)
+    plan = TwinPlan(horizon=8, marks=(4,), after="hold")
+    pair = train_pair(session, other_answer(session), plan, replicate=1, also=("last-five",), curve_windows=5)
+    every = session.evaluator.windows("validation", 512)
+    some = every[torch.arange(5) * (len(every) - 1) // 4]
+    branch, losses = Branch(session, pair.answered.action, plan, replicate=1), []
+    for step in range(9):
+        if step in plan.evaluated_at:
+            losses.append(float(branch.losses(some).mean()))
+        if step < 8:
+            branch.advance()
+    assert pair.answered.losses == pytest.approx(losses, abs=1e-6)
+    assert pair.answered.metric("last") == pytest.approx(float(branch.losses(every).mean()), abs=1e-6)
+    assert abs(pair.answered.metric("last") - losses[-1]) > 1e-5  # all that count, and some of them
+    assert (pair.windows, pair.curve_windows, len(pair.errors)) == (len(every), 5, 3)
+    values = values_of(pair)
+    assert values["curve_to_end"]
+    assert not ends_on_other_windows([values])
+    assert ends_on_other_windows([{name: said for name, said in values.items() if name != "curve_to_end"}])
 
 
 def test_the_average_is_put_back_bit_for_bit_and_follows_the_ties(text_file: Path) -> None:

@@ -25,13 +25,12 @@ CAPTIONS = {
     "twin_curves": (
         "Held-out loss after the fork. Each thin line is one branch of one replicate: blue as the agent proposed,"
         " orange as chosen. Both branches of a replicate read the same batches. Dashed: the horizon that was stated."
-        " The points there are evaluated on more of the text than those before, so a step of all lines there comes from"
-        " the text, not from training."
     ),
     "difference_over_horizon": (
         "Above zero the answer is worse, below it better. Thin grey: one replicate each. Orange: their mean, shaded"
-        " with its 95 % t interval, at each point by itself: only the one at the dashed horizon was stated before."
-        " Green band: differences that do not matter. Brown, at the left: the steps after which the agent is rewarded."
+        " with its 95 % t interval, at each point by itself. Diamond at the dashed horizon, which was stated before:"
+        " what the verdict is about, on all windows, with the interval of the latest interim analysis. Green band:"
+        " differences that do not matter. Brown, at the left: the steps after which the agent is rewarded."
     ),
     "replicate_dots": (
         "Grey dots: the difference in the stated metric at the horizon, a dot per replicate. Orange line: the mean so"
@@ -41,6 +40,12 @@ CAPTIONS = {
     ),
 }
 """Chart -> how to read it."""
+EVEN = " All points of a line are evaluated on the same windows of the text."
+UNEVEN = (
+    " In this study the points at the horizon were evaluated on more of the text than those before, so a step of all"
+    " lines there comes from the text, not from training."
+)
+"""What is to be added, for studies of this version and of older ones."""
 
 BRANCHES = ["as proposed", "as chosen"]
 WAITING = "No replicate has come yet."
@@ -57,6 +62,7 @@ class Stated:
         metric: The stated metric, in words.
         unit: Its unit.
         is_loss: Whether the metric is the held-out loss that the curves draw, so that the band belongs there too.
+        uneven: Whether the curves' last points were evaluated on other windows than those before.
     """
 
     horizon: int
@@ -65,6 +71,7 @@ class Stated:
     metric: str = "held-out loss"
     unit: str = "nats"
     is_loss: bool = True
+    uneven: bool = False
 
 
 def _steps() -> alt.X:
@@ -126,7 +133,7 @@ def difference_over_horizon(stated: Stated, panel: Panel | None = None, rows: Ro
     Args:
         stated: What the study is about.
         panel: The layout.
-        rows: Rows of `twin_differences` and `twin_curve` to begin with.
+        rows: Rows of `twin_differences`, `twin_curve` and `twin_looks` to begin with.
     """
     panel = panel or Panel()
     y = alt.Y("difference:Q", title="answered minus proposed (nats)", scale=alt.Scale(zero=False))
@@ -154,9 +161,18 @@ def difference_over_horizon(stated: Stated, panel: Panel | None = None, rows: Ro
     )
     layers.append(mean.mark_line(strokeWidth=2.5, color=palette.ANSWERED))
     layers.append(mean.mark_point(filled=True, size=36, opacity=1, color=palette.ANSWERED))
+    if stated.is_loss:
+        latest = (
+            table("twin_looks")
+            .transform_joinaggregate(latest="max(order)")
+            .transform_filter("datum.order == datum.latest")
+            .transform_calculate(steps=str(stated.horizon))
+        ).encode(x=_steps())
+        layers += _estimates(latest)
     layers += empty_note(["twin_differences"], WAITING)
     about = "Difference of the held-out loss over the steps after the fork, with the mean and its interval."
-    return assemble(layers, panel, ["twin_differences", "twin_curve"], rows, zoom=False, hover=False, description=about)
+    tables = ["twin_differences", "twin_curve", "twin_looks"]
+    return assemble(layers, panel, tables, rows, zoom=False, hover=False, description=about)
 
 
 def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None = None) -> alt.LayerChart:
@@ -180,6 +196,21 @@ def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None
     )
     mean = table("twin_values").mark_line(strokeWidth=2, color=palette.ANSWERED).encode(x=x, y=alt.Y("mean:Q"))
     analyses = table("twin_looks").encode(x=x)
+    layers = [
+        *_bands(stated, "twin_values", window=False),
+        dots,
+        mean,
+        *_estimates(analyses),
+        *empty_note(["twin_values"], WAITING),
+    ]
+    about = (
+        f"Difference in {stated.metric} of each replicate, the running mean, and its interval at each interim analysis."
+    )
+    return assemble(layers, panel, ["twin_values", "twin_looks"], rows, zoom=False, hover=False, description=about)
+
+
+def _estimates(analyses: alt.Chart) -> list[alt.Chart]:
+    """The estimates of interim analyses as diamonds, each with its interval, where they stand along x."""
     whisker = analyses.mark_rule(strokeWidth=3, color=palette.ANSWERED).encode(y=alt.Y("low:Q"), y2="high:Q")
     middle = analyses.mark_point(filled=True, shape="diamond", size=130, opacity=1, color=palette.ANSWERED).encode(
         y=alt.Y("value:Q"),
@@ -190,18 +221,7 @@ def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None
             alt.Tooltip("high:Q", format="+.5f"),
         ],
     )
-    layers = [
-        *_bands(stated, "twin_values", window=False),
-        dots,
-        mean,
-        whisker,
-        middle,
-        *empty_note(["twin_values"], WAITING),
-    ]
-    about = (
-        f"Difference in {stated.metric} of each replicate, the running mean, and its interval at each interim analysis."
-    )
-    return assemble(layers, panel, ["twin_values", "twin_looks"], rows, zoom=False, hover=False, description=about)
+    return [whisker, middle]
 
 
 def _bands(stated: Stated, rows: str, *, shade_band: bool = True, window: bool = True) -> list[alt.Chart]:
@@ -228,11 +248,18 @@ PANELS = {
 """Name -> (title, how it is made)."""
 
 
+def caption_of(name: str, stated: Stated) -> str:
+    """How to read a chart of a study."""
+    if name not in ("twin_curves", "difference_over_horizon"):
+        return CAPTIONS[name]
+    return CAPTIONS[name] + (UNEVEN if stated.uneven else EVEN)
+
+
 def twin_specs(stated: Stated, *, height: int = 200) -> dict[str, dict[str, Any]]:
     """Title -> Vega-Lite spec of the live panels, with their captions under "usermeta"; not checked (`live_spec`)."""
     with debug_mode(False):
         return {
-            title: captioned(make(stated, Panel(height=height)).to_dict(), CAPTIONS[name])
+            title: captioned(make(stated, Panel(height=height)).to_dict(), caption_of(name, stated))
             for name, (title, make) in PANELS.items()
         }
 
@@ -250,7 +277,7 @@ def twin_pictures(
     """
     panel, filled = Panel(height=height, dark=dark), {name: rows_of(frame) for name, frame in tables.items()}
     return {
-        title: captioned(make(stated, panel, filled).to_dict(), CAPTIONS[name])
+        title: captioned(make(stated, panel, filled).to_dict(), caption_of(name, stated))
         for name, (title, make) in PANELS.items()
     }
 
@@ -280,7 +307,7 @@ def study_chart(
     filled = {name: rows_of(frame) for name, frame in tables.items()}
     charts = []
     for name, (panel_title, make) in PANELS.items():
-        words = wrap(CAPTIONS[name], width // 6 if isinstance(width, int) else 100)
+        words = wrap(caption_of(name, stated), width // 6 if isinstance(width, int) else 100)
         chart = make(stated, panel, filled).properties(title=alt.TitleParams(panel_title, subtitle=words))
         # Theme, rows and the way a chart is fitted belong to the whole.
         chart.config, chart.autosize, chart.datasets = alt.Undefined, alt.Undefined, alt.Undefined
