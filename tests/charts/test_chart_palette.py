@@ -82,9 +82,14 @@ def test_colours_that_meet_can_be_told_apart(vision: str):
     distance = np.linalg.norm(seen[:, None] - seen[None], axis=-1)
     pairs = np.triu(np.ones_like(distance, bool), 1)
     lag = np.abs(np.subtract.outer(np.arange(len(seen)), np.arange(len(seen))))
-    assert distance[:12, :12][pairs[:12, :12]].min() >= 7
-    assert distance[lag == 1].min() >= 6.9
+    assert distance[:12, :12][pairs[:12, :12]].min() >= 6.5
+    assert distance[lag == 1].min() >= 6.5
     assert distance[pairs].min() >= 2  # about the smallest difference that is seen side by side
+
+
+def test_no_owner_glares_or_looks_disabled():
+    for colour in palette.OWNER_COLOURS:
+        assert 6 <= np.hypot(*oklab(colour, "normal")[1:]) <= 17, colour
 
 
 @pytest.mark.parametrize("vision", VISION)

@@ -246,8 +246,8 @@ def reward(panel: Panel, rows: Rows | None = None, *, title: str = "reward (agen
         hover_rule(panel),
         readout(
             _in_words(current("decisions")),
-            "'decision ' + datum.decision + ' · layer ' + datum.layer + ': ' + datum.done"
-            " + ' · reward ' + format(datum.reward, '.3~g')",
+            "'decision ' + datum.decision + ': layer ' + datum.layer + ' ' + datum.done"
+            " + ', reward ' + format(datum.reward, '.2~g')",
         ),
         *empty_note(("decisions",), "No decision has come to its reward yet."),
     ]
@@ -305,7 +305,7 @@ def parameters(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     labels = ("trainable, each storage once", "as the official code counts")
     axis = alt.Y("true_percent:Q", title="share of untied (%)", scale=alt.Scale(domain=[0, 102], nice=False))
     text = (
-        f"{_WHO} + ' · ' + format(datum.trainable_parameters, ',') + ' trainable ('"
+        "'decision ' + datum.decision + ' · ' + format(datum.trainable_parameters, ',') + ' trainable ('"
         " + format(datum.trainable_share, '.1%') + ')'"
     )
     layers = [

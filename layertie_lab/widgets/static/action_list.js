@@ -37,6 +37,8 @@ class ActionList {
     while (this.answers.length < places.length) this.answers.push(this.makeAnswer(this.answers.length));
     const shown = this.answers.slice(0, places.length);
     if (this.list.children.length !== shown.length) this.list.replaceChildren(...shown.map((answer) => answer.button));
+    // A box where there is more in it than is in sight at once.
+    set(this.list, { "data-many": places.length > 6 ? "" : null });
     set(this.list, { "data-none": places.length ? null : "The actions for a layer appear here." });
     const worths = this.worths();
     this.focused = Math.min(this.focused, Math.max(0, places.length - 1));
