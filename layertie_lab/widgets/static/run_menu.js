@@ -122,9 +122,10 @@ class RunMenu {
   paint() {
     say(this.name, this.get("title") || this.get("current") || "No run");
     say(this.about, this.get("about"));
-    say(this.note, this.get("note") || this.get("remark"));
-    set(this.note, { title: this.get("note") || this.get("remark") || null });
-    set(this.name, { title: this.get("current") ? `Folder: ${this.get("current")}` : null });
+    say(this.note, this.get("note"));
+    set(this.note, { title: this.get("note") || null });
+    const more = [this.get("remark"), this.get("current") && `Folder: ${this.get("current")}`].filter(Boolean);
+    set(this.name, { title: more.join("\n") || null });
     this.root.dataset.run = this.get("current");
     this.rename.hidden = !this.get("can_label");
     say(this.problem, this.get("problem"));
@@ -168,9 +169,9 @@ class RunMenu {
     const row = html("button", { type: "button", class: "ll-run", "data-run": run.name, "data-status": run.status });
     const cells = COLUMNS.map(([column]) => html("span", { class: `ll-${column}` }, run[column] ?? ""));
     cells[0].replaceChildren(html("span", { class: "ll-word" }, run.title || run.name));
-    if (run.note) cells[0].append(html("small", { class: "ll-remark" }, run.note));
     set(row, { title: run.title ? `Folder: ${run.name}` : null, "aria-current": here ? "true" : null });
     row.append(...cells);
+    if (run.note) row.append(html("small", { class: "ll-remark" }, run.note));
     row.addEventListener("click", () => this.choose(run.name));
     return row;
   }
