@@ -20,6 +20,7 @@ from layertie_lab.charts.run.glance import memory_bars
 from layertie_lab.core.columns import Column
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.widgets.pictures import Pictures
+from layertie_lab.widgets.probe_panel import ProbePanel
 from layertie_lab.widgets.rows_table import RowsTable
 from layertie_lab.widgets.time_panel import TimePanel
 from layertie_lab.widgets.token_text import TokenText
@@ -149,11 +150,16 @@ SHOWN = {"move": "about", "latest": "about", "windows": "problem", "typed": "pro
 """Where an error of it is shown."""
 
 
+def panel_of(listen: str) -> TimePanel | ProbePanel:
+    """The panel that hears it."""
+    return TimePanel() if listen == "on_move" else ProbePanel()
+
+
 @pytest.mark.parametrize("name", HEARD)
 def test_what_is_chosen_comes_in_and_nothing_else_is_heard(name: str) -> None:
     listen, message, expected = HEARD[name]
-    panel = TimePanel()
-    heard: dict[str, list[Any]] = {"on_move": [], "on_probe": [], "on_other": []}
+    panel = panel_of(listen)
+    heard: dict[str, list[Any]] = {way: [] for way in ("on_move", "on_probe", "on_other") if hasattr(panel, way)}
     ends = {way: getattr(panel, way)(lambda *v, way=way: heard[way].append(v)) for way in heard}
     panel.hear(message)
     assert heard == {way: [expected] if way == listen else [] for way in heard}
@@ -165,7 +171,7 @@ def test_what_is_chosen_comes_in_and_nothing_else_is_heard(name: str) -> None:
 @pytest.mark.parametrize("name", HEARD)
 def test_an_error_is_shown_beside_its_control_alone(name: str) -> None:
     listen, message, _ = HEARD[name]
-    panel = TimePanel()
+    panel = panel_of(listen)
     error = AnalysisError("Expected another one, but got this.", "Choose another.")
 
     def refuse(*values: Any) -> None:
@@ -173,14 +179,14 @@ def test_an_error_is_shown_beside_its_control_alone(name: str) -> None:
 
     getattr(panel, listen)(refuse)
     panel.hear(message)
-    shown = {trait: getattr(panel, trait) for trait in ("about", "problem", "other_problem")}
+    shown = {trait: getattr(panel, trait) for trait in ("about", "problem", "other_problem") if panel.has_trait(trait)}
     assert shown == {trait: str(error) if trait == SHOWN[name] else "" for trait in shown}
 
     def fail(*values: Any) -> None:
         raise ZeroDivisionError
 
-    getattr(TimePanel(), listen)(fail)
-    other = TimePanel()
+    getattr(panel_of(listen), listen)(fail)
+    other = panel_of(listen)
     getattr(other, listen)(fail)
     with pytest.raises(ZeroDivisionError):  # a fault of the program is none of the person's
         other.hear(message)
@@ -191,8 +197,8 @@ def test_an_error_is_shown_beside_its_control_alone(name: str) -> None:
 def test_the_page_is_told_when_a_choice_is_dealt_with(
     name: str, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    panel, sent = TimePanel(), []
     listen, message, _ = HEARD[name]
+    panel, sent = panel_of(listen), []
     monkeypatch.setattr(panel, "send", lambda content, buffers=None: sent.append(content))
 
     def hear(*values: Any) -> None:
@@ -208,11 +214,8 @@ def test_the_page_is_told_when_a_choice_is_dealt_with(
 
 
 def test_a_state_is_told_at_once_and_known_to_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    state = {
-        "stored": [0, 4, 8],
-        "decision": 8,
-        "follows": False,
-        "about": "After decision 8.",
+    moment = {"stored": [0, 4, 8], "decision": 8, "follows": False, "about": "After decision 8."}
+    looked_at = {
         "source": "8 sequences",
         "sequences": 0,
         "pieces": ["To be"],
@@ -225,22 +228,22 @@ def test_a_state_is_told_at_once_and_known_to_the_browser(monkeypatch: pytest.Mo
         "other_decision": 3,
         "other_problem": "None.",
     }
-    panel = TimePanel()
-    assert set(state) <= set(panel.keys)
-    sent = messages(panel, monkeypatch)
-    panel.show(**state)
-    assert sent == [state]
-    assert {name: getattr(panel, name) for name in state} == state
+    for panel, state in ((TimePanel(), moment), (ProbePanel(), looked_at)):
+        assert set(state) <= set(panel.keys)
+        sent = messages(panel, monkeypatch)
+        panel.show(**state)
+        assert sent == [state]
+        assert {name: getattr(panel, name) for name in state} == state
 
 
 @pytest.mark.parametrize("message", [None, "move", {}, {"kind": "explode"}, {"kind": None}, ["move"]])
 def test_other_messages_are_not_heard(message: Any) -> None:
     heard: list[Any] = []
-    panel, text = TimePanel(), TokenText()
-    for listen in (panel.on_move, panel.on_probe, panel.on_other, text.on_pick):
+    moment, looked_at, text = TimePanel(), ProbePanel(), TokenText()
+    for listen in (moment.on_move, looked_at.on_probe, looked_at.on_other, text.on_pick):
         listen(lambda *values: heard.append(values))
-    panel.hear(message)
-    text.hear(message)
+    for panel in (moment, looked_at, text):
+        panel.hear(message)
     assert heard == []
 
 
@@ -255,7 +258,7 @@ def test_who_listens_is_not_kept_alive(name: str) -> None:
         def hear(self, *values: Any) -> None:
             self.heard += 1
 
-    widget, room = TokenText() if name == "pick" else TimePanel(), Room()
+    widget, room = TokenText() if name == "pick" else panel_of(listen), Room()
     getattr(widget, listen)(room.hear)
     widget.hear(message)
     assert room.heard == 1
