@@ -83,7 +83,7 @@ def entries(root: Path, examples: Path | None, comparison: Path | None) -> list[
     for run in list_runs(root):
         found.append(_run(run, RUN, f"run/{run.path.name}", root))
         found += [
-            _run(node.run, BRANCH, f"run/{run.path.name}/branches/{node.path.name}", root)
+            _run(node.run, BRANCH, f"run/{run.path.name}/branches/{node.path.name}", root, trunk=run)
             for node in (branches_of(run.path) if within(run.path, root) else ())
         ]
     if examples is not None:
@@ -96,13 +96,12 @@ def entries(root: Path, examples: Path | None, comparison: Path | None) -> list[
     return found
 
 
-def _run(run: RunSummary, kind: str, id: str, root: Path) -> Entry:
+def _run(run: RunSummary, kind: str, id: str, root: Path, trunk: RunSummary | None = None) -> Entry:
     path = run.path
     if not within(path, root):
         note = "A link that leads out of the folder of runs."
         return Entry(id, kind, path.name, path, state="elsewhere", note=note, can_choose=False)
-    own = run.title or path.name
-    name = f"{summarize(path.parents[1]).title or path.parents[1].name} / {own}" if kind == BRANCH else own
+    name = " / ".join(each.title or each.path.name for each in (trunk, run) if each is not None)
     entry = Entry(id, kind, name, path, state=run.status, note=run.note, loss=run.validation_loss)
     try:
         config = RunDirectory.open(path).config
