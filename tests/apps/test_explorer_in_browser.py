@@ -253,13 +253,14 @@ def test_a_run_is_named_noted_on_and_found_again(visit: Visit, server: Server) -
     made = server.runs / "to-be-named"
     RunDirectory.create(made, RunConfig.preset("tiny", seed=3)).unlock()
     tab = visit(f"run={made.name}")
-    assert tab.runs.locator(".ll-name").first.inner_text() == "lab, tiny, pydoc, seed 3"
+    wait_for(lambda: tab.runs.locator(".ll-name").first.inner_text() == "lab, tiny, pydoc, seed 3", 10, "what it is")
     tab.runs.get_by_role("button", name="Name", exact=True).click()
     tab.runs.get_by_label("Name of this run").fill("The <b>one</b> for class")
     tab.runs.get_by_label("Note").fill("Split at 10.")
     tab.runs.get_by_role("button", name="Keep").click()
     tab.runs.locator(".ll-label").wait_for(state="hidden")
-    assert tab.runs.locator(".ll-name").first.inner_text() == "The <b>one</b> for class"
+    name = tab.runs.locator(".ll-name").first
+    wait_for(lambda: name.inner_text() == "The <b>one</b> for class", 10, "its new name")
     assert read_label(made) == Label("The <b>one</b> for class", "Split at 10.")
     tab.runs.get_by_role("button", name="Open a run").click()
     row = tab.runs.locator(f"button[data-run='{made.name}']")
@@ -267,10 +268,14 @@ def test_a_run_is_named_noted_on_and_found_again(visit: Visit, server: Server) -
     for words in ("The <b>one</b> for class", "Split at 10.", "lab", "pydoc", "stopped"):
         assert words in row.inner_text()
     tab.runs.get_by_role("button", name="Sort by Seed").click()
-    seeds = [each for each in tab.runs.locator("button.ll-run .ll-seed").all_inner_texts() if each]
-    assert seeds == sorted(seeds, key=int)
+
+    def seeds() -> list[str]:
+        return [each for each in tab.runs.locator("button.ll-run .ll-seed").all_inner_texts() if each]
+
+    wait_for(lambda: seeds() == sorted(seeds(), key=int), 10, "the list by seed")
+    up = seeds()
     tab.runs.get_by_role("button", name="Sort by Seed").click()
-    assert [each for each in tab.runs.locator("button.ll-run .ll-seed").all_inner_texts() if each] == seeds[::-1]
+    wait_for(lambda: seeds() == up[::-1], 10, "the list by seed, downwards")
 
 
 def test_a_correction_and_start_in_one_movement(visit: Visit) -> None:
