@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from ..agent.descriptions import RewardDescription
@@ -13,12 +14,14 @@ from ..charts.run.live import live_spec
 from ..core.errors import WorkerError
 from ..core.events import Event
 from ..widgets.frame import Frame
+from ..widgets.kept import Kept
 from ..widgets.layout import Rows, framed
 from ..widgets.live.live_chart import LiveChart
 from ..widgets.steer_panel import SteerPanel
 from ..widgets.tie_map_view import TieMapView
 from ..workers.thread import SessionThread
 from .feed import Feed
+from .held_run import Past, told_by
 
 PANELS = ("loss", "reward", "parameters", "memory")
 
@@ -31,7 +34,7 @@ class ControlRoom:
             which trains in a process of its own.
         panels: Names of live panels (`layertie_lab.charts.run.live.LIVE`).
         columns: Most columns of charts.
-        past: Events so far, of a run that goes on (`Feed`). For a Session that has just been made nothing is needed.
+        past: Events so far, in place of those that the session remembers or the worker's log has (`Feed`).
 
     The room does not keep a Worker alive. `close()` ends the room and leaves the session or worker open. While it is
     open, what changes the session goes through `submit`; calls that read it (evaluate, sample, summary, save, fork)
@@ -61,7 +64,7 @@ class ControlRoom:
                 chart=self.chart,
                 tie_map=self.tie_map,
                 steer=self.steer,
-                past=past or ([source.opening()] if is_session else ()),
+                past=past or (told_by(source) if is_session else Past(source.directory)),
                 budget=0 if config is None else config.decisions,
             )
         except BaseException:
@@ -70,10 +73,11 @@ class ControlRoom:
                 self._thread.close()
             raise
         self.frame = framed(Rows((self.steer, self.tie_map, self.chart)))
+        self._kept = Kept(self.frame, [self.tie_map, self.chart], partial(_heading, self.steer))
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """Jupyter shows it as the last line of a cell."""
-        return self.frame._repr_mimebundle_(**options)
+    def _ipython_display_(self, **options: Any) -> None:
+        """Jupyter shows it as the last line of a cell, and keeps its picture."""
+        self._kept.show()
 
     def _display_(self) -> Frame:
         """marimo shows it as the last line of a cell."""
@@ -98,6 +102,10 @@ class ControlRoom:
         if self._thread is not None:
             self._thread.close()
         self.frame.close()
+
+
+def _heading(steer: SteerPanel) -> str:
+    return f"Control room after decision {steer.decision}"
 
 
 def _panels(names: Sequence[str], steps_per_decision: int, told: RewardDescription | None) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.commands import Command
 from ..core.config import RunConfig
@@ -16,6 +16,9 @@ from ..records.log.cursor import EventCursor
 from ..records.log.follower import Follower
 from ..workers.pool import Handle
 from .feed import RowTaker
+
+if TYPE_CHECKING:  # the session is handed in, and a page that shows none needs no torch
+    from ..session.session import Session
 
 T = TypeVar("T")
 
@@ -110,3 +113,8 @@ class Past:
 
     def __iter__(self) -> Iterator[Event]:
         return iter(EventCursor(self._path / "events.jsonl").read_new())
+
+
+def told_by(session: Session) -> Iterator[Event]:
+    """The same of a session of this process, recorded or not."""
+    yield from session.past()

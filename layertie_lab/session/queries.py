@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..core.config import RunConfig
-from ..core.events import Opened
+from ..core.events import Event, Opened
 from ..core.keys import RunKey
 from ..core.measures import Evaluation
 from ..core.rules import Rules
@@ -149,3 +149,11 @@ class Queries:
         """The opening event of a run that begins where this one is, for a watcher that was not there at the start."""
         with self.turns.use():
             return opened(self.state)
+
+    def past(self) -> list[Event]:
+        """The run's events so far, its opening first, for a watcher that was not there at the start.
+
+        Of a run that is not recorded the latest 20,000; of a fork that is not, the opening of a run that begins here.
+        """
+        with self.turns.use():
+            return self.recorder.past() or [opened(self.state)]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import torch
 from ..core.config import RunConfig
 from ..core.decisions import Decision
 from ..core.errors import LayertieError, RecordError, StorageError
-from ..core.events import Event
+from ..core.events import Event, Opened
 from ..core.notices import CheckpointSaved, Notice, ProcessStarted, SnapshotsNoted, Timing
 from ..records.directory import RunDirectory
+from ..records.log.cursor import EventCursor
 from ..records.log.recovery import check_before, check_end, check_settings
 from ..records.log.writer import EventWriter
 from ..records.state.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
@@ -30,6 +32,9 @@ from .door import RunText, to_record
 from .meter import Meter
 from .state import RunState
 from .subscribers import Subscribers
+
+REMEMBERED = 20_000
+"""Latest events of a run that is not recorded which are kept for who joins it late: a few megabytes."""
 
 
 class Recorder:
@@ -45,6 +50,8 @@ class Recorder:
         self._directory, self._writer = directory, writer
         self._saved = time.monotonic()
         self._snapshots: SnapshotWriter | None = None
+        self._opened: Event | None = None
+        self._remembered = deque[Event](maxlen=REMEMBERED)
         self.subscribers = Subscribers()
         if directory is not None:
             self._snapshots = SnapshotWriter(directory, directory.config.records.snapshot_mebibytes << 20)
@@ -124,6 +131,22 @@ class Recorder:
         """Whether the session is repeating what the log already holds."""
         return self._writer is not None and self._writer.rewound
 
+    def past(self) -> list[Event]:
+        """The run's events so far: those of its log, or of a run that is not recorded the latest, its opening first.
+
+        Empty for an unrecorded one that has none, such as a fork that has gone on from another run.
+        """
+        if self._directory is not None:
+            return EventCursor(self._directory.events).read_new()
+        return [] if self._opened is None else [self._opened, *self._remembered]
+
+    def _remember(self, event: Event) -> None:
+        """Keep an event of a run that is not recorded."""
+        if self._directory is None and isinstance(event, Opened):
+            self._opened = event
+        elif self._opened is not None:
+            self._remembered.append(event)
+
     def emit(self, event: Event) -> None:
         """Log an event and pass it on.
 
@@ -135,6 +158,7 @@ class Recorder:
             self._writer.append(event)
             with contextlib.suppress(StorageError):
                 self._writer.flush()
+        self._remember(event)
         self.tell(event)
 
     def tell(self, entry: Any) -> None:
@@ -151,6 +175,7 @@ class Recorder:
         self._check_open()
         if self._writer is not None:
             self._writer.write(event)
+        self._remember(event)
 
     def _check_open(self) -> None:
         if self._directory is not None and self._writer is None:

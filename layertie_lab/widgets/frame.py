@@ -6,11 +6,24 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, Protocol
+from zlib import crc32
 
 import anywidget
 import traitlets
 
 from .assets import VEGA, module, style
+
+
+class Viewer(Protocol):
+    """Who is told what of a member changes: a frame, or whatever else shows it."""
+
+    def tell(self, name: str, state: Mapping[str, Any]) -> None:
+        """How some of its attributes stand now."""
+        ...
+
+    def hand(self, name: str, content: Any, buffers: Sequence[bytes] | None = None) -> None:
+        """A message of it to a page."""
+        ...
 
 
 class Member(Protocol):
@@ -26,11 +39,11 @@ class Member(Protocol):
         """Take a message of the page."""
         ...
 
-    def shown_in(self, frame: Frame, name: str) -> None:
+    def shown_in(self, frame: Viewer, name: str) -> None:
         """From now on say what changes to a frame, which knows it by a name, too."""
         ...
 
-    def closed(self, frame: Frame) -> None:
+    def closed(self, frame: Viewer) -> None:
         """A frame is gone."""
         ...
 
@@ -58,7 +71,12 @@ class Frame(anywidget.AnyWidget):
     def __init__(self, plan: Mapping[str, Any], members: Mapping[str, Member]) -> None:
         self.members = dict(members)
         self._esm, self._css = code_of(tuple(dict.fromkeys(member.assets for member in self.members.values())))
-        super().__init__(plan=dict(plan), kinds={name: _kind(each.assets) for name, each in self.members.items()})
+        super().__init__(
+            plan=dict(plan),
+            kinds={name: _kind(each.assets) for name, each in self.members.items()},
+            # In Jupyter, frames of one id have one style sheet, that of the last: theirs differ with their panels.
+            _anywidget_id=f"{__name__}.Frame.{crc32(self._css.encode()):08x}",
+        )
         self.on_msg(self._receive)
         for name, member in self.members.items():
             member.shown_in(self, name)

@@ -69,6 +69,24 @@ class History:
         changes = thin_changes(self._changes, MOST_CHANGES, "layer", "decision")
         return {"start": self._start, **self._message(changes, self._overrides)}
 
+    def rows(self) -> list[Row]:
+        """Rows of the table `ties`, as far as they differ from those before, and those of the latest decision."""
+        names = ("owner", "block")
+        first = [
+            {"decision": 0, "layer": layer, **dict(zip(names, held, strict=True))}
+            for layer, held in enumerate(self._start)
+        ]
+        last = [
+            {"decision": self.last, "layer": layer, **dict(zip(names, held, strict=True))}
+            for layer, held in enumerate(self._now)
+        ]
+        changes = thin_changes(self._changes, MOST_CHANGES, "layer", "decision")
+        return [*first, *changes, *(last if self.last else [])]
+
+    def overrides(self) -> list[tuple[int, int]]:
+        """(decision, layer) of a person's actions against the agent."""
+        return list(self._overrides)
+
     def news(self) -> dict[str, Any] | None:
         """The message with what was recorded since the last one; None if there is nothing a view needs to hear."""
         changes, self._unsent = self._unsent, []

@@ -12,7 +12,8 @@ import traitlets
 
 from ..core.errors import LayertieError
 from .credit import Credit
-from .frame import Frame
+from .frame import Frame, Viewer
+from .kept import Kept
 from .messages import Shape, optional, read, text
 
 _NAMED: Shape = {"id": optional(text(100))}
@@ -53,8 +54,9 @@ class Panel(traitlets.HasTraits):
         self._credit: Credit | None = None
         self._owed: set[str] = set()
         self._gathered: set[str] | None = None
-        self._frames: weakref.WeakKeyDictionary[Frame, str] = weakref.WeakKeyDictionary()
+        self._frames: weakref.WeakKeyDictionary[Viewer, str] = weakref.WeakKeyDictionary()
         self._alone: Frame | None = None
+        self._kept: Kept | None = None
         self.keys = frozenset(self.traits(sync=True))
         super().__init__(**state)
 
@@ -67,19 +69,29 @@ class Panel(traitlets.HasTraits):
             self._alone = Frame({"kind": "panel", "name": "panel"}, {"panel": self})
         return self._alone
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """Jupyter shows it as the last line of a cell."""
-        return self.alone._repr_mimebundle_(**options)
+    def stills(self) -> dict[str, dict[str, Any]]:
+        """Title -> Vega-Lite spec with its rows, of what is shown now; none where it is no picture."""
+        return {}
+
+    def stills_of(self) -> str:
+        """What its pictures are of."""
+        return type(self).__name__
+
+    def _ipython_display_(self, **options: Any) -> None:
+        """Jupyter shows it as the last line of a cell, and keeps its pictures."""
+        if self._kept is None:
+            self._kept = Kept(self.alone, [self], self.stills_of)
+        self._kept.show()
 
     def _display_(self) -> Frame:
         """marimo shows it as the last line of a cell."""
         return self.alone
 
-    def shown_in(self, frame: Frame, name: str) -> None:
+    def shown_in(self, frame: Viewer, name: str) -> None:
         """From now on say what changes to a frame, which knows it by a name, too."""
         self._frames[frame] = name
 
-    def closed(self, frame: Frame) -> None:
+    def closed(self, frame: Viewer) -> None:
         """A frame is gone."""
         self._frames.pop(frame, None)
 
@@ -87,7 +99,7 @@ class Panel(traitlets.HasTraits):
         """End the frame of its own, if it has one. What it shows is kept."""
         if self._alone is not None:
             self._alone.close()
-            self._alone = None
+            self._alone = self._kept = None
 
     # -- what goes out -----------------------------------------------------------------------------------------------
 

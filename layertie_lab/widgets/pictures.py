@@ -36,6 +36,12 @@ class Pictures(Panel, files=(VEGA, "panel.js", "pictures.js", "live_chart.css"))
         panels = [picture(title, chart) for title, chart in pictures.items()]
         self.show(panels=panels)
 
+    def stills(self) -> dict[str, dict[str, Any]]:
+        return {each["title"]: each["spec"] | {"datasets": each["data"]} for each in self.panels}
+
+    def stills_of(self) -> str:
+        return "Pictures"
+
 
 def picture(title: str, chart: Any) -> dict[str, Any]:
     """What the browser needs of a picture: its spec with empty named data, and the rows apart from it."""

@@ -1,5 +1,7 @@
 """The tie map as a picture that can be acted in, with its history."""
 
+# Imports in functions are for the start of the explorer: altair and polars take a second.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -164,6 +166,30 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
                 message="" if maps else "This run has no tie map.",
             )
             self._tell(self._history.whole())
+
+    def stills(self) -> dict[str, dict[str, Any]]:
+        import polars as pl
+
+        from ..charts.run.live import live_spec
+        from ..charts.run.maps import tie_map
+
+        with self._lock:
+            if not self.sources:
+                return {}
+            owners = TieMap(tuple(self.sources)).owners
+            last, rows, overrides = self._history.last, self._history.rows(), self._history.overrides()
+            now = {"layer": range(len(owners)), "owner": owners, "block": self.blocks or owners}
+        shown = {"Tie map": tie_map(pl.DataFrame(now).with_columns(decision=last)).to_dict()}
+        if self.with_history and last:
+            answers = [{"decision": at, "layer": layer, "overridden": True} for at, layer in overrides]
+            shown["History of the map"] = live_spec(
+                "history", rows={"ties": rows, "decisions": answers}, reads_out=False
+            )
+        return shown
+
+    def stills_of(self) -> str:
+        last = self._history.last
+        return f"Tie map after decision {last}" if last else "Tie map"
 
     def on_answer(self, callback: Callable[[int, int], Any]) -> Callable[[], None]:
         """Call `callback(layer, source)` with each action; the result ends it. A bound method is held weakly."""

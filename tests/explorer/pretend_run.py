@@ -12,7 +12,7 @@ from typing import Any
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.decisions import Decision, Outcome, Proposal
 from layertie_lab.core.errors import LayertieError
-from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Finished, Opened, Stepped
+from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Event, Finished, Opened, Stepped
 from layertie_lab.core.notices import Notice
 from layertie_lab.core.rules import Rules
 from layertie_lab.core.ties import TieMap
@@ -39,6 +39,7 @@ class PretendSession:
         self._pending: Decision | None = None
         self._steps = 0
         self.claim = Turns().claim
+        self._past: list[Any] = [self.opening()]
 
     @property
     def blocks(self) -> TieMap:
@@ -72,6 +73,9 @@ class PretendSession:
             split_tokens={"train": 1000},
             corpus="made up",
         )
+
+    def past(self) -> list[Any]:
+        return self._past
 
     def subscribe(self, callback: Callable[[Any], None]) -> Callable[[], None]:
         self._subscribers.append(callback)
@@ -170,6 +174,8 @@ class PretendSession:
         return 1.4 + 2.8 * math.exp(-self.step / 400) + self._random.gauss(0, 0.04)
 
     def _tell(self, entry: Any) -> None:
+        if isinstance(entry, Event):
+            self._past.append(entry)
         for callback in tuple(self._subscribers):
             callback(entry)
 

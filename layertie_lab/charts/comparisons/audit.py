@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from .. import palette
+from ..drawn import LayerChart, VConcatChart
 from ..frames import LIMIT, check, largest, rows, thin_extremes
 from ..run.parts import Width, figure, names, words_only
 from ..theme import vega_config
@@ -105,11 +106,11 @@ def audit_chart(audit: pl.DataFrame, *, width: int = 680, dark: bool = False) ->
     columns = [column for book in _BOOKS.values() for column, *_ in book]
     if not _is_there(audit, [*columns, "gradient"]):
         return words_only(_NOTHING, height=200, width=width, dark=dark)
-    panels = [alt.LayerChart(layer=[_counts(audit, what)], height=130, width=width) for what in _BOOKS]
+    panels = [LayerChart(layer=[_counts(audit, what)], height=130, width=width) for what in _BOOKS]
     if audit["gradient"].null_count() < audit.height:
-        panels.append(alt.LayerChart(layer=[_flow(audit)], height=160, width=width))
+        panels.append(LayerChart(layer=[_flow(audit)], height=160, width=width))
     return (
-        alt.vconcat(*panels, config=vega_config(dark), description=CAPTIONS["audit"])
+        VConcatChart(vconcat=panels, config=vega_config(dark), description=CAPTIONS["audit"])
         .resolve_scale(color="independent", strokeDash="independent")
         .resolve_legend(color="independent", strokeDash="independent")
     )

@@ -9,6 +9,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
+from ..drawn import LayerChart
 from ..frames import LIMIT, check, rows, thin_extremes
 from ..palette import OWNER_COLOURS
 from ..run.parts import Panel, Width, legend, names, words_only
@@ -121,7 +122,7 @@ def compared_curves(
     fitted: dict[str, Any] = {}
     if width == "container":
         fitted["autosize"] = alt.AutoSizeParams(type="fit-x", contains="padding")
-    return alt.LayerChart(
+    return LayerChart(
         **fitted,
         layer=layers,
         width=width,

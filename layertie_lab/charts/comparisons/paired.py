@@ -17,6 +17,7 @@ from altair.utils.schemapi import debug_mode
 
 from .. import palette
 from ..captions import captioned
+from ..drawn import VConcatChart
 from ..frames import rows as rows_of
 from ..run.parts import MAIN, Panel, Rows, Width, assemble, empty_note, legend, names, table
 from ..theme import vega_config
@@ -313,6 +314,6 @@ def study_chart(
         chart.config, chart.autosize, chart.datasets = alt.Undefined, alt.Undefined, alt.Undefined
         charts.append(chart)
     heading: dict[str, Any] = {"title": alt.TitleParams(wrap(title, 80), subtitle=wrap(subtitle, 110))} if title else {}
-    return alt.VConcatChart(
+    return VConcatChart(
         vconcat=charts, datasets=filled, config=vega_config(dark), description="A study of paired runs.", **heading
     )

@@ -8,6 +8,7 @@ from zlib import crc32
 import altair as alt
 import polars as pl
 
+from ..drawn import FacetChart, HConcatChart, LayerChart, VConcatChart
 from ..frames import check, rows
 from ..palette import OWNER_COLOURS, POLICIES
 from ..run.parts import names, words_only
@@ -88,15 +89,15 @@ def policy_intervals(
     words = f"difference from {reference}, by seed"
     right = [zero, *_interval(shown, "difference", "pairs", words, order, labels=False)]
     seeds = f"{shown['seeds'].min()} to {shown['seeds'].max()}" if shown["seeds"].n_unique() > 1 else shown["seeds"][0]
-    return alt.HConcatChart(
+    return HConcatChart(
         hconcat=[
-            alt.LayerChart(
+            LayerChart(
                 layer=left,
                 width=width,
                 height=height,
                 title=f"Interquartile mean, 95 % bootstrap, {seeds} seeds{where}",
             ),
-            alt.LayerChart(layer=right, width=width, height=height, title="Mean paired difference, 95 % t interval"),
+            LayerChart(layer=right, width=width, height=height, title="Mean paired difference, 95 % t interval"),
         ],
         config=vega_config(dark),
         description=f"{title} of each of {len(order)} policies with intervals, and the difference from {reference}.",
@@ -150,7 +151,7 @@ def profile_chart(
         alt.Tooltip("high:Q", title="to", format=".2f"),
         alt.Tooltip("runs:Q"),
     ]
-    panel = alt.LayerChart(
+    panel = LayerChart(
         layer=[
             base.mark_area(interpolate="step-after", opacity=0.22).encode(
                 y=alt.Y("low:Q", title="share of runs"), y2="high:Q", color=colour
@@ -160,13 +161,14 @@ def profile_chart(
         ],
         width=width,
         height=height,
-        data=alt.InlineData(values=rows(joined)),
     )
     heading = alt.TitleParams(
         "Performance profiles, 95 % bootstrap, pointwise",
         subtitle=f"share of runs at or below a {title}; dashed: {reference}",
     )
-    return panel.facet(
+    return FacetChart(
+        spec=panel,
+        data=alt.InlineData(values=rows(joined)),
         facet=alt.Facet("policy:N", sort=order, title=None, header=alt.Header(labelFontSize=13)),
         columns=columns,
         title=heading,
@@ -227,7 +229,7 @@ def parameters_against_loss(
             ],
         )
     )
-    return alt.LayerChart(
+    return LayerChart(
         layer=[points],
         width=width,
         height=height,
@@ -246,7 +248,7 @@ def sweep_chart(
         plain = chart.copy()
         plain.config = alt.Undefined  # only the outermost chart may have one
         parts.append(plain)
-    whole = alt.vconcat(*parts, spacing=40, config=vega_config(dark))
+    whole = VConcatChart(vconcat=parts, spacing=40, config=vega_config(dark))
     return whole.resolve_scale(color="independent", shape="independent", x="independent", y="independent")
 
 

@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from ...core.errors import AnalysisError
+from ..drawn import LayerChart, VConcatChart
 from ..frames import check, of_method, rows
 from ..palette import OWNER_COLOURS
 from ..run.parts import Width, figure, words_only
@@ -126,13 +127,13 @@ def attribution_methods(
         # The owners' names once: the colours say it everywhere.
         parts += [] if place else [_owners(frame, x)]
         panels.append(
-            alt.LayerChart(layer=parts, height=height, width=width, title=_small_title(_panel_words(frame, method)))
+            LayerChart(layer=parts, height=height, width=width, title=_small_title(_panel_words(frame, method)))
         )
     if len(methods) > 1:
         panels.append(_rank_tiles(attribution, methods, width))
     words = _target_words(attribution)
     heading: dict[str, Any] = {"title": _small_title(words)} if words else {}
-    return alt.VConcatChart(
+    return VConcatChart(
         vconcat=panels,
         spacing=14,
         config=vega_config(dark),
@@ -253,7 +254,7 @@ def _rank_tiles(attribution: pl.DataFrame, methods: list[str], width: int) -> al
     # The middle of viridis is where white and black are equally readable.
     readable = alt.condition(f"datum.rank > {0.55 * (layers + 1)}", alt.value("#ffffff"), alt.value("#111111"))
     size = max(0, min(13, width // layers // 2)) if width // layers >= 16 else 0
-    return alt.LayerChart(
+    return LayerChart(
         layer=[
             base.mark_rect().encode(x=_layers(), y=y, color=shade, tooltip=tips),
             base.mark_text(fontSize=size, baseline="middle").encode(

@@ -9,6 +9,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from ..drawn import LayerChart
 from ..frames import check, extent, of_method, rows
 from ..run.parts import Width, figure, words_only
 from ..run.strips import owner_index, owner_scale
@@ -156,7 +157,7 @@ def similarity_heatmap(
     extra: dict[str, Any] = {"resolve": alt.Resolve(scale={"color": "independent", "stroke": "independent"})}
     if room == "container":
         extra["autosize"] = alt.AutoSizeParams(type="fit-x", contains="padding")
-    return alt.LayerChart(
+    return LayerChart(
         layer=parts, height=tall, width=room, config=vega_config(dark), description=f"{title}, for {layers}.", **extra
     )
 

@@ -84,7 +84,7 @@ def live_chart(
         height: Height of the plot in pixels; None = the panel's own.
         dark: Whether the page is dark.
         rows: Rows to begin with, by data set; none by default.
-        **options: The panel's own (`reward`: title; `loss`: splits; `history`: by).
+        **options: The panel's own (`reward`: title; `loss`: splits; `history`: by, reads_out).
 
     Raises:
         AnalysisError: No such panel.

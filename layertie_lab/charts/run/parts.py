@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import altair as alt
 
+from ..drawn import LayerChart
 from ..theme import vega_config
 
 XAxis = Literal["decision", "step"]
@@ -194,7 +195,7 @@ def figure(
         description: For screen readers.
         more: Of `altair.LayerChart`.
     """
-    return alt.LayerChart(
+    return LayerChart(
         layer=list(layers),
         height=height,
         width=width,
@@ -212,7 +213,7 @@ def words_only(words: str, *, height: int, width: Width, dark: bool) -> alt.Laye
         .mark_text(style="note", limit=alt.ExprRef(expr="width"))
         .encode(x=value("width / 2"), y=value("height / 2"), text=alt.value(words))
     )
-    return alt.LayerChart(layer=[note], height=height, width=width, config=vega_config(dark), description=words)
+    return LayerChart(layer=[note], height=height, width=width, config=vega_config(dark), description=words)
 
 
 def assemble(
@@ -242,7 +243,7 @@ def assemble(
     if zoom:
         extra["params"] = [_bound(ZOOM, "x", _ZOOM_EVENT), *([_bound("zoom_y", "y", _ZOOM_Y_EVENT)] if zoom_y else [])]
     begin = {name: list((rows or {}).get(name, ())) for name in (*tables, *([HOVER_DATA] if hover else []))}
-    return alt.LayerChart(
+    return LayerChart(
         layer=list(layers),
         width=panel.width,
         height=panel.height,

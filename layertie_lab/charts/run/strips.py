@@ -49,7 +49,13 @@ def owner_index(field: str) -> str:
     return f"datum.{field} % {len(palette.OWNER_COLOURS)}"
 
 
-def history(panel: Panel, rows: Rows | None = None, *, by: Literal["owner", "block"] = "owner") -> alt.LayerChart:
+def history(
+    panel: Panel,
+    rows: Rows | None = None,
+    *,
+    by: Literal["owner", "block"] = "owner",
+    reads_out: bool = True,
+) -> alt.LayerChart:
     """The tie map over the run: one row per layer, coloured by the layer whose parameters it uses.
 
     A row of `ties` may be left out where it repeats the layer's previous row: each colour runs on to the layer's next
@@ -60,6 +66,7 @@ def history(panel: Panel, rows: Rows | None = None, *, by: Literal["owner", "blo
         rows: Rows of ties and decisions to begin with.
         by: "owner" colours by the tie map, "block" by what is truly one storage (they differ under the official code's
             bookkeeping).
+        reads_out: Whether the decision that is pointed at, else the latest, is told above the plot.
     """
     start = f"(datum.decision - 1) * {panel.unit}"
     answered = "(length(data('decisions')) > 0 ? peek(data('decisions')).decision : 0)"
@@ -122,7 +129,7 @@ def history(panel: Panel, rows: Rows | None = None, *, by: Literal["owner", "blo
         )
         .mark_rect(style="outline", clip=True)
         .encode(x=panel.axis(), x2="end:Q", y=alt.value(0), y2=alt.value("height")),
-        readout(current("decisions"), text),
+        *([readout(current("decisions"), text)] if reads_out else []),
         *empty_note(("ties",), "The tie map appears here when the run opens."),
     ]
     return assemble(layers, panel, ("ties", "decisions"), rows, description="Owner of each layer over the run.")

@@ -13,6 +13,7 @@ from ..assets import VEGA
 from ..listeners import Listeners
 from ..messages import whole
 from ..panel import Panel
+from .joining import joined
 from .pacer import Pacer
 from .row_store import RowStore, names_of_data, wanted_columns
 from .thinning import Row
@@ -35,6 +36,11 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
         columns: Most columns of the grid, 1 to 3; a narrow page gets fewer.
         x: What the x axis of the specs counts, "decision" or "step".
         steps_per_decision: Optimizer steps per decision of the run, which relates the two.
+
+    Charts that bring rows along bring those of one run: what several say of a decision or a step is one row.
+
+    Raises:
+        AnalysisError: Two of them say different things of it.
 
     Rows travel as messages, not as traits: no cell is run again, and nothing is drawn from scratch. A view that appears
     (also after a reload) asks for the rows so far and gets them thinned, extremes kept.
@@ -73,8 +79,7 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
             x=x,
             steps_per_decision=steps_per_decision,
         )
-        for spec in specs.values():
-            self._keep(_rows_in(spec))
+        self._keep(joined({title: _rows_in(spec) for title, spec in specs.items()}))
 
     def on_look(self, callback: Callable[[int], Any]) -> Callable[[], None]:
         """Call `callback(decision)` when a place along the run is pressed; the result ends it. A bound method is held
@@ -121,6 +126,24 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
                 self.steps_per_decision = steps_per_decision or self.steps_per_decision
                 self.panels = self._panels(specs, captions)
             self._send_all()
+
+    def stills(self) -> dict[str, dict[str, Any]]:
+        with self._lock:
+            held = self._store.thinned(ROWS_AFTER_RESET)
+            shown = [panel for panel in self.panels if panel["place"] == panel["title"]]
+        rows = {
+            table: [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            for table, columns in held.items()
+        }
+        return {
+            each["title"]: each["spec"]
+            | {"datasets": each["spec"]["datasets"] | {name: rows.get(name, []) for name in each["tables"]}}
+            for each in shown
+        }
+
+    def stills_of(self) -> str:
+        reached = self._store.latest("decision")
+        return "Charts" if reached is None else f"Charts up to decision {reached}"
 
     def flush(self) -> None:
         """Send what is waiting. Nothing is sent before a view has asked for its rows."""

@@ -80,6 +80,11 @@ class RowStore:
             held[:] = self._thinned(table, held[: -KEPT_ROWS // 4], KEPT_ROWS // 4) + newest
         return fresh
 
+    def latest(self, column: str) -> int | None:
+        """The largest value of a column that counts, over all tables; None where there is none."""
+        lasts = [rows[-1][column] for rows in self._rows.values() if rows and rows[-1].get(column) is not None]
+        return max(lasts, default=None)
+
     def clear(self) -> None:
         """Forget all rows."""
         self._holds.clear()
