@@ -11,14 +11,20 @@ from .core.ties import TieMap
 from .core.version import __version__
 
 if TYPE_CHECKING:
+    from .explorer.explorer import Explorer
     from .records.log.reader import load_run
     from .session.session import Session
     from .workers.worker import Worker
 
-__all__ = ["LayertieError", "RunConfig", "Session", "TieMap", "Worker", "__version__", "load_run"]
+__all__ = ["Explorer", "LayertieError", "RunConfig", "Session", "TieMap", "Worker", "__version__", "load_run"]
 
 # torch and polars take a second to import; `layertie --help` and a config need neither.
-_LAZY = {"Session": "session.session", "Worker": "workers.worker", "load_run": "records.log.reader"}
+_LAZY = {
+    "Explorer": "explorer.explorer",
+    "Session": "session.session",
+    "Worker": "workers.worker",
+    "load_run": "records.log.reader",
+}
 
 
 def __getattr__(name: str) -> Any:

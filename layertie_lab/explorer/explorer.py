@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..agent.choices import choices
 from ..agent.policies.registry import POLICIES
@@ -32,6 +32,7 @@ from ..widgets.credit import Credit
 from ..widgets.forms.form import from_query, query_names
 from ..widgets.forms.settings_form import SettingsForm
 from ..widgets.frame import Frame
+from ..widgets.kept import Kept
 from ..widgets.layout import Rows, Tabbed, Workspace, framed
 from ..widgets.live.live_chart import LiveChart
 from ..widgets.panel import Panel
@@ -41,11 +42,14 @@ from ..widgets.tie_map_view import TieMapView
 from ..widgets.vital_signs import VitalSigns
 from ..widgets.welcome import Welcome
 from ..workers.pool import Handle, attach, check_room_for, get
+from ..workers.thread import SessionThread
 from ..workers.worker import Worker
 from . import farewells, first_steps, live_panels, run_list
+from .comparison import shipped
 from .feed import Feed
 from .freed import give_back_soon
 from .held_run import HeldRun, Past, Tables
+from .own_session import OwnSession
 from .query import NoAddress, Query, write_settings
 from .server import forget, when_gone
 from .shown_state import ShownState
@@ -55,6 +59,9 @@ from .tabs.registry import TABS
 from .terms import Terms, place_of, within
 from .visitors import own_folder
 from .weakly import weakly
+
+if TYPE_CHECKING:  # a session is handed in, and a page that shows none needs no torch
+    from ..session.session import Session
 
 FAREWELL_GRACE = 2.0
 """Seconds that a run goes on after its page has said farewell, so that a reloaded page finds it.
@@ -71,11 +78,15 @@ class Explorer:
     """The widgets of one page and the run behind them, the same in marimo, Jupyter and VS Code.
 
     Args:
-        root: The folder of runs, or one of them, which is then shown; None = ./runs, or what LAYERTIE_RUNS names.
+        root: The folder of runs, or one of them, or a Session of this process, which is then shown; None = ./runs, or
+            what LAYERTIE_RUNS names. A session trains in a thread from then on, and is claimed as by a `ControlRoom`.
         terms: What whoever serves the page allows; None = what the environment says, for somebody at this machine.
         session: What the server knows the page by (`server.when_gone`).
         query: The page's address (`marimo.query_params()`): settings, and `run`. None where it has none.
-        examples: A folder of recorded runs to look at.
+        examples: A folder of recorded runs to look at; None = those that ship.
+
+    Raises:
+        LayertieError: Somebody else runs the session.
 
     When nobody holds it any more its worker is saved and ended, unless it is kept. So nothing here gives a bound method
     of it to a run; widgets hold theirs weakly.
@@ -94,7 +105,7 @@ class Explorer:
 
     def __init__(
         self,
-        root: str | Path | None = None,
+        root: str | Path | Session | None = None,
         *,
         query: Query | None = None,
         examples: str | Path | None = None,
@@ -102,9 +113,13 @@ class Explorer:
         session: str = "",
     ) -> None:
         shown = ""
-        if root is not None and is_run(path := Path(root).expanduser().absolute()):
-            root, shown = path.parent, path.name
-        self.terms = Terms.of_environment(root) if terms is None else terms
+        # Before anything is shown, since it is refused where somebody else runs the session.
+        self._own = None if root is None or isinstance(root, str | Path) else OwnSession(root)
+        folder = root if root is None or isinstance(root, str | Path) else OwnSession.folder_of(root)
+        if folder is not None and is_run(path := Path(folder).expanduser().absolute()):
+            folder, shown = path.parent, path.name
+        self.terms = Terms.of_environment(folder) if terms is None else terms
+        examples = shipped.folder("examples") if examples is None else examples
         self.examples = None if examples is None else Path(examples).absolute()
         self._query: Query = NoAddress() if query is None else query
         self.root = own_folder(self.terms, self._query)
@@ -142,7 +157,12 @@ class Explorer:
             for panel in self.panels:
                 panel.paced_by(credit)
         weakref.finalize(self, _end, session, self._run, list(self.tabs.values()), self.frame).atexit = False
-        self._open_first(shown or str(self._query.get("run") or ""))
+        self._outlives = False
+        self._kept = Kept(self.frame, [self.tie_map, self.chart], partial(_heading, self.menu, self.signs))
+        if self._own is not None:
+            self._join(self._own)
+        else:
+            self._open_first(shown or str(self._query.get("run") or ""))
         if sentences:
             # Showing a run clears the form's note; what the link had wrong is still to be read.
             self.form.say(" ".join(sentences))
@@ -168,12 +188,14 @@ class Explorer:
         """All panels, in the order of the page."""
         return [panel for panel in self.frame.members.values() if isinstance(panel, Panel)]
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """Jupyter shows it as the last line of a cell."""
-        return self.frame._repr_mimebundle_(**options)
+    def _ipython_display_(self, **options: Any) -> None:
+        """Jupyter shows it as the last line of a cell, and keeps its picture."""
+        self._outlives = True
+        self._kept.show()
 
     def _display_(self) -> Frame:
         """marimo shows it as the last line of a cell."""
+        self._outlives = True
         return self.frame
 
     # -- which run is shown ------------------------------------------------------------------------------------------
@@ -193,7 +215,7 @@ class Explorer:
             return
         check_room_for(self.root, leaving=self._run.path)
         path = new_folder(self.root, run_list.stem(config))
-        earlier = self._run.path if self._run.is_trained else None
+        earlier, own = self._run.path if self._run.is_trained else None, isinstance(self._run.source, SessionThread)
         self._link()
         self._take(path, config, lambda: Worker(config, path))
         self._goal = None
@@ -202,7 +224,10 @@ class Explorer:
             self._run.give(Run(outcomes=False))
         self.frame.turn(WATCH)
         self.form.say("")
-        self.menu.note = "" if earlier is None else f"{earlier.name} {_fate(earlier)} and can be opened again."
+        if own:
+            self.menu.note = OwnSession.LEFT
+        else:
+            self.menu.note = "" if earlier is None else f"{earlier.name} {_fate(earlier)} and can be opened again."
 
     def open(self, name: str, *, returning: bool = False, copy: bool = True) -> None:
         """Show a run: joined if it goes on here, watched if it goes on elsewhere, read if it does not go on.
@@ -245,6 +270,9 @@ class Explorer:
 
     def _open(self, path: Path, returning: bool = False, copy: bool = True) -> None:
         directory = RunDirectory.open(path)
+        if self._own is not None and self._own.lies_in(path):
+            self._join(self._own)
+            return
         recently, self._goal = farewells.take(path)
         if (handle := get(path)) is not None:
             self._take(path, directory.config, lambda: handle.worker)
@@ -295,13 +323,29 @@ class Explorer:
         self._begin(path, config, handle, past=Past(path))
         self.steer.show(can_save=True, can_keep=True, can_resume=True, keep=handle.worker.keep)
 
+    def _join(self, own: OwnSession) -> None:
+        """Show the session of this process, which trains in a thread of it."""
+        if own.is_held_by(self._run):
+            return
+        thread = own.thread()
+        self._leave()
+        self._begin(own.directory, own.config, thread, past=own.past())
+        self.steer.show(can_save=own.directory is not None, can_keep=False, can_resume=False)
+        self.form.put(own.config)
+
     def _watch(self, path: Path, config: RunConfig) -> None:
         """Show a run that somebody else trains, by its log."""
         self._leave()
         self._begin(path, config, Follower(path))
         self.steer.show(can_save=False, can_keep=False, can_resume=False)
 
-    def _begin(self, path: Path, config: RunConfig, source: Handle | Follower, past: Iterable[Event] = ()) -> None:
+    def _begin(
+        self,
+        path: Path | None,
+        config: RunConfig,
+        source: Handle | SessionThread | Follower,
+        past: Iterable[Event] = (),
+    ) -> None:
         self._show(path, config, source)
         self._tables.reset({})
         source.subscribe(weakly(self._heard))
@@ -322,11 +366,13 @@ class Explorer:
             self._tables.push({"reference": [{"name": "unigram", "loss": run.opened.unigram_entropy}]})
         self.steer.show(**state_of(run, example=self._run.example, cut_off=farewells.was_cut_off(path)))
 
-    def _show(self, path: Path, config: RunConfig, source: Handle | Follower | None = None) -> None:
+    def _show(
+        self, path: Path | None, config: RunConfig, source: Handle | SessionThread | Follower | None = None
+    ) -> None:
         """Clear the page for another run."""
         run = self._run
         run.path, run.config, run.source = path, config, source
-        run.example = self.examples is not None and path.is_relative_to(self.examples)
+        run.example = self.examples is not None and path is not None and path.is_relative_to(self.examples)
         self.signs.begin(layers=config.model.layers, budget=config.decisions)
         self._tables = Tables(
             self.chart, self.signs, *(taker for tab in self.tabs.values() for taker in tab.row_takers)
@@ -343,12 +389,12 @@ class Explorer:
         for tab in self.tabs.values():
             tab.show()
         self.menu.show(
-            current=path.name,
+            current=OwnSession.NAME if path is None else path.name,
             about=run_list.about(config, example=run.example),
             **run_list.label_of(path, config),
-            can_label=not run.example,
+            can_label=path is not None and not run.example,
         )
-        if path.is_relative_to(self.root):
+        if path is not None and path.is_relative_to(self.root):
             self._query.set("run", path.relative_to(self.root).as_posix())
         else:
             self._query.remove("run")
@@ -382,7 +428,8 @@ class Explorer:
     def _press(self, press: Press) -> None:
         command = press.command
         if command is None:
-            self.leave()
+            if not self._outlives:
+                self.leave()
             return
         if isinstance(command, Run):
             self._goal = None if command.decisions is None else self.steer.decision + command.decisions
@@ -441,6 +488,13 @@ class Explorer:
             if self._run.path is not None:
                 with suppress(OSError):  # not empty: there is a run in it
                     self._run.path.rmdir()
+
+
+def _heading(menu: RunMenu, signs: VitalSigns) -> str:
+    if not menu.current:
+        return "No run yet"
+    called = menu.title if menu.title in ("", menu.current) else f"{menu.title} ({menu.current})"
+    return f"{called or menu.current}, after decision {signs.decision}"
 
 
 def _map_of(root: Path, words: str) -> str:

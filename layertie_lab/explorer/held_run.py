@@ -15,12 +15,19 @@ from ..core.events import Event
 from ..records.log.cursor import EventCursor
 from ..records.log.follower import Follower
 from ..workers.pool import Handle
+from ..workers.thread import SessionThread
 from .feed import RowTaker
 
 if TYPE_CHECKING:  # the session is handed in, and a page that shows none needs no torch
     from ..session.session import Session
 
 T = TypeVar("T")
+
+
+UNRECORDED = (
+    "This needs the run's records, and this session writes none: begin one with Session(config, directory='runs/mine')."
+)
+"""Of a session of this process without a folder, in each view that would read there."""
 
 
 class HeldRun:
@@ -30,37 +37,41 @@ class HeldRun:
         path: Its folder; None before any run.
         config: Its settings.
         example: Whether it is a recorded example.
-        source: Where its events come from while it goes on: a worker that trains it, or its log, which somebody else
-            writes; None where it does not go on.
+        source: Where its events come from while it goes on: a worker that trains it, a session of this process in a
+            thread, or its log, which somebody else writes; None where it does not go on.
     """
 
     def __init__(self) -> None:
         self.path: Path | None = None
         self.config = RunConfig()
         self.example = False
-        self.source: Handle | Follower | None = None
+        self.source: Handle | SessionThread | Follower | None = None
 
     @property
     def folder(self) -> Path:
         """Its folder.
 
         Raises:
-            RecordError: There is no run on the page.
+            RecordError: There is no run on the page, or it is not recorded.
         """
+        if self.path is None and self.source is not None:
+            raise RecordError(UNRECORDED)
         if self.path is None:
             raise RecordError("Expected a run, but none is shown.", "Press Start, or open a run.")
         return self.path
 
     @property
     def is_trained(self) -> bool:
-        """Whether a worker of this program trains it, or waits to."""
-        return isinstance(self.source, Handle)
+        """Whether this program trains it, or waits to: a worker of it, or a session in a thread."""
+        return isinstance(self.source, Handle | SessionThread)
 
     @property
     def is_still(self) -> bool:
         """Whether there is a run that nobody trains any more, as far as is known here."""
         if isinstance(self.source, Handle):
             return not self.source.worker.alive
+        if isinstance(self.source, SessionThread):
+            return False
         return self.path is not None and (self.source is None or self.source.status != "running")
 
     def give(self, command: Command[T]) -> Future[T]:
@@ -69,12 +80,15 @@ class HeldRun:
         Raises:
             WorkerError: No worker of this program trains the run.
         """
-        if not isinstance(self.source, Handle):
+        if not isinstance(self.source, Handle | SessionThread):
             raise WorkerError("Expected a run that this page trains.", "Press Start, or Step on a stopped run.")
         return self.source.give(command)
 
     def let_go(self, grace: float = 0.0) -> None:
-        """Give the worker back, which is then saved and ended after `grace` seconds (unless it is kept)."""
+        """Give the worker back, which is then saved and ended after `grace` seconds (unless it is kept).
+
+        A session stays as it is, and open for whoever holds it.
+        """
         source, self.source = self.source, None
         if isinstance(source, Handle):
             source.release(grace)

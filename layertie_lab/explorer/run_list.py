@@ -48,10 +48,13 @@ def about(config: RunConfig, *, example: bool = False, timing: Timing | None = N
     return ", ".join(word for word in words if word)
 
 
-def label_of(path: Path, config: RunConfig) -> dict[str, Any]:
-    """What a run is called and what is noted on it, as the run menu shows it; why that cannot be read, as the note."""
+def label_of(path: Path | None, config: RunConfig) -> dict[str, Any]:
+    """What a run is called and what is noted on it, as the run menu shows it; why that cannot be read, as the note.
+
+    Without a folder there is no note, and the run is called after its settings.
+    """
     try:
-        label = read_label(path)
+        label = Label() if path is None else read_label(path)
     except RecordError as error:
         label = Label(remark=str(error))
     return {"title": label.title or name_of(config), "named": bool(label.title), "remark": label.remark}

@@ -26,6 +26,7 @@ from ...widgets.probe_panel import ProbePanel
 from ...widgets.tie_map_view import TieMapView
 from ...widgets.time_panel import TimePanel
 from .. import run_list
+from ..held_run import UNRECORDED
 from ..inside.pane import make_panes
 from ..inside.place import Place
 from ..inside.questions import Questions
@@ -129,6 +130,7 @@ class LookInside(Tab):
         """Show what the run on the page has stored by now."""
         path = self.run.path
         if path is None:
+            self.time.show(about=UNRECORDED if self.run.source is not None else "")
             return
         try:
             stored = stored_decisions(path)
