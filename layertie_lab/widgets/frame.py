@@ -89,6 +89,10 @@ class Frame(anywidget.AnyWidget):
         """Hand the page a message of a panel."""
         self.send({"kind": "custom", "to": name, "content": content}, buffers=buffers)
 
+    def bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """(data, metadata) that Jupyter shows it by."""
+        return self._repr_mimebundle_() or ({}, {})
+
     def turn(self, title: str) -> None:
         """Have a workspace show a view, and nothing in its place, or open a drawer."""
         self.turned = [title, self.turned[1] + 1 if self.turned else 1]

@@ -60,7 +60,7 @@ class Kept:
         from IPython.core.getipython import get_ipython
         from IPython.display import publish_display_data
 
-        live, metadata = self._frame._repr_mimebundle_()
+        live, metadata = self._frame.bundle()
         shell = get_ipython()
         pictures = self._pictures() if hasattr(shell, "kernel") else {}
         publish_display_data(live | {"text/plain": LIVE if pictures else self._heading()}, metadata)
