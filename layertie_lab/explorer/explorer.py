@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..agent.choices import choices
 from ..agent.policies.registry import POLICIES
+from ..analysis.audit.departures import DEPARTURES
 from ..core.commands import Command, Run, Step
 from ..core.config import RunConfig
 from ..core.errors import CorpusError, LayertieError, RecordError
@@ -25,12 +26,11 @@ from ..records.log.follower import Follower
 from ..records.log.reader import load_run
 from ..records.maps import sources_of
 from ..records.runs import new_folder
-from ..text.corpora.lookup import source_of
-from ..text.corpora.registry import builtin_corpora
 from ..text.tokenizers.lookup import builtin_tokenizers
 from ..widgets.credit import Credit
 from ..widgets.forms.form import from_query, query_names
 from ..widgets.forms.settings_form import SettingsForm
+from ..widgets.forms.wording import Departure
 from ..widgets.frame import Frame
 from ..widgets.kept import Kept
 from ..widgets.layout import Rows, Tabbed, Workspace, framed
@@ -50,6 +50,7 @@ from .feed import Feed
 from .freed import give_back_soon
 from .held_run import HeldRun, Past, Tables
 from .own_session import OwnSession
+from .own_text import OwnText
 from .query import NoAddress, Query, write_settings
 from .server import forget, when_gone
 from .shown_state import ShownState
@@ -127,14 +128,15 @@ class Explorer:
         self._memory_due, self._goal = 0.0, None
         self._drawn = live_panels.kind_of(self._run.config)
         draft, sentences = from_query(self._query.to_dict())
-        suggestions = {"text.corpus": builtin_corpora(), "text.tokenizer": builtin_tokenizers()}
         self.form = SettingsForm(
             draft,
             choices=choices(),
-            suggestions=suggestions,
+            suggestions={"text.tokenizer": builtin_tokenizers()},
             readers={"agent.map": partial(_map_of, self.root)},
+            departures=[Departure(each.title, each.paper, each.code) for each in DEPARTURES],
             note=" ".join(sentences),
         )
+        self._text = OwnText(self.form, self.terms, self.root)
         self.menu, self.steer, self.tie_map = RunMenu(), SteerPanel(), TieMapView()
         self.signs = VitalSigns()
         self.welcome = Welcome(first_steps.ABOUT, first_steps.PAPER, first_steps.DOORS)
@@ -208,8 +210,7 @@ class Explorer:
             WorkerError: The server has as many runs as it allows.
         """
         try:
-            config = self.terms.allowed(config)
-            source_of(config.text.corpus)
+            config = self._text.allowed(config)
         except (CorpusError, PathError) as error:
             self.form.blame("text.corpus", str(error))
             return

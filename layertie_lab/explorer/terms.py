@@ -61,14 +61,20 @@ class Terms:
             visitors=visitors,
         )
 
-    def allowed(self, config: RunConfig) -> RunConfig:
+    def allowed(self, config: RunConfig, own: Path | None = None) -> RunConfig:
         """The settings of a run whose text and tokenizer visitors may read, those that lie on the disk by their place.
+
+        Args:
+            config: The settings.
+            own: The folder of the texts that the visitor has brought, which is theirs to read.
 
         Raises:
             CorpusError: One is none of the built-in ones, and lies elsewhere than the owner said.
         """
         text = config.text
-        corpus = self._allowed(text.corpus, [name for name, _ in builtin_corpora()], "text")
+        brought = own is not None and Path(text.corpus).is_absolute() and within(Path(text.corpus), own)
+        names = [name for name, _ in builtin_corpora()]
+        corpus = text.corpus if brought else self._allowed(text.corpus, names, "text")
         tokenizer = self._allowed(text.tokenizer, [name for name, _ in builtin_tokenizers()], "tokenizer")
         return replace(config, text=replace(text, corpus=corpus, tokenizer=tokenizer))
 

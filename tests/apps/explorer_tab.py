@@ -216,6 +216,13 @@ class Tab:
         self.steer.get_by_label("Decisions to run").fill(str(decisions))
         self.steer.locator(".ll-count button").click()
 
+    def group(self, name: str) -> None:
+        """Unfold a group of settings."""
+        self.new_run()
+        fold = self.setup.locator(f"details[data-group='{name}']")
+        if fold.get_attribute("open") is None:
+            fold.locator("> summary").click()
+
     def set(self, path: str, value: str) -> None:
         """Type a setting, as a person who leaves the field."""
         self.new_run()

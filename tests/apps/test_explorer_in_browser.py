@@ -230,7 +230,7 @@ def test_a_server_that_was_only_busy_is_heard_again(visit: Visit, server: Server
 def test_bad_settings_are_told_at_their_field(visit: Visit) -> None:
     tab = visit("run=laptop-lab")
     tab.new_run()
-    tab.setup.locator("summary").click()
+    tab.group("model")
     tab.set("model.heads", "5")
     wrong = tab.setup.locator(".ll-field[data-wrong] .ll-wrong")
     wrong.wait_for()
@@ -281,7 +281,7 @@ def test_a_run_is_named_noted_on_and_found_again(visit: Visit, server: Server) -
 def test_a_correction_and_start_in_one_movement(visit: Visit) -> None:
     tab = visit("run=laptop-lab&scale=tiny")
     tab.new_run()
-    tab.setup.locator("summary").click()
+    tab.group("model")
     tab.set("model.heads", "5")
     tab.setup.locator(".ll-field[data-wrong] .ll-wrong").wait_for()
     before = tab.run
@@ -321,11 +321,22 @@ def test_a_text_that_is_too_short_fails_in_a_sentence(visit: Visit, tmp_path: Pa
     short = tmp_path / "short.txt"
     short.write_text("far too short")
     tab = visit(f"{TINY}&corpus={short}")
-    tab.start()
-    tab.until("failed", seconds=40)
-    assert "Traceback" not in tab.page.locator("body").inner_text()
-    wait_for(lambda: "Expected at least 33 tokens" in tab.steer.locator(".ll-error").inner_text(), 5, "the sentence")
-    assert "could not start" in tab.setup.locator(".ll-note").inner_text()
+    tab.new_run()
+    wrong = tab.setup.locator("[data-setting='text.corpus'] .ll-wrong")
+    wait_for(lambda: "Expected at least 33 tokens" in wrong.inner_text(), 20, "the sentence, before there is a run")
+    assert tab.setup.locator(".ll-start").get_attribute("aria-disabled") == "true"
+    # One that becomes too short while the form stands is told of by its run.
+    long = tmp_path / "long.txt"
+    long.write_text("words enough for a run of theirs\n" * 100)
+    other = visit(f"{TINY}&corpus={long}")
+    other.new_run()
+    other.setup.locator(".ll-preview .ll-known").wait_for(timeout=20_000)
+    long.write_text("far too short")
+    other.setup.locator(".ll-start").click()
+    other.until("failed", seconds=40)
+    assert "Traceback" not in other.page.locator("body").inner_text()
+    wait_for(lambda: "Expected at least 33 tokens" in other.steer.locator(".ll-error").inner_text(), 5, "the sentence")
+    assert "could not start" in other.setup.locator(".ll-note").inner_text()
 
 
 def test_a_folder_that_cannot_be_written_is_told_beside_the_button(browser: Any, tmp_path: Path) -> None:
@@ -514,7 +525,7 @@ def test_a_link_reproduces_the_settings(visit: Visit) -> None:
     tab.setup.locator("select[data-path='scale']").select_option("tiny")
     tab.set("seed", "21")
     tab.new_run()
-    tab.setup.locator("summary").click()
+    tab.group("ties")
     tab.setup.locator("select[data-path='ties.gradient']").select_option("owner")
     wait_for(lambda: all(part in tab.query for part in ("scale=tiny", "seed=21", "gradient=owner")), 5, "the link")
     link = "&".join(part for part in tab.query.split("&") if not part.startswith("run="))

@@ -132,6 +132,13 @@ def test_a_bad_file_gets_one_sentence(name: str, content: bytes, said: str, tmp_
     assert len(str(error)) < 500
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_column_of_numbers_is_no_text(kind: str, tmp_path: Path) -> None:
+    for count in (3, 500):
+        path = written(tmp_path / f"rows.{kind}", [f"{number}.5" for number in range(count)])
+        assert "it holds numbers" in refusal(path, "body").message
+
+
 def test_numbers_of_parquet_are_no_text(tmp_path: Path) -> None:
     pl.DataFrame({"text": [1, 2]}).write_parquet(tmp_path / "a.parquet")
     assert "row 1 has a number" in refusal(tmp_path / "a.parquet").message

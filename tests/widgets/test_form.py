@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.descriptions import Description
 from layertie_lab.core.errors import ConfigError
-from layertie_lab.core.serialize import settings_of
+from layertie_lab.core.serialize import Setting, settings_of
 from layertie_lab.widgets.forms.form import (
     MAIN,
     Draft,
@@ -23,6 +25,7 @@ from layertie_lab.widgets.forms.form import (
     query_names,
     to_query,
 )
+from layertie_lab.widgets.forms.wording import GROUPS, Departure, in_labels, label_of
 
 CHANGES = st.fixed_dictionaries(
     {},
@@ -153,6 +156,43 @@ def test_names_of_components_are_choices_and_the_help_says_what_the_chosen_one_i
 def test_a_number_has_its_unit_and_range_in_its_help() -> None:
     layers = next(entry for entry in fields(Draft()) if entry["path"] == "model.layers")
     assert layers["help"] == "Number of layers. [layers, between 2 and 1024]"
+
+
+DEPARTURES = [Departure(f"point {number}", "It says so.", "It does not.") for number in range(1, 12)]
+MADE = fields(Draft(), NAMED, DEPARTURES)
+
+
+@pytest.mark.parametrize("field", MADE, ids=[field["path"] for field in MADE])
+def test_a_field_stands_in_a_group_and_names_departures_and_no_settings(field: dict) -> None:
+    assert field["group"] in GROUPS
+    assert "PAPER" not in field["help"]
+    assert not re.search(r"\w=", field["help"])
+    for number in field["departures"]:
+        assert f"departure: point {number + 1}" in field["help"]
+
+
+def test_departures_are_told_where_they_are_chosen() -> None:
+    by_path = {field["path"]: field["departures"] for field in MADE}
+    assert by_path["ties.gradient"] == [0]
+    assert by_path["ties.on_untie"] == [1, 2]
+    assert by_path["model.layers"] == []
+
+
+@pytest.mark.parametrize("setting", settings_of(RunConfig), ids=lambda setting: setting.path)
+def test_sentences_of_a_form_have_labels_in_place_of_names(setting: Setting) -> None:
+    said = in_labels(f'Expected {setting.path} and {setting.name}="a" (--{setting.name} X), or {setting.path}=3.')
+    label = f"\u201c{label_of(setting)}\u201d"
+    other = f"{setting.path} and" if not setting.group else f"{label} and"
+    assert said == f'Expected {other} {label} = "a", or {label} = 3.'
+
+
+def test_another_text_is_read_without_the_column_of_the_one_before() -> None:
+    draft = change(change(Draft(), "text.corpus", "/a.csv"), "text.column", "body")
+    assert change(draft, "text.corpus", "/a.csv").changes == draft.changes
+    assert change(draft, "text.corpus", "/b.csv").changes == {"text.corpus": "/b.csv"}
+    assert back_to_preset(change(draft, "model.layers", "6")).changes == draft.changes
+    query = dict(reversed(to_query(draft).items()))
+    assert from_query(query)[0].changes == draft.changes
 
 
 def test_a_field_knows_its_preset_value() -> None:

@@ -132,7 +132,7 @@ def _column(name: str, values: list[Any]) -> Column:
 
 
 def _read(path: Path, column: str, name: str, limit: int) -> Corpus:
-    collector, number, without = Collector(limit), 0, 0
+    collector, number, without, has_words = Collector(limit), 0, 0, False
     names, rows = _open(path)
     with closing(rows):
         for number, row in enumerate(rows, start=1):
@@ -149,6 +149,9 @@ def _read(path: Path, column: str, name: str, limit: int) -> Corpus:
                     f"Expected text in the column {column} of {shown(path)}, but row {number:,} has {_kind(value)}.",
                     "Choose a column of text.",
                 )
+            has_words = has_words or not _NUMBER.fullmatch(value.strip())
+            if not has_words and len(collector.documents) == _LOOKED_AT:
+                break
             text = value.replace("\r\n", "\n")
             collector.add((text if text.endswith("\n") else text + "\n").encode("utf-8", "replace"))
             collector.end_document()
@@ -161,6 +164,10 @@ def _read(path: Path, column: str, name: str, limit: int) -> Corpus:
         raise CorpusError(
             f"Expected text in the column {column} of {shown(path)}, but none of its rows has any.",
             "Choose another column.",
+        )
+    if not has_words:
+        raise CorpusError(
+            f"Expected text in the column {column} of {shown(path)}, but it holds numbers.", "Choose a column of text."
         )
     text = collector.text()
     splits, parts = divide({"train": text})

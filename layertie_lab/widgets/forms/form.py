@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,9 +11,10 @@ from ...core.descriptions import Choices
 from ...core.errors import ConfigError
 from ...core.presets import ALGORITHMS, SCALES
 from ...core.serialize import Setting, changed, coerce, settings_of
+from .wording import Departure, group_of, help_of, in_labels, label_of
 
-MAIN = ("scale", "algorithm", "text.corpus", "seed", "decisions")
-"""Settings that matter most, by path; a form shows them first."""
+MAIN = ("scale", "algorithm", "seed", "decisions", "text.corpus", "text.column")
+"""Settings that matter most, by path; a form shows them first, and they stay when one goes back to the preset."""
 
 _SETTINGS = {setting.path: setting for setting in settings_of(RunConfig)}
 _PRESET = ("scale", "algorithm")
@@ -57,7 +58,8 @@ def change(draft: Draft, path: str, value: Any) -> Draft:
     """A draft with one setting changed.
 
     Another scale keeps what was changed by hand, another algorithm what does not belong to an algorithm: its own
-    settings are what it is. A setting that is back at its preset's value no longer counts as changed.
+    settings are what it is. Another text is read without the column of the one before. A setting that is back at its
+    preset's value no longer counts as changed.
 
     Args:
         draft: What the form holds.
@@ -74,7 +76,9 @@ def change(draft: Draft, path: str, value: Any) -> Draft:
         value = coerce(setting, value)
         kept = draft.changes if path == "scale" or value == draft.algorithm else _not_of_algorithms(draft.changes)
         return replace(draft, changes=kept, **{path: value})
-    others = {name: old for name, old in draft.changes.items() if name != path}
+    # A column is one of its file's.
+    dropped = (path, "text.column") if path == "text.corpus" and value != _value(draft, path) else (path,)
+    others = {name: old for name, old in draft.changes.items() if name not in dropped}
     return replace(draft, changes=others if value == preset_value(draft, path) else {**others, path: value})
 
 
@@ -105,16 +109,18 @@ def problems(draft: Draft, choices: Choices | None = None) -> dict[str, str]:
     return {}
 
 
-def fields(draft: Draft, choices: Choices | None = None) -> list[dict[str, Any]]:
+def fields(draft: Draft, choices: Choices | None = None, departures: Sequence[Departure] = ()) -> list[dict[str, Any]]:
     """The form's fields, as plain values, those of `MAIN` first.
 
     Args:
         draft: What the form holds.
         choices: What is registered under the names that a setting may have; the help says what the chosen one is.
+        departures: Those of the official code, by which the help names them.
 
     Returns:
-        One dict per setting: path, group, label, kind (flag, choice, whole, number, text), choices, help, main, value
-        (flags as bool, all others as text), changed, preset (the text of the preset's value).
+        One dict per setting: path, group (`wording.GROUPS`), label, kind (flag, choice, whole, number, rules, text),
+        choices, options (name, title and about of each component to choose from), help, departures (which, counted from
+        0), main, value (flags as bool, all others as text), changed, preset (the text of the preset's value).
     """
     ordered = [_SETTINGS[path] for path in MAIN] + [s for path, s in _SETTINGS.items() if path not in MAIN]
     presets = dict(_values(RunConfig.preset(draft.scale, algorithm=draft.algorithm)))
@@ -123,15 +129,18 @@ def fields(draft: Draft, choices: Choices | None = None) -> list[dict[str, Any]]
         named = (choices or {}).get(plain.path, ())
         setting = plain.naming(named)
         value = draft.changes.get(setting.path, presets[setting.path])
-        chosen = [f"{each.name}: {each.about}" for each in named if each.name == value]
+        chosen = [f"{each.name}: {in_labels(each.about)}" for each in named if each.name == value]
+        words, departs = help_of(setting, departures)
         made.append(
             {
                 "path": setting.path,
-                "group": setting.group or "run",
-                "label": _label(setting),
+                "group": group_of(setting),
+                "label": label_of(setting),
                 "kind": _kind(setting),
                 "choices": _choices(setting),
-                "help": " ".join([setting.explained, *chosen]),
+                "options": [{"name": each.name, "title": each.title, "about": in_labels(each.about)} for each in named],
+                "help": " ".join([words, *chosen]),
+                "departures": departs,
                 "main": setting.path in MAIN,
                 "value": value if setting.kind is bool else _text(value),
                 "changed": setting.path in draft.changes,
@@ -157,7 +166,8 @@ def from_query(query: Mapping[str, Any]) -> tuple[Draft, list[str]]:
     draft, sentences = Draft(), []
     by_name = {_query_name(setting): setting.path for setting in _SETTINGS.values()}
     known = {by_name[name]: _last(value) for name, value in query.items() if name in by_name}
-    for path in (*_PRESET, *known):
+    # A column after its file.
+    for path in (*_PRESET, *sorted(known, key=lambda path: path == "text.column")):
         if path in known:
             try:
                 draft = change(draft, path, known.pop(path))
@@ -232,14 +242,15 @@ def _query_name(setting: Setting) -> str:
     return setting.name if _NAMES.count(setting.name) == 1 else setting.path.replace(".", "__")
 
 
-def _label(setting: Setting) -> str:
-    words = setting.name.replace("_", " ")
-    return words[:1].upper() + words[1:]
+def _value(draft: Draft, path: str) -> Any:
+    return draft.changes.get(path, preset_value(draft, path))
 
 
 def _kind(setting: Setting) -> str:
     if setting.choices:
         return "choice"
+    if setting.path == "ties.rules":
+        return "rules"
     return {bool: "flag", int: "whole", float: "number"}.get(setting.kind, "text")
 
 

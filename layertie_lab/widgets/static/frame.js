@@ -207,8 +207,12 @@ class Drawer {
     const within = this.element.contains(this.element.getRootNode().activeElement);
     this.element.hidden = !open;
     set(this.button, { "aria-expanded": open });
-    if (open) this.element.focus({ preventScroll: true });
-    else if (within) this.button.focus();
+    if (open) {
+      this.element.focus({ preventScroll: true });
+      // Where all is one column, it opens far below its button.
+      const column = getComputedStyle(this.workspace.element).display === "flex";
+      if (column) this.element.scrollIntoView({ block: "start" });
+    } else if (within) this.button.focus();
   }
 }
 

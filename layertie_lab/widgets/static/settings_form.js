@@ -1,13 +1,16 @@
 // The set-up form. A change leaves as a message when a person stops typing, and comes back checked.
 
-const OTHER = "\u0000other";
-const GROUPS = {
-  run: "Run", text: "Text", model: "Model", ties: "Ties", agent: "Agent", reward: "Reward", training: "Training",
-  records: "Records",
-};
 const ONE_PRESS_MS = 1000;
-const STOPPED_TYPING_MS = 400;
-const HINT = "Point at a setting, or tab to it, to read what it does.";
+const OPEN = "text"; // the group that is unfolded at first
+/** Group -> settings that its closed fold tells of. */
+const TOLD = {
+  text: ["text.corpus", "text.tokenizer"],
+  model: ["model.layers", "model.width", "model.heads", "model.context"],
+  agent: ["agent.policy", "reward.kind"],
+  ties: ["ties.gradient", "ties.on_untie", "ties.chain", "ties.rules"],
+  training: ["training.steps_per_decision", "training.batch_size", "training.learning_rate"],
+  records: ["records.snapshot_mebibytes", "records.checkpoint_seconds"],
+};
 
 class SettingsForm {
   constructor(model, root) {
@@ -16,17 +19,17 @@ class SettingsForm {
     this.view = Math.random().toString(36).slice(2); // all views of a form get the answers to each
     this.count = this.changed = this.answered = 0;
     this.rows = new Map(); // path -> row
+    this.folds = new Map(); // group -> its fold
+    this.text = new OwnText(model, (kind, values) => this.send(kind, values));
+    this.text.changed = () => this.repaint();
     this.main = html("div", { class: "ll-fields" });
     this.start = html("button", { type: "submit", class: "ll-main ll-start" }, "Start");
     this.note = html("p", { class: "ll-note", role: "status" });
-    this.summary = html("summary", {});
-    this.help = html("p", { class: "ll-help" }, HINT);
-    this.groups = html("div", { class: "ll-groups" });
-    this.reset = html("button", { type: "button", class: "ll-reset" }, "Back to the preset");
+    this.reset = html("button", { type: "button", class: "ll-quiet ll-reset" }, "Back to the preset");
     this.reset.addEventListener("click", () => this.send("reset"));
-    const head = html("div", { class: "ll-fold-head" }, this.help, this.reset);
-    this.fold = html("details", { class: "ll-fold" }, this.summary, head, this.groups);
-    this.form = html("form", { novalidate: "" }, this.main, this.note, this.fold);
+    this.bar = html("div", { class: "ll-bar" }, this.main, this.note);
+    this.groups = html("div", { class: "ll-groups" });
+    this.form = html("form", { novalidate: "" }, this.bar, this.groups);
     this.form.addEventListener("submit", (event) => this.submit(event));
     root.append(this.form);
     this.repaint = oncePerFrame(() => this.paint());
@@ -45,6 +48,7 @@ class SettingsForm {
     const [view, number] = (message.id ?? "").split("-");
     if (message.kind !== "ack" || view !== this.view) return;
     this.answered = Number(number);
+    this.text.answered(this.answered, message.good ?? true);
     this.repaint();
   }
 
@@ -68,128 +72,99 @@ class SettingsForm {
 
   /** The value of a field leaves, if it is news. */
   tell(row) {
-    const value = row.kind === "flag" ? row.input.checked : row.other && !row.other.hidden ? row.other.value : row.input.value;
     row.typing = false;
     clearTimeout(row.timer);
-    if (value === OTHER || value === row.told) return;
-    row.told = value;
-    this.changed = row.sent = this.send("change", { path: row.path, value });
+    if (row.value === row.told) return;
+    row.told = row.value;
+    this.changed = row.sent = this.send("change", { path: row.path, value: row.value });
   }
 
   // -- making ------------------------------------------------------------------------------------------------------
 
   build() {
-    const groups = new Map();
+    const departures = this.get("departures");
+    for (const [name, title] of Object.entries(this.get("groups"))) {
+      const told = html("span", { class: "ll-told" });
+      const body = html("div", { class: "ll-group" });
+      const fold = html("details", { class: "ll-fold", "data-group": name }, html("summary", {}, html("b", {}, title), " ", told), body);
+      fold.open = name === OPEN;
+      Object.assign(fold, { told, body });
+      this.folds.set(name, fold);
+      this.groups.append(fold);
+    }
     for (const field of this.get("fields")) {
-      const row = this.row(field);
+      if (field.path === "text.column") continue; // it stands beside the file that it is of
+      const row = new SettingRow(field, { suggestions: this.get("suggestions")[field.path], departures, tell: (each) => this.tell(each) });
       this.rows.set(field.path, row);
-      if (field.main) this.main.append(row.element);
-      else {
-        if (!groups.has(field.group)) {
-          const group = html("fieldset", {}, html("legend", {}, GROUPS[field.group] ?? field.group));
-          groups.set(field.group, group);
-          this.groups.append(group);
-        }
-        groups.get(field.group).append(row.element);
-      }
+      const first = field.main && field.path !== "text.corpus";
+      (first ? this.main : this.folds.get(field.group).body).append(row.element);
+      if (field.path === "text.corpus") row.element.after(this.text.element);
     }
     this.main.append(html("div", { class: "ll-go" }, this.start));
+    if (departures.length) this.groups.prepend(this.allDepartures(departures));
+    this.groups.append(html("p", { class: "ll-end" }, this.reset));
   }
 
-  row(field) {
-    const { path, kind } = field;
-    // typing: changed, and not told yet; told: the last value that left; sent: with which message.
-    const suggestions = this.get("suggestions")[path];
-    const row = { path, kind, help: field.help };
-    if (kind === "choice" || suggestions) {
-      const offers = suggestions ?? field.choices.map((choice) => [choice, ""]);
-      row.input = html("select", {}, ...offers.map(([value, words]) => option(value, words)));
-      if (suggestions) row.input.append(html("option", { value: OTHER }, "another: a path, or hf:NAME"));
-    } else if (kind === "flag") row.input = html("input", { type: "checkbox" });
-    else row.input = html("input", { type: "text", inputmode: kind === "text" ? "text" : "decimal", size: 8 });
-    set(row.input, { "data-path": path, autocomplete: "off", spellcheck: "false" });
-    if (row.input.type === "text") row.input.addEventListener("input", () => this.typed(row));
-    row.input.addEventListener("change", () => this.chosen(row));
-    const inputs = [row.input];
-    if (suggestions) {
-      row.other = html("input", { type: "text", hidden: "", "data-path": path, spellcheck: "false", autocomplete: "off" });
-      set(row.other, { "aria-label": `${field.label}: a path, or hf:NAME`, placeholder: "path, or hf:NAME" });
-      row.other.addEventListener("change", () => this.tell(row));
-      inputs.push(row.other);
-    }
-    row.wrong = html("span", { class: "ll-wrong", role: "alert" });
-    row.label = html("span", { class: "ll-label" }, field.label);
-    const tag = html("label", {}, row.label, ...inputs);
-    row.element = html("div", { class: "ll-field", "data-kind": suggestions ? "offer" : kind, title: field.main ? field.help : null }, tag, row.wrong);
-    const explain = () => say(this.help, `${field.label}: ${row.help} Preset: ${row.preset}.`);
-    if (!field.main) {
-      row.element.addEventListener("pointerenter", explain);
-      row.element.addEventListener("focusin", explain);
-    }
-    return row;
-  }
-
-  typed(row) {
-    row.typing = true;
-    clearTimeout(row.timer);
-    row.timer = setTimeout(() => this.tell(row), STOPPED_TYPING_MS);
-  }
-
-  chosen(row) {
-    if (row.other) {
-      row.other.hidden = row.input.value !== OTHER;
-      if (!row.other.hidden) return row.other.focus();
-    }
-    this.tell(row);
+  allDepartures(departures) {
+    const summary = html("summary", {}, `What the algorithm official-code does otherwise than the paper says (${departures.length} departures)`);
+    return (this.official = html("details", { class: "ll-official" }, summary, ...departures.map(departure)));
   }
 
   // -- showing -----------------------------------------------------------------------------------------------------
 
   paint() {
-    const problems = this.get("problems");
-    let changed = 0;
-    for (const field of this.get("fields")) {
-      const row = this.rows.get(field.path);
-      row.preset = field.preset;
-      row.help = field.help; // it says what the chosen policy or reward is
+    const [problems, unread] = [this.get("problems"), this.get("text_problems")];
+    const fields = new Map(this.get("fields").map((field) => [field.path, field]));
+    this.paintOffers();
+    for (const [path, row] of this.rows) {
+      const field = fields.get(path);
       // What comes back may be the answer to an earlier change of something else.
-      if (!row.typing && !this.awaits(row.sent ?? 0)) this.fill(row, field.value);
-      if (field.changed && !field.main) changed += 1;
-      const wrong = problems[field.path] ?? "";
-      say(row.wrong, wrong);
-      set(row.element, { "data-changed": field.changed && !field.main ? "" : null, "data-wrong": wrong ? "" : null });
-      set(row.input, { "aria-invalid": wrong ? "true" : null });
+      if (!row.typing && !this.awaits(row.sent ?? 0)) row.fill(field.value);
+      row.paint(field, problems[path] ?? unread[path] ?? "");
     }
-    const wrong = Object.keys(problems).filter((path) => path && !this.get("fields").find((f) => f.path === path)?.main);
-    say(this.summary, `All settings${changed ? ` (${changed} changed)` : ""}`);
-    if (wrong.length) this.fold.open = true;
-    set(this.reset, { style: this.get("fields").some((field) => field.changed) ? null : "visibility: hidden" });
+    this.text.paint();
+    for (const [name, fold] of this.folds) {
+      const mine = [...fields.values()].filter((field) => field.group === name);
+      const changed = mine.filter((field) => field.changed && !field.main).length;
+      const told = (TOLD[name] ?? []).map((path) => fields.get(path)).filter((field) => field && field.value !== "");
+      const words = told.map((field) => `${field.label.toLowerCase()} ${shortly(String(field.value))}`).join(", ");
+      say(fold.told, `${words}${changed ? ` (${changed} changed)` : ""}`);
+      const wrong = mine.some((field) => problems[field.path] ?? unread[field.path]);
+      if (wrong && !fold.wrong) fold.open = true;
+      fold.wrong = wrong;
+    }
+    if (this.official) set(this.official, { hidden: fields.get("algorithm").value === "official-code" ? null : "" });
+    set(this.reset, { hidden: [...fields.values()].some((field) => field.changed && !field.main) ? null : "" });
     const note = this.get("note") || problems[""] || "";
     say(this.note, note);
     set(this.note, { "data-alarm": (this.get("note") && this.get("alarm")) || problems[""] ? "" : null });
     this.paintStart();
   }
 
-  paintStart() {
-    const wrong = Object.keys(this.get("problems")).length > 0;
-    const reason = wrong ? "Correct what is marked first" : null;
-    set(this.start, { "aria-disabled": wrong ? "true" : "false", title: reason, "data-pressed": null });
+  paintOffers() {
+    const offers = this.get("suggestions");
+    if (offers === this.offers) return;
+    this.offers = offers;
+    for (const [path, entries] of Object.entries(offers)) this.rows.get(path)?.offer(entries);
   }
 
-  fill(row, value) {
-    row.told = row.kind === "flag" ? value : String(value);
-    if (row.kind === "flag") row.input.checked = value;
-    else if (row.other) {
-      const offered = [...row.input.options].some((each) => each.value === value);
-      row.input.value = offered ? value : OTHER;
-      row.other.hidden = offered;
-      if (!offered) row.other.value = value;
-    } else if (row.input.value !== String(value)) row.input.value = value;
+  paintStart() {
+    const wrong = Object.keys(this.get("problems")).length + Object.keys(this.get("text_problems")).length > 0;
+    const reason = wrong ? "Correct what is marked first" : this.text.busy ? "The text is on its way" : null;
+    set(this.start, { "aria-disabled": reason ? "true" : "false", title: reason, "data-pressed": null });
   }
 }
 
-function option(value, words) {
-  return html("option", { value }, words ? `${value}: ${words}` : value);
+/** The last part of a path, without the digest that keeps texts apart. */
+function shortly(value) {
+  return value.includes("/") ? value.split("/").pop().replace(/-[0-9a-f]{16}(\.\w+)$/, "$1") : value;
+}
+
+/** Tell whether somebody looks at the form: nothing is read for a form that nobody opens. */
+function watch(element, tell) {
+  const observer = new IntersectionObserver((entries) => tell(entries.at(-1).isIntersecting));
+  observer.observe(element);
+  return () => observer.disconnect();
 }
 
 function render({ model, el }) {
@@ -197,10 +172,16 @@ function render({ model, el }) {
   el.append(root);
   const form = new SettingsForm(model, root);
   const stopTheme = followTheme(root);
-  const stop = observe(model, ["fields", "problems", "note", "alarm"], form.repaint);
+  const names = ["fields", "problems", "suggestions", "columns", "text_problems", "upload_problem", "preview", "note", "alarm"];
+  const stop = observe(model, names, form.repaint);
   const receive = (message) => form.receive(message);
   model.on("msg:custom", receive);
+  let seen = false;
+  const tell = (now) => now !== seen && form.send("seen", { seen: (seen = now), view: form.view });
+  const stopWatching = watch(form.bar, tell);
   return () => {
+    stopWatching();
+    tell(false);
     model.off("msg:custom", receive);
     stop();
     stopTheme();
