@@ -90,7 +90,7 @@ class SettingRow {
     const parts = [];
     if (field.options.length) {
       this.options = field.options.map(({ name, title, about }) => {
-        const button = html("button", { type: "button", class: "ll-option", "data-option": name }, html("b", {}, name), ` ${title === name ? "" : title}`, html("span", {}, about));
+        const button = html("button", { type: "button", class: "ll-option", "data-option": name }, html("strong", {}, name), ` ${title === name ? "" : title}`, html("span", {}, about));
         button.addEventListener("click", () => {
           this.input.value = name;
           this.tell(this);
@@ -169,6 +169,6 @@ class SettingRow {
 }
 
 function departure([title, paper, code]) {
-  const words = (who, said) => html("span", {}, html("b", {}, who), ` ${said}`);
+  const words = (who, said) => html("span", {}, html("strong", {}, who), ` ${said}`);
   return html("details", { class: "ll-departure" }, html("summary", {}, `Departure: ${title}`), html("p", {}, words("The paper:", paper), " ", words("The code:", code)));
 }

@@ -86,7 +86,7 @@ class SettingsForm {
     for (const [name, title] of Object.entries(this.get("groups"))) {
       const told = html("span", { class: "ll-told" });
       const body = html("div", { class: "ll-group" });
-      const fold = html("details", { class: "ll-fold", "data-group": name }, html("summary", {}, html("b", {}, title), " ", told), body);
+      const fold = html("details", { class: "ll-fold", "data-group": name }, html("summary", {}, html("strong", {}, title), " ", told), body);
       fold.open = name === OPEN;
       Object.assign(fold, { told, body });
       this.folds.set(name, fold);
