@@ -44,7 +44,7 @@ from ..widgets.welcome import Welcome
 from ..workers.pool import Handle, attach, check_room_for, get
 from ..workers.thread import SessionThread
 from ..workers.worker import Worker
-from . import farewells, first_steps, live_panels, run_list
+from . import company, farewells, first_steps, live_panels, run_list
 from .comparison import shipped
 from .feed import Feed
 from .freed import give_back_soon
@@ -160,6 +160,7 @@ class Explorer:
                 panel.paced_by(credit)
         weakref.finalize(self, _end, session, self._run, list(self.tabs.values()), self.frame).atexit = False
         self._outlives = False
+        company.enter(self)
         self._kept = Kept(self.frame, [self.tie_map, self.chart], partial(_heading, self.menu, self.signs))
         if self._own is not None:
             self._join(self._own)
@@ -323,6 +324,16 @@ class Explorer:
         farewells.goes_on(path)
         self._begin(path, config, handle, past=Past(path))
         self.steer.show(can_save=True, can_keep=True, can_resume=True, keep=handle.worker.keep)
+        company.tell(path, self)
+
+    def goes_on(self, path: Path) -> None:
+        """Another page of this process trains a run: join it where it stands still on this one.
+
+        Raises:
+            LayertieError: It cannot be joined.
+        """
+        if self._run.path == path and self._run.is_still:
+            self._open(path, copy=False)
 
     def _join(self, own: OwnSession) -> None:
         """Show the session of this process, which trains in a thread of it."""

@@ -25,6 +25,7 @@ class DecisionTable {
     this.up = false;
     this.heads = FACES.map((face, at) => this.head(face, at));
     this.body = html("tbody", {});
+    this.body.addEventListener("keydown", (event) => this.press(event));
     const table = html("table", {}, html("thead", {}, html("tr", {}, ...this.heads)), this.body);
     this.say = html("p", { class: "ll-say" });
     this.problem = html("p", { class: "ll-wrong", role: "alert" });
@@ -86,10 +87,36 @@ class DecisionTable {
       this.body.replaceChildren(...elements);
       this.box.scrollTop = top;
     }
+    this.rove(elements);
     const part = this.count > sorted.length ? `The newest ${sorted.length} of ${this.count} decisions.` : null;
-    say(this.say, part ?? (sorted.length ? `${sorted.length} decisions.` : "No decision has been made yet."));
+    say(this.say, part ?? (sorted.length ? `${counted(sorted.length, "decision")}. Press one to look back at it.` : "No decision has been made yet."));
     say(this.problem, this.model.get("problem"));
     this.root.dataset.rows = sorted.length;
+  }
+
+  /** One row is a stop of the Tab key, the others are reached by arrows: that which was there last, else the first. */
+  rove(elements, to = elements.find((each) => each.dataset.decision === this.stop) ?? elements[0]) {
+    for (const each of elements) set(each, { tabindex: each === to ? 0 : -1 });
+    // Rows that can be reached scroll the box they are in; an empty one is scrolled by itself.
+    set(this.box, { tabindex: elements.length ? null : 0 });
+  }
+
+  press(event) {
+    const rows = [...this.body.children];
+    const at = rows.indexOf(event.target.closest("tr"));
+    const last = rows.length - 1;
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 10, PageUp: at - 10, Home: 0, End: last }[event.key];
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      rows[at]?.click();
+    } else if (to !== undefined) {
+      event.preventDefault();
+      const row = rows[Math.max(0, Math.min(last, to))];
+      this.stop = row.dataset.decision;
+      this.rove(rows, row);
+      row.focus({ preventScroll: true });
+      row.scrollIntoView({ block: "nearest" });
+    }
   }
 
   element(d) {
@@ -109,6 +136,7 @@ class DecisionTable {
       html("td", { class: "ll-number" }, `${(100 * d.trainable_share).toFixed(1)} %`),
     ];
     const row = html("tr", { "data-decision": d.decision, "data-by": d.by, "data-override": d.overridden ? "" : null }, ...cells);
+    row.addEventListener("focus", () => (this.stop = row.dataset.decision));
     row.addEventListener("click", () => this.model.send({ kind: "look", decision: d.decision }));
     return row;
   }

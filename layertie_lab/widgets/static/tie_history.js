@@ -8,7 +8,7 @@ class TieHistory {
     this.last = 0;
     this.view = 1; // which column of a run is shown
     this.hovered = null;
-    this.canvas = html("canvas", { role: "img" });
+    this.canvas = html("canvas", { role: "slider", tabindex: 0, "aria-orientation": "horizontal" });
     this.foot = html("p", { class: "ll-history-foot" });
     this.choice = html("span", { role: "radiogroup", "aria-label": "Which owner to show" });
     this.choice.append(this.option(1, "as the tie map says"), this.option(2, "as truly stored"));
@@ -20,6 +20,8 @@ class TieHistory {
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
     this.canvas.addEventListener("click", () => this.hovered && model.send({ kind: "look", decision: this.hovered.decision }));
     this.canvas.addEventListener("pointerleave", () => this.point(null));
+    this.canvas.addEventListener("keydown", (event) => this.press(event));
+    this.canvas.addEventListener("blur", () => this.point(null));
     this.width = 0;
   }
 
@@ -85,8 +87,15 @@ class TieHistory {
     pen.clearRect(0, 0, width, height);
     this.paintRuns(pen, width);
     this.paintOverrides(pen, width);
-    say(this.foot, this.sentence());
-    set(this.canvas, { "aria-label": `Owners of ${layers} layers over ${this.last} decisions` });
+    const said = this.sentence();
+    say(this.foot, said);
+    set(this.canvas, {
+      "aria-label": `History of ${counted(layers, "layer")} over ${counted(this.last, "decision")}: arrows move, Enter looks back`,
+      "aria-valuemin": 0,
+      "aria-valuemax": this.last,
+      "aria-valuenow": this.hovered?.decision ?? this.model.get("looked") ?? this.last,
+      "aria-valuetext": said,
+    });
   }
 
   paintRuns(pen, width) {
@@ -142,6 +151,26 @@ class TieHistory {
       this.hovered = inside ? { decision, layer } : null;
     }
     this.repaint();
+  }
+
+  /** Arrows move over decisions and layers, as the pointer does; Enter is a click. */
+  press(event) {
+    const { decision, layer } = this.hovered ?? { decision: this.model.get("looked") ?? this.last, layer: 0 };
+    const moves = {
+      ArrowLeft: [decision - 1, layer], ArrowRight: [decision + 1, layer], PageDown: [decision - 10, layer],
+      PageUp: [decision + 10, layer], Home: [0, layer], End: [this.last, layer],
+      ArrowUp: [decision, layer - 1], ArrowDown: [decision, layer + 1],
+    };
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      this.canvas.click();
+    } else if (event.key in moves && this.runs.length) {
+      event.preventDefault();
+      const [to, at] = moves[event.key];
+      const within = (value, most) => Math.max(0, Math.min(most, value));
+      this.hovered = { decision: within(to, this.last), layer: within(at, this.runs.length - 1) };
+      this.repaint();
+    }
   }
 
   sentence() {
