@@ -16,17 +16,18 @@ from typing import Any
 
 
 @contextmanager
-def served(notebook: Path, folder: Path) -> Iterator[str]:
-    """`marimo run` on a free port; the address.
+def served(notebook: Path, folder: Path, mode: str = "run") -> Iterator[str]:
+    """`marimo run` (or edit) on a free port; the address.
 
     Args:
         notebook: The file.
         folder: Where it runs, and leaves its log.
+        mode: "run" or "edit".
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "marimo", "run", str(notebook), "--headless", "--no-token", "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", "marimo", mode, str(notebook), "--headless", "--no-token", "--host", "127.0.0.1"]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             [*command, "--port", str(port)], cwd=folder, stdout=log, stderr=log, start_new_session=True

@@ -252,6 +252,11 @@ class Explorer:
             tab.leave()
         self._leave(FAREWELL_GRACE)
 
+    def close(self) -> None:
+        """End the page: its run is saved and ended as when a page is closed; a session stays open, and is let go of."""
+        self.leave()
+        self.frame.close()
+
     def show_run(self, path: str | Path) -> None:
         """Show a run by its folder, such as a branch of the one on the page.
 

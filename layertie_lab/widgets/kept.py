@@ -38,7 +38,7 @@ class Kept:
     """What a notebook is given of a frame.
 
     A host without the frame's model shows nothing in its place, whatever else the same output holds; so there are two
-    outputs, and a page with the live one hides the picture (`frame.js`).
+    outputs, and a page with the live one hides the picture (`frame.css`).
 
     Args:
         frame: The live view.

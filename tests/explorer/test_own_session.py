@@ -105,6 +105,9 @@ def test_what_needs_records_says_so_of_a_session_without_any(text_file: Path, tm
     wait_for(lambda: session.decision == 5 and explorer.steer.can_act)
     explorer.open("laptop-lab")
     session.run(1)
+    other = Explorer(session)
+    other.close()
+    session.run(1)
     session.close()
 
 

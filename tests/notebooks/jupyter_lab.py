@@ -100,11 +100,6 @@ class Lab:
         for session in self.ask("GET", "api/sessions"):
             self.ask("DELETE", f"api/sessions/{session['id']}")
 
-    def restart_kernels(self) -> None:
-        """Whatever the cells made is gone."""
-        for kernel in self.ask("GET", "api/kernels"):
-            self.ask("POST", f"api/kernels/{kernel['id']}/restart", {})
-
     def choose_theme(self, name: str) -> None:
         """Of all notebooks that are opened from now on."""
         self._set("themes", {"theme": name})
@@ -141,6 +136,7 @@ class Notebook:
         ready = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
         self.page.wait_for_function(ready, timeout=120_000)
         # Not waited for here: a cell that fails is to be told of below.
+        self.page.evaluate("() => jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
         self.page.evaluate("() => void jupyterapp.commands.execute('notebook:run-all-cells')")
         last = self.page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
         end = time.monotonic() + 240
@@ -148,6 +144,10 @@ class Notebook:
             assert time.monotonic() < end, f"the last cell says {last.inner_text()}; {self.errors()}"
             assert not self.errors()
             self.page.wait_for_timeout(200)
+
+    def restart(self) -> None:
+        """Whatever the cells made is gone."""
+        self.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
 
     def errors(self) -> str:
         """What cells failed with."""

@@ -228,9 +228,6 @@ function render({ model, el }) {
   const root = html("div", { class: "ll ll-frame" });
   const stopTheme = followTheme(root);
   el.append(root);
-  // What Jupyter keeps beside it as a picture is not shown while it lives (frame.css).
-  const area = el.closest(".jp-OutputArea");
-  area?.setAttribute("data-ll-live", "");
   const page = new Page(model, root);
   const receive = (message, buffers) => page.receive(message, buffers);
   model.on("msg:custom", receive);
@@ -242,7 +239,6 @@ function render({ model, el }) {
     model.off("change:turned", turn);
     model.off("msg:custom", receive);
     stopTheme();
-    area?.removeAttribute("data-ll-live");
     page.end();
   };
 }
