@@ -22,8 +22,7 @@ def _():
 
 @app.cell
 def _(Explorer, session):
-    explorer = Explorer(session)
-    explorer
+    Explorer(session)
     return
 
 

@@ -1,4 +1,4 @@
-"""The package in a marimo notebook, run and edited: the explorer over a session, charts, and how they follow the theme."""
+"""The package in a marimo notebook, run and edited: the explorer over a session, and charts that follow the theme."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def test_a_notebook_with_the_explorer_in_a_cell(browser: Any, tmp_path: Path, mo
         page = Page(browser, address, viewport={"width": 1366, "height": 1000})
         at = page.page
         at.set_default_timeout(60_000)
+        if mode == "edit":
+            at.locator(".cm-content").first.wait_for()
+            at.keyboard.press("Control+Shift+R")  # an editor runs nothing unasked
         workspace = at.locator(".ll-workspace")
         workspace.wait_for(timeout=120_000)
         rates = workspace.locator(".ll-rates")

@@ -43,7 +43,8 @@ function saveFile(name, content) {
 }
 
 const THEME_KEY = "layertie-theme";
-const themeFollowers = new Set();
+/** Told to the window: other frames of a notebook have scripts of their own. */
+const THEME_CHOSEN = "layertie-theme-chosen";
 
 /** What was chosen on this page in place of the host's theme: "light", "dark" or "". */
 function chosenTheme() {
@@ -61,7 +62,7 @@ function chooseTheme(theme) {
   } catch {
     return;
   }
-  for (const follow of [...themeFollowers]) follow();
+  window.dispatchEvent(new Event(THEME_CHOSEN));
 }
 
 /** "light" or "dark": as chosen, else as the page around looks (marimo, JupyterLab, VS Code, else the system). */
@@ -94,9 +95,9 @@ function followTheme(root, changed = () => {}) {
   observer.observe(document.documentElement, options);
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   system.addEventListener("change", check);
-  themeFollowers.add(check);
+  window.addEventListener(THEME_CHOSEN, check);
   return () => {
-    themeFollowers.delete(check);
+    window.removeEventListener(THEME_CHOSEN, check);
     observer.disconnect();
     system.removeEventListener("change", check);
   };
