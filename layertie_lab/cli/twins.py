@@ -13,10 +13,11 @@ from rich.table import Table
 
 from ..core.errors import ConfigError, WorkerError
 from ..core.paths import path_of, shown
-from ..counterfactual.extension import extend, extended, is_used_up
+from ..counterfactual.extension import extended
 from ..counterfactual.forecast import forecast_of
 from ..counterfactual.interim import GroupSequential, plan_at
 from ..counterfactual.judging import is_decided, refusal_of, verdicts_of_run
+from ..counterfactual.onward import extend, is_used_up
 from ..counterfactual.questions import question, spec_about, state
 from ..counterfactual.report import values_of
 from ..counterfactual.runner import StudyProgress, StudyRunner

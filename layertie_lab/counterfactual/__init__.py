@@ -9,7 +9,8 @@ In reading order:
 - runner: the replicates of a study in processes; replicates: what such a process trains.
 - verdict: the rule, from differences to an outcome; judging: from a study's replicates to its verdict; wording: the
   verdict in words; frames: its numbers for charts.
-- extension: a plan that was used up without a verdict, made longer under its error.
+- extension: a plan that was used up without a verdict, made longer under its error; onward: doing so, and what a new
+  hypothesis would take. report, study_page: a study as plain values, and as a page to keep.
 - power, forecast: what so many replicates would see, before the effort.
 - tree: branches of a run that go on, from any decision.
 """

@@ -10,11 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..core.errors import AnalysisError
-from .interim import FAMILY_ERROR, SHAPE_FROM, GroupSequential, OpenEnded, Plan, plan_values
-from .judging import refusal_of, verdicts_of_run
-from .study import Study
-from .verdict import Verdict
+from .interim import FAMILY_ERROR, SHAPE_FROM, GroupSequential, OpenEnded, Plan
 
 LONGEST_OPEN = 256
 """Replicates up to which an open-ended plan of the rule t-or-sign has been simulated."""
@@ -84,45 +80,3 @@ def _planned(plan: GroupSequential) -> Extended:
         f"This plan can be extended, by one analysis at {last} replicates: {spent}, and that one spends {alpha:.2g} of "
         f"what is left, so that the whole errs in at most {longer.total:.2g} of cases.",
     )
-
-
-def is_used_up(study: Study, verdict: Verdict | None) -> bool:
-    """Whether all replicates of a study's plan have come, and there is no verdict all the same.
-
-    Args:
-        study: The study.
-        verdict: Its verdict, corrected for the run's other hypotheses.
-    """
-    return (
-        verdict is not None
-        and not verdict.decided
-        and not study.spec.is_pilot
-        and len(verdict.difference.differences) + len(verdict.later) >= study.spec.replicates
-    )
-
-
-def extend(study: Study) -> Study:
-    """Make the plan of a study longer that has been used up without a verdict; its replicates are still to be run.
-
-    Returns:
-        The study as it is now.
-
-    Raises:
-        AnalysisError: It has a verdict or can have none, its plan is not used up, or cannot be extended.
-        RecordError: Somebody is adding replicates to it.
-        StorageError: It cannot be written.
-    """
-    if refused := refusal_of(study.spec, study.replicates()):
-        raise AnalysisError(f"Expected a study that can have a verdict. {refused}", "State a new hypothesis.")
-    verdict = verdicts_of_run(Study.all_of(study.run)[0]).get(study.name)
-    if not is_used_up(study, verdict):
-        found = "it has come to no end yet" if verdict is None or not verdict.decided else f"it says {verdict.outcome}"
-        found = "it is a pilot, which has no verdict" if study.spec.is_pilot else found
-        raise AnalysisError(
-            f"Expected a study whose plan has been used up without a verdict, but of {study.name} {found}.",
-            "Go on with one that is not at its end; after a verdict state a new hypothesis.",
-        )
-    longer = extended(study.spec.plan)
-    if longer.plan is None:
-        raise AnalysisError(longer.why, "State a new hypothesis, on fresh replicates.")
-    return study.extend(plan_values(longer.plan), longer.plan.last)

@@ -14,6 +14,7 @@ from .interim import Plan
 from .judging import Replicates, differences
 from .power import POWER, Chances, analyses_within, chances, detectable, spread_interval
 from .spec import METRICS, StudySpec
+from .verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -144,3 +145,17 @@ def forecast_of(spec: StudySpec, replicates: Replicates, plan: Plan) -> Forecast
         seconds / at_a_time,
         unit=METRICS[spec.metric].unit,
     )
+
+
+def likely_to_decide(verdict: Verdict, plan: Plan) -> Chances:
+    """Where another study by a plan would end, if the difference and the spread that were seen are the true ones.
+
+    Args:
+        verdict: Of the study that saw them, with a spread.
+        plan: Of the study to come.
+
+    Raises:
+        AnalysisError: There was no spread.
+    """
+    smallest = verdict.hypothesis.smallest_difference
+    return chances(verdict.estimate, verdict.difference.spread, plan, smallest)

@@ -164,7 +164,7 @@ def analyses_within(plan: Plan, replicates: int | None) -> tuple[int, ...]:
     return analyses
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _paths(plan: Plan, analyses: tuple[int, ...], seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Ends of the interval at each analysis of standard normal draws, (paths, analyses) each; shared, so frozen.
 

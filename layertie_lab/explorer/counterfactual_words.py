@@ -15,7 +15,7 @@ from ..counterfactual.study import Study
 from ..records.directory import is_run
 from ..records.studies import missing_studies
 from ..records.tree import as_row, damaged_moments, last_decision, leaving_of, make_branch, moment_name, tree_of
-from .study_form import PRESENT
+from .study_form import PRESENT, planned
 
 # Verdicts (scipy) and charts (polars) are imported where a study is there: a page without one is not to wait.
 
@@ -26,6 +26,14 @@ ABOUT = (
 EXAMPLE = "A recorded example can be looked at; New run trains one that can be asked."
 HINT = "Did it matter? See the tab of that name, below the charts."
 CANCELLED_EARLY = "Cancelled before the first replicate; Go on in the list runs {}."
+FILES = {"html": "Keep it as a page (HTML)", "json": "Keep it as data (JSON)"}
+"""Format -> words on the button that keeps a study."""
+EXTENDING = "The longer plan is written down before the first of the added replicates starts."
+FILLED_IN = (
+    "The form is filled in for a new hypothesis about the same decision: say what you expect, and state it. It runs on"
+    " replicates of its own."
+)
+WRITING = "The file is being written."
 STATING = "The hypothesis is written down before the first replicate starts."
 
 
@@ -93,7 +101,7 @@ def _brief(layer: int, source: int) -> str:
 
 
 def _moment(found: Question) -> dict[str, Any]:
-    opening = f"decision {found.decision}, layer {found.layer}"
+    opening = f"{found.decision}, layer {found.layer}"
     agent = f"agent: {_brief(found.layer, found.proposed)}"
     words = f"{opening} ({agent})"
     if found.answered is not None and found.overridden:
@@ -113,7 +121,7 @@ def present(state: Any) -> dict[str, Any]:
     agent = _brief(state.layer, state.proposed)
     return {
         "id": PRESENT,
-        "words": f"decision {state.asked}, layer {state.layer}, at hand (agent: {agent})",
+        "words": f"{state.asked}, layer {state.layer}, at hand (agent: {agent})",
         "layer": state.layer,
         "proposed": state.proposed,
         "legal": list(state.legal),
@@ -229,6 +237,111 @@ def verdict_traits(study: Study) -> dict[str, Any]:
     }
 
 
+def offers(study: Study, example: bool) -> list[dict[str, str]]:
+    """What can honestly be done after a plan that was used up without a verdict; nothing otherwise.
+
+    Args:
+        study: The study.
+        example: Whether its run is a recorded example, to which nothing can be added.
+    """
+    from ..counterfactual.extension import extended
+    from ..counterfactual.judging import verdicts_of_run
+    from ..counterfactual.onward import fresh, is_used_up
+
+    verdict = verdicts_of_run(Study.all_of(study.run)[0]).get(study.name)
+    if verdict is None or not is_used_up(study, verdict) or example:
+        return []
+    longer = extended(study.spec.plan)
+    words = "" if longer.plan is None else f"Extend it to {longer.plan.last} replicates"
+    found = fresh(verdict, planned()) if verdict.interval is not None else None
+    anew = "State a new hypothesis"
+    if found is not None and found.name:
+        anew += f" with up to {planned()[found.name].last} replicates"
+    return [
+        {"kind": "extend", "words": words, "why": longer.why},
+        {"kind": "fresh", "words": anew, "why": "" if found is None else found.words},
+        {"kind": "stop", "words": "Stop here", "why": "Not decided is a result too; it stays in the list and counts."},
+    ]
+
+
+def extend(study: Study) -> Study:
+    """The study with a longer plan.
+
+    Raises:
+        LayertieError: It cannot be made longer.
+    """
+    from ..counterfactual import onward
+
+    return onward.extend(study)
+
+
+def stopped(study: Study) -> str:
+    """What is said when a person leaves it at a study that was not decided."""
+    return f"{study.name} stays as it is: not decided after {_replicates(len(study.replicates()))}."
+
+
+def fresh_form(study: Study, moments: list[str], at_hand: int | None) -> dict[str, str]:
+    """The form's fields for a new hypothesis about a study's decision, with a plan that would probably decide.
+
+    Args:
+        study: The study that was not decided.
+        moments: Ids of the moments that can be chosen.
+        at_hand: The decision that waits for its action, where there is one among these.
+
+    Raises:
+        RecordError: The decision's moment is no longer stored.
+    """
+    from ..counterfactual.judging import verdicts_of_run
+    from ..counterfactual.onward import fresh
+
+    spec = study.spec
+    moment = PRESENT if spec.decision == at_hand else moment_name(spec.decision)
+    if moment not in moments:
+        raise RecordError(
+            f"Expected the moment before decision {spec.decision} to be stored still, but it is not.",
+            f"Branch from before decision {spec.decision}, and state it about that branch.",
+        )
+    verdict = verdicts_of_run(Study.all_of(study.run)[0]).get(study.name)
+    plan = fresh(verdict, planned()).name if verdict is not None and verdict.interval is not None else ""
+    return {
+        "moment": moment,
+        "answer": str(spec.answered),
+        "expected": "",
+        "statement": "",
+        "plan": plan or "open",
+        "horizon": str(spec.horizon),
+        "metric": spec.metric,
+        "smallest_difference": f"{spec.smallest_difference:g}",
+        "after": spec.after,
+        "answers": " ".join(map(str, spec.answers)),
+        "probe": spec.probe,
+    }
+
+
+def keep(study: Study, format: str, *, beside: bool) -> tuple[str, bytes, str]:
+    """A study as a file.
+
+    Args:
+        study: The study.
+        format: One of `FILES`.
+        beside: Whether it is kept in the study's folder too.
+
+    Returns:
+        The file's name, its content, and what is said of it.
+
+    Raises:
+        LayertieError: The study cannot be read, or the disk has no room.
+    """
+    from ..counterfactual.study_page import kept
+
+    content = kept(study, format)
+    name = f"{study.run.name}-{study.name}.{format}"
+    said = f"{name} ({len(content) / 1e3:,.0f} kB) is handed to your browser, which keeps it where it keeps downloads"
+    if not beside:
+        return name, content, f"{said}."
+    return name, content, f"{said}; the same is written to {study.keep(format, content)}."
+
+
 def _forecast(study: Study, replicates: list[dict[str, Any]]) -> str:
     from ..counterfactual.forecast import forecast_of
     from ..counterfactual.interim import GroupSequential
@@ -269,7 +382,7 @@ def _row(study: Study, verdict: Any) -> dict[str, Any]:
 
     stated, replicates = study.spec, study.replicates()
     count, refused = len(replicates), bool(refusal_of(stated, replicates))
-    words = stated.statement if stated.primary else f"(exploratory) {stated.statement}"
+    words = stated.statement if stated.primary else f"(exploratory) {stated.statement or stated.compared}"
     open_still = count < stated.replicates and not refused and (verdict is None or not verdict.decided)
     return {
         "name": study.name,

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.errors import ConfigError
 from ..core.serialize import Setting, coerce, settings_of
+from ..counterfactual.extension import extended
 from ..counterfactual.interim import GroupSequential, OpenEnded, Plan, plan_at
 from ..counterfactual.spec import AFTERWARDS, METRICS, StudyChoices, labels
 from ..counterfactual.study import Study
@@ -18,11 +19,15 @@ from ..counterfactual.study import Study
 
 PRESENT = "present"
 """Id of the decision at hand, among the moments of the form."""
+UNSAID = "Choose what you expect: it is written down before the first pair runs. Or press Only explore."
 PILOT = 4
 """Replicates of a pilot."""
 PLANS: dict[str, tuple[str, Plan]] = {
     "looks": ("after 4, 8 and 16 replicates", GroupSequential()),
     "two": ("after 4 and 8 replicates", plan_at((4, 8))),
+    "32": ("after 8, 16 and 32 replicates", plan_at((8, 16, 32))),
+    "64": ("after 16, 32 and 64 replicates", plan_at((16, 32, 64))),
+    "128": ("after 32, 64 and 128 replicates", plan_at((32, 64, 128))),
     "open": ("after each one, up to 64 (confidence sequence)", OpenEnded()),
 }
 """Plans of interim analyses that can be chosen: name -> (words, plan)."""
@@ -48,9 +53,10 @@ def fields() -> list[dict[str, Any]]:
             "name": "plan",
             "label": "Interim analyses",
             "kind": "choice",
-            "choices": [[name, words] for name, (words, _) in PLANS.items()],
+            "choices": [[name, f"{words}{_longer(plan)}"] for name, (words, plan) in PLANS.items()],
             "help": "When replicates that are still coming in are judged, and the study may end. Fewer than 8"
-            " decide only what is far beyond doubt.",
+            " decide only what is far beyond doubt. A plan that can be extended may be made longer when it was used up"
+            " without a verdict, and errs no more often for that.",
             "value": "looks",
         },
     ]
@@ -59,7 +65,26 @@ def fields() -> list[dict[str, Any]]:
     return [by_name[name] for name in order]
 
 
+def planned() -> dict[str, Plan]:
+    """The plans of stated analyses that can be chosen, by their names."""
+    return {name: plan for name, (_, plan) in PLANS.items() if isinstance(plan, GroupSequential)}
+
+
+def _longer(plan: Plan) -> str:
+    return "" if extended(plan).plan is None else "; can be extended"
+
+
 def _field(setting: Setting, label: str) -> dict[str, Any]:
+    if setting.name == "expected":
+        # Nobody's expectation is chosen for them.
+        return {
+            "name": setting.name,
+            "label": label,
+            "kind": "choice",
+            "choices": [["", "choose"], *([choice, choice] for choice in setting.choices)],
+            "help": setting.explained,
+            "value": "",
+        }
     words = _WORDS.get(setting.name, {choice: choice for choice in setting.choices})
     kind = "choice" if words else {int: "number", float: "number"}.get(setting.kind, "text")
     return {
@@ -100,8 +125,9 @@ class Form:
         # What is hidden does not count.
         hidden = {"answers": typed["after"] != "recorded", "probe": typed["metric"] != "probe"}
         chosen: dict[str, Any] = {}
+        unsaid = not typed["expected"]
         for name in FIELDS:
-            if not hidden.get(name):
+            if not hidden.get(name) and not (name == "expected" and unsaid):
                 try:
                     chosen[name] = _read(_SETTINGS[name], typed[name])
                 except ConfigError as error:
@@ -114,7 +140,9 @@ class Form:
             form.wrong["answers"] = "Expected the actions that follow as numbers, such as 0 1 1 3."
         if not hidden["probe"] and not chosen["probe"]:
             form.wrong["probe"] = "Expected a few sentences of text."
-        if kind == "state" and not chosen["statement"]:
+        if kind == "state" and unsaid:
+            form.wrong["expected"] = UNSAID
+        elif kind == "state" and not chosen["statement"]:
             form.wrong["statement"] = "Expected a hypothesis in a sentence. Or press Only explore."
         if not form.wrong:
             form.choices = StudyChoices(**chosen)

@@ -347,6 +347,23 @@ class StudyFolder:
                 f"Restore the file from a copy; or remove {file}, and the study trains the missing ones again.",
             )
 
+    def keep(self, suffix: str, content: bytes) -> Path:
+        """Write what was made of the study beside it, for a person to keep; nothing here reads it again.
+
+        Args:
+            suffix: Of the file: html or json.
+            content: Of it.
+
+        Returns:
+            The file.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        file = self.path / f"kept.{suffix}"
+        write_atomically(file, content)
+        return file
+
     def append(self, values: dict[str, Any]) -> None:
         """Keep a replicate: one line, on disk when this returns.
 

@@ -12,10 +12,11 @@ from branching import other_answer, small
 
 from layertie_lab import Session
 from layertie_lab.core.errors import AnalysisError
-from layertie_lab.counterfactual.extension import LONGEST_OPEN, LONGEST_PLANNED, extend, extended, is_used_up
+from layertie_lab.counterfactual.extension import LONGEST_OPEN, LONGEST_PLANNED, extended
 from layertie_lab.counterfactual.interim import FAMILY_ERROR, GroupSequential, OpenEnded, Plan, plan_at
 from layertie_lab.counterfactual.judging import verdicts_of_run
 from layertie_lab.counterfactual.looking import look
+from layertie_lab.counterfactual.onward import extend, fresh, is_used_up
 from layertie_lab.counterfactual.questions import question, spec_about, state
 from layertie_lab.counterfactual.runner import StudyRunner
 from layertie_lab.counterfactual.spec import StudyChoices
@@ -153,6 +154,20 @@ def test_a_study_is_extended_goes_on_and_says_so(run: Path) -> None:
     assert not verdict.decided
     with pytest.raises(AnalysisError, match="This plan cannot be extended: its analyses have spent"):
         extend(longer)
+
+
+def test_what_a_new_study_would_take_is_said_from_what_was_seen(run: Path) -> None:
+    study = stated(run, plan_at())
+    made_up(study, [0.004 * (place % 5 - 1.4) for place in range(16)])
+    verdict = verdict_of(study)
+    assert is_used_up(study, verdict)
+    plans = {"8": plan_at((8,)), "64": plan_at((16, 32, 64)), "128": plan_at((32, 64, 128))}
+    found = fresh(verdict, plans)
+    assert found.name in ("64", "128")
+    assert f"up to {found.name} fresh replicates lead to a verdict with probability 0." in found.words
+    few = fresh(verdict, {"8": plan_at((8,))})
+    assert few.name == ""
+    assert "not even 8 fresh replicates" in few.words
 
 
 def test_an_open_ended_study_is_extended(run: Path) -> None:

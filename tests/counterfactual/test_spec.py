@@ -109,7 +109,8 @@ def test_flags_and_form_are_made_of_the_spec() -> None:
     form = {entry["name"]: entry for entry in study_form.fields()}
     filled = study_form.Form.read(
         "state",
-        {name: entry["value"] for name, entry in form.items()} | {"answer": "2", "statement": "It is."},
+        {name: entry["value"] for name, entry in form.items()}
+        | {"answer": "2", "expected": "worse", "statement": "It is."},
     )
     assert filled.wrong == {}
     assert filled.choices == StudyChoices(statement="It is.")
@@ -182,15 +183,26 @@ def test_other_fields_are_refused(values: dict[str, Any], said: str) -> None:
         ({"smallest_difference": ""}, "smallest_difference", "a number"),
         ({"statement": " "}, "statement", "a hypothesis in a sentence"),
         ({"answer": ""}, "answer", "an action of the list"),
+        ({"expected": ""}, "expected", "Choose what you expect"),
+        ({"expected": "nicer"}, "expected", "one of worse, better"),
         ({"after": "recorded", "answers": "0 and 1"}, "answers", "the actions that follow"),
         ({"metric": "probe"}, "probe", "a few sentences"),
     ],
 )
 def test_what_is_wrong_in_the_form_is_said_beside_the_field(typed: dict[str, str], field: str, said: str) -> None:
     values = {entry["name"]: entry["value"] for entry in study_form.fields()}
-    form = study_form.Form.read("state", values | {"answer": "1", "statement": "It is."} | typed)
+    filled = {"answer": "1", "expected": "better", "statement": "It is."}
+    form = study_form.Form.read("state", values | filled | typed)
     assert set(form.wrong) == {field}
     assert said in form.wrong[field]
+
+
+@pytest.mark.parametrize("kind", ["explore", "pilot"])
+def test_no_expectation_is_chosen_for_anybody_and_only_a_hypothesis_needs_one(kind: str) -> None:
+    values = {entry["name"]: entry["value"] for entry in study_form.fields()} | {"answer": "1"}
+    assert values["expected"] == ""
+    assert study_form.Form.read(kind, values).wrong == {}
+    assert set(study_form.Form.read("state", values).wrong) == {"expected"}
 
 
 def test_metrics_and_tables_have_words() -> None:

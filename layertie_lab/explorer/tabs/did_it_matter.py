@@ -71,6 +71,7 @@ class DidItMatter(Tab):
         super().__init__(page)
         self.running = Running()
         self._shown: str | None = None
+        self._fillings = 0
         self._drawn = -1
         self.panel = HypothesisPanel(study_form.fields())
         self.chart = LiveChart({})
@@ -101,6 +102,9 @@ class DidItMatter(Tab):
             label="",
             headline="",
             verdict="",
+            offers=[],
+            files={},
+            kept="",
             ready=not example,
             sentence=inquiries.opening(example, stopped),
         )
@@ -169,12 +173,20 @@ class DidItMatter(Tab):
     # -- the form ----------------------------------------------------------------------------------------------------
 
     def _press(self, kind: str, values: dict[str, Any]) -> None:
-        if kind == "cancel":
-            self.running.cancel()
-            return
+        match kind:
+            case "cancel":
+                self.running.cancel()
+            case "keep":
+                self._keep(str(values["format"]))
+            case "extend" | "fresh" | "stop":
+                self._go_on(kind)
+            case _:
+                self._state(kind, values)
+
+    def _state(self, kind: str, values: dict[str, Any]) -> None:
+        """State what is filled in, and run it."""
         path = self._own_run()
-        if self.panel.share is not None:
-            raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
+        self._check_free()
         stated = study_form.Form.read(kind, values)
         if stated.moment not in {moment["id"] for moment in self.panel.moments}:
             stated.wrong["moment"] = "Expected a decision of the list."
@@ -193,6 +205,9 @@ class DidItMatter(Tab):
             headline="",
             verdict="",
             forecast="",
+            offers=[],
+            files={},
+            kept="",
         )
         saved: Future[Any] | None = None
         if stated.moment == PRESENT:
@@ -201,6 +216,60 @@ class DidItMatter(Tab):
             saved = self.run.give(Save(moment_name(self.page.steer.asked)))
         future = _WORK.submit(study_form.state, path, stated, self.page.steer.asked, saved)
         self.when_done(future, self._begin)
+
+    def _check_free(self) -> None:
+        if self.panel.share is not None:
+            raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
+
+    def _on_page(self) -> Study:
+        """The study that is shown.
+
+        Raises:
+            LayertieError: None is.
+        """
+        if self._shown is None:
+            raise LayertieError("Expected a study on the page, but none is shown.", "Choose one of the list.")
+        return Study.open(place_of(self._shown, self.run.folder / "studies"))
+
+    def _go_on(self, kind: str) -> None:
+        """What was offered after a plan that was used up: more replicates, another hypothesis, or nothing more."""
+        study = self._on_page()
+        if kind == "stop":
+            self.panel.show(offers=[], sentence=inquiries.stopped(study), alarm=False)
+            return
+        self._own_run()
+        self._check_free()
+        self.running.cancelled = False
+        if kind == "extend":
+            self.panel.show(share=-1.0, sentence=inquiries.EXTENDING, alarm=False, offers=[])
+            self.when_done(_WORK.submit(inquiries.extend, study), self._begin)
+            return
+        ids = [str(moment["id"]) for moment in self.panel.moments]
+        at_hand = self.page.steer.asked if PRESENT in ids else None
+        self.when_done(_WORK.submit(inquiries.fresh_form, study, ids, at_hand), self._fill)
+
+    def _fill(self, done: Future[dict[str, str]]) -> None:
+        if (error := done.exception()) is not None:
+            self.panel.show(sentence=str(error), alarm=True)
+            return
+        self._fillings += 1
+        filled = {"number": self._fillings, "values": done.result()}
+        self.panel.show(filled=filled, offers=[], sentence=inquiries.FILLED_IN, alarm=False)
+
+    def _keep(self, format: str) -> None:
+        study = self._on_page()
+        if format not in inquiries.FILES:
+            raise LayertieError(f"Expected a file out of {', '.join(inquiries.FILES)}.", "Press a button.")
+        self.panel.show(kept=inquiries.WRITING)
+        self.when_done(_WORK.submit(inquiries.keep, study, format, beside=not self.run.example), self._keep_told)
+
+    def _keep_told(self, done: Future[tuple[str, bytes, str]]) -> None:
+        if (error := done.exception()) is not None:
+            self.panel.show(kept=str(error))
+            return
+        name, content, said = done.result()
+        self.panel.show(kept=said)
+        self.panel.hand_over(name, content)
 
     def _begin(self, done: Future[Study]) -> None:
         """A study is on disk: run it."""
@@ -246,21 +315,40 @@ class DidItMatter(Tab):
             return
         if progress.state == "running":
             self.panel.show(share=progress.share, sentence=inquiries.how_far(progress))
+            self._count(study, progress.replicates)
             self._draw(study)
             return
         self._draw(study)
         ended = inquiries.ended(study, progress)
         self.panel.show(share=None, sentence=ended, alarm=progress.state == "failed")
+        if study.name == self._shown:
+            self._offer(study)
         self.refresh()
 
+    def _count(self, study: Study, replicates: int) -> None:
+        """Say in the list how many replicates have come of a study that runs."""
+        rows = [row | {"replicates": replicates} if row["name"] == study.name else row for row in self.studies.studies]
+        if rows != self.studies.studies:
+            self.studies.show(studies=rows)
+
     def _look_at(self, study: Study) -> None:
-        """Show a study's charts, made once, and its verdict."""
+        """Show a study's charts, made once, and its verdict; then what can be done after it."""
         self._shown = study.name
         self.chart.set_panels(inquiries.pictures(study))
         self.chart.reset(inquiries.rows(study))
         self.studies.show(current=study.name)
-        self.panel.show(**inquiries.verdict_traits(study))
+        self.panel.show(**inquiries.verdict_traits(study), offers=[], kept="", files=inquiries.FILES)
         self._drawn = -1
+        self._offer(study)
+
+    def _offer(self, study: Study) -> None:
+        """Say what is honest after a plan that was used up; what a new study would take is simulated in a thread."""
+        if self.running.name != study.name:
+            self.when_done(_WORK.submit(inquiries.offers, study, self.run.example), self._offered, study.name)
+
+    def _offered(self, name: str, done: Future[list[dict[str, str]]]) -> None:
+        if name == self._shown and done.exception() is None:
+            self.panel.show(offers=done.result())
 
     def _draw(self, study: Study) -> None:
         count = len(study.replicates())
@@ -279,9 +367,8 @@ class DidItMatter(Tab):
             self._look_at(study)
         elif self.run.example:
             self._own_run()
-        elif self.panel.share is not None:
-            raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
         else:
+            self._check_free()
             self.running.cancelled = False
             self.panel.show(share=-1.0, sentence=inquiries.STATING, alarm=False)
             self._run(study)

@@ -11,6 +11,7 @@ from ...core.descriptions import Description
 from ...core.errors import ConfigError, RecordError
 from ...core.events import RulesChanged
 from ...core.notices import Entry
+from ...core.paths import shown
 from ...core.rules import Rules
 from ...records.directory import RunDirectory
 from ...records.log.cursor import read_events
@@ -20,6 +21,8 @@ from ..tab import Page, Tab
 from .registry import TABS
 
 ABOUT = "They constrain the actions, the agent's and yours. A layer follows when it is asked about."
+LONGEST = 9
+"""Characters of a number that a person types, at most."""
 REFUSED = "They were not applied; see beside the fields."
 
 
@@ -79,19 +82,32 @@ def _read(values: dict[str, Any]) -> Rules:
     """The rules of the panel's fields.
 
     Raises:
-        ConfigError: Numbers that are none.
+        ConfigError: What is no number.
     """
     most = str(values.get("most_owners") or "0").strip()
-    parts = [
-        f"independent={values['independent']}" if str(values.get("independent", "")).strip() else "",
-        f"most-owners={most}" if most != "0" else "",
-        "neighbours" if values.get("neighbours") else "",
-        f"locked={values['locked']}" if str(values.get("locked", "")).strip() else "",
-    ]
-    try:
-        return Rules.parse("; ".join(filter(None, parts)))
-    except ConfigError as error:
-        raise ConfigError(error.message, "Write numbers of layers like 0, 3, -1.") from None
+    if not most.isascii() or not most.isdecimal() or len(most) > LONGEST:
+        raise ConfigError(
+            f"Expected the most owners as a whole number from 0 on, but got {shown(most)}.", "0 is no limit."
+        )
+    return Rules(
+        independent=_layers(values.get("independent", "")),
+        most_owners=int(most),
+        neighbours=bool(values.get("neighbours")),
+        locked=_layers(values.get("locked", "")),
+    )
+
+
+def _layers(typed: Any) -> tuple[int, ...]:
+    """Numbers of layers as a person types them."""
+    words = str(typed).replace(",", " ").split()
+    if not all(word.removeprefix("-").isascii() and word.removeprefix("-").isdecimal() for word in words) or any(
+        len(word) > LONGEST for word in words
+    ):
+        raise ConfigError(
+            f"Expected layers as whole numbers, but got {shown(str(typed))}.",
+            "Write them like 0, 3, -1; -1 is the last.",
+        )
+    return tuple(map(int, words))
 
 
 def _wrong(values: dict[str, Any], layers: int) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import traitlets
 
 from ..listeners import Listeners
-from ..messages import LONGEST_TEXT, optional, scalar, table
+from ..messages import LONGEST_TEXT, optional, scalar, table, text
 from ..panel import Panel
 
 _FILLED_IN = {"values": optional(table(optional(scalar(LONGEST_TEXT))))}
@@ -18,7 +18,9 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
     """What is compared, what is expected of it, and (once replicates have come) what they say.
 
     Presses leave as messages (see `on_press`): "state" a hypothesis and run its pairs, "explore" the same without one,
-    run a "pilot", "cancel" what runs. What the person has filled in stays in the browser until then.
+    run a "pilot", "cancel" what runs. What the person has filled in stays in the browser until then. After a plan that
+    was used up: "extend" it, state a "fresh" hypothesis, or "stop". "keep" hands the study over as a file, with the
+    `format` as its only value.
 
     Args:
         fields: In their order, dicts of `name`, `label`, `kind` (choice, number, text, long), `choices`
@@ -38,10 +40,19 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         label: "Verdict", "Exploratory" or what else stands before the outcome.
         headline: What came out, in one plain sentence.
         verdict: The whole verdict, in sentences.
+        offers: What can honestly be done after a plan that was used up without a verdict: dicts of `kind` (of the
+            press), `words` (on its button; "" for none) and `why` (beside it).
+        filled: What the page fills into the form: `number` (of the filling, so that each is done once) and `values`
+            (name of a field -> value; "" lets the person choose). Empty at first.
+        files: Format -> words on the button that keeps the study that is shown; empty where none is.
+        kept: What became of a file.
         ready: Whether there is a run of which something can be asked.
     """
 
-    HEARS = dict.fromkeys(("state", "pilot", "explore", "cancel"), _FILLED_IN)
+    HEARS = {
+        **dict.fromkeys(("state", "pilot", "explore", "cancel", "extend", "fresh", "stop"), _FILLED_IN),
+        "keep": {"format": text()},
+    }
 
     fields = traitlets.List(traitlets.Dict()).tag(sync=True)
     moments = traitlets.List(traitlets.Dict()).tag(sync=True)
@@ -55,6 +66,10 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
     label = traitlets.Unicode("").tag(sync=True)
     headline = traitlets.Unicode("").tag(sync=True)
     verdict = traitlets.Unicode("").tag(sync=True)
+    offers = traitlets.List(traitlets.Dict()).tag(sync=True)
+    filled = traitlets.Dict().tag(sync=True)
+    files = traitlets.Dict().tag(sync=True)
+    kept = traitlets.Unicode("").tag(sync=True)
     ready = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, fields: Sequence[Mapping[str, Any]], **state: Any) -> None:
@@ -69,6 +84,9 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         return self._presses.add(callback)
 
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        if kind == "keep":
+            self._presses.call(kind, {"format": message["format"]})
+            return
         self.show(wrong={}, alarm=False)
         values = message["values"] or {}
         self._presses.call(kind, {name: value for name, value in values.items() if value is not None})

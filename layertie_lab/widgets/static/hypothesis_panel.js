@@ -37,7 +37,12 @@ class HypothesisPanel {
     this.outcome = html("p", { class: "ll-outcome" });
     this.headline = html("p", { class: "ll-headline" });
     this.words = html("p", { class: "ll-words" });
-    const parts = [this.outcome, this.headline, this.words];
+    const fine = html("summary", {}, "Small print");
+    this.fine = html("details", { class: "ll-fine" }, fine, this.words);
+    this.offers = html("div", { class: "ll-offers" });
+    this.files = html("div", { class: "ll-line ll-keep" });
+    this.kept = html("p", { class: "ll-kept", role: "status" });
+    const parts = [this.outcome, this.headline, this.fine, this.offers, this.files, this.kept];
     this.result = html("section", { class: "ll-verdict", "aria-live": "polite" }, ...parts);
     root.append(this.form, this.result);
     this.repaint = oncePerFrame(() => this.paint());
@@ -90,14 +95,59 @@ class HypothesisPanel {
     this.word();
   }
 
-  /** The statement says what is chosen until the person writes one. */
+  /** The statement says what is chosen until the person writes one; without an expectation there is none. */
   word() {
     const moment = this.moment();
     if (!moment || this.touched.has("statement")) return;
     const act = (source) => (source === moment.layer ? "training it on its own" : `tying it to layer ${source}`);
     const [answer, expected] = [Number(this.fields.answer.value), this.fields.expected.value];
+    set(this.fields.statement, { placeholder: "Comes from what you expect, unless you write your own" });
+    if (!expected) {
+      this.fields.statement.value = "";
+      return;
+    }
     const ends = expected.startsWith("no") ? "makes no difference that matters against" : `is ${expected} than`;
     this.fields.statement.value = `For layer ${moment.layer}, ${act(answer)} ${ends} ${act(moment.proposed)}.`;
+  }
+
+  /** What the page fills in: a study's fields once more, for the person to go on from. */
+  fillIn() {
+    const { number, values } = this.get("filled");
+    if (!number || number === this.filled) return;
+    this.filled = number;
+    this.touched.clear();
+    this.fields.moment.value = values.moment;
+    this.turn();
+    for (const [name, value] of Object.entries(values)) if (name !== "moment") this.fields[name].value = value;
+    this.word();
+    this.form.querySelector("details").open = true; // what is filled in stands there too
+    this.form.scrollIntoView({ block: "start" });
+    this.fields.expected.focus({ preventScroll: true });
+  }
+
+  offer({ kind, words, why }) {
+    const button = words ? [this.button(words, kind)] : [];
+    return html("div", { class: "ll-offer" }, ...button, html("p", {}, why));
+  }
+
+  paintOffers() {
+    const offers = this.get("offers");
+    if (JSON.stringify(offers) !== this.offersKey) {
+      this.offersKey = JSON.stringify(offers);
+      const head = offers.length ? [html("p", { class: "ll-now" }, "The plan is used up. What is honest now:")] : [];
+      this.offers.replaceChildren(...head, ...offers.map((each) => this.offer(each)));
+    }
+    const files = Object.entries(this.get("files"));
+    if (JSON.stringify(files) !== this.filesKey) {
+      this.filesKey = JSON.stringify(files);
+      const buttons = files.map(([format, words]) => {
+        const button = html("button", { type: "button", "data-keep": format }, words);
+        button.addEventListener("click", () => this.model.send({ kind: "keep", format, sent: now() }));
+        return button;
+      });
+      this.files.replaceChildren(...buttons);
+    }
+    say(this.kept, this.get("kept"));
   }
 
   paintMoments() {
@@ -117,6 +167,8 @@ class HypothesisPanel {
       this.fields.moment.value = chosen;
     }
     if (this.turned !== JSON.stringify(this.moment() ?? null)) this.turn();
+    const moment = this.fields.moment;
+    set(moment, { title: moment.selectedOptions[0]?.textContent ?? null });
   }
 
   paint() {
@@ -141,7 +193,16 @@ class HypothesisPanel {
     set(this.sentence, { "data-alarm": this.get("alarm") ? "" : null });
     say(this.forecast, this.get("forecast"));
     const outcome = this.get("outcome");
-    set(this.result, { hidden: this.get("verdict") ? null : "", "data-outcome": outcome || null });
+    this.fillIn();
+    this.paintOffers();
+    const there = this.get("verdict") || this.get("forecast") || Object.keys(this.get("files")).length;
+    set(this.result, { hidden: there ? null : "", "data-outcome": outcome || null });
+    // Without a sentence that says it all there is no print to be small beside it.
+    const fold = Boolean(this.get("headline"));
+    if (!fold) this.fine.open = true;
+    else if (this.headlineKey !== this.get("headline")) this.fine.open = false;
+    this.headlineKey = this.get("headline");
+    set(this.fine, { "data-bare": fold ? null : "" });
     say(this.outcome, outcome ? `${this.get("label")}: ${SIGNS[outcome] ?? ""}${outcome}` : this.get("label"));
     say(this.headline, this.get("headline"));
     say(this.words, this.get("verdict"));
@@ -155,9 +216,14 @@ function render({ model, el }) {
   const panel = new HypothesisPanel(model, root);
   const stopTheme = followTheme(root);
   const names = ["moments", "chosen", "wrong", "sentence", "alarm", "share", "forecast", "outcome", "label", "headline"];
-  const stop = observe(model, [...names, "verdict", "ready"], panel.repaint);
+  const stop = observe(model, [...names, "verdict", "ready", "offers", "filled", "files", "kept"], panel.repaint);
+  const receive = (message, buffers) => {
+    if (message.kind === "file") root.dataset.saved = saveFile(message.name, buffers[0]);
+  };
+  model.on("msg:custom", receive);
   return () => {
     stop();
+    model.off("msg:custom", receive);
     stopTheme();
   };
 }
