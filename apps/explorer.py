@@ -1,4 +1,10 @@
 # /// script
+# requires-python = ">=3.11,<3.14"
+# dependencies = ["layertie_lab"]
+#
+# [tool.uv.sources]
+# layertie_lab = { path = "..", editable = true }
+#
 # [tool.marimo.display]
 # theme = "system"
 # ///

@@ -63,7 +63,7 @@ class Explore:
     """Open the explorer in a browser: train, steer and look inside. Only this machine reaches it, and with a token."""
 
     runs: tyro.conf.Positional[Path] = Path("runs")
-    """The folder of runs; nothing outside it is opened."""
+    """The folder of runs, or a run, which is then shown; nothing outside the folder is opened."""
     host: str = "127.0.0.1"
     """The address to listen at; 0.0.0.0 = all of this machine's, so that others reach the explorer."""
     port: Annotated[int, Range(0, 65_535)] = 2718

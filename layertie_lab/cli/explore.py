@@ -11,8 +11,10 @@ import socket
 import threading
 import time
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psutil
 from rich.console import Console
@@ -20,6 +22,7 @@ from rich.console import Console
 from ..core.errors import ConfigError
 from ..explorer.server import Guard
 from ..explorer.terms import HOSTS, RUNS, TEXTS, VISITORS
+from ..records.directory import is_run
 from ..workers.limits import MOST
 from . import arguments
 
@@ -55,11 +58,14 @@ def explore(command: arguments.Explore, progress: Console, output: Console) -> t
             )
         hosts = (*command.names, *(() if local else _names_of(host)))
         hosts = (*hosts, *os.environ.get(HOSTS, "").replace(",", " ").split())
-        runs = _give_terms(command, hosts)
+        shown_run = command.runs.expanduser().absolute() if is_run(command.runs.expanduser()) else None
+        runs = _give_terms(command if shown_run is None else replace(command, runs=shown_run.parent), hosts)
         token = secrets.token_urlsafe(24) if command.token else ""
         shown = _names_of(host)[0] if host in _EVERYWHERE else host
         address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
-        link = f"{address}?access_token={token}" if token else address
+        query = {"access_token": token, "run": "" if shown_run is None else shown_run.name}
+        words = urlencode({name: value for name, value in query.items() if value})
+        link = f"{address}?{words}" if words else address
         if command.json:
             print(json.dumps({"address": address, "link": link, "runs": runs}), flush=True)
         else:

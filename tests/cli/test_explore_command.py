@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from layertie_lab import RunConfig
 from layertie_lab.cli import explore as command
 from layertie_lab.cli.main import main
 from layertie_lab.explorer.terms import Terms
+from layertie_lab.records.directory import RunDirectory
 
 NAMES = ("RUNS", "TEXTS", "HOSTS", "VISITORS", "MOST_RUNS")
 
@@ -40,6 +42,15 @@ def test_by_default_this_machine_alone_and_a_token(served: list[Any], capsys: py
     assert f"http://127.0.0.1:{port}/?access_token={token}" in capsys.readouterr().out
     assert app.name == "explorer.py"
     assert Terms.of_environment() == Terms(Path("runs").absolute())
+
+
+def test_a_run_is_shown_among_those_beside_it(
+    served: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    RunDirectory.create(tmp_path / "my run", RunConfig.preset("tiny")).unlock()
+    assert explore(str(tmp_path / "my run"), "--no-token") == 0
+    assert "/?run=my+run\n" in capsys.readouterr().out
+    assert Terms.of_environment().runs == tmp_path
 
 
 def test_what_is_typed_are_the_terms_of_the_page(served: list[Any], tmp_path: Path) -> None:
