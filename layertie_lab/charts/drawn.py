@@ -31,7 +31,8 @@ class _Drawn:
             "image/png": base64.b64encode(shown.png).decode(),
             "text/plain": spec.get("description") or f"A chart ({type(self).__name__}).",
         }
-        return data, {"image/png": {"width": shown.width}}
+        # marimo asks for both.
+        return data, {"image/png": {"width": shown.width, "height": shown.height}}
 
 
 class LayerChart(_Drawn, alt.LayerChart):

@@ -37,10 +37,12 @@ class Picture:
     Args:
         png: Its bytes.
         width: What a page should show it at, in CSS pixels.
+        height: The same.
     """
 
     png: bytes
     width: int
+    height: int
 
 
 def mark() -> bytes:
@@ -93,7 +95,7 @@ def sheet(
             parts.append(drawn.nested(f"{first + at}", left, top + _HEAD, min(room, drawn.width)))
         top += _HEAD + max(drawn.height_at(min(room, drawn.width)) for _, drawn in row) + 6
     made = _painted("".join(parts), width, top + _EDGE, LIGHT_PAGE)
-    return Picture(made.png[:_SIGNATURE_AND_SIZE] + mark() + made.png[_SIGNATURE_AND_SIZE:], made.width)
+    return Picture(made.png[:_SIGNATURE_AND_SIZE] + mark() + made.png[_SIGNATURE_AND_SIZE:], made.width, made.height)
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def _painted(parts: str, width: int, height: int, page: str) -> Picture:
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     svg = f'<svg {names} {size}><rect {size} fill="{page}"/>{parts}</svg>'
-    return Picture(_packed(vl_convert.svg_to_png(svg, scale=SCALE)), width)  # pyright: ignore[reportCallIssue]
+    return Picture(_packed(vl_convert.svg_to_png(svg, scale=SCALE)), width, height)  # pyright: ignore[reportCallIssue]
 
 
 def _packed(png: bytes) -> bytes:

@@ -20,6 +20,7 @@ from ..widgets.live.live_chart import LiveChart
 from ..widgets.steer_panel import SteerPanel
 from ..widgets.tie_map_view import TieMapView
 from ..workers.thread import SessionThread
+from . import shown
 from .feed import Feed
 from .held_run import Past, told_by
 
@@ -53,6 +54,8 @@ class ControlRoom:
         told = None if config is None else REWARDS.find(config.reward.kind)
         specs = _panels(panels, steps, told)
         # Before anything is shown, since it is refused where another room runs the session.
+        if is_session:
+            shown.give_way(source)
         self._thread = SessionThread(source) if is_session else None
         self._worker = weakref.ref(source)
         try:
@@ -77,11 +80,16 @@ class ControlRoom:
 
     def _ipython_display_(self, **options: Any) -> None:
         """Jupyter shows it as the last line of a cell, and keeps its picture."""
+        self._is_shown()
         self._kept.show()
 
     def _display_(self) -> Frame:
         """marimo shows it as the last line of a cell."""
+        self._is_shown()
         return self.frame
+
+    def _is_shown(self) -> None:
+        shown.hold(self, None if self._thread is None else self._worker())
 
     def submit(self, command: str, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Do from code what the buttons do: `room.submit("run", 10).result()` (see `Worker.submit`).
@@ -102,6 +110,7 @@ class ControlRoom:
         if self._thread is not None:
             self._thread.close()
         self.frame.close()
+        shown.let_go(self)
 
 
 def _heading(steer: SteerPanel) -> str:

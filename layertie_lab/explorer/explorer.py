@@ -44,7 +44,7 @@ from ..widgets.welcome import Welcome
 from ..workers.pool import Handle, attach, check_room_for, get
 from ..workers.thread import SessionThread
 from ..workers.worker import Worker
-from . import company, farewells, first_steps, live_panels, run_list
+from . import company, farewells, first_steps, live_panels, run_list, shown
 from .comparison import shipped
 from .feed import Feed
 from .freed import give_back_soon
@@ -113,12 +113,12 @@ class Explorer:
         terms: Terms | None = None,
         session: str = "",
     ) -> None:
-        shown = ""
+        name = ""
         # Before anything is shown, since it is refused where somebody else runs the session.
         self._own = None if root is None or isinstance(root, str | Path) else OwnSession(root)
         folder = root if root is None or isinstance(root, str | Path) else OwnSession.folder_of(root)
         if folder is not None and is_run(path := Path(folder).expanduser().absolute()):
-            folder, shown = path.parent, path.name
+            folder, name = path.parent, path.name
         self.terms = Terms.of_environment(folder) if terms is None else terms
         examples = shipped.folder("examples") if examples is None else examples
         self.examples = None if examples is None else Path(examples).absolute()
@@ -165,7 +165,7 @@ class Explorer:
         if self._own is not None:
             self._join(self._own)
         else:
-            self._open_first(shown or str(self._query.get("run") or ""))
+            self._open_first(name or str(self._query.get("run") or ""))
         if sentences:
             # Showing a run clears the form's note; what the link had wrong is still to be read.
             self.form.say(" ".join(sentences))
@@ -193,13 +193,18 @@ class Explorer:
 
     def _ipython_display_(self, **options: Any) -> None:
         """Jupyter shows it as the last line of a cell, and keeps its picture."""
-        self._outlives = True
+        self._is_shown()
         self._kept.show()
 
     def _display_(self) -> Frame:
         """marimo shows it as the last line of a cell."""
-        self._outlives = True
+        self._is_shown()
         return self.frame
+
+    def _is_shown(self) -> None:
+        # A notebook's page comes and goes, and what it shows stays.
+        self._outlives = True
+        shown.hold(self, None if self._own is None else self._own.session)
 
     # -- which run is shown ------------------------------------------------------------------------------------------
 
@@ -256,6 +261,7 @@ class Explorer:
         """End the page: its run is saved and ended as when a page is closed; a session stays open, and is let go of."""
         self.leave()
         self.frame.close()
+        shown.let_go(self)
 
     def show_run(self, path: str | Path) -> None:
         """Show a run by its folder, such as a branch of the one on the page.

@@ -10,6 +10,7 @@ from ..core.config import RunConfig
 from ..core.errors import LayertieError
 from ..core.events import Event
 from ..workers.thread import SessionThread
+from . import shown
 from .held_run import HeldRun, told_by
 
 if TYPE_CHECKING:  # the session is handed in, and a page that shows none needs no torch
@@ -20,12 +21,13 @@ class OwnSession:
     """A session that the page's owner holds, and that trains here.
 
     Args:
-        session: The session.
+        session: The session. What a cell of this notebook has shown of it gives way.
 
     Raises:
         LayertieError: Not a session, or somebody else runs it.
 
     Attributes:
+        session: As given.
         NAME: What it is called where it has no folder.
         LEFT: What is said when another run takes its place on the page.
     """
@@ -39,18 +41,19 @@ class OwnSession:
                 f"Expected a folder of runs, a run or a Session, but got {type(session).__name__}.",
                 "Explorer() shows ./runs; a Worker's run is shown by its folder.",
             )
-        self._session = session
+        shown.give_way(session)
+        self.session = session
         self._thread: SessionThread | None = SessionThread(session)
 
     @property
     def config(self) -> RunConfig:
         """Its settings."""
-        return self._session.config
+        return self.session.config
 
     @property
     def directory(self) -> Path | None:
         """Its folder; None where it is not recorded."""
-        found = self._session.directory
+        found = self.session.directory
         return None if found is None else Path(found).absolute()
 
     @staticmethod
@@ -73,9 +76,9 @@ class OwnSession:
             LayertieError: Somebody else runs it.
         """
         if self._thread is None or self._thread.status == "closed":
-            self._thread = SessionThread(self._session)
+            self._thread = SessionThread(self.session)
         return self._thread
 
     def past(self) -> Iterator[Event]:
         """What has happened so far."""
-        return told_by(self._session)
+        return told_by(self.session)

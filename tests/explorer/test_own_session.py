@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 
 from layertie_lab import Explorer, RunConfig, Session
 from layertie_lab.core.errors import LayertieError
-from layertie_lab.explorer import ControlRoom
+from layertie_lab.explorer import ControlRoom, shown
 from layertie_lab.explorer.held_run import UNRECORDED
 from layertie_lab.explorer.own_session import OwnSession
 
@@ -72,7 +73,7 @@ def steered(explorer: Explorer, session: Session, runs: Path) -> weakref.ref[Exp
     with pytest.raises(LayertieError, match="control room"):
         Explorer(session)
     # A page that is reloaded finds it as it was: the session lives in the kernel.
-    explorer._display_()
+    explorer._outlives = True
     explorer.steer.hear({"kind": "farewell"})
     press(explorer, "step")
     wait_for(lambda: session.decision == 8)
@@ -86,6 +87,47 @@ def steered(explorer: Explorer, session: Session, runs: Path) -> weakref.ref[Exp
     press(explorer, "step")
     wait_for(lambda: session.decision == 10)
     return weakref.ref(explorer)
+
+
+@pytest.mark.parametrize("kind", [Explorer, ControlRoom])
+def test_what_a_cell_shows_stays_until_a_cell_shows_the_session_again(text_file: Path, kind: Any) -> None:
+    session = session_of(text_file)
+    # As the last line of a cell: the host keeps the widget alone.
+    frame = kind(session)._display_()
+    gc.collect()
+    with pytest.raises(LayertieError, match="control room"):
+        session.run(1)
+    room = weakref.ref(next(each.what for each in shown._HERE.shown if each.of is session))
+    again = kind(session)
+    again._display_()
+    assert frame.comm is None
+    wait_for(lambda: gc.collect() >= 0 and room() is None)
+    # One that no cell has shown does not give way.
+    again.close()
+    named = kind(session)
+    with pytest.raises(LayertieError, match="control room"):
+        kind(session)
+    named.close()
+    session.run(1)
+    session.close()
+
+
+def test_what_a_visitor_was_shown_ends_with_the_thread_of_the_visit(text_file: Path) -> None:
+    session = session_of(text_file)
+    visit = threading.Thread(target=lambda: Explorer(session)._display_())
+    visit.start()
+    visit.join()
+
+    def let_go() -> bool:
+        gc.collect()
+        try:
+            session.run(1)
+        except LayertieError:
+            return False
+        return True
+
+    wait_for(let_go)
+    session.close()
 
 
 def test_what_needs_records_says_so_of_a_session_without_any(text_file: Path, tmp_path: Path) -> None:
