@@ -63,8 +63,12 @@ class Page:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("websocket", lambda ws: ws.on("framereceived", self._count))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
+        self.page.on("console", self._told)
         self.page.goto(address)
+
+    def _told(self, line: Any) -> None:
+        if line.type == "error":
+            self.complaints.append(f"{line.text} ({line.location.get('url', '')})")
 
     def _count(self, frame: Any) -> None:
         self.received += len(frame if isinstance(frame, bytes | str) else frame.get("payload", ""))

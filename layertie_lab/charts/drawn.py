@@ -6,7 +6,6 @@ specification, which a host that has Vega-Lite draws.
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import altair as alt
@@ -28,10 +27,10 @@ class _Drawn:
         kind = f"application/vnd.vegalite.v{alt.SCHEMA_VERSION.lstrip('v').split('.')[0]}+json"
         data = {
             kind: spec,
-            "image/png": base64.b64encode(shown.png).decode(),
+            "image/png": shown.png,
             "text/plain": spec.get("description") or f"A chart ({type(self).__name__}).",
         }
-        # marimo asks for both.
+        # As altair's own pictures: Jupyter encodes bytes by itself, and marimo asks for them and for both sizes.
         return data, {"image/png": {"width": shown.width, "height": shown.height}}
 
 

@@ -10,8 +10,13 @@ from marimo_pages import Page, served
 
 pytestmark = pytest.mark.browser
 NOTEBOOK = Path(__file__).parent / "explorer_page.py"
-COLOURS = """(canvas) => {
-    const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+COLOURS = """(drawn) => {
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [drawn.naturalWidth ?? drawn.width, drawn.naturalHeight ?? drawn.height];
+    if (!canvas.width || !canvas.height) return 0;
+    const pen = canvas.getContext('2d');
+    pen.drawImage(drawn, 0, 0);
+    const {data} = pen.getImageData(0, 0, canvas.width, canvas.height);
     const found = new Set();
     for (let at = 0; at < data.length; at += 4) found.add(data.slice(at, at + 4).join());
     return found.size;
@@ -43,6 +48,8 @@ def test_a_notebook_with_the_explorer_in_a_cell(browser: Any, tmp_path: Path, mo
         for canvas in [*live.all(), *alone.all()]:
             canvas.scroll_into_view_if_needed()
             page.until(lambda canvas=canvas: canvas.evaluate(COLOURS) > 20, 30)
+        picture = at.locator("img[src^='data:image/png']")
+        page.until(lambda: picture.count() == 1 and picture.evaluate(COLOURS) > 20, 30)
         # It trains the session, one decision for a press.
         workspace.get_by_role("button", name="Step").click()
         page.until(lambda: "13 decisions" in rates.inner_text(), 60)
@@ -64,6 +71,14 @@ def test_a_notebook_with_the_explorer_in_a_cell(browser: Any, tmp_path: Path, mo
             at.keyboard.press("ArrowRight")
             assert workspace.get_by_role("tab", name=view).get_attribute("aria-selected") == "true", view
         page.until(lambda: workspace.locator("tr[data-decision]").count() == 13, 20)
+        if mode == "edit":
+            # The cell again: what it showed gives way, and the session goes on in what it shows now.
+            at.evaluate("() => document.activeElement?.blur()")
+            at.locator(".cm-content", has_text="Explorer(session)").click()
+            at.keyboard.press("Control+Enter")
+            page.until(lambda: "13 decisions" in rates.inner_text() and live.count() == 4, 30)
+            workspace.get_by_role("button", name="Step").click()
+            page.until(lambda: "14 decisions" in rates.inner_text(), 60)
         assert page.far_requests() == []
         assert page.complaints == []
         page.close()
