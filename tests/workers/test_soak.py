@@ -26,6 +26,14 @@ def settings(text: Path, decisions: int) -> RunConfig:
     return RunConfig.preset("tiny", corpus=str(text), decisions=decisions, threads=1, moment_every=50, dropout=0.1)
 
 
+def anonymous(process: psutil.Process) -> int:
+    """Bytes of a process's memory that are no file's.
+
+    Its unique set size will not do: pages of libraries count there as soon as others that have them end.
+    """
+    return sum(each.anonymous + each.swap for each in process.memory_maps())
+
+
 def soak(text: Path, folder: Path, decisions: int, every: int) -> list[tuple[int, float, int, int]]:
     """(decision, CPU seconds of the worker, its own memory in bytes, this process's) every so many decisions."""
     rows: list[tuple[int, float, int, int]] = []
@@ -36,7 +44,7 @@ def soak(text: Path, folder: Path, decisions: int, every: int) -> list[tuple[int
         def note(entry: Entry) -> None:
             if isinstance(entry, DecisionFinished) and entry.decision % every == 0:
                 spent = process.cpu_times()
-                own, mine = process.memory_full_info().uss, here.memory_full_info().uss
+                own, mine = anonymous(process), anonymous(here)
                 rows.append((entry.decision, spent.user + spent.system, own, mine))
                 print(*rows[-1], flush=True)
 
