@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 from run import AGAIN, CELLS, POLICIES, SEEDS
 
-from layertie_lab import Run, Session, load_run
+from layertie_lab import Session, load_run
 from layertie_lab.analysis.statistics.intervals import mean_interval
+from layertie_lab.records.log.reader import Run
 from layertie_lab.records.sweeps import SweepDirectory
 
 HERE = Path(__file__).parent
