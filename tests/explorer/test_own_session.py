@@ -76,7 +76,8 @@ def steered(explorer: Explorer, session: Session, runs: Path) -> weakref.ref[Exp
     explorer._outlives = True
     explorer.steer.hear({"kind": "farewell"})
     press(explorer, "step")
-    wait_for(lambda: session.decision == 8)
+    # To its end: a decision that is cut off would be completed by what runs next.
+    wait_for(lambda: session.decision == 8 and session.phase == "propose")
     # Another run in its place, and it again.
     explorer.open("laptop-lab")
     assert explorer.menu.current == "laptop-lab"
