@@ -66,6 +66,26 @@ def fill(tab: Tab, field: str, value: str) -> None:
     form(tab).locator(f"[data-field={field}]").fill(value)
 
 
+def choose(tab: Tab, field: str, value: str) -> None:
+    """Choose in a list; what is folded away is unfolded first, as a person has to."""
+    select = form(tab).locator(f"[data-field={field}]")
+    if not select.is_visible():
+        form(tab).locator(".ll-fold > summary").click()
+    select.select_option(value)
+
+
+def expect(tab: Tab, expected: str = "worse") -> None:
+    """Say what is expected: nobody's expectation is chosen for them."""
+    choose(tab, "expected", expected)
+
+
+def small_print(tab: Tab) -> str:
+    fine = form(tab).locator(".ll-fine")
+    if fine.get_attribute("open") is None:
+        fine.locator("> summary").click()
+    return fine.locator(".ll-words").inner_text()
+
+
 def weights(path: Path) -> str:
     """A digest of the run as it was last saved."""
     tensors = load_checkpoint(RunDirectory.open(path)).tensors
@@ -92,8 +112,9 @@ def test_from_an_override_to_a_verdict_and_a_cancel(visit: Visit, server: Server
     wait_for(lambda: tab.answers() > 0, 20, "the next proposal")
     before = save(tab, path)
     fill(tab, "horizon", "12")
+    expect(tab)
     press(tab, "state")
-    clicks += 1
+    clicks += 2
     wait_for(lambda: form(tab).get_attribute("data-busy") == "true", 10, "the twins")
     wait_for(lambda: form(tab).get_attribute("data-busy") == "false", 120, "the end of the twins")
     (study,) = Study.all_of(path)[0]
@@ -101,7 +122,9 @@ def test_from_an_override_to_a_verdict_and_a_cancel(visit: Visit, server: Server
     outcome = form(tab).get_attribute("data-outcome") or ""
     assert outcome in ("better", "worse", "no difference that matters", "not decided yet")
     assert clicks <= 12
-    words = form(tab).locator(".ll-words").inner_text()
+    assert outcome in form(tab).locator(".ll-outcome").inner_text()
+    assert form(tab).locator(".ll-headline").inner_text()
+    words = small_print(tab)
     assert study.spec.statement in words
     assert "horizon 12 steps" in words
     assert tab.page.locator(".ll-charts [data-panel='The difference over the horizon'] canvas").count() == 1
@@ -145,6 +168,7 @@ def test_the_decision_at_hand_can_be_asked_about_while_the_trunk_goes_on(visit: 
 
 def test_what_is_wrong_stands_beside_its_field(visit: Visit, server: Server) -> None:
     tab = paused(visit)
+    expect(tab)
     for field, value, words in (
         ("horizon", "0", "horizon to be between 1 and"),
         ("horizon", "soon", "horizon to be a whole number"),
@@ -250,6 +274,7 @@ def test_a_reloaded_page_finds_its_study_stopped_and_goes_on_with_it(visit: Visi
     tab = paused(visit)
     wait_for(lambda: "at hand" in chosen(tab), 10, "the decision at hand")
     fill(tab, "horizon", "100")
+    expect(tab)
     press(tab, "state")
     wait_for(lambda: "replicates" in sentence(tab), 60, "progress")
     tab.page.reload()
