@@ -23,8 +23,12 @@ ABOUT = (
     "Decide in the agent's place, or choose a decision: then both futures are trained from the same moment, several"
     " times, and compared."
 )
-EXAMPLE = "A recorded example can be looked at; New run trains one that can be asked."
-HINT = "Did it matter? See the tab of that name, below the charts."
+EXAMPLE = (
+    "A recorded example: what was asked of it can be read, and its branches opened. Nothing is added to it; New run"
+    " trains one that you can ask."
+)
+NO_BRANCH = "No branch is made of a recorded example; those that it has can be opened."
+HINT = "Did it matter? The view of that name finds out."
 CANCELLED_EARLY = "Cancelled before the first replicate; Go on in the list runs {}."
 FILES = {"html": "Keep it as a page (HTML)", "json": "Keep it as data (JSON)"}
 """Format -> words on the button that keeps a study."""
@@ -219,7 +223,9 @@ def verdict_traits(study: Study) -> dict[str, Any]:
     replicates, stated = study.replicates(), study.spec
     if refusal := refusal_of(stated, replicates):
         return {"outcome": "", "label": "No verdict", "headline": "", "verdict": refusal, "forecast": ""}
-    label = "Verdict" if stated.primary else "Pilot" if study.spec.is_pilot else "Exploratory"
+    label = (
+        f"Expected: {stated.expected}. Verdict" if stated.primary else "Pilot" if study.spec.is_pilot else "Exploratory"
+    )
     if study.spec.is_pilot:
         sentence = _forecast(study, replicates) if len(replicates) == stated.replicates else ""
         return {"outcome": "", "label": "", "headline": "", "verdict": "", "forecast": sentence}

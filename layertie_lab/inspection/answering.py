@@ -15,6 +15,9 @@ from .moment import Inspection
 from .question import PICTURES, Question
 from .stored import stored_decisions
 
+IN_MEMORY = 64
+"""Answers of recorded examples that are remembered, the latest ones."""
+
 
 class Answering:
     """Keeps the last run's text and state, since questions come in rows.
@@ -27,6 +30,7 @@ class Answering:
         torch.set_num_threads(threads)
         self._at: tuple[str, int] | None = None
         self._inspection: Inspection | None = None
+        self._answered: dict[str, dict[str, Any]] = {}
 
     def answer(self, question: Question, tell: Callable[[float], None], /) -> dict[str, Any]:
         """The answer to a question with its pictures, from what was found before or computed now.
@@ -42,6 +46,8 @@ class Answering:
         run = Path(question.run)
         inspection = self._open(run, question.decision)
         asked = question.to_dict(inspection.decision)
+        if not question.keep:
+            return self._unkept(question, inspection, asked, tell)
         found = findings.find(run, asked)
         if found is None:
             found = answer(question, inspection, tell)
@@ -51,6 +57,20 @@ class Answering:
         findings.keep(run, asked | PICTURES, drawn)
         # As it is found again, where it could be kept.
         return json.loads(json.dumps(found | drawn))
+
+    def _unkept(
+        self, question: Question, inspection: Inspection, asked: dict[str, Any], tell: Callable[[float], None]
+    ) -> dict[str, Any]:
+        """The answer to a question of which nothing may be kept on disk; the latest ones stay here."""
+        key = findings.key_of({"run": question.run, **asked})
+        found = self._answered.pop(key, None)
+        if found is None:
+            computed = answer(question, inspection, tell)
+            found = json.loads(json.dumps(computed | {"pictures": pictures(computed)}))
+        self._answered[key] = found
+        while len(self._answered) > IN_MEMORY:
+            del self._answered[next(iter(self._answered))]
+        return found
 
     def _open(self, run: Path, decision: int | None) -> Inspection:
         if decision is None:

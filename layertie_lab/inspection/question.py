@@ -26,6 +26,7 @@ class Question:
         sequences: Windows of the validation split in the probe set.
         text: A typed probe text, in place of them.
         options: Of the view.
+        keep: Whether the answer may be kept beside the run: nothing is written to a recorded example.
     """
 
     run: str
@@ -34,6 +35,7 @@ class Question:
     sequences: int = 8
     text: str | None = None
     options: Mapping[str, Any] | None = None
+    keep: bool = True
 
     def to_dict(self, decision: int) -> dict[str, Any]:
         """What decides the answer, with the decision that was meant."""

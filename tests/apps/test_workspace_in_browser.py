@@ -166,7 +166,7 @@ def test_one_scrubber_for_all_views(visit: Visit) -> None:
     scrubber = tab.page.locator(".ll-foot .ll-time")
     history = tab.map.locator("canvas").bounding_box()
     assert history is not None
-    # Of 0 to 200 the example has each of the first thirty stored.
+    # Of 0 to 200 the example has each of the first twenty-two stored.
     tab.map.locator("canvas").click(position={"x": history["width"] * 12.5 / 201, "y": 40})
     wait_for(lambda: scrubber.get_attribute("data-decision") == "12", 20, "decision 12")
     wait_for(lambda: tab.map.get_attribute("data-looked") == "12", 20, "its mark in the history")

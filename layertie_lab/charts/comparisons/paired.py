@@ -25,7 +25,8 @@ from ..theme import vega_config
 CAPTIONS = {
     "twin_curves": (
         "Held-out loss after the fork. Each thin line is one branch of one replicate: blue as the agent proposed,"
-        " orange as chosen. Both branches of a replicate read the same batches. Dashed: the horizon that was stated."
+        " dashed orange as chosen. Both branches of a replicate read the same batches. Dashed upright: the horizon"
+        " that was stated."
     ),
     "difference_over_horizon": (
         "Above zero the answer is worse, below it better. Thin grey: one replicate each. Orange: their mean, shaded"
@@ -49,6 +50,8 @@ UNEVEN = (
 """What is to be added, for studies of this version and of older ones."""
 
 BRANCHES = ["as proposed", "as chosen"]
+DASHES = [[1, 0], [5, 4]]
+"""Dash and gap of their lines, px."""
 WAITING = "No replicate has come yet."
 
 
@@ -98,16 +101,16 @@ def twin_curves(stated: Stated, panel: Panel | None = None, rows: Rows | None = 
     """
     panel = panel or Panel()
     scale = names(BRANCHES, [palette.AGENT, palette.ANSWERED])
-    lines = (
+    y = alt.Y("loss:Q", title="held-out loss (nats per token)", scale=alt.Scale(zero=False))
+    colour = alt.Color("branch:N", scale=scale, legend=legend(panel, columns=2))
+    # Where both futures are nearly the same, the one drawn last would hide the other if its lines were unbroken.
+    lines = [
         table("twin_curves")
-        .mark_line(strokeWidth=1.3, opacity=0.6)
-        .encode(
-            x=_steps(),
-            y=alt.Y("loss:Q", title="held-out loss (nats per token)", scale=alt.Scale(zero=False)),
-            color=alt.Color("branch:N", scale=scale, legend=legend(panel, columns=2)),
-            detail="replicate:N",
-        )
-    )
+        .transform_filter(alt.datum.branch == branch)
+        .mark_line(strokeWidth=1.3, opacity=0.6, strokeDash=dash)
+        .encode(x=_steps(), y=y, color=colour, detail="replicate:N")
+        for branch, dash in zip(BRANCHES, DASHES, strict=True)
+    ]
     points = (
         table("twin_curves")
         .mark_point(filled=True, size=18, opacity=0.6)
@@ -123,7 +126,7 @@ def twin_curves(stated: Stated, panel: Panel | None = None, rows: Rows | None = 
             ],
         )
     ).properties(name=MAIN)
-    layers = [_horizon(stated), lines, points, *empty_note(["twin_curves"], WAITING)]
+    layers = [_horizon(stated), points, *lines, *empty_note(["twin_curves"], WAITING)]
     about = "Held-out loss of both branches of every replicate, over optimizer steps after the fork."
     return assemble(layers, panel, ["twin_curves"], rows, zoom=False, hover=False, description=about)
 

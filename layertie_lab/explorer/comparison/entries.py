@@ -81,19 +81,22 @@ def entries(root: Path, examples: Path | None, comparison: Path | None) -> list[
     """
     found = [*_sweeps(root)]
     for run in list_runs(root):
-        found.append(_run(run, RUN, f"run/{run.path.name}", root))
-        found += [
-            _run(node.run, BRANCH, f"run/{run.path.name}/branches/{node.path.name}", root, trunk=run)
-            for node in (branches_of(run.path) if within(run.path, root) else ())
-        ]
+        found += _with_branches(run, RUN, f"run/{run.path.name}", root)
     if examples is not None:
-        found += [
-            _run(run, EXAMPLE, f"example/{run.path.name}", examples)
-            for run in sorted(list_runs(examples), key=lambda run: run.name)
-        ]
+        for run in sorted(list_runs(examples), key=lambda run: run.name):
+            found += _with_branches(run, EXAMPLE, f"example/{run.path.name}", examples)
     if comparison is not None:
         found.append(shipped_entry(comparison))
     return found
+
+
+def _with_branches(run: RunSummary, kind: str, id: str, root: Path) -> list[Entry]:
+    """A run, and its branches after it."""
+    branches = branches_of(run.path) if within(run.path, root) else ()
+    return [
+        _run(run, kind, id, root),
+        *(_run(node.run, BRANCH, f"{id}/branches/{node.path.name}", root, trunk=run) for node in branches),
+    ]
 
 
 def _run(run: RunSummary, kind: str, id: str, root: Path, trunk: RunSummary | None = None) -> Entry:

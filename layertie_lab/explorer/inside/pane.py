@@ -134,6 +134,7 @@ class Pane:
             sequences=place.sequences or 8,
             text=place.text or None,
             options=self.options(place) | latest,
+            keep=not place.example,
         )
 
 

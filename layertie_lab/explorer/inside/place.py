@@ -19,6 +19,7 @@ class Place:
         text: The text that was typed; "" for none.
         other: The folder of another model to compare with, and the decision; None for none.
         picked: [sequence, token] of the probe set; None where none was picked.
+        example: Whether the run is a recorded example, to which nothing is written.
     """
 
     run: Path
@@ -28,6 +29,7 @@ class Place:
     text: str
     other: tuple[Path, int | None] | None = None
     picked: tuple[int, int] | None = None
+    example: bool = False
 
     @property
     def shown(self) -> tuple[Any, ...]:

@@ -106,6 +106,7 @@ class DidItMatter(Tab):
             files={},
             kept="",
             ready=not example,
+            recorded=example,
             sentence=inquiries.opening(example, stopped),
         )
         self.chart.set_panels({})
@@ -116,7 +117,7 @@ class DidItMatter(Tab):
             current="" if path is None else path.name,
             stored=[],
             last=0,
-            sentence="",
+            sentence=inquiries.NO_BRANCH if example else "",
             alarm=False,
             busy=False,
             can_branch=not example,
@@ -155,6 +156,9 @@ class DidItMatter(Tab):
         self.tree.show(runs=found.tree, stored=found.stored, last=found.last, current=path.name)
         self.studies.show(studies=found.studies, note=found.note)
         self._show_present()
+        if self.run.example and found.studies and self._shown is None:
+            # Nothing can be asked of it, so what was found comes first.
+            self._look_at(Study.open(place_of(str(found.studies[0]["name"]), path / "studies")))
         if found.others and not self.running.name:
             # Another page's study, or one that this page has just left: its end is not told here.
             timer = threading.Timer(LOOK_AGAIN, weakly(self.refresh))
@@ -395,7 +399,7 @@ class DidItMatter(Tab):
             LayertieError: There is none, or it is a recorded example.
         """
         if self.run.example:
-            raise LayertieError("Expected a run of your own, but this is a recorded example.", "Press Start first.")
+            raise LayertieError("Expected a run of your own, but this is a recorded example.", "New run trains one.")
         return self.run.folder
 
     def _branched(self, kind: str, done: Future[Path]) -> None:

@@ -95,7 +95,16 @@ class LookInside(Tab):
         if path is None or time.decision is None:
             return None
         other = (self._other_path(probe.other), probe.other_decision) if probe.other else None
-        return Place(path, time.decision, tuple(time.stored), probe.sequences, probe.typed, other, self._picked)
+        return Place(
+            path,
+            time.decision,
+            tuple(time.stored),
+            probe.sequences,
+            probe.typed,
+            other,
+            self._picked,
+            example=self.run.example,
+        )
 
     # -- which run, which moment -------------------------------------------------------------------------------------
 

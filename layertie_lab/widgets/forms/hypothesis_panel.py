@@ -37,7 +37,7 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         share: How much of what runs is done, 0 to 1; None if nothing runs, below 0 if nobody knows.
         forecast: What so many replicates would show and how long they take; "" before a pilot.
         outcome: One of `counterfactual.verdict.OUTCOMES`; "" before a verdict.
-        label: "Verdict", "Exploratory" or what else stands before the outcome.
+        label: What was expected and "Verdict", "Exploratory" or what else stands before the outcome.
         headline: What came out, in one plain sentence.
         verdict: The whole verdict, in sentences.
         offers: What can honestly be done after a plan that was used up without a verdict: dicts of `kind` (of the
@@ -47,6 +47,7 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         files: Format -> words on the button that keeps the study that is shown; empty where none is.
         kept: What became of a file.
         ready: Whether there is a run of which something can be asked.
+        recorded: Whether the run is a recorded example: there is nothing to fill in then.
     """
 
     HEARS = {
@@ -71,6 +72,7 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
     files = traitlets.Dict().tag(sync=True)
     kept = traitlets.Unicode("").tag(sync=True)
     ready = traitlets.Bool(False).tag(sync=True)
+    recorded = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, fields: Sequence[Mapping[str, Any]], **state: Any) -> None:
         self._presses = Listeners()

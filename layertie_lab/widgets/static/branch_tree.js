@@ -1,6 +1,6 @@
 // Trunk and branches: a lane per run over its decisions. A click on a lane opens that run.
 
-const TREE = { left: 14, lane: 40, top: 26, labels: [280, 400], least: 120, gap: 14 };
+const TREE = { left: 14, lane: 40, top: 26, labels: [280, 400], least: 90, gap: 14 };
 const LONGEST = 500; // characters of a name that are tried beside a lane
 
 class BranchTree {

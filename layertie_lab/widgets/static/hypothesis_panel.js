@@ -32,7 +32,8 @@ class HypothesisPanel {
     const fold = html("details", { class: "ll-fold" }, summary);
     fold.append(html("div", { class: "ll-fields" }, ...wraps((field) => field.folded)));
     const buttons = html("div", { class: "ll-line" }, this.go, this.explore, this.pilot, this.cancel, this.bar);
-    this.form = html("form", { novalidate: "" }, first, second, fold, buttons, this.sentence, this.forecast);
+    this.toFill = [first, second, fold, buttons];
+    this.form = html("form", { novalidate: "" }, ...this.toFill, this.sentence, this.forecast);
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.outcome = html("p", { class: "ll-outcome" });
     this.headline = html("p", { class: "ll-headline" });
@@ -175,6 +176,7 @@ class HypothesisPanel {
     this.paintMoments();
     const share = this.get("share");
     const busy = share !== null && share !== undefined;
+    for (const part of this.toFill) set(part, { hidden: this.get("recorded") ? "" : null });
     const able = this.get("ready") && this.get("moments").length > 0;
     for (const button of [this.go, this.explore, this.pilot]) {
       set(button, { "aria-disabled": able && !busy ? "false" : "true" });
@@ -216,7 +218,7 @@ function render({ model, el }) {
   const panel = new HypothesisPanel(model, root);
   const stopTheme = followTheme(root);
   const names = ["moments", "chosen", "wrong", "sentence", "alarm", "share", "forecast", "outcome", "label", "headline"];
-  const stop = observe(model, [...names, "verdict", "ready", "offers", "filled", "files", "kept"], panel.repaint);
+  const stop = observe(model, [...names, "verdict", "ready", "recorded", "offers", "filled", "files", "kept"], panel.repaint);
   const receive = (message, buffers) => {
     if (message.kind === "file") root.dataset.saved = saveFile(message.name, buffers[0]);
   };
