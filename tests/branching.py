@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from layertie_lab import RunConfig, Session
+from layertie_lab.counterfactual.study import Study
 from layertie_lab.session.capture import capture
 from layertie_lab.session.moment import Moment
 
@@ -41,6 +42,15 @@ def other_answer(session: Session) -> int:
     """Train on its own, or where that is proposed, tie to layer 0."""
     proposal = session.propose()
     return proposal.layer if proposal.choice != proposal.layer else 0
+
+
+def made_up(study: Study, values: list[float]) -> None:
+    """Replicates that say what a test wants."""
+    have = {each["replicate"] for each in study.replicates()}
+    wanted = [number for number in study.numbers if number not in have]
+    for number, value in zip(wanted, values, strict=True):
+        one, other = ({"metrics": {"last": loss}, "losses": [2.0, loss]} for loss in (2.0, 2.0 + value))
+        study.append({"replicate": number, "marks": [0, study.spec.horizon], "proposed": one, "answered": other})
 
 
 def everything(session: Session) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

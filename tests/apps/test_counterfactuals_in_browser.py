@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from branching import made_up, other_answer
 from explorer_tab import Server, Tab, ended, wait_for
 
-from layertie_lab import load_run
+from layertie_lab import RunConfig, Session, load_run
+from layertie_lab.counterfactual.interim import plan_at
+from layertie_lab.counterfactual.judging import verdicts_of_run
+from layertie_lab.counterfactual.questions import question, spec_about, state
+from layertie_lab.counterfactual.spec import StudyChoices
 from layertie_lab.counterfactual.study import Study
 from layertie_lab.records.directory import RunDirectory
 from layertie_lab.records.state.checkpoints import list_checkpoints, load_checkpoint
 
 pytestmark = pytest.mark.browser
 
+EXAMPLE = Path(__file__).parents[2] / "data" / "examples" / "found-four-owners"
 TINY = "scale=tiny&threads=1&decisions=100000&seed=3"
 Visit = Callable[..., Tab]
 
@@ -296,3 +304,113 @@ def test_a_cancel_while_it_is_being_stated_counts(visit: Visit) -> None:
     press(tab, "cancel")
     wait_for(lambda: "Cancelled" in sentence(tab), 20, "the cancel")
     wait_for(lambda: form(tab).get_attribute("data-busy") == "false", 10, "the end")
+
+
+def test_nobodys_expectation_is_chosen_for_them(visit: Visit, server: Server) -> None:
+    tab = paused(visit)
+    wait_for(lambda: "at hand" in chosen(tab), 10, "the decision at hand")
+    assert form(tab).locator("[data-field=expected]").input_value() == ""
+    assert form(tab).locator("[data-field=statement]").input_value() == ""
+    press(tab, "state")
+    wrong = form(tab).locator(".ll-field[data-name=expected] .ll-wrong")
+    wait_for(lambda: wrong.inner_text().startswith("Choose what you expect"), 10, "what is missing")
+    assert sentence(tab) == "The study was not started; see beside the fields."
+    assert Study.all_of(server.runs / tab.run)[0] == []
+    for expected, words in (("worse", "is worse than"), ("better", "is better than")):
+        expect(tab, expected)
+        assert words in form(tab).locator("[data-field=statement]").input_value()
+
+
+@pytest.fixture
+def used_up(server: Server) -> Path:
+    """A run with a study whose plan of 4 and 8 replicates is used up without a verdict."""
+    path = server.runs / "used-up"
+    with Session(RunConfig.preset("tiny", decisions=60, seed=3), path) as session:
+        session.run(4)
+        session.save("decision-00005")
+        action = other_answer(session)
+        session.run(1)
+    found = question(path, 5)
+    choices = StudyChoices(statement="It matters.", horizon=400, smallest_difference=0.0)
+    study = state(path, spec_about(found, action, path, choices, plan=plan_at((4, 8))), found)
+    made_up(study, [0.01, -0.01, 0.012, -0.008, 0.02, -0.015, 0.003, 0.006])
+    return path
+
+
+def test_after_a_plan_that_was_used_up_it_is_made_longer_or_asked_anew(visit: Visit, used_up: Path) -> None:
+    tab = visit("run=used-up")
+    tab.tab("Did it matter?")
+    row = tab.page.locator("tr[data-study=study-001]")
+    row.get_by_role("button", name="study-001").click()
+    offers = form(tab).locator(".ll-offers")
+    wait_for(lambda: offers.locator("[data-press]").count() == 3, 30, "what is honest now")
+    assert "not decided yet" in form(tab).locator(".ll-outcome").inner_text()
+    assert "This plan can be extended, by one analysis at 16 replicates" in offers.inner_text()
+    said: list[str] = []
+
+    def listed() -> int:
+        said.extend((form(tab).inner_text(), tab.page.locator(".ll-studies").inner_text()))
+        return int(row.locator(".ll-replicates").inner_text())
+
+    # A new hypothesis is filled in, for the person to say what they expect.
+    offers.locator("[data-press=fresh]").click()
+    wait_for(lambda: "The form is filled in" in sentence(tab), 20, "the form")
+    assert form(tab).locator("[data-field=expected]").input_value() == ""
+    assert form(tab).locator("[data-field=horizon]").input_value() == "400"
+    row.get_by_role("button", name="study-001").click()
+    wait_for(lambda: offers.locator("[data-press=extend]").count() == 1, 30, "the offer again")
+    offers.locator("[data-press=extend]").click()
+    wait_for(lambda: form(tab).get_attribute("data-busy") == "true" and listed() > 8, 120, "R to grow")
+    (study,) = Study.all_of(used_up)[0]
+    assert study.spec.replicates == 16
+    came = len(study.replicates())
+    assert came - 2 <= listed() <= came + 2  # they go on coming
+    press(tab, "cancel")
+    wait_for(lambda: "Cancelled" in sentence(tab), 20, "the cancel")
+    wait_for(lambda: listed() == len(Study.all_of(used_up)[0][0].replicates()), 20, "its R")
+    # One that has only just begun is listed with as many as have come, and in English.
+    expect(tab, "worse")
+    press(tab, "explore")
+    row = tab.page.locator("tr[data-study=study-002]")
+    wait_for(lambda: row.count() == 1 and listed() > 0, 120, "its first replicate")
+    press(tab, "cancel")
+    wait_for(lambda: "Cancelled" in sentence(tab), 20, "the cancel")
+    second = Study.all_of(used_up)[0][1]
+    wait_for(lambda: listed() == len(second.replicates()), 20, "its R")
+    assert not [words for words in said if re.search(r"\b1 replicates", words)]
+
+
+def test_a_study_that_is_kept_opens_without_a_network(visit: Visit, browser: Any, tmp_path: Path) -> None:
+    tab = visit("run=found-four-owners")
+    tab.tab("Did it matter?")
+    headline = form(tab).locator(".ll-headline")
+    headline.wait_for(timeout=30_000)
+    with tab.page.expect_download() as download:
+        form(tab).locator("[data-keep=html]").click()
+    kept = tmp_path / download.value.suggested_filename
+    download.value.save_as(kept)
+    assert kept.name == "found-four-owners-study-001.html"
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+    page.goto(kept.as_uri())
+    page.locator("canvas, svg").first.wait_for(timeout=30_000)
+    page.wait_for_load_state("networkidle")
+    words = page.locator("body").inner_text()
+    (study,) = Study.all_of(EXAMPLE)[0]
+    verdict = verdicts_of_run([study])[study.name]
+    assert verdict is not None
+    assert headline.inner_text() in words
+    assert study.spec.statement in words
+    assert verdict.outcome in words
+    assert study.stated_at[:10] in words
+    assert not re.search(r"\b1 replicates", words)
+    assert page.locator("canvas, svg").count() >= 3
+    assert asked
+    assert not [url for url in asked if not url.startswith(("file://", "data:", "blob:"))]
+    assert complaints == []
+    context.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from branching import other_answer, small
+from branching import made_up, other_answer, small
 
 from layertie_lab import Session
 from layertie_lab.core.errors import AnalysisError
@@ -109,15 +109,6 @@ def stated(run: Path, plan: Plan, **more: Any) -> Study:
     choices = StudyChoices(statement="It matters.", horizon=4, smallest_difference=0.0)
     spec = spec_about(found, int((run / "answer").read_text()), run, choices, plan=plan, **more)
     return state(run, spec, found)
-
-
-def made_up(study: Study, values: list[float]) -> None:
-    """Replicates that say what a test wants."""
-    have = {each["replicate"] for each in study.replicates()}
-    wanted = [number for number in study.numbers if number not in have]
-    for number, value in zip(wanted, values, strict=True):
-        one, other = ({"metrics": {"last": loss}, "losses": [2.0, loss]} for loss in (2.0, 2.0 + value))
-        study.append({"replicate": number, "marks": [0, 4], "proposed": one, "answered": other})
 
 
 def verdict_of(study: Study) -> Verdict:
