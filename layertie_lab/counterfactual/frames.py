@@ -27,9 +27,9 @@ def curves_frame(replicates: Replicates) -> pl.DataFrame:
     Columns: replicate, steps, branch ("as proposed" or "as chosen"), loss.
     """
     rows = [
-        {"replicate": values["replicate"], "steps": steps, "branch": f"as {side}", "loss": loss}
+        {"replicate": values["replicate"], "steps": steps, "branch": branch, "loss": loss}
         for values in _whole(replicates)
-        for side in ("proposed", "answered")
+        for side, branch in (("proposed", "as proposed"), ("answered", "as chosen"))
         for steps, loss in zip(values["marks"], values[side]["losses"], strict=True)
     ]
     return pl.DataFrame(rows, schema=CURVES)

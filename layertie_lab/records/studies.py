@@ -5,7 +5,6 @@ What is stated is plain values here; `counterfactual.spec.StudySpec` says which,
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from typing import Any, Self
 from ..core.config import RunConfig
 from ..core.errors import LayertieError, RecordError, StorageError
 from ..core.plain import fits, parse_object
+from . import register
 from .directory import RunDirectory
 from .io import sealing
 from .io.chain import Chain, carried
@@ -79,8 +79,8 @@ class StudyFolder:
             _check_kinds(values["statement"])
             study = cls(path, values["statement"], RunConfig.from_dict(values["config"]), values["time"])
             study.moment_digest = str(values.get("moment", ""))
-            stated = _digest(values["time"], values["statement"], values["config"])
-            registered, extended = _registered(path)
+            stated = register.digest_of(values["time"], values["statement"], values["config"])
+            registered, extended = register.registered(path)
             intact = stated == values["hash"] == registered
         except (FileNotFoundError, NotADirectoryError):
             raise RecordError(
@@ -125,7 +125,7 @@ class StudyFolder:
         _check_room(directory.path, checkpoint, statement["replicates"])
         with writing(folder):
             folder.mkdir(exist_ok=True)
-        register = WriterLock(folder / "register.lock")
+        lock = WriterLock(folder / "register.lock")
         try:
             values = {**statement, "first_replicate": _free_number(run)}
             path = _new_folder(folder)
@@ -135,14 +135,14 @@ class StudyFolder:
                 shutil.rmtree(path, ignore_errors=True)
                 raise
             time, config = datetime.now(UTC).isoformat(timespec="seconds"), directory.config.to_dict()
-            digest = _digest(time, values, config)
-            _register(folder, time=time, name=path.name, primary=values["primary"], hash=digest)
+            digest = register.digest_of(time, values, config)
+            register.add(folder, time=time, name=path.name, primary=values["primary"], hash=digest)
             stated = {"format": FORMAT, "time": time, "hash": digest, "statement": values, "config": config}
             stated["moment"] = moment
             write_atomically(path / "statement.json", json.dumps(stated, indent=1).encode() + b"\n")
             (path / "statement.json").chmod(0o444)
         finally:
-            register.release()
+            lock.release()
         return cls(path, values, directory.config, time, moment)
 
     @classmethod
@@ -175,7 +175,7 @@ class StudyFolder:
                 except RecordError as error:
                     damaged.append(f"{path.name}: {error}")
         try:
-            gone = [name for name in _names(folder) if name not in there]
+            gone = [name for name in register.names(folder) if name not in there]
         except RecordError as error:
             return found, [*damaged, str(error)]
         return found, [*damaged, *(f"{name} was stated, and its statement.json is missing." for name in gone)]
@@ -217,7 +217,7 @@ class StudyFolder:
         """
         lock = self.lock()
         try:
-            register = WriterLock(self.path.parent / "register.lock")
+            of_register = WriterLock(self.path.parent / "register.lock")
             try:
                 now = type(self).open(self.path)  # somebody else may have extended it meanwhile
                 wanted, came = len(now.numbers), len(in_order(now.replicates(), now.numbers))
@@ -229,16 +229,18 @@ class StudyFolder:
                     )
                 time, number = datetime.now(UTC).isoformat(timespec="seconds"), len(now.extensions) + 1
                 added = {"looks": dict(looks), "replicates": replicates, "first_replicate": _free_number(self.run)}
-                digest = _digest(time, added, now.statement)
+                digest = register.digest_of(time, added, now.statement)
                 values = {"format": FORMAT, "time": time, "hash": digest, "extension": added}
                 file = _extension_file(self.path, number)
                 file.unlink(missing_ok=True)  # of one that a kill left before it counted
                 write_atomically(file, json.dumps(values, indent=1).encode() + b"\n")
                 file.chmod(0o444)
                 primary = now.statement["primary"]
-                _register(self.path.parent, time=time, name=self.name, primary=primary, extension=number, hash=digest)
+                register.add(
+                    self.path.parent, time=time, name=self.name, primary=primary, extension=number, hash=digest
+                )
             finally:
-                register.release()
+                of_register.release()
         finally:
             lock.release()
         return type(self).open(self.path)
@@ -254,7 +256,7 @@ class StudyFolder:
             values = parse_object(read_regular(file))
             added = values["extension"]
             kinds = all(type(added[name]) is int for name in ("replicates", "first_replicate"))
-            if kinds and _digest(values["time"], added, self.statement) == digest:
+            if kinds and register.digest_of(values["time"], added, self.statement) == digest:
                 return {"time": values["time"], **added}
             said = "it was changed afterwards"
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -296,7 +298,7 @@ class StudyFolder:
         """
         found: dict[int, dict[str, Any]] = {}
         file, chain = self.path / REPLICATES, Chain(self._key)
-        lines = _whole_lines(file)
+        lines = register.whole_lines(file)
         for number, line in enumerate(lines, start=1):
             torn = not chain.follows(line)
             try:
@@ -324,7 +326,7 @@ class StudyFolder:
     @property
     def _key(self) -> str:
         """What the replicates are chained to: those of another study do not pass for this one's."""
-        return _line_digest(json.dumps([self.name, self.stated_at, self.statement], sort_keys=True).encode())
+        return register.line_digest(json.dumps([self.name, self.stated_at, self.statement], sort_keys=True).encode())
 
     def _check_came(self, lines: list[bytes]) -> None:
         """Refuse replicates of which some have come and are gone."""
@@ -372,7 +374,7 @@ class StudyFolder:
             RecordError: Those before it are damaged.
         """
         file = self.path / REPLICATES
-        lines = _whole_lines(file)
+        lines = register.whole_lines(file)
         chain = Chain.after(lines[-1] if lines else None, self._key)
         line = chain.sealed(json.dumps(values, separators=(",", ":")).encode()) + b"\n"
         with writing(file), open(file, "ab") as out:
@@ -413,7 +415,7 @@ def missing_studies(run: str | Path, readable: Iterable[StudyFolder]) -> list[st
     """
     known = {study.name for study in readable}
     with suppress(RecordError):  # a register that cannot be read has no study that can, and says so with each
-        return [name for name in _names(Path(run) / "studies", primary=True) if name not in known]
+        return [name for name in register.names(Path(run) / "studies", primary=True) if name not in known]
     return []
 
 
@@ -499,87 +501,3 @@ def _share(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # another disk, or a file system without hard links
         shutil.copyfile(source, target)
-
-
-def _digest(time: str, statement: dict[str, Any], config: dict[str, Any]) -> str:
-    text = json.dumps([time, statement, config], sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _register(folder: Path, **entry: Any) -> None:
-    """A line more in the register, chained to the one before by that one's digest."""
-    lines = _lines(folder)
-    entry["previous"] = _line_digest(lines[-1]) if lines else ""
-    with writing(folder), open(folder / "register.jsonl", "ab") as out:
-        # What a kill left of a line would make one with the next, and break the chain.
-        out.truncate(sum(map(len, lines)))
-        out.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def _lines(folder: Path) -> list[bytes]:
-    """The register's lines, each with its end; a torn last one does not count.
-
-    Raises:
-        RecordError: It cannot be read.
-    """
-    return [line + b"\n" for line in _whole_lines(folder / "register.jsonl")]
-
-
-def _names(folder: Path, primary: bool = False) -> list[str]:
-    """The studies that the register has; those that state a hypothesis alone, where asked.
-
-    Raises:
-        RecordError: It cannot be read.
-    """
-    found = []
-    for number, line in enumerate(_lines(folder), start=1):
-        try:
-            entry = parse_object(line)
-            if not fits(entry["name"], str):
-                raise ValueError("its name is none")
-        except (ValueError, KeyError) as error:
-            raise RecordError(
-                f"Expected a study in line {number} of {folder / 'register.jsonl'}, but the line is damaged "
-                f"({reason(error)}).",
-                "Restore it from a copy.",
-            ) from None
-        if "extension" not in entry and (not primary or entry.get("primary", True)):
-            found.append(entry["name"])
-    return found
-
-
-def _whole_lines(path: Path) -> list[bytes]:
-    """A file's whole lines, without their newlines; none where there is no file.
-
-    Raises:
-        RecordError: It cannot be read.
-    """
-    try:
-        return read_regular(path).split(b"\n")[:-1]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise RecordError(
-            f"Expected to read {path}, but the system says: {error.strerror}.", "Restore it from a copy."
-        ) from None
-
-
-def _line_digest(line: bytes) -> str:
-    return hashlib.blake2b(line.rstrip(b"\n"), digest_size=16).hexdigest()
-
-
-def _registered(path: Path) -> tuple[str | None, list[str]]:
-    """The hashes that the register has for a study (None: it has none, or its chain is broken) and its extensions."""
-    previous, found, extended = "", None, []
-    for line in _lines(path.parent):
-        entry = parse_object(line)
-        if entry["previous"] != previous:
-            return None, []
-        previous = _line_digest(line)
-        if entry["name"] == path.name and "extension" in entry:
-            extended.append(entry["hash"])
-        elif entry["name"] == path.name:
-            found = entry["hash"]
-    return found, extended

@@ -396,7 +396,7 @@ def test_a_study_that_is_kept_opens_without_a_network(visit: Visit, browser: Any
     complaints: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+    page.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
     page.goto(kept.as_uri())
     page.locator("canvas, svg").first.wait_for(timeout=30_000)
     page.wait_for_load_state("networkidle")

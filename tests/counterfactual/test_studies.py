@@ -24,6 +24,7 @@ from layertie_lab.counterfactual.judging import is_decided, verdict_of, verdicts
 from layertie_lab.counterfactual.runner import StudyRunner
 from layertie_lab.counterfactual.spec import StudySpec
 from layertie_lab.counterfactual.study import Study
+from layertie_lab.records import register
 from layertie_lab.records import studies as records
 from layertie_lab.records.state.checkpoints import list_checkpoints
 
@@ -197,7 +198,7 @@ def test_an_edited_statement_is_refused(run: tuple[Path, StudySpec]) -> None:
     assert study.name not in [study.name for study in found]
     assert len(damaged) == 1
     # With its hash made to fit the register still knows better.
-    values["hash"] = records._digest(values["time"], values["statement"], values["config"])
+    values["hash"] = register.digest_of(values["time"], values["statement"], values["config"])
     file.write_text(json.dumps(values))
     with pytest.raises(RecordError, match="changed afterwards"):
         Study.open(study.path)

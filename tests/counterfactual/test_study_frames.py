@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from layertie_lab.charts.comparisons import paired
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import AnalysisError
 from layertie_lab.core.tables import STUDY_COLUMNS
@@ -111,6 +112,13 @@ def test_frames_have_the_columns_that_charts_read(count: int) -> None:
         "twin_values": count,
         "twin_looks": int(count >= 4),
     }
+
+
+def test_the_chart_of_both_futures_knows_both_by_their_names() -> None:
+    curves = frames.curves_frame(replicates(2))
+    assert curves["branch"].unique(maintain_order=True).to_list() == paired.BRANCHES
+    chosen = curves.filter(branch=paired.BRANCHES[1], replicate=1)["loss"]
+    assert chosen[-1] == replicates(1)[0]["answered"]["losses"][-1]
 
 
 def test_the_mean_curve_has_an_interval_where_there_is_spread() -> None:
