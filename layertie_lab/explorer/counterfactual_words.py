@@ -195,7 +195,7 @@ def how_far(progress: StudyProgress) -> str:
     done = f"{progress.replicates} of at most {progress.wanted} replicates"
     if progress.seconds_left is None:
         return f"{done}. Both futures are being trained."
-    return f"{done}; at most {max(1, round(progress.seconds_left))} s more. The run above may go on meanwhile."
+    return f"{done}; at most {max(1, round(progress.seconds_left))} s more. The run may go on meanwhile."
 
 
 def ended(study: Study, progress: StudyProgress) -> str:
@@ -241,6 +241,11 @@ def verdict_traits(study: Study) -> dict[str, Any]:
         "verdict": sentence_of(verdict),
         "forecast": "",
     }
+
+
+def files_of(study: Study) -> dict[str, str]:
+    """As which files a study can be kept: none before there is something to keep."""
+    return FILES if study.replicates() else {}
 
 
 def offers(study: Study, example: bool) -> list[dict[str, str]]:

@@ -341,7 +341,7 @@ class DidItMatter(Tab):
         self.chart.set_panels(inquiries.pictures(study))
         self.chart.reset(inquiries.rows(study))
         self.studies.show(current=study.name)
-        self.panel.show(**inquiries.verdict_traits(study), offers=[], kept="", files=inquiries.FILES)
+        self.panel.show(**inquiries.verdict_traits(study), offers=[], kept="", files=inquiries.files_of(study))
         self._drawn = -1
         self._offer(study)
 
@@ -359,7 +359,7 @@ class DidItMatter(Tab):
         if study.name == self._shown and count != self._drawn:
             self._drawn = count
             self.chart.reset(inquiries.rows(study))
-            self.panel.show(**inquiries.verdict_traits(study))
+            self.panel.show(**inquiries.verdict_traits(study), files=inquiries.files_of(study))
 
     # -- past studies and branches -------------------------------------------------------------------------------------
 
