@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from layertie_lab.counterfactual.extension import LONGEST_OPEN, LONGEST_PLANNED, extended
+from layertie_lab.counterfactual.interim import FAMILY_ERROR, OpenEnded, plan_at
 from layertie_lab.counterfactual.judging import verdicts_of_run
 from layertie_lab.counterfactual.study import Study
 
@@ -31,6 +33,21 @@ def test_recorded_equal_answers_give_the_recorded_verdicts_at_the_stated_level()
     assert len(found) >= 400
     assert low <= results["bands"]["0"]["false"] <= high
     assert results["bands"]["0.003"]["false"] <= high
+
+
+def test_the_recorded_simulations_are_of_the_extensions_that_are_made():
+    """A rule that would extend further than was simulated, or where more was false than is allowed, is found out."""
+    found, of_script = recorded("verdicts/simulations.json")["extensions"], script("verdicts/simulate.py")
+    plans = [plan_at((4,)), plan_at((8,)), plan_at((4, 8)), plan_at((12,)), OpenEnded()]
+    names = [f"{of_script['_named'](plan)} to {of_script['_to_its_end'](plan).last}" for plan in plans]
+    assert list(found["granted"]) == names
+    assert (found["longest_planned"], found["longest_open_ended"]) == (LONGEST_PLANNED, LONGEST_OPEN)
+    assert all(set(shapes) == set(of_script["SHAPES"]) for shapes in found["granted"].values())
+    assert max(false for shapes in found["granted"].values() for false in shapes.values()) <= FAMILY_ERROR
+    # What is refused would indeed err more often, but for the latest, which is refused to be on the safe side.
+    worst = {name: max(shape["0.0085 more"] for shape in shapes.values()) for name, shapes in found["refused"].items()}
+    assert all(extended(plan_at((count,))).plan is None for count in of_script["LATE"])
+    assert sum(false > FAMILY_ERROR for false in worst.values()) == 3
 
 
 def test_equal_answers_on_other_numbers_differ_by_noise():
