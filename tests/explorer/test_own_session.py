@@ -145,7 +145,7 @@ def test_what_needs_records_says_so_of_a_session_without_any(text_file: Path, tm
     table.hear({"kind": "download", "format": "csv"})
     assert table.problem == UNRECORDED
     press(explorer, "run", decisions=2)
-    wait_for(lambda: session.decision == 5 and explorer.steer.can_act)
+    wait_for(lambda: explorer.signs.decision == 5 and explorer.steer.can_act)
     explorer.open("laptop-lab")
     session.run(1)
     other = Explorer(session)
