@@ -28,7 +28,11 @@ def test_recorded_equal_answers_give_the_recorded_verdicts_at_the_stated_level()
     """At least 400 verdicts on real training in which nothing is to be found."""
     results = recorded("verdicts/same_answer.json")
     found = np.concatenate([np.array(moment["differences"]) for moment in results["moments"]])
-    assert script("verdicts/same_answer.py")["verdicts_of"](found)["bands"] == results["bands"]
+    again = script("verdicts/same_answer.py")["verdicts_of"](found)["bands"]
+    assert again.keys() == results["bands"].keys()
+    for band, counts in results["bands"].items():
+        # Versions of scipy differ in an interval's last digit.
+        assert again[band] == counts | {"interval_95": pytest.approx(counts["interval_95"], rel=1e-9)}
     low, high = results["false_expected_95"]
     assert len(found) >= 400
     assert low <= results["bands"]["0"]["false"] <= high

@@ -107,7 +107,9 @@ def test_a_flag_without_its_value(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["train", "--scale"])
     assert end.value.code == 2
-    assert "Missing value for argument '--scale'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Missing" in said
+    assert "--scale" in said
 
 
 def damage_checkpoints(run: Path) -> None:

@@ -127,7 +127,9 @@ def test_a_study_gives_the_same_verdict(before: Path, capsys: pytest.CaptureFixt
     found = result_of(["twins", "trunk", "--list", "--json"], capsys)
     (study,) = found["studies"]
     for name in set(kept) - {"sentence", "directory"}:
-        assert study[name] == kept[name], name
+        # Versions of scipy differ in a number's last digit.
+        expected = pytest.approx(kept[name], rel=1e-12) if isinstance(kept[name], float) else kept[name]
+        assert study[name] == expected, name
     # Words may change, what is stated and the numbers may not.
     quoted_and_numbers = re.compile(r'"[^"]*"|[-+]?\d[\d.e-]*')
     assert quoted_and_numbers.findall(study["sentence"]) == quoted_and_numbers.findall(kept["sentence"])
