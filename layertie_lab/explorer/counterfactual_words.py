@@ -300,13 +300,18 @@ def fresh_form(study: Study, moments: list[str], at_hand: int | None) -> dict[st
         at_hand: The decision that waits for its action, where there is one among these.
 
     Raises:
-        RecordError: The decision's moment is no longer stored.
+        RecordError: The decision's moment is no longer stored, or nobody goes on to make it.
     """
     from ..counterfactual.judging import verdicts_of_run
     from ..counterfactual.onward import fresh
 
     spec = study.spec
     moment = PRESENT if spec.decision == at_hand else moment_name(spec.decision)
+    if moment not in moments and last_decision(study.run) < spec.decision:
+        raise RecordError(
+            f"Expected decision {spec.decision} to be made or at hand, but this run was stopped before it.",
+            "Press Step, and ask again.",
+        )
     if moment not in moments:
         raise RecordError(
             f"Expected the moment before decision {spec.decision} to be stored still, but it is not.",
