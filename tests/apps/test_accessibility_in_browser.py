@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from explorer_tab import Tab, wait_for
+from explorer_tab import Server, Tab, wait_for
+from page_states import states, walked_run
 
+OTHER_LOOKS = (("dark", 1366), ("light", 420), ("dark", 420))
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Tab]
-VIEWS = ("Watch", "Look inside", "Did it matter?", "Compare", "Audit", "Rules", "Decisions")
+LOOKS = [("light", 1366), *(pytest.param(*look, marks=pytest.mark.long) for look in OTHER_LOOKS)]
 GRAVE = ("serious", "critical")
 _FOCUSED = """() => {
     let at = document.activeElement;
@@ -51,34 +54,18 @@ def is_own(node: dict[str, Any]) -> bool:
     return any(isinstance(part, list) for part in node["target"])
 
 
-def opened(tab: Tab, view: str) -> None:
-    """A view, with what it has to show."""
-    tab.tab(view)
-    if view == "Look inside":
-        tab.page.locator(".ll-view[data-view='At a glance'] canvas:visible").first.wait_for(timeout=30_000)
-    elif view == "Audit":
-        tab.page.locator("[data-ask='audit']:visible").click()
-        tab.page.locator(".ll-card:visible, .ll-cards article:visible").first.wait_for(timeout=60_000)
-    elif view == "Decisions":
-        tab.table.locator("tbody tr").first.wait_for(timeout=20_000)
-    tab.page.wait_for_timeout(300)
+@pytest.fixture(scope="module")
+def walked(server: Server, text_file: Path) -> str:
+    return walked_run(server.runs, text_file).name
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_any_view(visit: Visit, theme: str) -> None:
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_axe_finds_nothing_serious_in_any_state(visit: Visit, walked: str, theme: str, width: int) -> None:
     pytest.importorskip("axe_playwright_python")
-    tab = visit("run=found-four-owners", welcome=True)
-    tab.page.get_by_label("Colours").select_option(theme)
-    wrong: dict[str, list[str]] = {}
-    tab.close_drawer()
-    for view in VIEWS:
-        opened(tab, view)
-        wrong[view] = grave(tab)
-    for drawer in ("Start here", "New run"):
-        tab.page.get_by_role("button", name=drawer).click()
-        tab.page.locator(f"[data-drawer='{drawer}']:visible").wait_for()
-        wrong[drawer] = grave(tab)
-    assert not {view: lines for view, lines in wrong.items() if lines}
+    tab = visit(f"run={walked}", viewport={"width": width, "height": 768}, color_scheme=theme)
+    found = {name: grave(tab) for name in states(tab)}
+    assert len(found) > 20
+    assert not {name: lines for name, lines in found.items() if lines}
 
 
 class Keys:
