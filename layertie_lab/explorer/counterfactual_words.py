@@ -28,7 +28,9 @@ EXAMPLE = (
     " trains one that you can ask."
 )
 NO_BRANCH = "No branch is made of a recorded example; those that it has can be opened."
-HINT = "Did it matter? The view of that name finds out."
+HINT = "Did it matter? I expect it to be"
+EXPECTATIONS = {"better": "better", "worse": "worse", "no difference that matters": "no different"}
+"""What may be expected of an override (`spec.Expected`) -> words on its button."""
 CANCELLED_EARLY = "Cancelled before the first replicate; Go on in the list runs {}."
 FILES = {"html": "Keep it as a page (HTML)", "json": "Keep it as data (JSON)"}
 """Format -> words on the button that keeps a study."""

@@ -28,7 +28,7 @@ from ..records.maps import sources_of
 from ..records.runs import new_folder
 from ..text.tokenizers.lookup import builtin_tokenizers
 from ..widgets.credit import Credit
-from ..widgets.forms.form import from_query, query_names
+from ..widgets.forms.form import config_of, from_query, query_names
 from ..widgets.forms.settings_form import SettingsForm
 from ..widgets.forms.wording import Departure
 from ..widgets.frame import Frame
@@ -153,6 +153,7 @@ class Explorer:
         self.menu.on_open(self.open)
         self.menu.on_label(self._label)
         self.steer.on_press(self._press)
+        self.steer.on_expect(self._inquire)
         if session:
             when_gone(session, weakly(self.leave))
             credit = Credit(self.steer.beat)
@@ -441,6 +442,9 @@ class Explorer:
         if door is None:
             raise LayertieError(f"Expected a door out of {', '.join(first_steps.BEHIND)}.", "Reload the page.")
         run, view = door
+        if name == first_steps.AT_ONCE and not self.form.problems:
+            self.start(config_of(self.form.draft))
+            return
         if run:
             self.open(run, copy=False)
         self.frame.turn(view)
@@ -467,6 +471,9 @@ class Explorer:
         self._take(path, RunDirectory.open(path).config, lambda: Worker.resume(path))
         # What goes wrong is told by the run's own status, and what comes of it by its log.
         self._run.give(replace(command, outcomes=False) if isinstance(command, Run) else command)
+
+    def _inquire(self, _: str) -> None:
+        self.frame.turn(TABS.describe("did-it-matter").title)
 
     def _look(self, decision: int) -> None:
         for tab in self.tabs.values():

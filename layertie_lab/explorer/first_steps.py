@@ -25,6 +25,8 @@ BEHIND = {
     "doubt": ("official-code", "Audit"),
 }
 """Door -> (the example that is opened, "" for none; the view or drawer that is shown)."""
+AT_ONCE = "train"
+"""The door that begins a run with the settings of the form; where those are wrong, it shows them."""
 
 
 def tour(*, tie_map: Panel, signs: Panel, steer: Panel, menu: Panel) -> tuple[Stop, ...]:

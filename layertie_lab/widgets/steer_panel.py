@@ -12,7 +12,7 @@ from ..charts.palette import SEMANTIC_COLOURS, owner_colours
 from ..core.commands import COMMANDS, Command, Commit, Pause, Run, Save, SetKeep, Step
 from ..core.errors import LayertieError
 from .listeners import Listeners
-from .messages import Shape, anything, flag, optional, read, scalar, shown, whole
+from .messages import Shape, anything, flag, optional, read, scalar, shown, text, whole
 from .panel import Panel
 from .tie_map_view import LAYERS_WITH_A_COLOUR
 
@@ -77,7 +77,8 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
         can_resume: Whether whoever listens goes on with a run whose process is gone, when Step or Run is pressed.
         keep: Whether it shall.
         said: What was saved last; "" for nothing.
-        hint: What could be done next, below the actions; "" for nothing.
+        hint: What could be asked next, below the actions; "" for nothing.
+        expectations: What a person may expect of it, as answers to that: value -> words on its button.
     """
 
     HEARS = {
@@ -85,6 +86,7 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
         "ping": {},
         "beat": {"number": whole()},
         "farewell": {"sent": optional(scalar())},
+        "expect": {"value": text()},
         "press": {"command": anything, "arguments": anything, "sent": optional(scalar())},
     }
 
@@ -117,12 +119,13 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
     keep = traitlets.Bool(False).tag(sync=True)
     said = traitlets.Unicode("").tag(sync=True)
     hint = traitlets.Unicode("").tag(sync=True)
+    expectations = traitlets.Dict().tag(sync=True)
     palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
     buttons = traitlets.Dict(BUTTONS).tag(sync=True)
 
     def __init__(self, **state: Any) -> None:
-        self._presses = Listeners()
+        self._presses, self._expects = Listeners(), Listeners()
         super().__init__(**state)
 
     def on_press(self, callback: Callable[[Press], Any]) -> Callable[[], None]:
@@ -131,6 +134,10 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
         A LayertieError that the callback raises is shown beside the controls.
         """
         return self._presses.add(callback)
+
+    def on_expect(self, callback: Callable[[str], Any]) -> Callable[[], None]:
+        """Call `callback(value)` when an answer to the hint is pressed; as `on_press`."""
+        return self._expects.add(callback)
 
     def acted(self, press: Press) -> None:
         """Tell the browser that a press has taken effect, so that the time from press to effect can be read off."""
@@ -147,6 +154,9 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
         if kind == "farewell":
             self._presses.call(Press(None, sent=_time(message["sent"])))
+        elif kind == "expect":
+            if message["value"] in self.expectations:
+                self._expects.call(message["value"])
         elif kind == "beat":
             if self._credit is not None:
                 self._credit.answered(message["number"])

@@ -100,6 +100,7 @@ def test_the_tour_by_keyboard_alone(visit: Visit) -> None:
     tab = visit("", welcome=True)
     keys = Keys(tab)
     keys.to("Train one now")
+    keys.to("New run", "button", back=True)
     keys.press("Enter")
     wait_for(lambda: tab.setup.is_visible(), 20, "the settings of a new run")
     keys.to("Start", "button")

@@ -66,6 +66,112 @@ def test_a_run_is_made_steered_and_looked_at_on_one_screen(visit: Visit) -> None
         assert never_scrolled(tab)
 
 
+class Mouse:
+    """A person with a mouse and nothing else, on a page of 1366 x 768 that never moves: clicks are counted."""
+
+    def __init__(self, tab: Tab) -> None:
+        self.tab, self.clicks = tab, 0
+
+    def click(self, what: Any) -> None:
+        # No playwright's own click, which scrolls to what it clicks on.
+        what.wait_for(timeout=30_000)
+        box = what.bounding_box()
+        assert box is not None
+        at = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        assert 0 < at[0] < 1366, (what, at)
+        assert 0 < at[1] < 768, (what, at)
+        self.tab.page.mouse.click(*at)
+        self.clicks += 1
+        assert never_scrolled(self.tab)
+
+    def press(self, name: str, within: Any = None) -> None:
+        self.click((within or self.tab.page).get_by_role("button", name=name, exact=True).first)
+
+    def turn(self, view: str) -> None:
+        self.click(self.tab.page.get_by_role("tab", name=view, exact=True))
+
+
+def test_everything_is_reached_without_scrolling_and_in_few_clicks(visit: Visit) -> None:
+    tab = visit(f"{TINY}&decisions=400&seed=6")
+    page, mouse = tab.page, Mouse(tab)
+    mouse.press("Start here")
+    mouse.clicks = 0
+    # Does the agent beat chance, with an interval: from the first page.
+    mouse.click(page.locator("[data-door='chance']"))
+    answer = page.locator(".ll-compare-answer .ll-headline")
+    wait_for(lambda: "95 % interval" in answer.inner_text(), 60, "the answer")
+    assert mouse.clicks <= 3
+    # Movement: from the first page.
+    mouse.press("Start here")
+    mouse.clicks, before = 0, tab.run
+    mouse.click(page.locator("[data-door='train']"))
+    wait_for(lambda: tab.run != before and tab.decisions > 0, 60, "the first decision")
+    assert mouse.clicks == 1
+    # An override, by the map.
+    wait_for(lambda: tab.decisions >= 12, 60, "some decisions")
+    mouse.click(tab.steer.locator(".ll-toggle"))
+    wait_for(lambda: tab.status == "paused" and tab.answers() > 0, 30, "the open proposal")
+    proposed = int(tab.steer.locator("button[data-proposed]").get_attribute("data-source") or -1)
+    layer = int(tab.map.get_attribute("data-hand") or 0)
+    other = next(n for n in range(layer + 1) if n != proposed)
+    mouse.click(tab.map.locator(f"g[data-layer='{other}'] rect.ll-body"))
+    tab.steer.locator("[data-by='human']:visible").first.wait_for(timeout=20_000)
+    assert mouse.clicks == 3
+    wait_for(lambda: tab.answers() > 0, 30, "the next proposal")
+    # A verdict: what is expected of it, and the pairs.
+    mouse.click(tab.steer.locator("[data-expect='no difference that matters']"))
+    form = page.locator(".ll-hypothesis")
+    form.locator("[data-press=state]").wait_for()
+    assert form.locator("[data-field=expected]").input_value() == "no difference that matters"
+    mouse.click(form.locator("[data-press=state]"))
+    assert mouse.clicks == 5
+    wait_for(lambda: form.get_attribute("data-busy") == "true", 20, "the twins")
+    wait_for(lambda: form.get_attribute("data-busy") == "false", 240, "the end of the twins")
+    assert form.get_attribute("data-outcome")
+    headline = form.locator(".ll-headline")
+    assert "interval" in headline.inner_text()
+    assert never_scrolled(tab)
+    # A step, a run on, and a look inside at decision 10.
+    done = tab.decisions
+    mouse.press("Step", tab.steer)
+    wait_for(lambda: tab.decisions == done + 1 and tab.answers() > 0, 30, "the step")
+    mouse.click(tab.steer.locator(".ll-toggle"))
+    wait_for(lambda: tab.decisions > done + 3, 30, "some more")
+    mouse.click(tab.steer.locator(".ll-toggle"))
+    tab.until("paused", "finished")
+    mouse.turn("Look inside")
+    time = page.locator(".ll-foot .ll-time")
+    mouse.click(time.locator("input[type=number]"))
+    page.keyboard.press("Control+A")
+    page.keyboard.type("10")
+    page.keyboard.press("Enter")
+    glance = page.locator(".ll-view[data-view='At a glance']")
+    wait_for(lambda: "after decision 10" in glance.inner_text(), 30, "the map of then")
+    assert never_scrolled(tab)
+    # Two runs side by side, the audit, the rules.
+    mouse.turn("Compare")
+    page.locator(".ll-compare-list[data-ready='true']").wait_for(timeout=30_000)
+    mouse.press("Choose none")
+    wait_for(lambda: answer.inner_text() == "", 30, "nothing chosen")
+    mouse.click(page.locator(".ll-compare-list summary:visible").first)
+    ticks = page.locator(".ll-compare-list input[type=checkbox]:visible")
+    for at in range(2):
+        mouse.click(ticks.nth(at))
+    wait_for(lambda: page.locator(".ll-compare-list").get_attribute("data-chosen") == "2", 30, "two runs")
+    wait_for(lambda: answer.inner_text() != "", 60, "how they differ")
+    mouse.turn("Audit")
+    mouse.click(page.locator("[data-ask='audit']:visible"))
+    page.locator(".ll-card:visible, .ll-cards article:visible").first.wait_for(timeout=60_000)
+    mouse.turn("Rules")
+    rules = page.locator(".ll-rules")
+    mouse.click(rules.locator(".ll-rule", has_text="Most independent layers").locator("input"))
+    page.keyboard.press("Control+A")
+    page.keyboard.type("3")
+    mouse.press("Apply", rules)
+    wait_for(lambda: "3" in rules.inner_text() and "No rules stand" not in rules.inner_text(), 20, "the rule")
+    assert never_scrolled(tab)
+
+
 def test_an_override_at_the_end_of_a_run_is_a_persons_after_a_reload_too(visit: Visit) -> None:
     tab = visit(f"{TINY}&decisions=3&seed=3&policy=human")
     tab.start()

@@ -16,7 +16,7 @@ from layertie_lab import load_run
 from layertie_lab.core.descriptions import Description, Registry
 from layertie_lab.core.errors import RecordError
 from layertie_lab.explorer import Explorer
-from layertie_lab.explorer.first_steps import BEHIND
+from layertie_lab.explorer.first_steps import AT_ONCE, BEHIND
 from layertie_lab.explorer.tab import Page, Tab
 from layertie_lab.explorer.tabs import audit as audits
 from layertie_lab.explorer.tabs.audit import AuditTab
@@ -144,11 +144,17 @@ def test_the_doors_of_the_first_page_lead_somewhere(tmp_path: Path) -> None:
     explorer = Explorer(tmp_path, examples=EXAMPLES)
     assert explorer.frame.turned[0] == "Start here"
     for name, (run, view) in BEHIND.items():
+        if name == AT_ONCE:
+            continue
         explorer.welcome.hear({"kind": "enter", "name": name})
         assert explorer.frame.turned[0] == view
         assert view in (*explorer.frame.plan["views"]["titles"], "New run")
         assert not run or explorer.menu.current == run
     assert explorer.welcome.sentence == ""
+    # With settings that are wrong the door of a new run shows them.
+    explorer.form.hear({"kind": "change", "path": "decisions", "value": "-1"})
+    explorer.welcome.hear({"kind": "enter", "name": AT_ONCE})
+    assert explorer.frame.turned[0] == "New run"
     explorer.welcome.hear({"kind": "enter", "name": "elsewhere"})
     assert "Expected a door" in explorer.welcome.sentence
 

@@ -80,6 +80,8 @@ class DidItMatter(Tab):
         self.panel.on_press(self._press)
         self.studies.on_press(self._choose)
         self.tree.on_press(self._tree_press)
+        page.steer.expectations = inquiries.EXPECTATIONS
+        page.steer.on_expect(self._expect)
         page.steer.observe(weakly(self._show_present), names=["can_act", "asked", "proposed"])
 
     @property
@@ -251,6 +253,11 @@ class DidItMatter(Tab):
         ids = [str(moment["id"]) for moment in self.panel.moments]
         at_hand = self.page.steer.asked if PRESENT in ids else None
         self.when_done(_WORK.submit(inquiries.fresh_form, study, ids, at_hand), self._fill)
+
+    def _expect(self, value: str) -> None:
+        """What somebody expects of the decision that the form is about."""
+        self._fillings += 1
+        self.panel.show(filled={"number": self._fillings, "values": {"expected": value}})
 
     def _fill(self, done: Future[dict[str, str]]) -> None:
         if (error := done.exception()) is not None:

@@ -43,7 +43,8 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         offers: What can honestly be done after a plan that was used up without a verdict: dicts of `kind` (of the
             press), `words` (on its button; "" for none) and `why` (beside it).
         filled: What the page fills into the form: `number` (of the filling, so that each is done once) and `values`
-            (name of a field -> value; "" lets the person choose). Empty at first.
+            (name of a field -> value; "" lets the person choose; without a `moment` the rest of the form stays as it
+            is). Empty at first.
         files: Format -> words on the button that keeps the study that is shown; empty where none is.
         kept: What became of a file.
         ready: Whether there is a run of which something can be asked.

@@ -116,6 +116,13 @@ class HypothesisPanel {
     const { number, values } = this.get("filled");
     if (!number || number === this.filled) return;
     this.filled = number;
+    if (values.moment === undefined) {
+      // An expectation alone: of the decision that is chosen, with the form as it stands.
+      this.fields.expected.value = values.expected;
+      this.word();
+      this.go.focus({ preventScroll: true });
+      return;
+    }
     this.touched.clear();
     this.fields.moment.value = values.moment;
     this.turn();

@@ -45,7 +45,9 @@ class SteerPanel {
     this.last = html("p", { class: "ll-last" });
     this.opinion = html("span", { class: "ll-opinion" });
     this.actions = new ActionList(this);
-    this.hint = html("p", { class: "ll-hint" });
+    this.hint = html("span", { class: "ll-hint" });
+    this.answers = html("span", { class: "ll-expect", role: "group", "aria-label": "What you expect of it" });
+    this.asking = html("p", { class: "ll-asking", hidden: "" }, this.hint, this.answers);
     this.keep = html("input", { type: "checkbox" });
     this.keep.addEventListener("change", () => {
       // Shown at once; the run's own word on it follows.
@@ -56,7 +58,8 @@ class SteerPanel {
     this.keepLine.title = "Else it is saved and ended: at once, or within two minutes if the browser was killed.";
     const hand = html("div", { class: "ll-hand", "aria-live": "off" }, this.title, this.opinion);
     const lines = html("div", { class: "ll-lines" }, this.status, this.rates);
-    root.append(this.controls, lines, this.error, this.last, hand, this.actions.list, this.actions.key, this.hint, this.keepLine);
+    root.append(this.controls, lines, this.error, this.last, this.asking, hand, this.actions.list, this.actions.key);
+    root.append(this.keepLine);
     this.repaint = oncePerFrame(() => this.paint());
     this.heard = performance.now();
     this.unanswered = 0; // beats since the other side was asked whether it is there
@@ -203,7 +206,24 @@ class SteerPanel {
     this.keep.disabled = this.silent;
     this.paintHand();
     this.actions.paint();
+    // While there is something to ask, it has the room of what explains the bars.
     say(this.hint, this.get("hint"));
+    this.asking.hidden = !this.get("hint");
+    this.actions.key.hidden = !this.asking.hidden;
+    this.paintAnswers();
+  }
+
+  /** What may be expected of an override: one press opens its hypothesis with that filled in. */
+  paintAnswers() {
+    const answers = this.get("hint") ? Object.entries(this.get("expectations")) : [];
+    if (JSON.stringify(answers) === this.answersKey) return;
+    this.answersKey = JSON.stringify(answers);
+    const buttons = answers.map(([value, words]) => {
+      const button = this.button(words, () => this.model.send({ kind: "expect", value }));
+      set(button, { "data-expect": value });
+      return button;
+    });
+    this.answers.replaceChildren(...buttons);
   }
 
   silenceInWords() {
@@ -275,7 +295,7 @@ function render({ model, el }) {
   const names = [
     "status", "status_text", "error", "decision", "step", "asked", "episode", "layer", "legal", "owners", "q_values", "present",
     "proposed", "explored", "epsilon", "choice", "by", "last", "can_act", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
-    "steps_per_second", "palette", "said", "hint",
+    "steps_per_second", "palette", "said", "hint", "expectations",
   ];
   const stop = observe(model, names, () => panel.hear());
   const receive = (message) => panel.receive(message);
