@@ -161,3 +161,14 @@ def test_a_prepared_process_takes_the_next_run(text_file: Path, tmp_path: Path) 
     with Worker(small(text_file), tmp_path / "run") as worker:
         assert worker.pid == spare.process.pid
         assert worker.run(1)
+
+
+def test_a_process_that_was_prepared_in_another_folder_is_not_taken(
+    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Worker.prepare()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "mine.txt").write_bytes(text_file.read_bytes())
+    monkeypatch.chdir(tmp_path / "here")
+    with Worker(small(Path("mine.txt")), tmp_path / "run") as worker:
+        assert worker.run(1)

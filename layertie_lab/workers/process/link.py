@@ -122,22 +122,30 @@ class Spare:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._link: Link | None = None
+        self._folder = ""
 
     def prepare(self) -> None:
         """Start one, unless there is one."""
         with self._lock:
             if self._link is None or self._link.process.poll() is not None:
-                self._link = Link()
+                self._link, self._folder = Link(), os.getcwd()
 
     def take(self) -> Link | None:
-        """The child, which is then the caller's."""
+        """The child, which is then the caller's; none where it works in another folder: paths may be relative."""
         with self._lock:
             link, self._link = self._link, None
-        return link if link is not None and link.process.poll() is None else None
+        if link is None or link.process.poll() is not None:
+            return None
+        if self._folder != os.getcwd():
+            link.kill()
+            link.bury()
+            return None
+        return link
 
     def end(self) -> None:
         """End the child, which has nothing to save."""
-        link = self.take()
+        with self._lock:
+            link, self._link = self._link, None
         if link is not None:
             link.kill()
             link.bury()
