@@ -27,7 +27,7 @@ def widths(canvases: Any) -> list[float]:
     return [round(canvas.bounding_box()["width"]) for canvas in canvases.all()]
 
 
-@pytest.mark.parametrize("mode", ["run", "edit"])
+@pytest.mark.parametrize("mode", ["run", pytest.param("edit", marks=pytest.mark.long)])
 def test_a_notebook_with_the_explorer_in_a_cell(browser: Any, tmp_path: Path, mode: str) -> None:
     (tmp_path / "notebook.py").write_text(NOTEBOOK.read_text(encoding="utf-8"), encoding="utf-8")
     with served(tmp_path / "notebook.py", tmp_path, mode) as address:

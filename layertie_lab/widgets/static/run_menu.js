@@ -122,6 +122,7 @@ class RunMenu {
   paint() {
     say(this.name, this.get("title") || this.get("current") || "No run");
     say(this.about, this.get("about"));
+    set(this.about, { title: this.get("about") || null });
     say(this.note, this.get("note"));
     set(this.note, { title: this.get("note") || null });
     const more = [this.get("remark"), this.get("current") && `Folder: ${this.get("current")}`].filter(Boolean);
