@@ -2,7 +2,8 @@
 
 In reading order:
 
-- `explorer`: `Explorer`, the widgets of one page and the run that they show; `query`, the page's address.
+- `explorer`: `Explorer`, the widgets of one page; `run_on_page`, the run that they show, and how another one takes its
+  place; `query`, the page's address. `first_steps` and `doors`: what a newcomer is told and where that leads.
 - `layout`: how widgets stand on a page, as values that each host draws; `jupyter` is one such host, `apps/explorer.py`
   holds the other.
 - `held_run`: the run on the page, apart from the page. `run_list`: the runs that can be opened. `still_run`: what is

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ..agent.choices import choices
 from ..agent.policies.registry import POLICIES
 from ..analysis.audit.departures import DEPARTURES
-from ..core.commands import Command, Run, Step
+from ..core.commands import Run
 from ..core.config import RunConfig
 from ..core.errors import CorpusError, LayertieError, RecordError
-from ..core.events import Event
-from ..core.notices import Entry, StatusChanged, Timing
 from ..core.paths import PathError
 from ..records.directory import RunDirectory, is_run
-from ..records.labels import Label, write_label
-from ..records.log.follower import Follower
-from ..records.log.reader import load_run
 from ..records.maps import sources_of
 from ..records.runs import new_folder
 from ..text.tokenizers.lookup import builtin_tokenizers
@@ -41,20 +34,18 @@ from ..widgets.steer_panel import Press, SteerPanel
 from ..widgets.tie_map_view import TieMapView
 from ..widgets.vital_signs import VitalSigns
 from ..widgets.welcome import Welcome
-from ..workers.pool import Handle, attach, check_room_for, get
+from ..workers.pool import Handle, check_room_for, get
 from ..workers.thread import SessionThread
 from ..workers.worker import Worker
-from . import company, farewells, first_steps, live_panels, run_list, shown
+from . import doors, farewells, first_steps, live_panels, run_list, shown
 from .comparison import shipped
-from .feed import Feed
 from .freed import give_back_soon
-from .held_run import HeldRun, Past, Tables
+from .held_run import HeldRun
 from .own_session import OwnSession
 from .own_text import OwnText
 from .query import NoAddress, Query, write_settings
+from .run_on_page import RunOnPage, Shows
 from .server import forget, when_gone
-from .shown_state import ShownState
-from .still_run import state_of
 from .tab import Page, Tab
 from .tabs.registry import TABS
 from .terms import Terms, place_of, within
@@ -64,13 +55,6 @@ from .weakly import weakly
 if TYPE_CHECKING:  # a session is handed in, and a page that shows none needs no torch
     from ..session.session import Session
 
-FAREWELL_GRACE = 2.0
-"""Seconds that a run goes on after its page has said farewell, so that a reloaded page finds it.
-
-For a page that takes longer to come back it is gone on with from where it was saved.
-"""
-MEMORY_SECONDS = 2.0
-"""Least time between two readings of the process's memory."""
 WATCH, NEW_RUN, WELCOME = "Watch", "New run", "Start here"
 """The view of the live charts, and what opens for a new run's settings, and for a newcomer."""
 
@@ -124,9 +108,7 @@ class Explorer:
         self.examples = None if examples is None else Path(examples).absolute()
         self._query: Query = NoAddress() if query is None else query
         self.root = own_folder(self.terms, self._query)
-        self._run, self._feed, self._tables = HeldRun(), None, Tables()
-        self._memory_due, self._goal = 0.0, None
-        self._drawn = live_panels.kind_of(self._run.config)
+        self._run = HeldRun()
         draft, sentences = from_query(self._query.to_dict())
         self.form = SettingsForm(
             draft,
@@ -139,10 +121,19 @@ class Explorer:
         self._text = OwnText(self.form, self.terms, self.root)
         self.menu, self.steer, self.tie_map = RunMenu(), SteerPanel(), TieMapView()
         self.signs = VitalSigns()
-        self.welcome = Welcome(first_steps.ABOUT, first_steps.PAPER, first_steps.DOORS)
+        self.welcome = Welcome(first_steps.ABOUT, first_steps.PAPER, doors.DOORS)
         self.chart = LiveChart(live_panels.panels(self._run.config), instead_of=live_panels.INSTEAD_OF, columns=2)
         page = Page(self._run, self.root, self.steer, weakly(self._open_here), weakly(self._mark), self.examples)
         self.tabs: dict[str, Tab] = {tab.name: TABS.get(tab.name)(page) for tab in TABS}
+        shows = Shows(self.menu, self.steer, self.tie_map, self.signs, self.chart, self.tabs)
+        self._shown = RunOnPage(
+            self._run,
+            shows,
+            root=self.root,
+            examples=self.examples,
+            query=self._query,
+            failed=weakly(self._could_not_start),
+        )
         self.frame = framed(self._page(fills=bool(session)))
         self.form.on_start(self.start)
         self.form.on_change(self._link)
@@ -151,7 +142,7 @@ class Explorer:
         self.welcome.on_enter(self._enter)
         self.menu.on_list(self._list)
         self.menu.on_open(self.open)
-        self.menu.on_label(self._label)
+        self.menu.on_label(self._shown.label)
         self.steer.on_press(self._press)
         self.steer.on_expect(self._inquire)
         if session:
@@ -161,7 +152,6 @@ class Explorer:
                 panel.paced_by(credit)
         weakref.finalize(self, _end, session, self._run, list(self.tabs.values()), self.frame).atexit = False
         self._outlives = False
-        company.enter(self)
         self._kept = Kept(self.frame, [self.tie_map, self.chart], partial(_heading, self.menu, self.signs))
         if self._own is not None:
             self._join(self._own)
@@ -225,8 +215,8 @@ class Explorer:
         path = new_folder(self.root, run_list.stem(config))
         earlier, own = self._run.path if self._run.is_trained else None, isinstance(self._run.source, SessionThread)
         self._link()
-        self._take(path, config, lambda: Worker(config, path))
-        self._goal = None
+        self._shown.train(path, config, lambda: Worker(config, path))
+        self._shown.goal = None
         agent = POLICIES.find(config.agent.policy)
         if agent is None or not agent.by_hand:
             self._run.give(Run(outcomes=False))
@@ -252,11 +242,7 @@ class Explorer:
 
     def leave(self) -> None:
         """The page is closed, or reloaded: its run is saved and ended in a moment, unless it is kept."""
-        if self.steer.status == "running" and self._run.path is not None:
-            farewells.put(self._run.path, self._goal)
-        for tab in self.tabs.values():
-            tab.leave()
-        self._leave(FAREWELL_GRACE)
+        self._shown.say_farewell()
 
     def close(self) -> None:
         """End the page: its run is saved and ended as when a page is closed; a session stays open, and is let go of."""
@@ -287,19 +273,7 @@ class Explorer:
         if self._own is not None and self._own.lies_in(path):
             self._join(self._own)
             return
-        recently, self._goal = farewells.take(path)
-        if (handle := get(path)) is not None:
-            self._take(path, directory.config, lambda: handle.worker)
-            handle.release()
-        elif returning and recently:
-            self._take(path, directory.config, lambda: Worker.resume(path))
-            self._run.give(
-                Run(None if self._goal is None else max(0, self._goal - self.steer.decision), outcomes=False)
-            )
-        elif directory.running:
-            self._watch(path, directory.config)
-        else:
-            self._read(path)
+        self._shown.open(path, returning=returning)
         if copy:
             self.form.put(directory.config)
         self.form.say("")
@@ -328,107 +302,11 @@ class Explorer:
         if not self._run.is_trained:
             Worker.prepare()
 
-    def _take(self, path: Path, config: RunConfig, factory: Callable[[], Worker]) -> None:
-        """Show a run that a worker trains; there is one worker for it, however many pages show it."""
-        check_room_for(path, leaving=self._run.path)
-        self._leave()
-        handle = attach(path, factory)
-        farewells.goes_on(path)
-        self._begin(path, config, handle, past=Past(path))
-        self.steer.show(can_save=True, can_keep=True, can_resume=True, keep=handle.worker.keep)
-        company.tell(path, self)
-
-    def goes_on(self, path: Path) -> None:
-        """Another page of this process trains a run: join it where it stands still on this one.
-
-        Raises:
-            LayertieError: It cannot be joined.
-        """
-        if self._run.path == path and self._run.is_still:
-            self._open(path, copy=False)
-
     def _join(self, own: OwnSession) -> None:
-        """Show the session of this process, which trains in a thread of it."""
-        if own.is_held_by(self._run):
-            return
-        thread = own.thread()
-        self._leave()
-        self._begin(own.directory, own.config, thread, past=own.past())
-        self.steer.show(can_save=own.directory is not None, can_keep=False, can_resume=False)
-        self.form.put(own.config)
-
-    def _watch(self, path: Path, config: RunConfig) -> None:
-        """Show a run that somebody else trains, by its log."""
-        self._leave()
-        self._begin(path, config, Follower(path))
-        self.steer.show(can_save=False, can_keep=False, can_resume=False)
-
-    def _begin(
-        self,
-        path: Path | None,
-        config: RunConfig,
-        source: Handle | SessionThread | Follower,
-        past: Iterable[Event] = (),
-    ) -> None:
-        self._show(path, config, source)
-        self._tables.reset({})
-        source.subscribe(weakly(self._heard))
-        self._feed = Feed(
-            source, chart=self._tables, tie_map=self.tie_map, steer=self.steer, past=past, budget=config.decisions
-        )
-        for tab in self.tabs.values():
-            tab.joined()
-
-    def _read(self, path: Path) -> None:
-        """Show a run that does not go on, as its log has it."""
-        run = load_run(path, damaged="keep")
-        self._leave()
-        self._show(path, run.config)
-        self.tie_map.show(budget=run.config.decisions)
-        Feed.show(run, chart=self._tables, tie_map=self.tie_map, steer=self.steer)
-        if run.opened is not None:
-            self._tables.push({"reference": [{"name": "unigram", "loss": run.opened.unigram_entropy}]})
-        self.steer.show(**state_of(run, example=self._run.example, cut_off=farewells.was_cut_off(path)))
-
-    def _show(
-        self, path: Path | None, config: RunConfig, source: Handle | SessionThread | Follower | None = None
-    ) -> None:
-        """Clear the page for another run."""
-        run = self._run
-        run.path, run.config, run.source = path, config, source
-        run.example = self.examples is not None and path is not None and path.is_relative_to(self.examples)
-        self.signs.begin(layers=config.model.layers, budget=config.decisions)
-        self._tables = Tables(
-            self.chart, self.signs, *(taker for tab in self.tabs.values() for taker in tab.row_takers)
-        )
-        # All of it: until the new run says where it stands, nothing on the page is the other's.
-        self.steer.show(
-            **(ShownState().panel_traits() | {"error": "", "said": "", "status": "preparing", "keep": False})
-        )
-        if self._drawn != live_panels.kind_of(config):
-            # A view that is made once is never made anew for the same panels.
-            self._drawn = live_panels.kind_of(config)
-            self.chart.set_panels(live_panels.panels(config), steps_per_decision=config.training.steps_per_decision)
-        self.tie_map.clear()
-        for tab in self.tabs.values():
-            tab.show()
-        self.menu.show(
-            current=OwnSession.NAME if path is None else path.name,
-            about=run_list.about(config, example=run.example),
-            **run_list.label_of(path, config),
-            can_label=path is not None and not run.example,
-        )
-        if path is not None and path.is_relative_to(self.root):
-            self._query.set("run", path.relative_to(self.root).as_posix())
-        else:
-            self._query.remove("run")
-
-    def _leave(self, grace: float = 0.0) -> None:
-        self._tables.close()
-        if self._feed is not None:
-            self._feed.close()
-            self._feed = None
-        self._run.let_go(grace)
+        """Show the session of this process."""
+        if not own.is_held_by(self._run):
+            self._shown.join(own)
+            self.form.put(own.config)
 
     # -- what is pressed ---------------------------------------------------------------------------------------------
 
@@ -438,11 +316,8 @@ class Explorer:
         Raises:
             LayertieError: What lies behind it cannot be shown.
         """
-        door = first_steps.BEHIND.get(name)
-        if door is None:
-            raise LayertieError(f"Expected a door out of {', '.join(first_steps.BEHIND)}.", "Reload the page.")
-        run, view = door
-        if name == first_steps.AT_ONCE and not self.form.problems:
+        run, view = doors.behind(name)
+        if name == doors.AT_ONCE and not self.form.problems:
             self.start(config_of(self.form.draft))
             return
         if run:
@@ -458,19 +333,7 @@ class Explorer:
             if not self._outlives:
                 self.leave()
             return
-        if isinstance(command, Run):
-            self._goal = None if command.decisions is None else self.steer.decision + command.decisions
-        if self._run.is_still:
-            self._go_on(command)
-
-    def _go_on(self, command: Command[Any]) -> None:
-        """A press on a run that nobody trains resumes it."""
-        path = self._run.folder
-        if not isinstance(command, Step | Run) or self._run.example:
-            return
-        self._take(path, RunDirectory.open(path).config, lambda: Worker.resume(path))
-        # What goes wrong is told by the run's own status, and what comes of it by its log.
-        self._run.give(replace(command, outcomes=False) if isinstance(command, Run) else command)
+        self._shown.press(command)
 
     def _inquire(self, _: str) -> None:
         self.frame.turn(TABS.describe("did-it-matter").title)
@@ -485,39 +348,17 @@ class Explorer:
     def _list(self) -> None:
         self.menu.show(runs=run_list.rows(self.root, self.examples))
 
-    def _label(self, name: str, title: str, remark: str) -> None:
-        """Name the run on the page, and note something on it.
-
-        Raises:
-            LayertieError: It is a recorded example, another run is on the page by now, or the words are too long.
-        """
-        run = self._run
-        if run.example or run.path is None or run.path.name != name:
-            raise RecordError(
-                f"Expected the name of the run on the page, but it is not {name} of your own.", "Open it."
-            )
-        write_label(run.path, Label(title, remark))
-        self.menu.show(**run_list.label_of(run.path, run.config))
-
     def _link(self, _: object = None) -> None:
         """Put the form's settings into the page's address."""
         write_settings(self._query, self.form.draft)
 
-    # -- what is heard -----------------------------------------------------------------------------------------------
-
-    def _heard(self, entry: Entry) -> None:
-        """An entry of the run, in one of its threads."""
-        for tab in self.tabs.values():
-            tab.heard(entry)
-        if isinstance(entry, Timing) and time.monotonic() > self._memory_due:
-            self._memory_due = time.monotonic() + MEMORY_SECONDS
-            self.menu.about = run_list.about(self._run.config, timing=entry)
-        elif isinstance(entry, StatusChanged) and entry.status == "failed":
-            self.form.say("The run could not start; the reason stands beside the controls.", alarm=True)
-            self.frame.turn(NEW_RUN)
-            if self._run.path is not None:
-                with suppress(OSError):  # not empty: there is a run in it
-                    self._run.path.rmdir()
+    def _could_not_start(self) -> None:
+        """The run has failed before it began, as one of its threads says."""
+        self.form.say("The run could not start; the reason stands beside the controls.", alarm=True)
+        self.frame.turn(NEW_RUN)
+        if self._run.path is not None:
+            with suppress(OSError):  # not empty: there is a run in it
+                self._run.path.rmdir()
 
 
 def _heading(menu: RunMenu, signs: VitalSigns) -> str:

@@ -1,10 +1,9 @@
-"""What a newcomer is told, where the doors of the first page lead, and what the tour points at."""
+"""What a newcomer is told, and what the tour points at."""
 
 from __future__ import annotations
 
 from ..widgets.layout import Stop
 from ..widgets.panel import Panel
-from ..widgets.welcome import Door
 
 ABOUT = (
     "While a transformer trains, an agent goes over its layers and decides of each whether to train it on its own or "
@@ -12,21 +11,6 @@ ABOUT = (
     "agent's place, and ask whether they mattered."
 )
 PAPER = ("Dynamic Layer Tying, Hay & Wolf, ICLR 2024", "https://arxiv.org/abs/2401.12819")
-DOORS = (
-    Door("watch", "Watch a recorded run", "An agent that finds four owners for twelve layers, and why it does."),
-    Door("train", "Train one now", "A small transformer on this machine; the first decisions come within seconds."),
-    Door("chance", "Does the agent beat chance?", "Fifty recorded runs against each other, with an interval."),
-    Door("doubt", "Doubt it", "The official code against the paper, departure by departure, in a run of its own."),
-)
-BEHIND = {
-    "watch": ("found-four-owners", "Watch"),
-    "train": ("", "New run"),
-    "chance": ("", "Compare"),
-    "doubt": ("official-code", "Audit"),
-}
-"""Door -> (the example that is opened, "" for none; the view or drawer that is shown)."""
-AT_ONCE = "train"
-"""The door that begins a run with the settings of the form; where those are wrong, it shows them."""
 
 
 def tour(*, tie_map: Panel, signs: Panel, steer: Panel, menu: Panel) -> tuple[Stop, ...]:

@@ -17,8 +17,7 @@ from odd_messages import ODD, odd_messages, odd_states
 
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import WorkerError
-from layertie_lab.explorer import Explorer
-from layertie_lab.explorer import explorer as module
+from layertie_lab.explorer import Explorer, run_on_page
 from layertie_lab.widgets.forms.settings_form import SettingsForm
 from layertie_lab.widgets.panel import Panel
 from layertie_lab.workers.worker import Worker
@@ -76,7 +75,7 @@ def test_odd_messages_to_a_page_with_a_run_that_does_not_go_on(
     seed = 14
     shutil.copytree(EXAMPLES, tmp_path / "examples")
     monkeypatch.setattr(Worker, "prepare", lambda: None)
-    monkeypatch.setattr(module, "attach", no_worker)
+    monkeypatch.setattr(run_on_page, "attach", no_worker)
     explorer = Explorer(tmp_path / "runs", examples=tmp_path / "examples")
     files = everything_in(tmp_path)
     assert send(explorer, 600, random.Random(seed)) == []
@@ -96,7 +95,7 @@ def test_3000_odd_messages_to_a_page_that_trains(
     explorer.start(RunConfig.preset("tiny", corpus=str(text_file), decisions=10**6, policy="human"))
     until(lambda: explorer.steer.can_act, "the first proposal")
     # What a page may ask for is done; runs beside this one would only take time.
-    monkeypatch.setattr(module, "attach", no_worker)
+    monkeypatch.setattr(run_on_page, "attach", no_worker)
     monkeypatch.setattr(SettingsForm, "HEARS", {k: v for k, v in SettingsForm.HEARS.items() if k != "start"})
     for _ in range(30):
         assert send(explorer, 100, draw) == []

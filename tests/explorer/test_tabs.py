@@ -16,7 +16,7 @@ from layertie_lab import load_run
 from layertie_lab.core.descriptions import Description, Registry
 from layertie_lab.core.errors import RecordError
 from layertie_lab.explorer import Explorer
-from layertie_lab.explorer.first_steps import AT_ONCE, BEHIND
+from layertie_lab.explorer.doors import AT_ONCE, BEHIND
 from layertie_lab.explorer.tab import Page, Tab
 from layertie_lab.explorer.tabs import audit as audits
 from layertie_lab.explorer.tabs.audit import AuditTab
