@@ -85,6 +85,10 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
             chosen={name: next(iter(values)) for name, (_, values) in offered.items()},
         )
 
+    def reveal(self) -> None:
+        """Bring it into sight, with what stands below it, where it is scrolled away."""
+        self.send({"kind": "reveal"})
+
     def on_ask(self, callback: Callable[[str], Any]) -> Callable[[], None]:
         """Call `callback(name)` with each question; the result ends it. A bound method is held weakly.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from explorer_tab import Tab, wait_for
@@ -128,6 +129,13 @@ def test_every_tab_at_the_end_at_decision_10_and_back(visit: Visit) -> None:
     wait_for(lambda: panel(tab).locator("pre").inner_text() not in ("", text), 30, "a text by the model of now")
 
 
+def in_sight(tab: Tab, locator: Any) -> bool:
+    """Whether all of an element lies within the view and the page, which is not scrolled."""
+    box, view = locator.bounding_box(), tab.page.locator(".ll-view:visible").first.bounding_box()
+    assert tab.page.evaluate("window.scrollY") == 0
+    return box["y"] >= view["y"] and box["y"] + box["height"] <= min(768, view["y"] + view["height"])
+
+
 def test_a_token_is_picked_and_stays_picked_when_the_moment_moves(visit: Visit) -> None:
     tab = looking(visit, "scale=tiny&threads=1&decisions=20&seed=8", decisions=20)
     tab.until("finished", seconds=60)
@@ -140,6 +148,7 @@ def test_a_token_is_picked_and_stays_picked_when_the_moment_moves(visit: Visit) 
     why = tab.page.locator(".ll-ask").nth(1)
     wait_for(lambda: "Token 7 of sequence 2" in why.inner_text(), 60, "what its prediction rests on")
     picture(tab, "What it would say after each layer").wait_for()
+    wait_for(lambda: in_sight(tab, why), 5, "the answer in sight, where the token was picked")
     wait_for(lambda: texts.nth(1).get_attribute("data-picked") == "0 7", 5, "its mark in the sequence")
     assert losses.get_attribute("data-picked") == "2 7"
     before = pixels(tab, "What it would say after each layer")

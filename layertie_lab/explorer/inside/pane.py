@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +46,7 @@ class Pane:
     Attributes:
         title: Of what it stands under.
         of_token: Whether it is about the picked token alone.
+        reveals: Whether its next answer is brought into sight: somebody has just asked for it elsewhere on the page.
         asks: Words on a button -> what it asks. A pane without a button on the page has one entry all the same.
     """
 
@@ -66,11 +67,13 @@ class Pane:
         self.chosen = ""
         self.future: Future[Found] | None = None
         self.shown: tuple[Any, ...] = ()
+        self.reveals = False
 
-    @property
-    def layout(self) -> Part:
-        """Its widgets, from top to bottom."""
-        return Rows(tuple(each for each in (self.panel, self.text, self.pictures, self.table) if each is not None))
+    def layout(self, within: Sequence[Pane] = ()) -> Part:
+        """Its widgets, from top to bottom; panes about a token of its text right below that text."""
+        inner = [pane.layout() for pane in within]
+        parts = (self.panel, self.text, *inner, self.pictures, self.table)
+        return Rows(tuple(each for each in parts if each is not None))
 
     @property
     def button(self) -> str:
@@ -105,6 +108,9 @@ class Pane:
             first = tables(found)[0]
             self.table.set(first.rows, first.sentence)
         self.panel.show(share=None, alarm=False, sentence=asked(facts), text=words, lead=lead)
+        if self.reveals:
+            self.reveals = False
+            self.panel.reveal()
 
     def options(self, place: Place) -> dict[str, Any]:
         """The options of what it asks, as they stand on the page."""

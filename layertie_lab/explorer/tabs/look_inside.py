@@ -72,8 +72,11 @@ class LookInside(Tab):
     @property
     def layout(self) -> Part:
         below: dict[str, list[Part]] = {}
+        picked = [pane for pane in self.panes.values() if pane.of_token]
         for pane in self.panes.values():
-            below.setdefault(pane.title, []).append(pane.layout)
+            if not pane.of_token:
+                within = [each for each in picked if each.title == pane.title] if pane.text is not None else []
+                below.setdefault(pane.title, []).append(pane.layout(within))
         panes = {title: Rows(tuple(parts)) for title, parts in below.items()}
         return Rows((self.probe, Tabbed({"At a glance": Rows((self.tie_map, self.glance)), **panes})))
 
@@ -277,6 +280,7 @@ class LookInside(Tab):
                 pane.text.show(picked=[sequence, token], sentence="")
         for other, pane in self.panes.items():
             if pane.of_token:
+                pane.reveals = True
                 self.questions.ask(other, pane.button)
 
     # -- another model to compare with --------------------------------------------------------------------------------

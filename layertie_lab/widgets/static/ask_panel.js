@@ -71,6 +71,8 @@ function render({ model, el }) {
   const stop = observe(model, ["sentence", "alarm", "share", "lead", "text", "can_ask", "every", "chosen"], panel.repaint);
   const receive = (message, buffers) => {
     if (message.kind === "file") root.dataset.saved = saveFile(message.name, buffers[0]);
+    // Once what came with it has been drawn: before, there may be nothing to scroll to.
+    if (message.kind === "reveal") requestAnimationFrame(() => requestAnimationFrame(() => root.scrollIntoView({ block: "nearest" })));
   };
   model.on("msg:custom", receive);
   // Nothing is computed that nobody looks at: a tab that is not open has no view of its panel.
