@@ -288,3 +288,46 @@ def test_one_scrubber_for_all_views(visit: Visit) -> None:
     wait_for(lambda: scrubber.get_attribute("data-decision") == "200", 20, "the latest")
     wait_for(lambda: tab.map.get_attribute("data-looked") == "", 20, "no mark")
     assert never_scrolled(tab)
+
+
+def test_a_run_that_is_pressed_while_it_pauses_is_kept(visit: Visit) -> None:
+    tab = visit(f"{TINY}&decisions=100000&seed=4")
+    tab.start()
+    tab.until("running", seconds=90)
+    for _ in range(3):
+        done = tab.decisions
+        wait_for(lambda done=done: tab.decisions > done, 20, "it to go on")
+        # At once, within a decision: whatever its label says by then, the second press is Run.
+        tab.steer.locator(".ll-toggle").evaluate("toggle => { toggle.click(); toggle.click(); }")
+        done = tab.decisions
+        wait_for(lambda done=done: tab.decisions > done + 3, 20, "it to go on after Pause and Run")
+    tab.pause()
+
+
+def test_inside_is_the_latest_while_paused_and_a_token_answers_in_sight(visit: Visit) -> None:
+    tab = visit(f"{TINY}&decisions=400&seed=4")
+    tab.start()
+    wait_for(lambda: tab.decisions >= 5, 60, "some decisions")
+    tab.pause()
+    tab.tab("Look inside")
+    scrubber = tab.page.locator(".ll-foot .ll-time")
+    for _ in range(2):
+        wait_for(lambda: scrubber.get_attribute("data-decision") == str(tab.decisions), 20, "the latest decision")
+        glance = tab.page.locator(".ll-view[data-view='At a glance']")
+        wait_for(lambda: f"after decision {tab.decisions}" in glance.inner_text(), 20, "the map of now")  # noqa: B023
+        done = tab.decisions
+        tab.step()
+        wait_for(lambda done=done: tab.decisions == done + 1 and tab.answers() > 0, 20, "the step")
+    tab.page.get_by_role("tab", name="Tokens", exact=True).click()
+    token = tab.page.locator("[data-sequence='0'][data-token='3']").first
+    token.wait_for(timeout=60_000)
+    token.click()
+    answer = tab.page.locator("figure[data-panel='What it would say after each layer']")
+    answer.locator("canvas").wait_for(timeout=60_000)
+
+    def in_sight() -> bool:
+        box = answer.bounding_box()
+        return box is not None and 0 <= box["y"] < 768 - 60
+
+    wait_for(in_sight, 10, "the answer to be in sight")
+    assert never_scrolled(tab)
