@@ -47,6 +47,8 @@ def explore(command: arguments.Explore, progress: Console, output: Console) -> t
         )
     if command.texts is not None and not command.texts.is_dir():
         raise ConfigError(f"Expected a folder of texts, but {command.texts} is none.", "Name a folder.")
+    if not command.runs.expanduser().exists():
+        progress.print(f"{command.runs} is not there yet: it will be made with the first run.", markup=False)
     listening = _listening(command.host, command.port)
     with listening:
         host, port = listening.getsockname()[:2]

@@ -75,13 +75,13 @@ class View:
 def test_does_the_agent_beat_chance_in_two_clicks(visit: Visit, runs: Path) -> None:
     view = View(visit("run=lab-1"))  # click 1: the tab
     view.list.get_by_role("button", name="See 50 runs: does the agent beat chance?").click()  # click 2
-    view.says("lab has 0.024 nats less loss than random, 95 % interval from 0.057 less to 0.010 more, 5 seeds")
+    view.says("lab-1 has 0.024 nats less loss than random, 95 % interval from 0.057 less to 0.010 more, 5 seeds")
     assert view.answer.get_attribute("data-told") == "no"
     assert "lab-1" in view.answer.locator("summary").inner_text()
     view.picture("By seed").wait_for()
     view.picture("Loss and size").wait_for()
     view.answer.locator("[data-choice=first]").select_option("sandwich")
-    view.says("lab has 0.194 nats more loss than sandwich, 95 % interval [0.150, 0.238], 5 seeds.")
+    view.says("lab-1 has 0.194 nats more loss than sandwich, 95 % interval [0.150, 0.238], 5 seeds.")
     assert view.answer.get_attribute("data-told") == "yes"
 
 

@@ -166,10 +166,10 @@ def test_does_the_agent_beat_chance() -> None:
     found = answer([shipped_entry(DATA / "comparison")], Wish())
     # As the sweep's own report has it, data/comparison/aggregates.csv.
     assert found.headline == (
-        "lab has 0.024 nats less loss than random, 95 % interval from 0.057 less to 0.010 more, 5 seeds: "
+        "lab-1 has 0.024 nats less loss than random, 95 % interval from 0.057 less to 0.010 more, 5 seeds: "
         "not told apart."
     )
-    assert (found.first, found.other, found.told, found.where) == ("random", "lab", "no", "after 800 optimizer steps")
+    assert (found.first, found.other, found.told, found.where) == ("random", "lab-1", "no", "after 800 optimizer steps")
     assert "lab-1" in found.notes[0]
     assert len(found.groups) == 10
     assert list(found.groups[0]) == [column.name for column in GROUPS]
@@ -184,7 +184,7 @@ def test_the_intervals_are_those_of_the_report() -> None:
     assert found.first == "independent"
     for row in aggregates.iter_rows(named=True):
         value, low, high = (row[name] for name in ("difference", "difference_low", "difference_high"))
-        said = [float(word.strip("[],")) for word in rows[row["policy"]].split()]
+        said = [float(word.strip("[],")) for word in rows["lab-1" if row["policy"] == "lab" else row["policy"]].split()]
         assert said == pytest.approx([value, low, high], abs=6e-4)
 
 
@@ -383,12 +383,12 @@ def test_the_offer_is_one_press(tab: Compare) -> None:
     assert tab.list.offer == "See 50 runs: does the agent beat chance?"
     send(tab.list, "offer")
     assert tab.list.chosen == [shipped.ID]
-    assert tab.answer.headline.startswith("lab has 0.024 nats less loss than random, 95 % interval")
+    assert tab.answer.headline.startswith("lab-1 has 0.024 nats less loss than random, 95 % interval")
     assert tab.answer.offered == []
     assert len(tab.pictures[SEEDS].panels) == len(tab.pictures[SIZE].panels) == 1
     assert len(tab.table.rows) == 10
     send(tab.answer, "choose", name="first", value="sandwich")
-    assert tab.answer.headline.startswith("lab has 0.194 nats more loss than sandwich, 95 % interval [0.150, 0.238]")
+    assert tab.answer.headline.startswith("lab-1 has 0.194 nats more loss than sandwich, 95 % interval [0.150, 0.238]")
     send(tab.list, "clear")
     assert tab.answer.headline == ""
     assert tab.answer.where == tab_module.NOTHING

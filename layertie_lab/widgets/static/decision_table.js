@@ -150,7 +150,7 @@ function whyInWords(d) {
   if (d.overridden) return `override; the agent: ${tie(d.layer, d.proposed)}`;
   if (d.by === "human") return "as the agent proposed";
   if (d.explored) return d.epsilon === null ? "random draw" : `random draw (chance ${d.epsilon.toFixed(2)})`;
-  return d.q_choice === null ? "its rule" : "its highest value";
+  return d.q_choice === null ? "its rule" : "its values";
 }
 
 function compare(a, b) {

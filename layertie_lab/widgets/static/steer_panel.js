@@ -271,7 +271,10 @@ class SteerPanel {
 
   whyInWords() {
     const epsilon = this.get("epsilon");
-    const why = this.get("explored") ? "random draw" : this.get("q_values").length ? "highest value" : "";
+    const [values, legal] = [this.get("q_values"), this.get("legal")];
+    const highest = values[legal.indexOf(this.get("proposed"))] >= Math.max(...values);
+    // An agent may keep a tie though another is worth more on average: Reasons has its rule.
+    const why = this.get("explored") ? "random draw" : values.length ? (highest ? "highest value" : "by its rule, see Reasons") : "";
     const parts = [why, epsilon === null ? "" : `epsilon ${epsilon.toFixed(2)}`].filter(Boolean);
     return parts.length ? ` (${parts.join("; ")})` : "";
   }
