@@ -88,8 +88,11 @@ class ActionList {
     this.scrolledFor = this.get("asked");
     const answer = shown.find((answer) => answer.source === this.get("proposed"));
     if (!answer || this.list.contains(this.list.getRootNode().activeElement)) return;
-    const top = answer.button.offsetTop - this.list.offsetTop;
-    this.list.scrollTop = Math.max(0, top - (this.list.clientHeight - answer.button.offsetHeight) / 2);
+    // By whole rows, as few as bring all of it into sight.
+    const first = shown[0].button.offsetTop;
+    const end = answer.button.offsetTop + answer.button.offsetHeight;
+    const row = shown.find(({ button }) => end - button.offsetTop <= this.list.clientHeight) ?? answer;
+    this.list.scrollTop = row.button.offsetTop - first;
   }
 
   makeAnswer(at) {
