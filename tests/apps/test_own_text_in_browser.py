@@ -51,6 +51,11 @@ def test_a_text_is_pasted_looked_at_and_trained_on(visit: Visit, server: Server)
     preview(tab)
     tab.setup.get_by_role("button", name="Paste a text").click()
     tab.setup.get_by_label("The text", exact=True).fill(WORDS)
+    # Nothing is trained on another text than the one in sight.
+    before = tab.run
+    tab.setup.locator(".ll-start").click()
+    wait_for(lambda: "not used yet" in tab.setup.locator(".ll-own").inner_text(), 10, "why nothing starts")
+    assert tab.run == before
     tab.setup.get_by_role("button", name="Use this text").click()
     wait_for(lambda: "line 0 of a text of somebody's own" in preview(tab), 30, "the first lines")
     assert f"{len(WORDS):,} characters ({len(WORDS):,} bytes)" in preview(tab)

@@ -254,7 +254,7 @@ def test_colours_and_the_large_type(visit: Visit) -> None:
     assert larger["height"] > 1.1 * height["height"]
     assert not tab.page.get_by_role("button", name="New run").is_visible()
     assert never_scrolled(tab)
-    present.click()
+    tab.page.keyboard.press("Escape")
     assert tab.page.get_by_role("button", name="New run").is_visible()
 
 

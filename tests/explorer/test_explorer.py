@@ -35,7 +35,8 @@ def press(panel: Panel, kind: str, **values: Any) -> None:
 
 @pytest.fixture
 def explorer(tmp_path: Path, text_file: Path) -> Iterator[Explorer]:
-    explorer = Explorer(tmp_path / "runs")
+    (tmp_path / "examples").mkdir()
+    explorer = Explorer(tmp_path / "runs", examples=tmp_path / "examples")
     explorer.start(RunConfig.preset("tiny", corpus=str(text_file), decisions=8, policy="human"))
     wait_for(lambda: explorer.steer.can_act, "the first proposal")
     yield explorer
@@ -62,7 +63,7 @@ def test_one_run_through_all_of_it(explorer: Explorer) -> None:
     wait_for(lambda: explorer.steer.legal == [2], "the constrained proposal")
     assert rules.panel.independent == "2"
     press(rules.panel, "apply", values={"independent": "two"})
-    assert "Write numbers of layers" in rules.panel.wrong["independent"]
+    assert "Write them like 0, 3, -1" in rules.panel.wrong["independent"]
     press(rules.panel, "apply", values={"independent": "", "most_owners": "999", "locked": "7"})
     assert list(rules.panel.wrong) == ["most_owners", "locked"]
     assert "since the model has 4 layers, but got 999" in rules.panel.wrong["most_owners"]

@@ -64,7 +64,8 @@ def test_a_run_whose_log_was_emptied_is_not_offered_to_go_on(text_file: Path, tm
     with Session(config, tmp_path / "mine") as session:
         session.run(2)
     (tmp_path / "mine" / "events.jsonl").write_bytes(b"")
-    explorer = Explorer(tmp_path, query=NoAddress({"run": "mine"}))
+    (tmp_path / "examples").mkdir()
+    explorer = Explorer(tmp_path, query=NoAddress({"run": "mine"}), examples=tmp_path / "examples")
     assert explorer.menu.current == ""
     assert "is empty, though there are checkpoints. Restore it from a copy, or start" in explorer.menu.problem
     explorer.menu.hear({"kind": "list"})

@@ -145,6 +145,7 @@ class Workspace {
     const side = html("div", { class: "ll-side" }, page.place(plan.side));
     const foot = html("div", { class: "ll-foot" }, page.place(plan.foot));
     this.element = html("div", { class: "ll-workspace" }, head, side, this.views.element, foot);
+    this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.leavePresenting());
     this.views.element.append(...this.drawers.map((drawer) => drawer.element));
     this.views.strip.addEventListener("click", () => this.close());
   }
@@ -179,10 +180,13 @@ class Workspace {
   presenting() {
     const button = html("button", { type: "button", class: "ll-quiet", "aria-pressed": "false" }, "Present");
     button.title = "Larger type, and nothing but the map, the controls and one view.";
-    button.addEventListener("click", () => {
-      const on = this.element.toggleAttribute("data-present");
+    const turn = (on) => {
+      this.element.toggleAttribute("data-present", on);
       set(button, { "aria-pressed": on });
-    });
+      say(button, on ? "Present: off" : "Present");
+    };
+    button.addEventListener("click", () => turn(!this.element.hasAttribute("data-present")));
+    this.leavePresenting = () => turn(false);
     return button;
   }
 }

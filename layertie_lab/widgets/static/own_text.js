@@ -57,7 +57,18 @@ class OwnText {
   async usePasted() {
     if (!this.area.value.trim()) return this.refuse("Expected some text, but there is none. Paste or type it above.");
     // What was pasted stays where it is until it has been taken.
-    if (await this.bring(new Blob([this.area.value]), "pasted.txt")) this.unfold(false);
+    const text = this.area.value;
+    if (!(await this.bring(new Blob([text]), "pasted.txt"))) return;
+    this.used = text;
+    this.unfold(false);
+  }
+
+  /** Whether a text lies in the box that nobody has used yet; says so. A run would train on another one. */
+  isUnused() {
+    if (this.box.hidden || !this.area.value.trim() || this.area.value === this.used) return false;
+    this.refuse("Your text above is not used yet. Press Use this text first, or empty the box to train on the one that is chosen.");
+    this.use.focus();
+    return true;
   }
 
   refuse(sentence) {

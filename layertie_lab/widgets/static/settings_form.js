@@ -62,6 +62,7 @@ class SettingsForm {
     event.preventDefault();
     // A change that is on its way may be the correction.
     if (this.start.getAttribute("aria-disabled") === "true" && !this.awaits()) return;
+    if (this.text.isUnused()) return;
     // What is being typed counts: its change event comes with Enter only after this one.
     const typing = this.rows.get(this.form.getRootNode().activeElement?.dataset?.path);
     if (typing) this.tell(typing);
