@@ -181,7 +181,7 @@ class Tab:
         before = self.run
         self.new_run()
         self.setup.locator(".ll-start").click()
-        wait_for(lambda: self.run != before, 10, "the new run's name")
+        wait_for(lambda: self.run != before, 60, "the new run's name")
 
     def close_drawer(self) -> None:
         """Show the view again, if something stands in its place."""

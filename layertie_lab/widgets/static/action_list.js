@@ -131,9 +131,9 @@ class ActionList {
 
 /** A difference with its sign, and a digit more where three decimals would say nothing of it. */
 function signed(value) {
-  const small = value !== 0 && Math.abs(value) < 0.001;
+  const small = Math.abs(value) >= 0.00005 && Math.abs(value) < 0.001;
   const words = small ? value.toFixed(4) : inThousandths(value);
-  return value > 0 && Number(words) !== 0 ? `+${words}` : words.replace(/^-(0\.0+)$/, "$1");
+  return value > 0 && words !== "0.000" ? `+${words}` : words;
 }
 
 function allow(button, allowed, reason = null) {
