@@ -47,8 +47,6 @@ def explore(command: arguments.Explore, progress: Console, output: Console) -> t
         )
     if command.texts is not None and not command.texts.is_dir():
         raise ConfigError(f"Expected a folder of texts, but {command.texts} is none.", "Name a folder.")
-    if not command.runs.expanduser().exists():
-        progress.print(f"{command.runs} is not there yet: it will be made with the first run.", markup=False)
     listening = _listening(command.host, command.port)
     with listening:
         host, port = listening.getsockname()[:2]
@@ -72,7 +70,8 @@ def explore(command: arguments.Explore, progress: Console, output: Console) -> t
             print(json.dumps({"address": address, "link": link, "runs": runs}), flush=True)
         else:
             output.print(f"The explorer: {link}", soft_wrap=True, markup=False)
-            output.print(f"Runs are in {runs}. Ctrl-C ends it, and saves them.", soft_wrap=True, markup=False)
+            there = "" if Path(runs).exists() else ", which is not there yet and is made with the first run"
+            output.print(f"Runs are in {runs}{there}. Ctrl-C ends it, and saves them.", soft_wrap=True, markup=False)
         if command.browser:
             threading.Thread(target=_open, args=(link, port, host), daemon=True).start()
         _serve(listening, Guard(_page(app, token), hosts))
