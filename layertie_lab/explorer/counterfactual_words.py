@@ -250,19 +250,18 @@ def files_of(study: Study) -> dict[str, str]:
     return FILES if study.replicates() else {}
 
 
-def offers(study: Study, example: bool) -> list[dict[str, str]]:
+def offers(study: Study) -> list[dict[str, str]]:
     """What can honestly be done after a plan that was used up without a verdict; nothing otherwise.
 
     Args:
         study: The study.
-        example: Whether its run is a recorded example, to which nothing can be added.
     """
     from ..counterfactual.extension import extended
     from ..counterfactual.judging import verdicts_of_run
     from ..counterfactual.onward import fresh, is_used_up
 
     verdict = verdicts_of_run(Study.all_of(study.run)[0]).get(study.name)
-    if verdict is None or not is_used_up(study, verdict) or example:
+    if verdict is None or not is_used_up(study, verdict):
         return []
     longer = extended(study.spec.plan)
     words = "" if longer.plan is None else f"Extend it to {longer.plan.last} replicates"

@@ -11,10 +11,10 @@ from ..core.errors import LayertieError
 from .listeners import Listeners
 from .messages import flag, text, whole
 from .panel import Panel
+from .sight import Sight
 
 MOST_EVERY = 1_000_000
 """Decisions between two askings, at most."""
-_MOST_VIEWS = 1_000
 
 
 class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
@@ -72,9 +72,9 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
         cancellable: bool = False,
         choices: Mapping[str, tuple[str, Mapping[str, str]]] | None = None,
     ) -> None:
-        self._asks, self._cancels, self._sights, self._choices, self._downloads = (Listeners() for _ in range(5))
+        self._asks, self._cancels, self._choices, self._downloads = (Listeners() for _ in range(4))
         offered = choices or {}
-        self._views: set[str] = set()
+        self._sights = Sight()
         super().__init__(
             questions=dict(questions),
             repeats=repeats,
@@ -131,10 +131,4 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
                     raise LayertieError(f"Expected a file out of {', '.join(self.files)}.", "Press a button.")
                 self._downloads.call(message["format"])
             case "seen":
-                # A host may make a second view of a panel before it ends the first.
-                before = bool(self._views)
-                (self._views.add if message["seen"] else self._views.discard)(message["view"])
-                if len(self._views) > _MOST_VIEWS:
-                    self._views.pop()
-                if before != bool(self._views):
-                    self._sights.call(bool(self._views))
+                self._sights.note(message["view"], message["seen"])

@@ -354,8 +354,9 @@ class DidItMatter(Tab):
 
     def _offer(self, study: Study) -> None:
         """Say what is honest after a plan that was used up; what a new study would take is simulated in a thread."""
-        if self.running.name != study.name:
-            self.when_done(_WORK.submit(inquiries.offers, study, self.run.example), self._offered, study.name)
+        # To a recorded example nothing can be added.
+        if self.running.name != study.name and not self.run.example:
+            self.when_done(_WORK.submit(inquiries.offers, study), self._offered, study.name)
 
     def _offered(self, name: str, done: Future[list[dict[str, str]]]) -> None:
         if name == self._shown and done.exception() is None:

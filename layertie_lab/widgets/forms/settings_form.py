@@ -13,11 +13,10 @@ from ...core.errors import LayertieError
 from ..listeners import Listeners
 from ..messages import LONGEST_TEXT, flag, scalar, text, whole
 from ..panel import Panel
+from ..sight import Sight
 from .form import Draft, back_to_preset, change, config_of, draft_of, fields, problems
 from .upload import MOST_BYTES, PIECE_BYTES, Upload
 from .wording import GROUPS, Departure, in_labels
-
-_MOST_VIEWS = 1_000
 
 
 class SettingsForm(
@@ -86,10 +85,10 @@ class SettingsForm(
         departures: Sequence[Departure] = (),
         note: str = "",
     ) -> None:
-        self._starts, self._changes, self._texts, self._sights, self._holds = (Listeners() for _ in range(5))
+        self._starts, self._changes, self._texts, self._holds = (Listeners() for _ in range(4))
         self._draft, self._choices, self._readers = draft or Draft(), choices, dict(readers or {})
         self._departures, self._upload = tuple(departures), Upload()
-        self._views: set[str] = set()
+        self._sights = Sight()
         super().__init__(
             fields=fields(self._draft, choices, departures),
             problems=self._problems(),
@@ -170,13 +169,7 @@ class SettingsForm(
                     self.upload_problem = ""
                     self._texts.call(message["name"], content)
             case "seen":
-                # A host may make a second view of a panel before it ends the first.
-                before = bool(self._views)
-                (self._views.add if message["seen"] else self._views.discard)(message["view"])
-                if len(self._views) > _MOST_VIEWS:
-                    self._views.pop()
-                if before != bool(self._views):
-                    self._sights.call(bool(self._views))
+                self._sights.note(message["view"], message["seen"])
 
     def _change(self, path: str, value: Any) -> None:
         wrong = ""
