@@ -174,6 +174,17 @@ class Tab:
         # Asked in the page: `page.url` only moves on while the driver is being talked to.
         return self.page.evaluate("location.search").lstrip("?")
 
+    def account(self) -> str:
+        """All that the page says of itself, for whoever wants to know why something did not happen."""
+        if self.page.is_closed():
+            return "closed"
+        lines = [f"{self.page.url}: {self.status}, run {self.run or 'none'}", *self.complaints]
+        try:
+            lines.append(self.page.locator("body").inner_text(timeout=5_000))
+        except Exception as error:
+            lines.append(f"it cannot be read: {error}")
+        return "\n".join(lines)
+
     # -- doing -------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
