@@ -96,7 +96,8 @@ class AgentState:
         self,
         choice: int,
         *,
-        q_values: Sequence[float] | None = None,
+        q_values: Sequence[float] | NDArray[Any] | None = None,
+        q_deviations: Sequence[float] | NDArray[Any] | None = None,
         explored: bool = False,
         epsilon: float | None = None,
     ) -> Proposal:
@@ -105,6 +106,7 @@ class AgentState:
         Args:
             choice: The action.
             q_values: One value per action 0 .. layer, of which the legal ones are kept; None where the policy has none.
+            q_deviations: Their standard deviations, as many; None where the policy has none.
             explored: Whether `choice` is a random draw.
             epsilon: Probability of such a draw; None where the policy has none.
 
@@ -112,25 +114,29 @@ class AgentState:
             AgentError: An action that is not legal, or values that are not finite or not one per legal action.
         """
         action = legal_action(choice, self)
-        if q_values is not None:
-            q_values = tuple(float(value) for value in q_values)
-            if len(q_values) != self.layer + 1 or not all(map(math.isfinite, q_values)):
-                raise AgentError(
-                    f"Expected {self.layer + 1} finite values, one per action 0 to {self.layer}, but got {q_values}.",
-                    "The policy may have diverged: lower q_learning_rate, or choose another policy.",
-                )
-            q_values = tuple(q_values[action] for action in self.legal)
         return Proposal(
             decision=self.decision,
             episode=self.episode,
             layer=self.layer,
             legal=self.legal,
             choice=action,
-            q_values=q_values,
+            q_values=self._of_legal(q_values),
             explored=bool(explored),
             epsilon=None if epsilon is None else float(epsilon),
             present=self.present,
+            q_deviations=self._of_legal(q_deviations),
         )
+
+    def _of_legal(self, values: Sequence[float] | NDArray[Any] | None) -> tuple[float, ...] | None:
+        if values is None:
+            return None
+        values = tuple(float(value) for value in values)
+        if len(values) != self.layer + 1 or not all(map(math.isfinite, values)):
+            raise AgentError(
+                f"Expected {self.layer + 1} finite values, one per action 0 to {self.layer}, but got {values}.",
+                "The policy may have diverged: lower q_learning_rate, or choose another policy.",
+            )
+        return tuple(values[action] for action in self.legal)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ class Proposal:
         explored: Whether `choice` was drawn at random rather than because it looked best.
         epsilon: The probability of such a random draw, 0 to 1; None where the policy has none.
         present: The layer's source before the decision.
+        q_deviations: Standard deviation of each value, aligned with `legal`, in the unit of the values; None where the
+            policy has none.
     """
 
     decision: int
@@ -32,6 +34,7 @@ class Proposal:
     explored: bool = False
     epsilon: float | None = None
     present: int = 0
+    q_deviations: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ class DecisionMade(Event):
     epsilon: float | None
     choice: int
     by: str
+    q_deviations: list[float] | None = None
 
     @classmethod
     def of(cls, decision: Decision) -> DecisionMade:
@@ -113,6 +114,7 @@ class DecisionMade(Event):
             epsilon=p.epsilon,
             choice=decision.choice,
             by=decision.by,
+            q_deviations=None if p.q_deviations is None else list(p.q_deviations),
         )
 
 

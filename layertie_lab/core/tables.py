@@ -49,6 +49,7 @@ COLUMNS: dict[str, dict[str, tuple[type, str]]] = {
         "layer": (int, "the layer asked about"),
         "answer": (int, "a legal action"),
         "q_value": (float, "the agent's value of it, in units of (discounted) reward"),
+        "q_deviation": (float, "standard deviation of that value, of an agent that has one"),
         "proposed": (bool, "whether it is the agent's proposal"),
         "chosen": (bool, "whether it was committed"),
     },
@@ -123,7 +124,9 @@ class Tabulator:
             )
         elif isinstance(event, DecisionMade):
             self._decided[event.decision] = event
-            for action, value in zip(event.legal, event.q_values or (), strict=False):
+            values = event.q_values or ()
+            deviations = event.q_deviations or (None,) * len(values)
+            for action, value, deviation in zip(event.legal, values, deviations, strict=False):
                 yield (
                     "q_values",
                     {
@@ -131,6 +134,7 @@ class Tabulator:
                         "layer": event.layer,
                         "answer": action,
                         "q_value": value,
+                        "q_deviation": deviation,
                         "proposed": action == event.proposed,
                         "chosen": action == event.choice,
                     },

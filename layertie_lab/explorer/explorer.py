@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -38,6 +37,7 @@ from ..workers.pool import Handle, check_room_for, get
 from ..workers.thread import SessionThread
 from ..workers.worker import Worker
 from . import doors, farewells, first_steps, live_panels, run_list, shown
+from .collected import when_collected
 from .comparison import shipped
 from .freed import give_back_soon
 from .held_run import HeldRun
@@ -150,7 +150,7 @@ class Explorer:
             credit = Credit(self.steer.beat)
             for panel in self.panels:
                 panel.paced_by(credit)
-        weakref.finalize(self, _end, session, self._run, list(self.tabs.values()), self.frame).atexit = False
+        when_collected(self, _end, session, self._run, list(self.tabs.values()), self.frame)
         self._outlives = False
         self._kept = Kept(self.frame, [self.tie_map, self.chart], partial(_heading, self.menu, self.signs))
         if self._own is not None:

@@ -178,19 +178,21 @@ class ShownState:
 
 
 _NO_HAND: dict[str, Any] = {
-    "asked": 0, "episode": 0, "layer": None, "legal": [], "q_values": [], "present": None, "proposed": None,
+    "asked": 0, "episode": 0, "layer": None, "legal": [], "q_values": [], "q_deviations": [], "present": None,
+    "proposed": None,
     "explored": False, "epsilon": None, "choice": None, "by": "",
 }  # fmt: skip
 
 
 def _hand_of(question: Proposal | DecisionMade, *, asked: int, proposed: int) -> dict[str, Any]:
-    values = list(question.q_values or ())
+    values, deviations = list(question.q_values or ()), list(question.q_deviations or ())
     return {
         "asked": asked,
         "episode": question.episode,
         "layer": question.layer,
         "legal": list(question.legal),
         "q_values": [short(value) for value in values] if all(map(math.isfinite, values)) else [],
+        "q_deviations": [short(value) for value in deviations] if all(map(math.isfinite, deviations)) else [],
         "present": question.present,
         "proposed": proposed,
         "explored": question.explored,

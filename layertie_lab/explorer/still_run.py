@@ -26,7 +26,7 @@ def _last_decision(run: Run) -> dict[str, Any]:
         return {}
     last = run.decisions.row(-1, named=True)
     valued = run.q_values.filter(run.q_values["decision"] == last["decision"]).sort("answer")
-    values, layer = valued["q_value"].to_list(), last["layer"]
+    values, deviations, layer = valued["q_value"].to_list(), valued["q_deviation"].to_list(), last["layer"]
     # Constraints may have left some actions only, which are those that have values.
     legal = valued["answer"].to_list() or list(range(layer + 1))
     after = run.ties.filter(run.ties["decision"] == last["decision"]).sort("layer")["owner"].to_list()
@@ -36,6 +36,7 @@ def _last_decision(run: Run) -> dict[str, Any]:
         "legal": legal,
         "owners": owners,
         "q_values": values,
+        "q_deviations": [] if None in deviations else deviations,
         **{
             name: last[name]
             for name in ("episode", "layer", "present", "proposed", "explored", "epsilon", "choice", "by")

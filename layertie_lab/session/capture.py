@@ -136,7 +136,8 @@ def _resume_decision(state: RunState, values: dict[str, Any]) -> None:
     """Put the decision under way, and what the agent was asked for it, back into a state."""
     raw = dict(values["proposal"])
     raw["legal"] = tuple(raw["legal"])
-    raw["q_values"] = None if raw["q_values"] is None else tuple(raw["q_values"])
+    for name in ("q_values", "q_deviations"):  # the second came later
+        raw[name] = None if raw.get(name) is None else tuple(raw[name])
     proposal = Proposal(**raw)
     asked = values["asked"]
     state.pending = Decision(proposal, values["choice"], values["by"], values["step"])

@@ -131,10 +131,11 @@ class Panel(traitlets.HasTraits):
     def notify_change(self, change: Any) -> None:
         """Called by traitlets when an attribute has changed."""
         if change["name"] in self.keys:
-            if self._gathered is None:
-                self.send_state((change["name"],))
-            else:
-                self._gathered.add(change["name"])
+            with self._lock:  # another thread may be about to send what it has gathered
+                if self._gathered is None:
+                    self.send_state((change["name"],))
+                else:
+                    self._gathered.add(change["name"])
         super().notify_change(change)
 
     def paced_by(self, credit: Credit) -> None:

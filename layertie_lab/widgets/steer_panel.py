@@ -63,6 +63,7 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
         legal: Legal actions, ascending.
         owners: The owner that the layer would have with each, aligned with `legal`: whose colour it is shown in.
         q_values: The agent's value of each, aligned with `legal`; empty if it has none.
+        q_deviations: Standard deviation of each value, likewise; empty if the agent has none.
         present: The layer's source now, or None.
         proposed: What the agent would do, or None.
         explored: Whether that is a random draw.
@@ -105,6 +106,7 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
     legal = traitlets.List(traitlets.Int()).tag(sync=True)
     owners = traitlets.List(traitlets.Int()).tag(sync=True)
     q_values = traitlets.List(traitlets.Float()).tag(sync=True)
+    q_deviations = traitlets.List(traitlets.Float()).tag(sync=True)
     present = traitlets.Int(None, allow_none=True).tag(sync=True)
     proposed = traitlets.Int(None, allow_none=True).tag(sync=True)
     explored = traitlets.Bool(False).tag(sync=True)

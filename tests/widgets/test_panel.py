@@ -169,3 +169,22 @@ def test_attributes_shown_together_stay_together_whoever_shows_them() -> None:
         thread.join()
     assert len(torn) > 200
     assert all(twice == 2 * count for count, twice in torn)
+
+
+def test_an_attribute_that_another_thread_sets_waits_for_those_shown_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    widget, set_one = Counter(), threading.Event()
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(widget, "_put_out", lambda names: sent.append(widget.state(names)))
+
+    def set_another() -> None:
+        widget.problem = "another thread's"
+        set_one.set()
+
+    with widget.hold_sync():
+        widget.count = 3
+        thread = threading.Thread(target=set_another)
+        thread.start()
+        assert not set_one.wait(0.2)
+    assert set_one.wait(10)
+    thread.join()
+    assert sent == [{"count": 3}, {"problem": "another thread's"}]

@@ -141,8 +141,8 @@ class EvidenceAgent:
         check_layers(self.layers, state)
         if not self._owners:
             return self._bandit.propose(state, key)
-        forecast = self.forecasts(state)
-        return state.proposal(self.greedy(state), q_values=None if forecast is None else forecast[0].tolist())
+        mean, deviation = self.forecasts(state) or (None, None)
+        return state.proposal(self.greedy(state), q_values=mean, q_deviations=deviation)
 
     def greedy(self, state: AgentState) -> int:
         """The planned action, else the one that pays most, else the present one."""

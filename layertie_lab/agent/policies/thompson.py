@@ -55,13 +55,18 @@ class GaussianThompson:
         self._square, self._noise, self._count = 1.0, 1.0, 0
 
     def propose(self, state: AgentState, key: RunKey) -> Proposal:
-        """The best action under one draw from the layer's posterior; values are its means, the present's being 0."""
-        mean, factor, _ = self._posterior(state)
+        """The best action under one draw from the layer's posterior; values are its means against the present's."""
+        mean, factor, covariance = self._posterior(state)
         z = np.random.default_rng(key.at(state.decision, "agent")).standard_normal(len(mean))
         sample = mean + exploration(state.decision, state.budget, self._config) * (factor @ z)
         choice = state.best(sample)
+        own = np.diag(covariance)
+        variance = own + own[state.present] - 2 * covariance[state.present]
         return state.proposal(
-            choice, q_values=(mean - mean[state.present]).tolist(), explored=choice != state.best(mean)
+            choice,
+            q_values=mean - mean[state.present],
+            q_deviations=np.sqrt(np.maximum(variance, 0.0)),
+            explored=choice != state.best(mean),
         )
 
     def greedy(self, state: AgentState) -> int:

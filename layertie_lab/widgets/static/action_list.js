@@ -1,5 +1,7 @@
 // The actions for the layer at hand, with the agent's values of them.
 
+const TENTH = 1.2816; // standard deviations that a normal value is above its mean in one case of ten
+
 class ActionList {
   constructor(panel) {
     this.panel = panel;
@@ -18,13 +20,18 @@ class ActionList {
     return legal.includes(layer) ? [layer, ...legal.filter((source) => source !== layer)] : legal;
   }
 
-  /** The values against that of the present tie, by source; none where the agent has none. */
+  /** The values against that of the present tie, by source, and how far their intervals reach; null where the agent has none. */
   worths() {
     const [legal, values] = [this.get("legal"), this.get("q_values")];
     if (!legal.length || values.length !== legal.length) return null;
     const kept = legal.indexOf(this.get("present"));
-    const worths = new Map(legal.map((source, at) => [source, values[at] - (kept < 0 ? 0 : values[kept])]));
-    const most = Math.max(...[...worths.values()].map(Math.abs));
+    const base = kept < 0 ? 0 : values[kept];
+    const doubts = this.get("q_deviations");
+    // A deviation is that of the bar only where the present tie's own value is certain.
+    const sure = doubts.length === legal.length && kept >= 0 && doubts[kept] === 0;
+    const of = (at) => ({ mean: values[at] - base, reach: sure ? TENTH * doubts[at] : null });
+    const worths = new Map(legal.map((source, at) => [source, of(at)]));
+    const most = Math.max(...[...worths.values()].map(({ mean, reach }) => Math.abs(mean) + (reach ?? 0)));
     // One scale for a sweep over the layers: bars of two decisions can be compared.
     if (this.scale?.episode !== this.get("episode")) this.scale = { episode: this.get("episode"), most: 0 };
     this.scale.most = Math.max(this.scale.most, most);
@@ -46,7 +53,8 @@ class ActionList {
     shown.forEach((answer, at) => this.paintAnswer(answer, places[at], { layer, worths, running, focused: at === this.focused }));
     const offer = this.get("can_act") && !this.panel.silent ? "Press an action to take it in the agent's place. " : "";
     const chance = this.get("epsilon") === null ? "" : " Epsilon: chance of a random draw.";
-    const bars = worths ? `Bar: the agent's value (Q value) against keeping the present tie, which is 0.${chance}` : chance;
+    const line = worths && [...worths.values()].some(({ reach }) => reach > 0) ? " Line: its 80 % interval." : "";
+    const bars = worths ? `Bar: the agent's value (Q value) against keeping the present tie, which is 0.${line}${chance}` : chance;
     say(this.key, places.length ? offer + bars : "");
     if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
   }
@@ -57,15 +65,18 @@ class ActionList {
     const legal = this.get("legal").indexOf(source);
     const worth = worths?.get(source);
     const known = worth !== undefined;
+    const [mean, reach] = [worth?.mean ?? 0, worth?.reach ?? 0];
     const words = source === layer ? "on its own" : `tie to ${source}`;
     const whose = this.get("by") === "human" ? "yours" : "taken";
     answer.source = source;
     say(answer.words, words);
     say(answer.tags, [chosen && whose, proposed && !(chosen && whose === "taken") && "agent's", present && (known ? "now: 0" : "now")].filter(Boolean).join(", "));
-    say(answer.worth, known && !present ? signed(worth) : "");
-    const share = known && this.scale.most > 0 ? (50 * Math.abs(worth)) / this.scale.most : 0;
+    say(answer.worth, known && !present ? signed(mean) : "");
+    const percent = (value) => (known && this.scale.most > 0 ? (50 * value) / this.scale.most : 0);
+    const share = percent(Math.abs(mean));
     const fill = this.colour(this.get("owners")[legal] ?? source);
-    set(answer.bar, { x: `${(worth < 0 ? 50 - share : 50).toFixed(1)}%`, width: `${share.toFixed(1)}%`, fill });
+    set(answer.bar, { x: `${(mean < 0 ? 50 - share : 50).toFixed(1)}%`, width: `${share.toFixed(1)}%`, fill });
+    set(answer.doubt, { x: `${(50 + percent(mean - reach)).toFixed(1)}%`, width: `${(2 * percent(reach)).toFixed(1)}%` });
     set(answer.picture, { style: known ? null : "visibility: hidden" });
     set(answer.button, {
       "data-proposed": proposed ? "" : null,
@@ -75,6 +86,7 @@ class ActionList {
       "aria-label": [
         source === layer ? `Train layer ${layer} on its own` : `Tie layer ${layer} to layer ${source}`,
         known && `value ${inThousandths(this.get("q_values")[legal])}`,
+        reach > 0 && `80 % interval ${signed(mean - reach)} to ${signed(mean + reach)}`,
         chosen && (whose === "yours" ? "your action" : "the action taken"),
         proposed && "the agent's action",
         present && "as it is now",
@@ -103,9 +115,10 @@ class ActionList {
     const track = svg("rect", { class: "ll-track", width: "100%", height: "100%", rx: 3 });
     const zero = svg("rect", { class: "ll-zero", x: "50%", width: 1, height: "100%" });
     const button = html("button", { type: "button", class: "ll-answer" }, words, worth);
-    const picture = svg("svg", { "aria-hidden": "true" }, track, bar, zero);
+    const doubt = svg("rect", { class: "ll-doubt", y: "2", height: "2" });
+    const picture = svg("svg", { "aria-hidden": "true" }, track, bar, zero, doubt);
     button.append(picture, tags);
-    const answer = { button, words, tags, worth, bar, picture };
+    const answer = { button, words, tags, worth, bar, doubt, picture };
     button.addEventListener("focus", () => (this.focused = at));
     button.addEventListener("click", () => {
       if (button.getAttribute("aria-disabled") !== "true") this.panel.answer(answer.source, button);
