@@ -220,7 +220,7 @@ def test_its_values_before_and_after_it_has_measured() -> None:
     policy = agent(owners=2)
     ties = policy.begin(share)
     first = state_at(ties, 1)
-    assert policy.propose(first, KEY).q_values is None
+    assert policy.propose(first, KEY).q_values is policy.propose(first, KEY).q_deviations is None
     assert policy.contributions(first) == {}
     assert "measured nothing" in policy.reasons(first)[2]
     for decision in range(1, 8):
@@ -229,6 +229,11 @@ def test_its_values_before_and_after_it_has_measured() -> None:
     values = policy.propose(state, KEY).q_values
     assert values is not None
     assert values[state.legal.index(state.present)] == 0
+    forecast, deviations = policy.forecasts(state), policy.propose(state, KEY).q_deviations
+    assert forecast is not None
+    assert deviations == tuple(float(forecast[1][action]) for action in state.legal)
+    assert deviations[state.legal.index(state.present)] == 0
+    assert max(deviations) > 0
     rows = input_attribution(policy, state)
     for action, value in zip(state.legal, values, strict=True):
         assert sum(row["value"] for row in rows if row["answer"] == action) == pytest.approx(value, abs=1e-12)

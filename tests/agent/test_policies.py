@@ -6,6 +6,7 @@ import copy
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from walks import Walk, config_of, state_at
 
 from layertie_lab.agent.policies.registry import POLICIES, make_policy
+from layertie_lab.agent.policies.thompson import GaussianThompson
 from layertie_lab.agent.protocol import AgentState, Transition
 from layertie_lab.core.errors import AgentError
 from layertie_lab.core.keys import RunKey
@@ -183,3 +185,19 @@ def test_look_ahead_takes_the_lowest_loss() -> None:
     blind = AgentState(TieMap((0, 0, 0, 0)), 2, 2, 1, 10)
     with pytest.raises(AgentError, match="try actions out"):
         make("look-ahead", 4).propose(blind, RunKey(0))
+
+
+def test_the_deviations_of_gaussian_values_are_those_of_draws_from_its_posterior() -> None:
+    policy = GaussianThompson(4, config_of(layers=4).agent)
+    ties = TieMap((0, 0, 0, 1))
+    for decision in range(1, 40):
+        state = state_at(ties, decision)
+        choice = state.legal[decision % len(state.legal)]
+        following = state_at(ties.act(state.layer, choice), decision + 1)
+        policy.learn(Transition(state, choice, 0.01 * choice, following), RunKey(0))
+    state = state_at(ties, 42)
+    assert state.layer == 3
+    mean, root, _ = policy._posterior(state)
+    draws = mean + np.random.default_rng(1).standard_normal((40_000, 4)) @ root.T
+    found = (draws - draws[:, [state.present]]).std(axis=0)
+    assert policy.propose(state, RunKey(0)).q_deviations == pytest.approx(found.tolist(), rel=0.03)

@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import multiprocessing.reduction as reduction
+from dataclasses import replace
 
 import pytest
 
@@ -38,6 +39,17 @@ def story() -> list:
 def test_events_round_trip_through_a_line(event: object) -> None:
     assert parse(event.to_json()) == event
     assert "\n" not in event.to_json()
+
+
+def test_a_decision_of_before_deviations_were_recorded_is_read() -> None:
+    proposal = replace(PROPOSAL, q_deviations=(0.0, 0.5, 0.25))
+    now = DecisionMade.of(Decision(proposal, 2, "human", 0))
+    assert parse(now.to_json()) == now
+    line = json.loads(now.to_json())
+    assert line.pop("q_deviations") == [0.0, 0.5, 0.25]
+    assert parse(json.dumps(line)) == replace(now, q_deviations=None)
+    rows = [row for _, row in Tabulator().rows(now)]
+    assert [row["q_deviation"] for row in rows] == [0.0, 0.5, 0.25]
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", '{"event":"nope"}', '{"event":"stepped"}', b"\xff"])

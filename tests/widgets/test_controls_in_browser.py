@@ -138,6 +138,36 @@ def test_what_is_nothing_at_the_shown_precision_is_shown_as_nothing(page: Contro
     assert page.steer.locator(".ll-tags").all_inner_texts() == ["", "now: 0", "agent's"]
 
 
+def test_a_value_has_the_interval_that_the_agent_has_of_it(page: Controls) -> None:
+    hand = {"layer": 2, "asked": 4, "legal": [0, 1, 2], "owners": [0, 1, 2], "q_values": [0.0, 0.02, -0.01]}
+    page.tell("steer", "show", episode=2, present=0, proposed=1, q_deviations=[0.0, 0.01, 0.04], **hand)
+    key = page.steer.locator(".ll-key")
+    page.until(lambda: "Line: its 80 % interval." in key.inner_text())
+
+    def spans(part: str) -> list[list[float]]:
+        marks = page.steer.locator(f".ll-answer {part}").all()
+        return [[float((mark.get_attribute(name) or "").rstrip("%")) for name in ("x", "width")] for mark in marks]
+
+    # On its own, tie to 0, tie to 1: the farthest end is the scale's, and an interval reaches 1.2816 deviations.
+    farthest = 0.01 + 1.2816 * 0.04
+    own, _, tied = (
+        [50 + 50 * end / farthest for end in ends] for ends in ((-farthest, 0.0413), (0, 0), (0.0072, 0.0328))
+    )
+    assert [[x, x + width] for x, width in spans(".ll-doubt")] == [
+        pytest.approx(own, abs=0.3),
+        [50, 50],
+        pytest.approx(tied, abs=0.3),
+    ]
+    labels = [button.get_attribute("aria-label") for button in page.steer.locator(".ll-answer").all()]
+    assert ["80 % interval" in (label or "") for label in labels] == [True, False, True]
+    assert "80 % interval +0.007 to +0.033" in (labels[2] or "")
+    # Values whose zero is itself uncertain have no interval of their difference, and nothing is no full bar.
+    page.tell("steer", "show", episode=3, asked=5, q_deviations=[0.1, 0.1, 0.1])
+    page.until(lambda: "Line:" not in key.inner_text())
+    page.tell("steer", "show", episode=4, asked=6, q_values=[0.0, 0.00002, 0.0], q_deviations=[])
+    page.until(lambda: spans("svg rect:nth-of-type(2)")[2] == [50, 1.0])
+
+
 def test_an_action_is_offered_only_where_one_is_awaited(page: Controls) -> None:
     hand = {"layer": 1, "asked": 1, "legal": [0, 1], "owners": [0, 1], "q_values": [0.1, 0.2]}
     page.tell("steer", "show", status="paused", can_act=True, proposed=1, present=0, **hand)

@@ -1,5 +1,6 @@
 // The actions for the layer at hand, with the agent's values of them.
 
+const LEAST_SCALE = 0.001; // a value that is written as 0.000 is no full bar
 const TENTH = 1.2816; // standard deviations that a normal value is above its mean in one case of ten
 
 class ActionList {
@@ -33,7 +34,7 @@ class ActionList {
     const worths = new Map(legal.map((source, at) => [source, of(at)]));
     const most = Math.max(...[...worths.values()].map(({ mean, reach }) => Math.abs(mean) + (reach ?? 0)));
     // One scale for a sweep over the layers: bars of two decisions can be compared.
-    if (this.scale?.episode !== this.get("episode")) this.scale = { episode: this.get("episode"), most: 0 };
+    if (this.scale?.episode !== this.get("episode")) this.scale = { episode: this.get("episode"), most: LEAST_SCALE };
     this.scale.most = Math.max(this.scale.most, most);
     return worths;
   }
