@@ -61,16 +61,23 @@ def explorer(tmp_path: Path, examples: Path, monkeypatch: pytest.MonkeyPatch) ->
     return made
 
 
+def look_at(tab: DidItMatter) -> None:
+    """What a page says when it shows the view."""
+    tab.panel.hear({"kind": "seen", "seen": True, "view": "first"})
+
+
 def test_it_is_small() -> None:
     files = [path for path in (EXAMPLES / NAME).rglob("*") if path.is_file() and "looks" not in path.parts]
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
 
 
-def test_a_finished_study_is_shown_at_once_and_nothing_is_asked_for(
+def test_a_finished_study_is_shown_as_soon_as_somebody_looks_and_nothing_is_asked_for(
     explorer: Explorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tab = explorer.tabs["did-it-matter"]
     assert isinstance(tab, DidItMatter)
+    assert (tab.panel.moments, tab.studies.studies) == ([], [])
+    look_at(tab)
     wait_for(lambda: tab.panel.headline, "the verdict")
     (study,) = Study.all_of(EXAMPLES / NAME)[0]
     verdict = verdicts_of_run([study])[study.name]
@@ -100,6 +107,7 @@ def test_a_finished_study_is_shown_at_once_and_nothing_is_asked_for(
 def test_what_would_add_to_it_is_refused_in_a_sentence(explorer: Explorer) -> None:
     tab = explorer.tabs["did-it-matter"]
     assert isinstance(tab, DidItMatter)
+    look_at(tab)
     wait_for(lambda: tab.panel.headline, "the verdict")
     for kind in ("state", "explore", "pilot", "extend", "fresh"):
         tab.panel.hear({"kind": kind, "values": {}})
@@ -113,6 +121,7 @@ def test_what_would_add_to_it_is_refused_in_a_sentence(explorer: Explorer) -> No
 def test_its_branch_can_be_opened(explorer: Explorer) -> None:
     tab = explorer.tabs["did-it-matter"]
     assert isinstance(tab, DidItMatter)
+    look_at(tab)
     wait_for(lambda: len(tab.tree.runs) == 2, "the tree")
     tab.tree.hear({"kind": "open", "id": "branch-001"})
     wait_for(lambda: explorer.menu.current == "branch-001", "the branch")

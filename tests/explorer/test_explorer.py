@@ -88,6 +88,7 @@ def test_one_run_through_all_of_it(explorer: Explorer) -> None:
     press(memory.panel, "seen", view="a", seen=True)
     wait_for(lambda: memory.panel.share is None and memory.pictures.panels, "the memory of a step", 120)
     assert "before the first decision" in memory.panel.sentence
+    press(matters.panel, "seen", view="a", seen=True)
     wait_for(lambda: [moment["id"] for moment in matters.panel.moments][:1] == ["present"], "the moment at hand")
     wait_for(lambda: [run["id"] for run in matters.tree.runs] == [path.name], "the tree")
 

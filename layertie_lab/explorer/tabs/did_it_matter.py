@@ -71,6 +71,7 @@ class DidItMatter(Tab):
         super().__init__(page)
         self.running = Running()
         self._shown: str | None = None
+        self._seen, self._chosen = False, ""
         self._fillings = 0
         self._drawn = -1
         self.panel = HypothesisPanel(study_form.fields())
@@ -78,6 +79,7 @@ class DidItMatter(Tab):
         self.studies = StudyList()
         self.tree = BranchTree()
         self.panel.on_press(self._press)
+        self.panel.on_seen(self._be_seen)
         self.studies.on_press(self._choose)
         self.tree.on_press(self._tree_press)
         page.steer.expectations = inquiries.EXPECTATIONS
@@ -91,7 +93,7 @@ class DidItMatter(Tab):
     def show(self) -> None:
         stopped, example = self.running.name, self.run.example
         self.running.cancel()
-        self._shown = None
+        self._shown, self._chosen = None, ""
         self.page.steer.show(hint="")
         self.panel.show(
             moments=[],
@@ -133,9 +135,16 @@ class DidItMatter(Tab):
         self.running.cancel()
 
     def refresh(self, chosen: str = "") -> None:
-        """Read again what the run has on disk, in a thread."""
-        if self.run.path is not None:
+        """Read again what the run has on disk, in a thread, once somebody looks: verdicts load scipy."""
+        self._chosen = chosen or self._chosen
+        if self._seen and self.run.path is not None:
+            chosen, self._chosen = self._chosen, ""
             self.when_done(_WORK.submit(inquiries.read, self.run.path), self._take, chosen)
+
+    def _be_seen(self, seen: bool) -> None:
+        self._seen = seen
+        if seen:
+            self.refresh()
 
     def heard(self, entry: Entry) -> None:
         if isinstance(entry, DecisionMade):

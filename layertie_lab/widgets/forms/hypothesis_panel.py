@@ -8,8 +8,9 @@ from typing import Any
 import traitlets
 
 from ..listeners import Listeners
-from ..messages import LONGEST_TEXT, optional, scalar, table, text
+from ..messages import LONGEST_TEXT, flag, optional, scalar, table, text
 from ..panel import Panel
+from ..sight import Sight
 
 _FILLED_IN = {"values": optional(table(optional(scalar(LONGEST_TEXT))))}
 
@@ -54,6 +55,7 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
     HEARS = {
         **dict.fromkeys(("state", "pilot", "explore", "cancel", "extend", "fresh", "stop"), _FILLED_IN),
         "keep": {"format": text()},
+        "seen": {"seen": flag, "view": text()},
     }
 
     fields = traitlets.List(traitlets.Dict()).tag(sync=True)
@@ -76,7 +78,7 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
     recorded = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, fields: Sequence[Mapping[str, Any]], **state: Any) -> None:
-        self._presses = Listeners()
+        self._presses, self._sights = Listeners(), Sight()
         super().__init__(fields=[dict(field) for field in fields], **state)
 
     def on_press(self, callback: Callable[[str, dict[str, Any]], Any]) -> Callable[[], None]:
@@ -86,7 +88,14 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         """
         return self._presses.add(callback)
 
+    def on_seen(self, callback: Callable[[bool], Any]) -> Callable[[], None]:
+        """Call `callback(seen)` when a page begins to show the panel and when none does any more; as `on_press`."""
+        return self._sights.add(callback)
+
     def _hear(self, kind: str, message: Mapping[str, Any]) -> None:
+        if kind == "seen":
+            self._sights.note(message["view"], message["seen"])
+            return
         if kind == "keep":
             self._presses.call(kind, {"format": message["format"]})
             return

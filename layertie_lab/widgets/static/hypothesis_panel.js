@@ -230,7 +230,11 @@ function render({ model, el }) {
     if (message.kind === "file") root.dataset.saved = saveFile(message.name, buffers[0]);
   };
   model.on("msg:custom", receive);
+  const view = Math.random().toString(36).slice(2);
+  const tell = (seen) => model.send({ kind: "seen", view, seen });
+  tell(true);
   return () => {
+    tell(false);
     stop();
     model.off("msg:custom", receive);
     stopTheme();
