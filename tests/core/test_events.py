@@ -10,7 +10,7 @@ import multiprocessing.reduction as reduction
 import pytest
 
 from layertie_lab.core.decisions import Decision, Proposal
-from layertie_lab.core.errors import CorpusError, RecordError
+from layertie_lab.core.errors import CorpusError, OptionError, RecordError
 from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Opened, Sampled, Stepped, parse
 from layertie_lab.core.keys import RunKey
 from layertie_lab.core.tables import COLUMNS, Tabulator
@@ -79,4 +79,7 @@ def test_errors_survive_a_pipe() -> None:
     error = CorpusError("Expected text, but got none.", "Choose a longer file.")
     for twin in (copy.copy(error), reduction.ForkingPickler.loads(reduction.ForkingPickler.dumps(error))):
         assert (type(twin), str(twin), twin.remedy) == (CorpusError, str(error), error.remedy)
+    refused = OptionError("heat", "Expected a number, but got x.", "Type one.")
+    twin = reduction.ForkingPickler.loads(reduction.ForkingPickler.dumps(refused))
+    assert (type(twin), twin.option, str(twin), twin.remedy) == (OptionError, "heat", str(refused), refused.remedy)
     assert json.dumps(str(error))
