@@ -137,7 +137,8 @@ def test_odd_prompts_are_text_and_the_end_of_a_long_one_is_read(visit: Visit) ->
     at.until(lambda: "at most 100,000 characters, but got 102,300" in at.wrong("prompt"), "its length")
     at.prompt.fill("x" * 99_996 + "<b>y")
     at.prompt.press("Enter")
-    at.until(lambda: "of the prompt's 100,000 tokens" in tab.page.locator(".ll-written .ll-said").inner_text(), "what is read")
+    said = tab.page.locator(".ll-written .ll-said")
+    at.until(lambda: "of the prompt's 100,000 tokens" in said.inner_text(), "what is read")
     assert "<b>y" in at.shown()[0]
     assert tab.page.evaluate("window.taken ?? null") is None
     assert at.texts.locator("b, img, script").count() == 0
