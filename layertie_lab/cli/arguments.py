@@ -19,7 +19,7 @@ from ..core.paths import path_of
 from ..core.ranges import Range
 from ..counterfactual.interim import FARTHEST, GroupSequential
 from ..counterfactual.spec import StudyChoices
-from ..inspection.views.registry import VIEWS, ViewDescription
+from ..inspection.views.registry import VIEWS, Field, ViewDescription
 from .settings import PolicyName, PolicyNames, flags, preset_of
 from .typed import check_command, check_words
 
@@ -162,9 +162,11 @@ class Show:
     at: Annotated[int | None, Range(0, 10_000_000)] = None
     """Look at the state after this decision; default the latest that is stored."""
     other: Path | None = None
-    """Compare the similarity with the layers of this run (may be the same one)."""
+    """Compare the similarity with the layers of this run, and what it writes with this run's (may be the same one)."""
     other_at: Annotated[int | None, Range(0, 10_000_000)] = None
     """The other run's state after this decision; default the latest that is stored."""
+    before: bool = False
+    """Set what the model writes beside what it wrote before the decision, with the same draws."""
     similarities: Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_similarities)] = ()
     """Similarity by these; default all that can compare the two models."""
     methods: Annotated[tuple[str, ...], tyro.conf.arg(help_behavior_hint=_attributions)] = ()
@@ -190,13 +192,23 @@ def _flag(view: ViewDescription) -> str:
     return view.name.replace("-", "_")
 
 
+def flag_of_field(view: ViewDescription, typed: Field) -> str:
+    """The flag of an option that is typed, with the view's name before it where a view is called as the option."""
+    return f"{_flag(view)}_{typed.option}" if typed.option in VIEWS else typed.option
+
+
 def show_with_views() -> type[Show]:
-    """`Show` with a flag for each view that needs no picked token."""
-    flags = [
+    """`Show` with a flag for each view that needs no picked token, and for each option that is typed."""
+    flags: list[tuple[str, Any, Any]] = [
         (_flag(each), Annotated[bool, tyro.conf.arg(help=each.about)], field(default=False))
         for each in VIEWS
         if not each.picks
     ]
+    for each in VIEWS:
+        for typed in each.fields:
+            marks = (tyro.conf.arg(help=typed.help), *([] if typed.range is None else [typed.range]))
+            kind: Any = Annotated[(type(typed.value), *marks)]
+            flags.append((flag_of_field(each, typed), kind, field(default=typed.value)))
     return make_dataclass("Show", flags, bases=(Show,), frozen=True, namespace={"__doc__": Show.__doc__})
 
 

@@ -33,12 +33,18 @@ OF_VIEWS = ("at", "probe_sequences", "probe_text", "text")
 
 def _check(command: arguments.Show, views: list[str]) -> None:
     """Refuse flags that nothing would heed."""
-    usual = arguments.Show(run=command.run)
+    usual = type(command)(run=command.run)
     asked = views or (USUAL if command.html is not None else [])
     needs = {name: (bool(asked), "a view such as --similarity") for name in OF_VIEWS}
     needs["other_at"] = (command.other is not None, "--other")
-    for option in ("other", "similarities", "methods", "baseline"):
-        heed = [each.name for each in VIEWS if option in each.options]
+    heeding = {
+        option: [each.name for each in VIEWS if option in each.options]
+        for option in ("other", "before", "similarities", "methods", "baseline")
+    }
+    for each in VIEWS:
+        for typed in each.fields:
+            heeding.setdefault(arguments.flag_of_field(each, typed), []).append(each.name)
+    for option, heed in heeding.items():
         needs[option] = (bool({*heed} & {*asked}), " or ".join(f"--{view}" for view in heed))
     for name, (there, needed) in needs.items():
         if getattr(command, name) != getattr(usual, name) and not there:
@@ -46,6 +52,8 @@ def _check(command: arguments.Show, views: list[str]) -> None:
             raise ConfigError(
                 f"Expected {needed} beside --{flag}, but it is not there.", f"Name it, or leave --{flag} out."
             )
+    if command.before and command.other is not None:
+        raise ConfigError("Expected --before or --other, but got both.", "A text is set beside one other.")
     if command.probe_text is not None and command.probe_sequences != usual.probe_sequences:
         raise ConfigError(
             "Expected --probe-text or --probe-sequences, but got both.", "A text brings its own sequences."

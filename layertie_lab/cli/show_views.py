@@ -9,14 +9,15 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from ..core.columns import Column
 from ..core.errors import CorpusError, RecordError
-from ..inspection.answer import answer, asked, pictures, sentences, tables
+from ..inspection.answer import answer, asked, pictures, sentences, tables, written
 from ..inspection.moment import Inspection
 from ..inspection.question import Question
 from ..inspection.stored import stored_decisions
-from ..inspection.views.registry import VIEWS
+from ..inspection.views.registry import VIEWS, WrittenText
 from ..inspection.views.registry import Table as Found
 from ..records import findings
 from ..records.io.output import write_output
@@ -78,7 +79,14 @@ def show_views(
 
 def _options(view: str, command: arguments.Show) -> dict[str, Any]:
     """Options of a view, as far as they differ from its own."""
-    heeds, found = VIEWS.describe(view).options, {}
+    described = VIEWS.describe(view)
+    heeds, found = described.options, {}
+    for typed in described.fields:
+        value = typed.read(getattr(command, arguments.flag_of_field(described, typed)))
+        if value != typed.value:
+            found[typed.option] = value
+    if "before" in heeds and command.before:
+        found["before"] = True
     if "other" in heeds and command.other is not None:
         last = stored_decisions(command.other)[-1:] if command.other_at is None else [command.other_at]
         if not last:
@@ -108,7 +116,10 @@ def _write(path: Path, run: Path, found: dict[str, dict[str, Any]]) -> None:
     from ..charts.page import to_page
 
     sections = {
-        VIEWS.describe(view).title: (" ".join([asked(kept["facts"]), *sentences(kept["facts"])]), pictures(kept))
+        VIEWS.describe(view).title: (
+            " ".join([asked(kept["facts"]), *sentences(kept["facts"]), *map(_whole, written(kept))]),
+            pictures(kept),
+        )
         for view, kept in found.items()
     }
     facts = next(iter(found.values()))["facts"]
@@ -122,11 +133,22 @@ def _print(view: str, kept: dict[str, Any], console: Console) -> None:
     console.print(asked(kept["facts"]), soft_wrap=True, style="dim")
     for words in sentences(kept["facts"]):
         console.print(words, soft_wrap=True)
-    if "other" in kept["facts"]:
+    for text in written(kept):
+        if text.title:
+            console.print(text.title, soft_wrap=True, style="dim")
+        parts = (text.given, "dim"), text.text, (text.differs, "underline")
+        console.print(Text.assemble(*parts), soft_wrap=True)
+    found = tables(kept)
+    if "other" in kept["facts"] and found:
         console.print(f"Rows: layers of this run. Columns: of {kept['facts']['other']}.", soft_wrap=True)
-    for table in tables(kept):
+    for table in found:
         console.print(_table(table))
     console.print("More (intervals, nulls, other frames): --json; as charts: --html PAGE.", style="dim", soft_wrap=True)
+
+
+def _whole(text: WrittenText) -> str:
+    """What a model wrote, after what it began with."""
+    return f"{text.title}: {text.given}{text.text}{text.differs}".removeprefix(": ")
 
 
 def _table(found: Found) -> Table:

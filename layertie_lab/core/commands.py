@@ -18,6 +18,7 @@ from .decisions import Decision, Outcome, Proposal
 from .errors import LayertieError, TieError
 from .events import Opened
 from .measures import Evaluation, StepResult
+from .sampling import TEMPERATURE
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -249,6 +250,8 @@ class Sample(Command[tuple[str, str]]):
     verb = "sample"
     tokens: int | None = None
     seed: int | None = field(default=None, kw_only=True)
+    prompt: str | None = field(default=None, kw_only=True)
+    temperature: float = field(default=TEMPERATURE, kw_only=True)
 
 
 @dataclass(frozen=True)

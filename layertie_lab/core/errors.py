@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class LayertieError(Exception):
     """Base of all errors a person can act on.
@@ -20,7 +22,7 @@ class LayertieError(Exception):
         self.remedy = remedy
         super().__init__(f"{message} {remedy}".strip())
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own reduce would pass the joined sentence as `message` and lose the remedy.
         return type(self), (self.message, self.remedy)
 
@@ -47,6 +49,22 @@ class StorageError(LayertieError):
 
 class AnalysisError(LayertieError):
     """A question about a model or run that has no sound answer as asked."""
+
+
+class OptionError(AnalysisError):
+    """An option of a question that cannot be taken as it is.
+
+    Args:
+        option: Its name.
+        message, remedy: As of any.
+    """
+
+    def __init__(self, option: str, message: str, remedy: str = "") -> None:
+        self.option = option
+        super().__init__(message, remedy)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.option, self.message, self.remedy)
 
 
 class AgentError(LayertieError):

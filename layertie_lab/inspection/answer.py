@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import AnalysisError
 from .question import Question
 from .ticks import Tick
-from .views.registry import VIEWS, ColouredText, Facts, Found, Pictures, Table
+from .views.registry import VIEWS, ColouredText, Facts, Found, Pictures, Table, WrittenText
 from .words import moment
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ def sentences(facts: Facts) -> list[str]:
 def tables(found: Mapping[str, Any]) -> list[Table]:
     """The tables of an answer."""
     return VIEWS.get(found["facts"]["view"])().tables(found["frames"], found["facts"])
+
+
+def written(found: Mapping[str, Any]) -> list[WrittenText]:
+    """The texts of an answer that a model wrote, to stand side by side."""
+    return VIEWS.get(found["facts"]["view"])().written(found["facts"])
 
 
 def coloured(found: Mapping[str, Any]) -> ColouredText | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..agent.protocol import AgentState, Policy, Saved
@@ -16,6 +16,7 @@ from ..core.config import RunConfig
 from ..core.errors import AnalysisError, RecordError
 from ..core.keys import RunKey
 from ..core.rules import Rules
+from ..core.sampling import TEMPERATURE
 from ..core.ties import TieMap
 from ..models.counts import trainable_parameters, untied_parameters
 from ..models.registry import make_model
@@ -23,11 +24,12 @@ from ..models.tied_model import Generates, TiedModel
 from ..records.directory import RunDirectory
 from ..records.state.checkpoints import load_checkpoint
 from ..records.state.snapshots import load_snapshot, snapshot_decisions
+from ..session.continuation import continue_ids, prompt_ids
 from ..session.door import RunText
 from ..session.own import Own
 from ..text.batches import windows
 from ..text.dataset import TokenData
-from .stored import checkpoints_between
+from .stored import checkpoints_between, stored_decisions
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,24 +162,73 @@ class Inspection:
         """[<= sequences, context + 1] tokens spread evenly over the validation split."""
         return windows(self.data.splits["validation"], self.config.model.context, sequences)
 
-    def sample(self, tokens: int = 200, *, prompt: int = 16, temperature: float = 0.8) -> tuple[str, str]:
-        """(prompt, continuation): the start of the validation text, continued by the model.
+    def sample(
+        self, tokens: int = 200, *, prompt: str | int | None = None, temperature: float = TEMPERATURE
+    ) -> tuple[str, str]:
+        """(prompt, continuation): a prompt continued by the model. The same question gets the same text.
+
+        Args:
+            tokens: How many it writes.
+            prompt: A text; or how many tokens of the validation text's start, 16 where it is None or "". Of a text
+                longer than the model's context the model reads the end.
+            temperature: What the logits are divided by, up to 10; 0 takes the likeliest token each time.
 
         Raises:
             AnalysisError: The model does not continue sequences.
+            ConfigError: `tokens`, `prompt` or `temperature` is out of range.
+            CorpusError: A character of the prompt that the tokenizer does not know.
         """
-        model = self.model
-        if not isinstance(model, Generates):
+        ids = prompt_ids(self.data, prompt)
+        decode = self.data.tokenizer.decode
+        return decode(ids), decode(self.continued(ids, tokens, temperature=temperature))
+
+    def continued(
+        self,
+        ids: Sequence[int],
+        tokens: int,
+        *,
+        temperature: float = TEMPERATURE,
+        seed: int | None = None,
+        tell: Callable[[float], None] = lambda share: None,
+    ) -> list[int]:
+        """The token ids that the model writes after others, as `session.continuation.continue_ids`.
+
+        Args:
+            ids, tokens, temperature, tell: As there.
+            seed: Of the draws; None = the run's own at this moment.
+
+        Raises:
+            AnalysisError: The model does not continue sequences.
+            ConfigError: `tokens` or `temperature` is out of range.
+        """
+        if not isinstance(self.model, Generates):
             raise AnalysisError(
-                f"Expected a model that continues a text, but a {type(model).__name__} has no method `generate`.",
+                f"Expected a model that continues a text, but a {type(self.model).__name__} has no method `generate`.",
                 "Look at its losses instead.",
             )
-        ids = torch.as_tensor(self.data.splits["validation"][:prompt].astype("int64"))[None]
-        generator = torch.Generator().manual_seed(self.key.at(self.step, "sample"))
-        device = next(self.model.parameters()).device
-        written = model.generate(ids.to(device), tokens, generator=generator, temperature=temperature)[0].tolist()
-        decode = self.data.tokenizer.decode
-        return decode(written[:prompt]), decode(written[prompt:])
+        drawn = self.draws if seed is None else seed
+        return continue_ids(self.model, ids, tokens, seed=drawn, temperature=temperature, tell=tell)
+
+    @property
+    def draws(self) -> int:
+        """The seed of the draws of a text at this moment."""
+        return self.key.at(self.step, "sample")
+
+    def before(self) -> Inspection:
+        """The same run at the last moment before this one that is stored: after the decision before, where that is.
+
+        Raises:
+            AnalysisError: None is stored.
+        """
+        earlier = [decision for decision in stored_decisions(self.path) if decision < self.decision]
+        if not earlier:
+            raise AnalysisError(
+                f"Expected a stored moment before the one after decision {self.decision}, but there is none."
+                if self.decision
+                else "Expected a moment with a decision before it, but this one is before the first.",
+                "Look at a later one.",
+            )
+        return Inspection.of(self.path, earlier[-1], data=self.data, device=str(next(self.model.parameters()).device))
 
 
 def policy_after(run: str | Path, decision: int) -> Policy:

@@ -11,17 +11,15 @@ from ..agent.rewards.measurement import Measurement
 from ..agent.schedule import next_layer
 from ..core.errors import ConfigError, DivergedError
 from ..core.measures import DIVERGED, NATS, Evaluation, has_diverged
+from ..core.sampling import TEMPERATURE
 from ..models.counts import claimed_parameters, trainable_parameters
 from ..models.memory import model_memory
-from ..models.tied_model import Generates
 from ..text.batches import windows
 from ..training.device import uses_bf16
 from ..training.evaluation import evaluate
+from .continuation import continue_ids, prompt_ids
 from .meter import Meter
 from .state import RunState
-
-PROMPT_TOKENS = 16
-TEMPERATURE = 0.8
 
 
 class Evaluator:
@@ -105,34 +103,30 @@ class Evaluator:
             rules=state.rules,
         )
 
-    def sample(self, tokens: int | None = None, seed: int | None = None) -> tuple[str, str]:
-        """(prompt, continuation): the start of the validation text, continued by the model at temperature 0.8.
+    def sample(
+        self,
+        tokens: int | None = None,
+        seed: int | None = None,
+        *,
+        prompt: str | None = None,
+        temperature: float = TEMPERATURE,
+    ) -> tuple[str, str]:
+        """(prompt, continuation): a prompt, or the start of the validation text, continued by the model.
 
         The draws depend on the run's key and the step alone, unless a seed is given.
 
         Raises:
-            ConfigError: The model does not continue sequences.
+            ConfigError: The model does not continue sequences, or `tokens` or `temperature` is out of range.
+            CorpusError: A character of the prompt that the tokenizer does not know.
         """
         components = self._state.components
-        model = components.model
-        if not isinstance(model, Generates):
-            raise ConfigError(
-                f"Expected a model that continues a text, but a {type(model).__name__} has no method `generate`.",
-                "Look at its losses instead.",
-            )
-        length = tokens or components.config.records.sample_tokens
-        prompt = torch.as_tensor(components.data.splits["validation"][:PROMPT_TOKENS].astype("int64"))[None]
+        ids = prompt_ids(components.data, prompt)
+        length = components.config.records.sample_tokens if tokens is None else tokens
         drawn = components.key.at(self._state.step, "sample") if seed is None else seed
         with self.meter.evaluating():
-            written = model.generate(
-                prompt.to(components.device),
-                length,
-                generator=torch.Generator().manual_seed(drawn),
-                temperature=TEMPERATURE,
-            )  # [1, prompt + tokens]
-        ids = written[0].tolist()
+            written = continue_ids(components.model, ids, length, seed=drawn, temperature=temperature)
         decode = components.data.tokenizer.decode
-        return decode(ids[:PROMPT_TOKENS]), decode(ids[PROMPT_TOKENS:])
+        return decode(ids), decode(written)
 
     def counts(self) -> tuple[int, int]:
         """(trainable parameters, each storage once; parameters as a count by layer claims them)."""

@@ -12,6 +12,7 @@ from ..core.events import Event, Opened
 from ..core.keys import RunKey
 from ..core.measures import Evaluation
 from ..core.rules import Rules
+from ..core.sampling import TEMPERATURE
 from ..core.ties import TieMap
 from ..models.tied_model import TiedModel
 from ..text.dataset import TokenData
@@ -130,10 +131,29 @@ class Queries:
         with self.turns.use():
             return self.evaluator.evaluate(split, count)
 
-    def sample(self, tokens: int | None = None, *, seed: int | None = None) -> tuple[str, str]:
-        """(prompt, continuation) by the model as it is now; the same at the same step unless a seed is given."""
+    def sample(
+        self,
+        tokens: int | None = None,
+        *,
+        seed: int | None = None,
+        prompt: str | None = None,
+        temperature: float = TEMPERATURE,
+    ) -> tuple[str, str]:
+        """(prompt, continuation) by the model as it is now; the same at the same step unless a seed is given.
+
+        Args:
+            tokens: How many it writes; None = the setting `sample_tokens`.
+            seed: Of the draws; None = the run's own at this step.
+            prompt: A text to continue; None or "" = the start of the validation text. Of a text longer than the
+                model's context the model reads the end.
+            temperature: What the logits are divided by, up to 10; 0 takes the likeliest token each time.
+
+        Raises:
+            ConfigError: The model does not continue sequences, or `tokens` or `temperature` is out of range.
+            CorpusError: A character of the prompt that the tokenizer does not know.
+        """
         with self.turns.use():
-            return self.evaluator.sample(tokens, seed)
+            return self.evaluator.sample(tokens, seed, prompt=prompt, temperature=temperature)
 
     def probe_tokens(self) -> torch.Tensor:
         """The probe set: [sequences, context + 1] tokens of the validation split, the same throughout the run."""

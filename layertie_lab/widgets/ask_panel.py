@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import traitlets
 
 from ..core.errors import LayertieError
 from .listeners import Listeners
-from .messages import flag, text, whole
+from .messages import LONGEST_TEXT, flag, optional, table, text, whole
 from .panel import Panel
 from .sight import Sight
 
 MOST_EVERY = 1_000_000
 """Decisions between two askings, at most."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A field that a person types into.
+
+    Args:
+        words: Before it.
+        value: What stands in it at first.
+        help: Below it.
+        lines: Whether it has several lines; Enter asks, Shift and Enter begins another.
+    """
+
+    words: str
+    value: str = ""
+    help: str = ""
+    lines: bool = False
 
 
 class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
@@ -27,20 +45,25 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
         files: Format of a file -> words on the button that downloads it, shown beside a text.
         cancellable: Whether what is under way can be cancelled (see `on_cancel`).
         choices: Name of a choice -> (words before it, value -> words for it); the first value is chosen at first.
+        fields: Name of a field -> what it is. Nothing is asked while somebody types: that is for Enter and the buttons.
 
     Attributes:
         sentence: What is going on, or came of it.
         alarm: Whether the sentence is about something that went wrong.
         share: How much is done, 0 to 1; None where nothing is under way, below 0 where nobody knows.
-        lead: A text that was given, shown before `text` in a softer colour.
         text: A longer text, shown as it is; "" for none.
         can_ask: Whether the buttons work.
         every: Ask again after so many decisions; 0 = only on demand.
         chosen: Name of a choice -> the chosen value.
+        typed: Name of a field -> what stands in it, as far as the page has said: when a question is asked, and when a
+            field is left.
+        wrong: Name of a field -> what is wrong with what stands in it, shown below it.
+        pressed: The question that was asked last, which Enter asks again; "" for none yet.
     """
 
     HEARS = {
-        "ask": {"name": text()},
+        "ask": {"name": text(), "typed": optional(table(text(LONGEST_TEXT)))},
+        "type": {"typed": table(text(LONGEST_TEXT))},
         "choose": {"name": text(), "value": text()},
         "cancel": {},
         "every": {"every": whole(0, MOST_EVERY)},
@@ -55,12 +78,15 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
     sentence = traitlets.Unicode("").tag(sync=True)
     alarm = traitlets.Bool(False).tag(sync=True)
     share = traitlets.Float(None, allow_none=True).tag(sync=True)
-    lead = traitlets.Unicode("").tag(sync=True)
     text = traitlets.Unicode("").tag(sync=True)
     can_ask = traitlets.Bool(False).tag(sync=True)
     every = traitlets.Int(0).tag(sync=True)
     choices = traitlets.Dict().tag(sync=True)
     chosen = traitlets.Dict().tag(sync=True)
+    fields = traitlets.Dict().tag(sync=True)
+    typed = traitlets.Dict().tag(sync=True)
+    wrong = traitlets.Dict().tag(sync=True)
+    pressed = traitlets.Unicode("").tag(sync=True)
 
     def __init__(
         self,
@@ -71,9 +97,10 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
         files: Mapping[str, str] | None = None,
         cancellable: bool = False,
         choices: Mapping[str, tuple[str, Mapping[str, str]]] | None = None,
+        fields: Mapping[str, Typed] | None = None,
     ) -> None:
         self._asks, self._cancels, self._choices, self._downloads = (Listeners() for _ in range(4))
-        offered = choices or {}
+        offered, blanks = choices or {}, fields or {}
         self._sights = Sight()
         super().__init__(
             questions=dict(questions),
@@ -83,6 +110,8 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
             cancellable=cancellable,
             choices={name: {"words": words, "values": dict(values)} for name, (words, values) in offered.items()},
             chosen={name: next(iter(values)) for name, (_, values) in offered.items()},
+            fields={name: asdict(field) for name, field in blanks.items()},
+            typed={name: field.value for name, field in blanks.items()},
         )
 
     def reveal(self) -> None:
@@ -117,7 +146,11 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
             case "ask":
                 if message["name"] not in (self.questions or {"": ""}):
                     raise LayertieError(f"Expected one of {', '.join(self.questions)}.", "Press a button.")
+                self._keep(message["typed"] or {})
+                self.pressed = message["name"]
                 self._asks.call(message["name"])
+            case "type":
+                self._keep(message["typed"])
             case "choose":
                 if message["value"] in self.choices.get(message["name"], {}).get("values", {}):
                     self.chosen = {**self.chosen, message["name"]: message["value"]}
@@ -132,3 +165,6 @@ class AskPanel(Panel, files=("ask_panel.js", "ask_panel.css")):
                 self._downloads.call(message["format"])
             case "seen":
                 self._sights.note(message["view"], message["seen"])
+
+    def _keep(self, typed: Mapping[str, str]) -> None:
+        self.typed = self.typed | {name: value for name, value in typed.items() if name in self.fields}

@@ -255,8 +255,8 @@ class Driver:
                     return []
             case commands.Evaluate(split, count):
                 return session.evaluate(split, count)
-            case commands.Sample(tokens, seed=seed):
-                return session.sample(tokens, seed=seed)
+            case commands.Sample(tokens, seed=seed, prompt=prompt, temperature=temperature):
+                return session.sample(tokens, seed=seed, prompt=prompt, temperature=temperature)
             case commands.Summary():
                 return session.summary()
             case commands.Opening():

@@ -18,7 +18,7 @@ INSIDE = {
     "What ties cost": "figure[data-panel='What every change of a tie would cost now'] canvas",
     "Reasons": "figure[data-panel='If one tie were different'] canvas",
     "Memory": "figure[data-panel='Which layer holds it'] canvas",
-    "Text": ".ll-ask:visible pre",
+    "Text": ".ll-written pre",
 }
 """A pane of *Look inside* -> what is there when it has been looked at."""
 RUN = "walked"

@@ -48,6 +48,12 @@ def panel(tab: Tab):
     return tab.page.locator(".ll-ask:visible").first
 
 
+def wrote(tab: Tab) -> str:
+    """What the model wrote, once there is something."""
+    texts = tab.page.locator(".ll-written pre")
+    return texts.first.inner_text() if texts.count() else ""
+
+
 def shows(tab: Tab, decision: int) -> bool:
     """Whether what is shown is of the moment after a decision."""
     words = panel(tab).inner_text()
@@ -108,8 +114,8 @@ def test_every_tab_at_the_end_at_decision_10_and_back(visit: Visit) -> None:
         wait_for(lambda: shows(tab, 10), 60, f"{name} at decision 10")
         wait_for(lambda: pixels(tab, title) != at_60[name], 10, f"another picture of {name}")  # noqa: B023
     tab.tab("Text")
-    wait_for(lambda: len(panel(tab).locator("pre").inner_text()) > 50, 30, "a text by the model of decision 10")
-    text = panel(tab).locator("pre").inner_text()
+    wait_for(lambda: len(wrote(tab)) > 50, 30, "a text by the model of decision 10")
+    text = wrote(tab)
 
     # Back: all of it is stored by now, so that it is there at once.
     tab.tab("Similarity")
@@ -126,7 +132,7 @@ def test_every_tab_at_the_end_at_decision_10_and_back(visit: Visit) -> None:
     wait_for(lambda: at(tab) == "60", 5, "the latest again")
     wait_for(lambda: map_colours(tab) == colours, 5, "the tie map of decision 60 again")
     tab.tab("Text")
-    wait_for(lambda: panel(tab).locator("pre").inner_text() not in ("", text), 30, "a text by the model of now")
+    wait_for(lambda: wrote(tab) not in ("", text), 30, "a text by the model of now")
 
 
 def in_sight(tab: Tab, locator: Any) -> bool:

@@ -80,6 +80,24 @@ def test_options_reach_the_views_and_answers_are_kept(run: Path, capsys: pytest.
     assert find(run, asked.to_dict(14)) == found
 
 
+def test_a_prompt_is_continued_before_and_after(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["show", str(run), "--sample", "--prompt", "[red]the", "--temperature", "0.5", "--sample-tokens", "30"]
+    alone = said(capsys, *words)["sample"]["facts"]
+    assert Inspection.of(run).sample(30, prompt="[red]the", temperature=0.5) == (alone["prompt"], alone["text"])
+    both = said(capsys, *words, "--before")["sample"]["facts"]
+    assert both["text"] == alone["text"]
+    assert both["other"] == "this run after decision 13"
+    page = tmp_path / "page.html"
+    assert main([*words, "--before", "--html", str(page)]) == 0
+    printed = capsys.readouterr().out
+    for title in ("Before: this run after decision 13", "After: this run after decision 14", "[red]the"):
+        assert title in printed
+        assert title in page.read_text(encoding="utf-8")
+    # As it was asked before there were prompts.
+    usual = said(capsys, "show", str(run), "--sample")["sample"]
+    assert find(run, Question(str(run), "sample").to_dict(14)) == usual
+
+
 def test_a_text_of_ones_own(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = tmp_path / "text.txt"
     text.write_text("The statement is executed once for each item of the list. " * 2)
@@ -96,8 +114,15 @@ def test_a_text_of_ones_own(run: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["--tokens", "--probe-text", "nowhere.txt"], "Expected a probe text in nowhere.txt"),
         (["--similarity", "--other", "nowhere"], "nowhere"),
         (["--at", "3"], "Expected a view such as --similarity beside --at"),
-        (["--costs", "--other", "nowhere"], "Expected --similarity or --weights beside --other"),
+        (["--costs", "--other", "nowhere"], "Expected --similarity or --weights or --sample beside --other"),
         (["--similarity", "--other-at", "3"], "Expected --other beside --other-at"),
+        (["--memory", "--prompt", "a"], "Expected --sample beside --prompt"),
+        (["--memory", "--sample-tokens", "9"], "Expected --sample beside --sample-tokens"),
+        (["--memory", "--before"], "Expected --sample beside --before"),
+        (["--sample", "--before", "--other", "nowhere"], "Expected --before or --other, but got both"),
+        (["--sample", "--prompt", "snow \u2603"], "(U+2603) at position 5"),
+        (["--sample", "--temperature", "11"], "--temperature to be between 0 and 10"),
+        (["--sample", "--before", "--at", "0"], "this one is before the first"),
         (["--memory", "--methods", "skipped"], "Expected --attribution beside --methods"),
         (["--tokens", "--probe-text", "x.txt", "--probe-sequences", "4"], "but got both"),
     ],

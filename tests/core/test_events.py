@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from layertie_lab.core.decisions import Decision, Proposal
-from layertie_lab.core.errors import CorpusError, RecordError
+from layertie_lab.core.errors import CorpusError, OptionError, RecordError
 from layertie_lab.core.events import DecisionFinished, DecisionMade, Evaluated, Opened, Sampled, Stepped, parse
 from layertie_lab.core.keys import RunKey
 from layertie_lab.core.tables import COLUMNS, Tabulator
@@ -91,4 +91,7 @@ def test_errors_survive_a_pipe() -> None:
     error = CorpusError("Expected text, but got none.", "Choose a longer file.")
     for twin in (copy.copy(error), reduction.ForkingPickler.loads(reduction.ForkingPickler.dumps(error))):
         assert (type(twin), str(twin), twin.remedy) == (CorpusError, str(error), error.remedy)
+    refused = OptionError("heat", "Expected a number, but got x.", "Type one.")
+    twin = reduction.ForkingPickler.loads(reduction.ForkingPickler.dumps(refused))
+    assert (type(twin), twin.option, str(twin), twin.remedy) == (OptionError, "heat", str(refused), refused.remedy)
     assert json.dumps(str(error))

@@ -269,6 +269,7 @@ def test_looking_at_a_session_changes_nothing(text_file: Path) -> None:
     before, generator = everything(session), torch.random.get_rng_state()
     session.evaluate("test")
     session.sample(5, seed=3)
+    session.sample(5, prompt="a", temperature=0.0)
     session.probe_tokens()
     session.propose()
     session.summary()
@@ -276,6 +277,25 @@ def test_looking_at_a_session_changes_nothing(text_file: Path) -> None:
     assert all(torch.equal(before[0][name], after[0][name]) for name in before[0])
     assert before[1] == after[1]
     assert torch.equal(generator, torch.random.get_rng_state())
+
+
+def test_a_prompt_of_ones_own_is_continued(text_file: Path) -> None:
+    session = Session(small(text_file))
+    session.run(1)
+    prompt, text = session.sample(12, prompt="the ", temperature=0.5)
+    assert (prompt, len(text)) == ("the ", 12)
+    assert session.sample(12, prompt="the ", temperature=0.5) == (prompt, text)
+    assert session.sample(12, prompt="the ", temperature=0.5, seed=1) != (prompt, text)
+    assert session.sample(12, prompt="the ", temperature=0, seed=1) == session.sample(12, prompt="the ", temperature=0)
+    assert session.sample(12) == session.sample(12, prompt="") == session.sample(12, prompt=None, temperature=0.8)
+    for options, words in (
+        ({"prompt": "\u2603"}, "U+2603"),
+        ({"temperature": 11}, "between 0 and 10, but got 11"),
+        ({"tokens": 0}, "between 1 and 10_000, but got 0"),
+    ):
+        with pytest.raises(LayertieError) as refused:
+            session.sample(**options)
+        assert words in str(refused.value)
 
 
 def test_fixed_patterns_start_as_they_stay(text_file: Path) -> None:

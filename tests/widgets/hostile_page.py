@@ -13,7 +13,7 @@ def _():
     from layertie_lab.core.columns import Column
     from layertie_lab.explorer import study_form
     from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
-    from layertie_lab.widgets.ask_panel import AskPanel
+    from layertie_lab.widgets.ask_panel import AskPanel, Typed
     from layertie_lab.widgets.branch_tree import BranchTree
     from layertie_lab.widgets.comparing.compare_answer import CompareAnswer
     from layertie_lab.widgets.comparing.compare_list import CompareList
@@ -29,6 +29,7 @@ def _():
     from layertie_lab.widgets.study_list import StudyList
     from layertie_lab.widgets.time_panel import TimePanel
     from layertie_lab.widgets.token_text import TokenText
+    from layertie_lab.widgets.written_texts import WrittenTexts
 
     odd = WORDS[str(mo.query_params().get("words"))]
     drawn = odd[:500]
@@ -50,8 +51,13 @@ def _():
     menu = RunMenu()
     row = dict.fromkeys(("name", "status", "what", "reached", "loss", "when", "note"), odd)
     menu.show(current=odd, about=odd, problem=odd, runs=[row])
-    ask = AskPanel({odd: odd}, repeats=odd, sentence=odd, files={odd: odd}, choices={"a": (odd, {odd: odd})})
-    ask.show(text=odd, lead=odd, can_ask=True)
+    blanks = {name: Typed(odd, odd, odd, name == "a") for name in "ab"}
+    ask = AskPanel(
+        {odd: odd}, repeats=odd, sentence=odd, files={odd: odd}, choices={"a": (odd, {odd: odd})}, fields=blanks
+    )
+    ask.show(text=odd, can_ask=True, wrong={"b": odd})
+    written = WrittenTexts()
+    written.set([{"title": odd, "given": odd, "text": odd, "differs": odd}], [odd])
     node = {"id": odd, "name": odd, "parent": None, "decision": 0, "why": odd, "by": odd}
     tree = BranchTree(runs=[{**node, "decisions": 3, "loss": 1.0, "status": odd}], current=odd, sentence=odd, last=3)
     study = dict.fromkeys(("name", "statement", "expected", "outcome", "estimate", "state"), odd)
@@ -107,6 +113,7 @@ def _():
         listed,
         answer,
         sweep,
+        written,
     ]
     mo.vstack([mo.ui.anywidget(widget.alone) for widget in every])
     return

@@ -11,7 +11,7 @@ import pytest
 
 from layertie_lab.core.config import RunConfig
 from layertie_lab.core.errors import ConfigError, CorpusError, RecordError
-from layertie_lab.widgets.ask_panel import AskPanel
+from layertie_lab.widgets.ask_panel import AskPanel, Typed
 from layertie_lab.widgets.decision_table import SHOWN, DecisionTable
 from layertie_lab.widgets.forms.form import Draft, config_of
 from layertie_lab.widgets.forms.settings_form import SettingsForm
@@ -179,6 +179,27 @@ def test_a_question_is_passed_on_and_a_refusal_shown() -> None:
     assert panel.alarm
     say(panel, kind="every", every=20)
     assert panel.every == 20
+
+
+def test_what_is_typed_is_kept_and_asks_nothing() -> None:
+    fields = {"prompt": Typed("Prompt", lines=True), "heat": Typed("Heat", "0.8")}
+    panel, listener = AskPanel({"write": "Write", "both": "Both"}, fields=fields), Listener()
+    panel.on_ask(listener.hear)
+    assert panel.typed == {"prompt": "", "heat": "0.8"}
+    say(panel, kind="type", typed={"prompt": "<b>\u202e\0", "nowhere": "x"})
+    assert panel.typed == {"prompt": "<b>\u202e\0", "heat": "0.8"}
+    assert listener.heard == []
+    say(panel, kind="ask", name="both", typed={"heat": "x" * 100_000})
+    assert listener.heard == ["both"]
+    assert panel.pressed == "both"
+    assert panel.typed == {"prompt": "<b>\u202e\0", "heat": "x" * 100_000}
+    for typed in ("x", {"heat": 3}, {"heat": "\ud800"}, {"heat": "x" * 1_000_001}, [], None):
+        say(panel, kind="type", typed=typed)
+        assert "but the page sent" in panel.sentence
+        assert panel.typed["heat"] == "x" * 100_000
+        panel.sentence = ""
+    say(panel, kind="ask", name="write")
+    assert listener.heard == ["both", "write"]
 
 
 @pytest.mark.parametrize("make", [SettingsForm, RunMenu, lambda: AskPanel({})])

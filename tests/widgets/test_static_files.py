@@ -31,6 +31,7 @@ from layertie_lab.widgets.time_panel import TimePanel
 from layertie_lab.widgets.token_text import TokenText
 from layertie_lab.widgets.vital_signs import VitalSigns
 from layertie_lab.widgets.welcome import Welcome
+from layertie_lab.widgets.written_texts import WrittenTexts
 
 FILES = sorted(path for path in STATIC.rglob("*") if path.suffix in (".js", ".css"))
 NAMESPACES = re.compile(r"https?://(www\.w3\.org/|vega\.github\.io/schema/)")
@@ -57,6 +58,7 @@ WIDGETS = [
     CompareList,
     CompareAnswer,
     SweepPanel,
+    WrittenTexts,
 ]
 
 

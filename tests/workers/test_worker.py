@@ -55,6 +55,7 @@ def test_one_decision_after_another(start: Start) -> None:
     assert [o.decision.proposal.decision for o in worker.run(3)] == [3, 4, 5]
     assert worker.evaluate("reward", 4) == "reward 4 at 20"
     assert worker.sample(3)[1] == "bbb"
+    assert worker.sample(3, prompt="c", temperature=0.0) == ("c", "bbb")
     assert worker.summary() == {"decision": 5}
     assert worker.save("mine") is not None
     assert worker.snapshot()["decision"] == 5

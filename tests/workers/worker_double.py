@@ -119,8 +119,15 @@ class Double:
     def evaluate(self, split: str = "validation", count: int | None = None) -> str:
         return f"{split} {count} at {self.step}"
 
-    def sample(self, tokens: int | None = None, *, seed: int | None = None) -> tuple[str, str]:
-        return "a", "b" * (tokens or 1)
+    def sample(
+        self,
+        tokens: int | None = None,
+        *,
+        seed: int | None = None,
+        prompt: str | None = None,
+        temperature: float = 0.8,
+    ) -> tuple[str, str]:
+        return prompt or "a", "b" * (tokens or 1)
 
     def summary(self) -> dict[str, Any]:
         return {"decision": self.decision}

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from ...inspection.answer import asked, coloured, sentences, tables
+from ...core.errors import OptionError
+from ...inspection.answer import asked, coloured, sentences, tables, written
 from ...inspection.question import Question
 from ...inspection.views.registry import VIEWS, Ask, ViewDescription
-from ...widgets.ask_panel import AskPanel
+from ...widgets.ask_panel import AskPanel, Typed
 from ...widgets.layout import Part, Rows
 from ...widgets.pictures import Pictures
 from ...widgets.rows_table import RowsTable
 from ...widgets.token_text import TokenText
+from ...widgets.written_texts import WrittenTexts
 from .place import Place
 
 Found = dict[str, Any]
@@ -46,6 +48,9 @@ class Pane:
     Attributes:
         title: Of what it stands under.
         of_token: Whether it is about the picked token alone.
+        fields: Option -> the field that is typed into.
+        typed: Option -> its value when somebody asked last, where it is not the view's own.
+        said: The sentence with the answer that is shown; "" for none.
         reveals: Whether its next answer is brought into sight: somebody has just asked for it elsewhere on the page.
         asks: Words on a button -> what it asks. A pane without a button on the page has one entry all the same.
     """
@@ -59,20 +64,28 @@ class Pane:
             cancellable=True,
             repeats=view.repeats,
             choices={each.option: (each.words, each.values) for each in view.choices},
+            fields={
+                each.option: Typed(each.words, str(each.value), each.help, lines=each.range is None)
+                for each in view.fields
+            },
         )
+        self.fields = {each.option: each for each in view.fields}
+        self.typed: dict[str, Any] = {}
         self.pictures = Pictures(columns=view.across)
         self.text = TokenText(view.text) if view.text else None
+        self.written = WrittenTexts() if view.writes else None
         self.table = RowsTable(view.table, by=view.by) if view.table else None
         self.seen = False
         self.chosen = ""
         self.future: Future[Found] | None = None
         self.shown: tuple[Any, ...] = ()
+        self.said = ""
         self.reveals = False
 
     def layout(self, within: Sequence[Pane] = ()) -> Part:
         """Its widgets, from top to bottom; panes about a token of its text right below that text."""
         inner = [pane.layout() for pane in within]
-        parts = (self.panel, self.text, *inner, self.pictures, self.table)
+        parts = (self.panel, self.text, *inner, self.written, self.pictures, self.table)
         return Rows(tuple(each for each in parts if each is not None))
 
     @property
@@ -82,22 +95,24 @@ class Pane:
 
     def clear(self, *, can_ask: bool = False, sentence: str = "", alarm: bool = False) -> None:
         """Show no answer, and say why."""
-        self.shown = ()
+        self.shown, self.said = (), ""
         self.pictures.set({})
+        if self.written is not None:
+            self.written.set([])
         if self.text is not None:
             self.text.set([], [])
         if self.table is not None:
             self.table.set([])
-        self.panel.show(sentence=sentence, alarm=alarm, share=None, can_ask=can_ask, text="", lead="")
+        self.panel.show(sentence=sentence, alarm=alarm, share=None, can_ask=can_ask, text="", wrong={})
 
     def show(self, found: Found) -> None:
         """Show an answer."""
         facts = found["facts"]
         self.pictures.set(found["pictures"])
-        if "prompt" in facts:
-            words, lead = facts["text"], facts["prompt"]
-        else:
-            words, lead = "\n".join(sentences(facts)), ""
+        words = sentences(facts)
+        if self.written is not None:
+            self.written.set([asdict(each) for each in written(found)], words)
+            words = []
         if self.text is not None and (text := coloured(found)) is not None:
             if len(text.pieces) > 1:  # the probe set, where the pick stays marked
                 mark = (self.text.picked[0], self.text.picked[1]) if self.text.picked else None
@@ -107,15 +122,36 @@ class Pane:
         if self.table is not None:
             first = tables(found)[0]
             self.table.set(first.rows, first.sentence)
-        self.panel.show(share=None, alarm=False, sentence=asked(facts), text=words, lead=lead)
+        self.said = asked(facts)
+        self.panel.show(share=None, alarm=False, sentence=self.said, text="\n".join(words), wrong={})
         if self.reveals:
             self.reveals = False
             self.panel.reveal()
 
+    def read(self) -> bool:
+        """Take what stands in the fields from now on; where something there cannot stand, say so beside it."""
+        typed, wrong = {}, {}
+        for option, field in self.fields.items():
+            try:
+                value = field.read(self.panel.typed[option])
+            except OptionError as error:
+                wrong[option] = str(error)
+            else:
+                if value != field.value:
+                    typed[option] = value
+        self.panel.wrong = wrong
+        if not wrong:
+            self.typed = typed
+        return not wrong
+
+    def refuse(self, error: OptionError) -> None:
+        """Say what is wrong with a field. The answer that is shown stays: it is of what was asked before."""
+        self.panel.show(share=None, alarm=False, sentence=self.said, wrong={error.option: str(error)})
+
     def options(self, place: Place) -> dict[str, Any]:
-        """The options of what it asks, as they stand on the page."""
+        """The options of what it asks, as they stand on the page; typed ones as they stood when somebody asked."""
         asks = self.asks[self.button]
-        options = dict(asks.ask.options) | self.panel.chosen
+        options = dict(asks.ask.options) | self.panel.chosen | self.typed
         if "other" in asks.view.options and place.other is not None:
             path, decision = place.other
             options["other"] = {"run": str(path), "decision": decision}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from ...core.errors import CancelledError, LayertieError
+from ...core.errors import CancelledError, LayertieError, OptionError
 from ...inspection.words import moment
 from ...workers.inspector import Inspector
 from ..weakly import weakly
@@ -31,7 +31,7 @@ class Questions:
         self._inspector = Inspector()
         self.moving = False
         for name, pane in panes.items():
-            pane.panel.on_ask(weakly(self.ask, name))
+            pane.panel.on_ask(weakly(self._pressed, name))
             pane.panel.on_cancel(weakly(self.cancel, name))
             pane.panel.on_seen(weakly(self._seen, name))
             pane.panel.on_choose(weakly(self._chosen, name))
@@ -99,6 +99,15 @@ class Questions:
                 pane.panel.show(share=-1.0, alarm=False, sentence=f"Looking {moment(place.decision)} ...")
         future.add_done_callback(weakly(self._answered, name, standing))
 
+    def _pressed(self, name: str, button: str) -> None:
+        """A button, or Enter in a field.
+
+        Raises:
+            LayertieError: As `ask`.
+        """
+        if self._panes[name].read():
+            self.ask(name, button)
+
     def cancel(self, name: str) -> None:
         """End what a pane waits for, if anything."""
         pane = self._panes[name]
@@ -154,7 +163,10 @@ class Questions:
             elif isinstance(error, CancelledError):
                 pane.panel.show(share=None, alarm=False, sentence="Cancelled.")
             else:
-                _refuse(pane, str(error))
+                if isinstance(error, OptionError) and error.option in pane.fields:
+                    pane.refuse(error)
+                else:
+                    _refuse(pane, str(error))
                 pane.shown = standing
 
 

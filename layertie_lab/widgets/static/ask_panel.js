@@ -2,6 +2,45 @@
 
 const AGAIN = [0, 5, 10, 20, 50, 100];
 
+/** A field that a person types into, with what it is for below it, or what is wrong with what stands in it. */
+class Field {
+  constructor(panel, name, { words, help, lines }) {
+    this.name = name;
+    // A number as text, too: a browser keeps what it takes for none to itself.
+    this.input = html(lines ? "textarea" : "input", { "data-field": name, spellcheck: "false", autocomplete: "off", ...(lines ? { rows: 2 } : { type: "text", inputmode: "decimal" }) });
+    this.input.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      panel.ask(panel.model.get("pressed") || Object.keys(panel.model.get("questions"))[0] || "");
+    });
+    this.input.addEventListener("change", () => panel.keep());
+    this.said = new Set(); // what this page has told the kernel, which says it back
+    this.help = `${help} ${lines ? "Enter asks, Shift+Enter begins a line." : ""}`.trim();
+    const id = `field-${Math.random().toString(36).slice(2)}`;
+    set(this.input, { id, "aria-describedby": `${id}-about ${id}-wrong` });
+    this.about = html("p", { class: "ll-help", id: `${id}-about` });
+    this.wrong = html("p", { class: "ll-wrong", id: `${id}-wrong`, role: "alert" });
+    this.element = html("div", { class: lines ? "ll-field ll-long" : "ll-field" }, html("label", { for: id }, words), this.input, this.about, this.wrong);
+  }
+
+  /** What stands in it, to be told. */
+  tell() {
+    this.said.add(this.input.value);
+    return (this.known = this.input.value);
+  }
+
+  paint(typed, wrong) {
+    // What comes back late shall not undo what was typed since.
+    if (typed !== this.known && !this.said.has(typed)) {
+      this.known = typed;
+      this.input.value = typed ?? "";
+    }
+    say(this.about, wrong ? "" : this.help);
+    say(this.wrong, wrong);
+    set(this.input, { "aria-invalid": wrong ? "true" : null });
+  }
+}
+
 class AskPanel {
   constructor(model, root) {
     this.model = model;
@@ -9,10 +48,11 @@ class AskPanel {
     this.buttons = Object.entries(model.get("questions")).map(([name, words]) => {
       const button = html("button", { type: "button", "data-ask": name }, words);
       button.addEventListener("click", () => {
-        if (button.getAttribute("aria-disabled") !== "true") model.send({ kind: "ask", name, sent: now() });
+        if (button.getAttribute("aria-disabled") !== "true") this.ask(name);
       });
       return button;
     });
+    this.fields = Object.entries(model.get("fields")).map(([name, field]) => new Field(this, name, field));
     this.every = html("select", {}, ...AGAIN.map((n) => html("option", { value: n }, n ? `every ${n} decisions` : "only when asked")));
     this.every.addEventListener("change", () => model.send({ kind: "every", every: Number(this.every.value) }));
     this.again = html("label", { class: "ll-again" }, model.get("repeats"), this.every);
@@ -32,12 +72,25 @@ class AskPanel {
     });
     this.files = html("span", { class: "ll-files" }, ...files);
     const line = html("div", { class: "ll-line" }, ...this.buttons, ...this.choices, this.again, this.bar, this.cancel, this.sentence, this.files);
-    this.lead = html("span", { class: "ll-lead" });
-    this.words = html("span", {});
-    this.text = html("pre", { tabindex: 0 }, this.lead, this.words);
+    this.text = html("pre", { tabindex: 0 });
+    if (this.fields.length) root.append(html("div", { class: "ll-fields" }, ...this.fields.map((field) => field.element)));
     root.append(line, this.text);
     this.repaint = oncePerFrame(() => this.paint());
     this.paint();
+  }
+
+  ask(name) {
+    this.model.send({ kind: "ask", name, typed: this.typed(), sent: now() });
+  }
+
+  /** What stands in the fields. */
+  typed() {
+    return Object.fromEntries(this.fields.map((field) => [field.name, field.tell()]));
+  }
+
+  /** Where the page is loaded again, what was typed is there. */
+  keep() {
+    if (this.fields.some((field) => field.input.value !== field.known)) this.model.send({ kind: "type", typed: this.typed() });
   }
 
   paint() {
@@ -51,12 +104,12 @@ class AskPanel {
       const select = choice.querySelector("select");
       select.value = get("chosen")[select.dataset.choice];
     }
+    for (const field of this.fields) field.paint(get("typed")[field.name], get("wrong")[field.name] ?? "");
     set(this.bar, { style: busy ? null : "display: none", value: busy && share >= 0 ? share : null });
     set(this.cancel, { style: busy && get("cancellable") ? null : "display: none" });
     say(this.sentence, get("sentence"));
     set(this.sentence, { "data-alarm": get("alarm") ? "" : null });
-    say(this.lead, get("lead"));
-    say(this.words, get("text"));
+    say(this.text, get("text"));
     set(this.text, { style: get("text") ? null : "display: none" });
     set(this.files, { style: get("text") ? null : "display: none" });
     this.root.dataset.busy = busy;
@@ -64,11 +117,11 @@ class AskPanel {
 }
 
 function render({ model, el }) {
-  const root = html("div", { class: "ll ll-ask" });
+  const root = html("div", { class: "ll ll-ask", ...KEYS_STAY_HERE });
   el.append(root);
   const panel = new AskPanel(model, root);
   const stopTheme = followTheme(root);
-  const stop = observe(model, ["sentence", "alarm", "share", "lead", "text", "can_ask", "every", "chosen"], panel.repaint);
+  const stop = observe(model, ["sentence", "alarm", "share", "text", "can_ask", "every", "chosen", "typed", "wrong"], panel.repaint);
   const receive = (message, buffers) => {
     if (message.kind === "file") root.dataset.saved = saveFile(message.name, buffers[0]);
     // Once what came with it has been drawn: before, there may be nothing to scroll to.
@@ -80,6 +133,7 @@ function render({ model, el }) {
   const tell = (seen) => model.send({ kind: "seen", view, seen });
   tell(true);
   return () => {
+    panel.keep();
     tell(false);
     model.off("msg:custom", receive);
     stop();

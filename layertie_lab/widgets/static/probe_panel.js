@@ -49,7 +49,7 @@ class ProbePanel {
     this.otherWords = html("span", {});
     this.otherWrong = html("p", { class: "ll-wrong", role: "alert" });
     const controls = html("div", { class: "ll-line" }, html("label", {}, "Compare with ", this.other), html("label", {}, "after decision ", this.otherNumber));
-    return html("details", { "data-fold": "other" }, html("summary", {}, "Similarity with another model: ", this.otherWords), controls, this.otherWrong);
+    return html("details", { "data-fold": "other" }, html("summary", {}, "Another model to compare with: ", this.otherWords), controls, this.otherWrong);
   }
 
   askProbe(sequences, text) {
