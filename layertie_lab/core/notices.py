@@ -181,6 +181,32 @@ class KeepChanged(Notice):
 
 
 @dataclass(frozen=True)
+class LeftOpen(Notice):
+    """A process lets the run go while a proposal is open, and nobody has acted on it.
+
+    Args:
+        decision: Which decision it is of; this and the others as in `core.decisions.Proposal`.
+    """
+
+    kind = "left open"
+    decision: int
+    episode: int
+    layer: int
+    legal: list[int]
+    choice: int
+    present: int
+    explored: bool
+    q_values: list[float] | None = None
+    epsilon: float | None = None
+
+    @classmethod
+    def of(cls, proposal: Proposal) -> LeftOpen:
+        """Of the proposal that is open."""
+        values = {each.name: getattr(proposal, each.name) for each in fields(Proposal)}
+        return cls(**{name: list(value) if isinstance(value, tuple) else value for name, value in values.items()})
+
+
+@dataclass(frozen=True)
 class Closed(Notice):
     """A process has let the run go.
 

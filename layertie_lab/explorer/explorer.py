@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..agent.choices import choices
 from ..agent.policies.registry import POLICIES
 from ..analysis.audit.departures import DEPARTURES
-from ..core.commands import Run
+from ..core.commands import Commit, Run
 from ..core.config import RunConfig
 from ..core.errors import CorpusError, LayertieError, RecordError
 from ..core.paths import PathError
@@ -144,6 +144,7 @@ class Explorer:
         self.menu.on_open(self.open)
         self.menu.on_label(self._shown.label)
         self.steer.on_press(self._press)
+        self.tie_map.on_answer(self._answer)
         self.steer.on_expect(self._inquire)
         if session:
             when_gone(session, weakly(self.leave))
@@ -333,7 +334,16 @@ class Explorer:
             if not self._outlives:
                 self.leave()
             return
-        self._shown.press(command)
+        self._shown.press(press)
+
+    def _answer(self, _: int, source: int) -> None:
+        """A click in the tie map; a run that goes on hears it itself (`Feed`)."""
+        if not self._run.is_still or not self.tie_map.can_act:
+            return
+        try:
+            self._shown.press(Press(Commit(source, decision=self.steer.asked)))
+        except LayertieError as error:
+            self.steer.show(error=str(error))
 
     def _inquire(self, _: str) -> None:
         self.frame.turn(TABS.describe("did-it-matter").title)

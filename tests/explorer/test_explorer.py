@@ -112,6 +112,30 @@ def test_nothing_of_the_run_before_stays_when_another_begins(explorer: Explorer,
     assert (steer.decision, steer.asked) == (0, 1)
 
 
+@pytest.mark.parametrize("where", ["the map", "the actions"])
+def test_an_action_on_a_run_that_stands_still_goes_on_with_it(where: str, text_file: Path, tmp_path: Path) -> None:
+    with Session(RunConfig.preset("tiny", corpus=str(text_file), decisions=8), tmp_path / "mine") as session:
+        session.run(3)
+        open_one = session.propose()
+    explorer = Explorer(tmp_path, examples=tmp_path / "none")
+    try:
+        steer, ties = explorer.steer, explorer.tie_map
+        assert (steer.asked, steer.proposed, steer.q_values) == (4, open_one.choice, list(open_one.q_values or ()))
+        assert (ties.layer, ties.legal, ties.can_act, steer.can_act) == (1, [0, 1], True, True)
+        assert steer.last["decision"] == 3
+        mine = 1 - open_one.choice
+        if where == "the map":
+            press(ties, "answer", layer=1, source=mine)
+        else:
+            press(steer, "press", command="commit", arguments={"choice": mine, "decision": 4}, sent=None)
+        wait_for(lambda: steer.asked == 5 and steer.can_act, "the proposal after it")
+        assert not steer.error
+    finally:
+        explorer.close()
+    decided = load_run(tmp_path / "mine").decisions.row(-1, named=True)
+    assert (decided["decision"], decided["choice"], decided["by"]) == (4, mine, "human")
+
+
 def test_the_map_of_a_run_goes_into_the_form_by_its_sources(text_file: Path, tmp_path: Path) -> None:
     with Session(RunConfig.preset("tiny", corpus=str(text_file), policy="repeat"), tmp_path / "mine"):
         pass

@@ -257,7 +257,8 @@ class SteerPanel {
       return;
     }
     say(this.title, `Layer ${layer}, decision ${this.get("asked")}, episode ${this.get("episode")}`);
-    say(this.opinion, this.get("proposed") === null ? "" : this.opinionInWords(layer));
+    const unasked = this.get("can_act") ? "The agent is asked when the run goes on; an action is taken in its place." : "";
+    say(this.opinion, this.get("proposed") === null ? unasked : this.opinionInWords(layer));
     set(this.opinion, { "data-by": this.get("choice") === null ? "" : this.get("by") });
   }
 
