@@ -112,6 +112,31 @@ def test_nothing_of_the_run_before_stays_when_another_begins(explorer: Explorer,
     assert (steer.decision, steer.asked) == (0, 1)
 
 
+@pytest.mark.parametrize("overruled", [True, False])
+def test_what_is_expected_of_an_override_can_be_said_after_the_run_is_opened_again(
+    overruled: bool, text_file: Path, tmp_path: Path
+) -> None:
+    with Session(RunConfig.preset("tiny", corpus=str(text_file), decisions=8), tmp_path / "mine") as session:
+        session.run(2)
+        proposal = session.propose()
+        session.commit(next(action for action in proposal.legal if action != proposal.choice))
+        if not overruled:
+            session.run(1)  # by now the last decision is the agent's
+    explorer = Explorer(tmp_path, examples=tmp_path / "none")
+    try:
+        matter = explorer.tabs["did-it-matter"]
+        assert isinstance(matter, DidItMatter)
+        wait_for(lambda: matter.panel.moments, "its moments")
+        wait_for(lambda: matter.tree.runs, "what comes after them")
+        assert bool(explorer.steer.hint) is overruled
+        if overruled:
+            press(explorer.steer, "expect", value="worse")
+            assert matter.panel.chosen == matter.panel.moments[0]["id"] == "decision-00003"
+            assert matter.panel.filled["values"] == {"expected": "worse"}
+    finally:
+        explorer.close()
+
+
 @pytest.mark.parametrize("where", ["the map", "the actions"])
 def test_an_action_on_a_run_that_stands_still_goes_on_with_it(where: str, text_file: Path, tmp_path: Path) -> None:
     with Session(RunConfig.preset("tiny", corpus=str(text_file), decisions=8), tmp_path / "mine") as session:

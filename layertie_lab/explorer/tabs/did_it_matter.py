@@ -73,6 +73,7 @@ class DidItMatter(Tab):
         self._shown: str | None = None
         self._fillings = 0
         self._drawn = -1
+        self._told = False
         self.panel = HypothesisPanel(study_form.fields())
         self.chart = LiveChart({})
         self.studies = StudyList()
@@ -91,7 +92,7 @@ class DidItMatter(Tab):
     def show(self) -> None:
         stopped, example = self.running.name, self.run.example
         self.running.cancel()
-        self._shown = None
+        self._shown, self._told = None, False
         self.page.steer.show(hint="")
         self.panel.show(
             moments=[],
@@ -139,6 +140,7 @@ class DidItMatter(Tab):
 
     def heard(self, entry: Entry) -> None:
         if isinstance(entry, DecisionMade):
+            self._told = True
             overruled = entry.by == "human" and entry.choice != entry.proposed
             if overruled:
                 self.refresh(moment_name(entry.decision))
@@ -154,6 +156,10 @@ class DidItMatter(Tab):
             return
         found, path = done.result(), self.run.folder
         present = [moment for moment in self.panel.moments if moment["id"] == PRESENT]
+        if found.overruled is not None and not self._told and not self.run.example:
+            # It was overruled before the page showed the run: what can be asked of it still can.
+            chosen = chosen or self.panel.chosen or moment_name(found.overruled)
+            self.page.steer.show(hint=inquiries.HINT)
         self.panel.show(moments=[*present, *found.moments], chosen=chosen or self.panel.chosen)
         self.tree.show(runs=found.tree, stored=found.stored, last=found.last, current=path.name)
         self.studies.show(studies=found.studies, note=found.note)
