@@ -26,7 +26,7 @@ def state_of(run: Run, *, example: bool, cut_off: bool = False) -> dict[str, Any
         cut_off: Whether it was stopped because the connection to its page was lost.
     """
     asked = {} if example or run.damage else _at_hand(run)
-    standing = _standing(run, example, cut_off, bool(asked))
+    standing = _standing(run, example, cut_off)
     said = " ".join(filter(None, [standing.get("error", ""), *(each for each in run.losses if each != run.damage)]))
     return {**_last_decision(run), **asked, **standing, **({"error": said} if said else {})}
 
@@ -121,9 +121,8 @@ def _owners(ties: TieMap, layer: int, legal: list[int]) -> list[int]:
     return [layer if source == layer else ties.owners[source] for source in legal]
 
 
-def _standing(run: Run, example: bool, cut_off: bool, answerable: bool) -> dict[str, Any]:
+def _standing(run: Run, example: bool, cut_off: bool) -> dict[str, Any]:
     done, budget = run.decisions.height, run.config.decisions
-    also = " So does an action of yours." if answerable else ""
     if run.damage:
         return {"status": "empty", "status_text": "This run cannot be gone on with.", "error": run.damage}
     if example:
@@ -131,7 +130,7 @@ def _standing(run: Run, example: bool, cut_off: bool, answerable: bool) -> dict[
     if run.opened is None:
         return {"status": "paused", "status_text": "This run holds no decision yet. Step or Run begins it."}
     if run.status == "finished":
-        words = f"Finished after {done} decisions. Step, or run some more, goes on with it.{also}"
+        words = f"Finished after {done} decisions. Step, or run some more, goes on with it."
         return {"status": "finished", "status_text": words}
     if run.status in ENDED_BY_ERROR:
         why = run.telemetry("failed")[-1].get("sentence", "")
@@ -141,7 +140,7 @@ def _standing(run: Run, example: bool, cut_off: bool, answerable: bool) -> dict[
     if cut_off:
         words = (
             f"The connection to this page was lost, so the run was saved and stopped after {done} of {budget} "
-            f"decisions. Step or Run goes on.{also}"
+            "decisions. Step or Run goes on."
         )
         return {"status": "paused", "status_text": words}
-    return {"status": "paused", "status_text": f"Stopped after {done} of {budget} decisions. Step or Run goes on.{also}"}
+    return {"status": "paused", "status_text": f"Stopped after {done} of {budget} decisions. Step or Run goes on."}

@@ -257,7 +257,7 @@ class SteerPanel {
       return;
     }
     say(this.title, `Layer ${layer}, decision ${this.get("asked")}, episode ${this.get("episode")}`);
-    const unasked = this.get("can_act") ? "The agent is asked when the run goes on; an action is taken in its place." : "";
+    const unasked = this.get("can_act") ? "The agent is asked when the run goes on." : "";
     say(this.opinion, this.get("proposed") === null ? unasked : this.opinionInWords(layer));
     set(this.opinion, { "data-by": this.get("choice") === null ? "" : this.get("by") });
   }
