@@ -239,7 +239,7 @@ class Run:
         return self.table("process")
 
     def telemetry(self, kind: str) -> list[dict[str, Any]]:
-        """The telemetry of one kind (process, timing, checkpoint, failed, left open, closed, keep) as plain values, in order."""
+        """The telemetry of one kind (process, timing, checkpoint, failed, left open, closed, keep), in order."""
         return list(self._telemetry.get(kind, ()))
 
     @property
