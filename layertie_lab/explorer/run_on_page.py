@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+
 from ..core.commands import Commit, Run, Step
 from ..core.config import RunConfig
 from ..core.errors import RecordError
