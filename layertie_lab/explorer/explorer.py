@@ -42,7 +42,7 @@ from .comparison import shipped
 from .freed import give_back_soon
 from .held_run import HeldRun
 from .own_session import OwnSession
-from .own_text import OwnText
+from .own_text import OwnText, as_named
 from .query import NoAddress, Query, write_settings
 from .run_on_page import RunOnPage, Shows
 from .server import forget, when_gone
@@ -210,7 +210,7 @@ class Explorer:
         try:
             config = self._text.allowed(config)
         except (CorpusError, PathError) as error:
-            self.form.blame("text.corpus", str(error))
+            self.form.blame("text.corpus", as_named(str(error), config.text.corpus))
             return
         check_room_for(self.root, leaving=self._run.path)
         path = new_folder(self.root, run_list.stem(config))
