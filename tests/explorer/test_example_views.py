@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -160,3 +161,10 @@ def test_it_is_audited(explorer: Explorer) -> None:
     tab.panel.hear({"kind": "ask", "name": "audit"})
     wait_for(lambda: tab.panel.sentence.startswith("As of decision 200"), "the audit")
     assert len(tab.cards.cards) == 11
+    for card in tab.cards.cards:
+        where = dict(card["lines"])["Where it does that"]
+        assert re.fullmatch(r"[\w/]+\.py: [\w., ]+(; [\w/]+\.py: \w+)?", where)
+    # Each sign of the gradients is told what it means.
+    signs = {sign for line in tab.books.text.splitlines()[-3:] for sign in line.split()[-1]}
+    assert signs
+    assert all(f" {sign} " in tab.books.sentence for sign in signs)
