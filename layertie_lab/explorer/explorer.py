@@ -158,6 +158,9 @@ class Explorer:
             self._join(self._own)
         else:
             self._open_first(name or str(self._query.get("run") or ""))
+        if folder is not None and not Path(folder).expanduser().exists():
+            # A slip in its name would else look like a folder without runs.
+            self.menu.note = f"{folder} is not there yet: it is made with the first run."
         if sentences:
             # Showing a run clears the form's note; what the link had wrong is still to be read.
             self.form.say(" ".join(sentences))

@@ -171,3 +171,13 @@ def test_the_map_of_a_run_goes_into_the_form_by_its_sources(text_file: Path, tmp
     assert config_of(explorer.form.draft).agent.map == "0 0 2 2"
     press(explorer.form, "change", path="agent.map", value="min")
     assert "there is no such folder" in explorer.form.problems["agent.map"]
+
+
+def test_a_folder_that_is_not_there_is_said_on_the_page(tmp_path: Path) -> None:
+    missing, there = Explorer(tmp_path / "nope", examples=tmp_path), Explorer(tmp_path, examples=tmp_path)
+    try:
+        assert missing.menu.note == f"{tmp_path / 'nope'} is not there yet: it is made with the first run."
+        assert there.menu.note == ""
+    finally:
+        missing.close()
+        there.close()

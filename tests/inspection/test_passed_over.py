@@ -9,8 +9,9 @@ from layertie_lab.inspection.views.reasons import Reasons
 
 def said(**proposal: Any) -> str:
     whole = {
-        "decision": 3, "layer": 2, "present": 0, "legal": [0, 1, 2], "q_values": [0.0, 0.5, -0.1], "greedy": 1, "choice": 1,
-        "explored": False, "epsilon": 0.2, "policy": "paper", "reads": "the map", "meaning": "", "unit": "", "reasons": [],
+        "decision": 3, "layer": 2, "present": 0, "legal": [0, 1, 2], "q_values": [0.0, 0.5, -0.1], "greedy": 1,
+        "choice": 1, "explored": False, "epsilon": 0.2, "policy": "paper", "reads": "the map", "meaning": "",
+        "unit": "", "reasons": [],
     }  # fmt: skip
     facts = {"proposal": whole | proposal, "answered": None, "no_agreement": "Too few."}
     return " ".join(Reasons().words(facts))
