@@ -202,8 +202,17 @@ class LeftOpen(Notice):
     @classmethod
     def of(cls, proposal: Proposal) -> LeftOpen:
         """Of the proposal that is open."""
-        values = {each.name: getattr(proposal, each.name) for each in fields(Proposal)}
-        return cls(**{name: list(value) if isinstance(value, tuple) else value for name, value in values.items()})
+        return cls(
+            decision=proposal.decision,
+            episode=proposal.episode,
+            layer=proposal.layer,
+            legal=list(proposal.legal),
+            choice=proposal.choice,
+            present=proposal.present,
+            explored=proposal.explored,
+            q_values=None if proposal.q_values is None else list(proposal.q_values),
+            epsilon=proposal.epsilon,
+        )
 
 
 @dataclass(frozen=True)
