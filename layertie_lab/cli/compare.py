@@ -17,6 +17,7 @@ from ..core.errors import ConfigError, RecordError
 from ..core.paths import path_of
 from ..records.directory import is_run
 from ..records.io.output import check_output, write_output
+from ..records.labels import called
 from . import arguments
 
 # Charts (altair) are imported where they are asked for.
@@ -65,7 +66,9 @@ def _group(text: str) -> tuple[str, list[Path]]:
     paths = [path for word in words for path in _runs(word)]
     if not paths:
         raise ConfigError(f"Expected runs in {text!r}, but there are none.", "Write NAME=RUN,RUN or a folder of runs.")
-    return label or Path(words[0]).name or Path(words[0]).resolve().name or words[0], paths
+    # A run is called as the explorer calls it, of several the folder is what was typed.
+    alone = called(paths[0]) if len(paths) == 1 and is_run(paths[0]) else ""
+    return label or alone or Path(words[0]).name or Path(words[0]).resolve().name or words[0], paths
 
 
 def _runs(word: str) -> list[Path]:

@@ -181,6 +181,41 @@ class KeepChanged(Notice):
 
 
 @dataclass(frozen=True)
+class LeftOpen(Notice):
+    """A process lets the run go while a proposal is open, and nobody has acted on it.
+
+    Args:
+        decision: Which decision it is of; this and the others as in `core.decisions.Proposal`.
+    """
+
+    kind = "left open"
+    decision: int
+    episode: int
+    layer: int
+    legal: list[int]
+    choice: int
+    present: int
+    explored: bool
+    q_values: list[float] | None = None
+    epsilon: float | None = None
+
+    @classmethod
+    def of(cls, proposal: Proposal) -> LeftOpen:
+        """Of the proposal that is open."""
+        return cls(
+            decision=proposal.decision,
+            episode=proposal.episode,
+            layer=proposal.layer,
+            legal=list(proposal.legal),
+            choice=proposal.choice,
+            present=proposal.present,
+            explored=proposal.explored,
+            q_values=None if proposal.q_values is None else list(proposal.q_values),
+            epsilon=proposal.epsilon,
+        )
+
+
+@dataclass(frozen=True)
 class Closed(Notice):
     """A process has let the run go.
 

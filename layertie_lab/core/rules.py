@@ -117,8 +117,8 @@ class Rules:
             left = self._few_enough(ties, layer, left)
         if not left:
             raise TieError(
-                f"Expected at least one legal action for layer {layer}, but the rules ({self}) leave none: it is "
-                f"{'on its own' if ties[layer] == layer else f'tied to {ties[layer]}'}.",
+                f"Expected at least one legal action for layer {layer}, but the rules leave none: it is "
+                f"{'on its own' if ties[layer] == layer else f'tied to {ties[layer]}'}. {self.in_words}",
                 "Change the rules.",
             )
         return tuple(left)

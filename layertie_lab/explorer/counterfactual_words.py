@@ -57,6 +57,7 @@ class Found(NamedTuple):
         studies: The list's rows, the latest first.
         note: What holds for all studies.
         others: Whether a study runs.
+        overruled: The last decision, where a person overruled the agent in it; None otherwise.
     """
 
     moments: list[dict[str, Any]]
@@ -66,10 +67,15 @@ class Found(NamedTuple):
     studies: list[dict[str, Any]]
     note: str
     others: bool = False
+    overruled: int | None = None
 
 
-def read(path: Path) -> Found:
+def read(path: Path, *, judged: bool = True) -> Found:
     """A run's moments, tree and studies.
+
+    Args:
+        path: Its folder.
+        judged: Whether the studies are listed, with their verdicts, which load scipy.
 
     Raises:
         LayertieError: The run cannot be read.
@@ -90,9 +96,20 @@ def read(path: Path) -> Found:
         row["parent"] = tree[0]["id"] if row["parent"] == "" else row["parent"]
     last = next((row["decisions"] for row in tree if row["id"] == path.name), 0)
     studies, damaged = Study.all_of(path)
-    notes = [*_family(path, studies), *damage, *damaged]
+    notes = [*(_family(path, studies) if judged else ()), *damage, *damaged]
     notes += [f"{row['name']}: {row['note']}" for row in tree if row["note"]]
-    return Found(moments, stored, last, tree, _rows(studies), " ".join(notes), any(study.running for study in studies))
+    overruled = next((each.decision for each in asked if each.overridden and each.by == "human"), 0)
+    return Found(
+        moments,
+        stored,
+        last,
+        tree,
+        _rows(studies) if judged else [],
+        " ".join(notes),
+        any(study.running for study in studies),
+        # One under way has no outcome yet, and is not among the tree's.
+        overruled if overruled and overruled >= last else None,
+    )
 
 
 def opening(example: bool, stopped: str) -> str:

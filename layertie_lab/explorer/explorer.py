@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..agent.choices import choices
 from ..agent.policies.registry import POLICIES
 from ..analysis.audit.departures import DEPARTURES
-from ..core.commands import Run
+from ..core.commands import Commit, Run
 from ..core.config import RunConfig
 from ..core.errors import CorpusError, LayertieError, RecordError
 from ..core.paths import PathError
@@ -42,7 +42,7 @@ from .comparison import shipped
 from .freed import give_back_soon
 from .held_run import HeldRun
 from .own_session import OwnSession
-from .own_text import OwnText
+from .own_text import OwnText, as_named
 from .query import NoAddress, Query, write_settings
 from .run_on_page import RunOnPage, Shows
 from .server import forget, when_gone
@@ -144,6 +144,7 @@ class Explorer:
         self.menu.on_open(self.open)
         self.menu.on_label(self._shown.label)
         self.steer.on_press(self._press)
+        self.tie_map.on_answer(self._answer)
         self.steer.on_expect(self._inquire)
         if session:
             when_gone(session, weakly(self.leave))
@@ -157,6 +158,9 @@ class Explorer:
             self._join(self._own)
         else:
             self._open_first(name or str(self._query.get("run") or ""))
+        if folder is not None and not Path(folder).expanduser().exists():
+            # A slip in its name would else look like a folder without runs.
+            self.menu.note = f"{folder} is not there yet: it is made with the first run."
         if sentences:
             # Showing a run clears the form's note; what the link had wrong is still to be read.
             self.form.say(" ".join(sentences))
@@ -209,7 +213,7 @@ class Explorer:
         try:
             config = self._text.allowed(config)
         except (CorpusError, PathError) as error:
-            self.form.blame("text.corpus", str(error))
+            self.form.blame("text.corpus", as_named(str(error), config.text.corpus))
             return
         check_room_for(self.root, leaving=self._run.path)
         path = new_folder(self.root, run_list.stem(config))
@@ -333,7 +337,16 @@ class Explorer:
             if not self._outlives:
                 self.leave()
             return
-        self._shown.press(command)
+        self._shown.press(press)
+
+    def _answer(self, _: int, source: int) -> None:
+        """A click in the tie map; a run that goes on hears it itself (`Feed`)."""
+        if not self._run.is_still or not self.tie_map.can_act:
+            return
+        try:
+            self._shown.press(Press(Commit(source, decision=self.steer.asked)))
+        except LayertieError as error:
+            self.steer.show(error=str(error))
 
     def _inquire(self, _: str) -> None:
         self.frame.turn(TABS.describe("did-it-matter").title)

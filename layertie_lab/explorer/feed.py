@@ -90,6 +90,14 @@ class Feed:
         """End the connection. The widgets keep what they show."""
         self._finalizer()
 
+    def press(self, press: Press) -> None:
+        """Act on a press that was made before this feed was there.
+
+        Raises:
+            LayertieError: There is no run to take it.
+        """
+        (self._refuse if self._pilot is None else self._pilot.press)(press)
+
     @staticmethod
     def show(
         run: Any,

@@ -14,7 +14,7 @@ from typing import Any
 from ..core.config import RunConfig
 from ..core.errors import ConfigError, CorpusError, LayertieError
 from ..records.io.store import Store
-from ..records.texts import folder_of, keep_text, own_texts
+from ..records.texts import folder_of, keep_text, own_texts, text_name
 from ..text.corpora.registry import CORPORA
 from ..text.sources import SPLITS
 from ..widgets.forms.form import config_of
@@ -191,12 +191,13 @@ def _answer(config: RunConfig, allowed: Callable[[], RunConfig]) -> _Answer:
             blamed = CORPUS
         return _Answer(columns, shown=_shown(preview(text, config.model.context, Store())))
     except LayertieError as error:
-        sentence = str(error)
+        sentence = as_named(str(error), config.text.corpus)
         # A pretrained tokenizer that cannot be had is found out when the text is made into tokens.
         if blamed == CORPUS and config.text.tokenizer.startswith("hf:") and config.text.tokenizer[3:] in error.message:
             blamed = TOKENIZER
     except Exception as error:  # a corpus or a tokenizer of another package raises whatever it does
         sentence = f"Expected to read the text, but {type(error).__name__} came up: {error}. Choose another text."
+        sentence = as_named(sentence, config.text.corpus)
     return _Answer(columns, blamed=blamed, sentence=sentence)
 
 
@@ -235,7 +236,15 @@ def _offered(folder: Path | None) -> list[str]:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{max(1, round(count / 1e3)):,} kB"
+    if count < 1e3:
+        return f"{count} byte{'' if count == 1 else 's'}"
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
+
+
+def as_named(sentence: str, corpus: str) -> str:
+    """A sentence about a text that somebody brought, with the name that they know it by and not the file's here."""
+    named, known = text_name(corpus), os.path.basename(corpus)
+    return sentence if named == known else sentence.replace(corpus, named).replace(known, named)
 
 
 def _in_thread(call: Callable[[], Any]) -> None:

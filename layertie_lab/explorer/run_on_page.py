@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from ..core.commands import Command, Run, Step
+from ..core.commands import Commit, Run, Step
 from ..core.config import RunConfig
 from ..core.errors import RecordError
 from ..core.events import Event
@@ -19,7 +18,7 @@ from ..records.log.follower import Follower
 from ..records.log.reader import load_run
 from ..widgets.live.live_chart import LiveChart
 from ..widgets.run_menu import RunMenu
-from ..widgets.steer_panel import SteerPanel
+from ..widgets.steer_panel import Press, SteerPanel
 from ..widgets.tie_map_view import TieMapView
 from ..widgets.vital_signs import VitalSigns
 from ..workers.pool import Handle, attach, check_room_for, get
@@ -172,19 +171,24 @@ class RunOnPage:
 
     # -- what becomes of it ------------------------------------------------------------------------------------------
 
-    def press(self, command: Command[Any]) -> None:
+    def press(self, press: Press) -> None:
         """A command was pressed: a run that nobody trains is resumed by it.
 
         Raises:
             LayertieError: It cannot be resumed.
         """
+        command = press.command
         if isinstance(command, Run):
             decisions = command.decisions
             self.goal = None if decisions is None else self._shows.steer.decision + decisions
-        if not self.run.is_still or not isinstance(command, Step | Run) or self.run.example:
+        if not self.run.is_still or not isinstance(command, Step | Run | Commit) or self.run.example:
             return
         path = self.run.folder
         self.train(path, RunDirectory.open(path).config, lambda: Worker.resume(path))
+        if isinstance(command, Commit):
+            assert self._feed is not None, "a run that is trained has a feed"
+            self._feed.press(press)
+            return
         # What goes wrong is told by the run's own status, and what comes of it by its log.
         self.run.give(replace(command, outcomes=False) if isinstance(command, Run) else command)
 
@@ -237,7 +241,10 @@ class RunOnPage:
         Feed.show(run, chart=self._tables, tie_map=shows.tie_map, steer=shows.steer)
         if run.opened is not None:
             self._tables.push({"reference": [{"name": "unigram", "loss": run.opened.unigram_entropy}]})
-        shows.steer.show(**state_of(run, example=self.run.example, cut_off=farewells.was_cut_off(path)))
+        state = state_of(run, example=self.run.example, cut_off=farewells.was_cut_off(path))
+        shows.steer.show(**state)
+        if state.get("can_act"):
+            shows.tie_map.show(**{name: state[name] for name in ("layer", "legal", "proposed", "can_act")})
 
     def _show(
         self, path: Path | None, config: RunConfig, source: Handle | SessionThread | Follower | None = None

@@ -47,6 +47,18 @@ def read_label(run: Path) -> Label:
         ) from error
 
 
+def called(run: Path) -> str:
+    """What a run is called where several are named: as a person calls it, else as its folder.
+
+    One that cannot be read is called as its folder; who lists runs says what is wrong with it.
+    """
+    try:
+        title = read_label(run).title
+    except RecordError:
+        title = ""
+    return title or run.name or run.resolve().name
+
+
 def write_label(run: Path, label: Label) -> Label:
     """Name a run and note something on it; white space around the words is left out.
 

@@ -16,7 +16,7 @@ from ..core.config import RunConfig
 from ..core.decisions import Decision
 from ..core.errors import LayertieError, RecordError, StorageError
 from ..core.events import Event, Opened
-from ..core.notices import CheckpointSaved, Notice, ProcessStarted, SnapshotsNoted, Timing
+from ..core.notices import CheckpointSaved, LeftOpen, Notice, ProcessStarted, SnapshotsNoted, Timing
 from ..records.directory import RunDirectory
 from ..records.log.cursor import EventCursor
 from ..records.log.recovery import check_before, check_end, check_settings
@@ -220,6 +220,11 @@ class Recorder:
             device_peak_bytes=memory["device_peak_bytes"],
         )
         self.note(timing)
+
+    def leave_open(self, state: RunState) -> None:
+        """Note the proposal that nobody has acted on, if there is one: whoever opens the run next sees it at once."""
+        if state.proposal is not None:
+            self.note(LeftOpen.of(state.proposal))
 
     def checkpoint_due(self, seconds: float) -> bool:
         """Whether the last checkpoint is at least so many seconds old."""

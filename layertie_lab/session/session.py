@@ -391,6 +391,7 @@ class Session(Queries):
             try:
                 if save and self.recorder.is_open:
                     self.save()
+                    self.recorder.leave_open(self.state)
             finally:
                 self.recorder.close()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import traitlets
 
+from ..core.glossary import GLOSSARY
 from .listeners import Listeners
 from .messages import LONGEST_TEXT, optional, text, whole
 from .panel import Panel
@@ -32,6 +33,7 @@ class ProbePanel(Panel, files=("probe_panel.js", "probe_panel.css")):
         other_stored: Decisions after which that one is stored.
         other_decision: The one compared with; None for its latest.
         other_problem: What is wrong with that choice; "" for nothing.
+        glossary: Word -> what it means.
     """
 
     HEARS = {
@@ -50,6 +52,7 @@ class ProbePanel(Panel, files=("probe_panel.js", "probe_panel.css")):
     other_stored = traitlets.List(traitlets.Int()).tag(sync=True)
     other_decision = traitlets.Int(None, allow_none=True).tag(sync=True)
     other_problem = traitlets.Unicode("").tag(sync=True)
+    glossary = traitlets.Dict(GLOSSARY).tag(sync=True)
 
     def __init__(self) -> None:
         self._probes, self._others = Listeners(), Listeners()

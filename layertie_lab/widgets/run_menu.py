@@ -24,7 +24,7 @@ class RunMenu(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
         remark: A person's note on it; "" for none.
         can_label: Whether its name and note can be changed.
         about: A line on it.
-        note: What became of the run that was shown before; "" for nothing.
+        note: What became of the run that was shown before, or of the folder of runs; "" for nothing.
         runs: One dict of short texts per run, the latest first: name (of the folder), title (a person's, or ""),
             status, policy, corpus, seed, reached, loss, when, changed (seconds since 1970), note.
         problem: A sentence on what could not be opened, listed or written; "" if nothing is wrong.

@@ -11,6 +11,7 @@ import traitlets
 from ..charts.palette import SEMANTIC_COLOURS, owner_colours
 from ..core.commands import COMMANDS, Command, Commit, Pause, Run, Save, SetKeep, Step
 from ..core.errors import LayertieError
+from ..core.glossary import GLOSSARY
 from .listeners import Listeners
 from .messages import Shape, anything, flag, optional, read, scalar, shown, text, whole
 from .panel import Panel
@@ -79,6 +80,7 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
         keep: Whether it shall.
         said: What was saved last; "" for nothing.
         hint: What could be asked next, below the actions; "" for nothing.
+        glossary: Word -> what it means.
         expectations: What a person may expect of it, as answers to that: value -> words on its button.
     """
 
@@ -124,6 +126,7 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
     expectations = traitlets.Dict().tag(sync=True)
     palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
+    glossary = traitlets.Dict(GLOSSARY).tag(sync=True)
     buttons = traitlets.Dict(BUTTONS).tag(sync=True)
 
     def __init__(self, **state: Any) -> None:

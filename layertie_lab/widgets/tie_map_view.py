@@ -11,6 +11,7 @@ import traitlets
 
 from ..charts.palette import SEMANTIC_COLOURS, owner_colours
 from ..core.errors import LayertieError
+from ..core.glossary import GLOSSARY
 from ..core.ties import TieMap
 from .history import History
 from .listeners import Listeners
@@ -44,6 +45,7 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
         budget: The run's budget of decisions, which the history leaves room for; 0 if unknown.
         looked: The decision that is looked back at, marked in the history; None for none.
         palette: Colour of each owner layer.
+        glossary: Word -> what it means.
         semantic: Meaning -> colour (`layertie_lab.charts.palette.SEMANTIC_COLOURS`).
     """
 
@@ -70,6 +72,7 @@ class TieMapView(Panel, files=("tie_history.js", "tie_brush.js", "tie_map.js", "
     looked = traitlets.Int(None, allow_none=True).tag(sync=True)
     palette = traitlets.List(traitlets.Unicode(), owner_colours(LAYERS_WITH_A_COLOUR)).tag(sync=True)
     semantic = traitlets.Dict(SEMANTIC_COLOURS).tag(sync=True)
+    glossary = traitlets.Dict(GLOSSARY).tag(sync=True)
 
     def __init__(self, ties: TieMap | Sequence[int] | None = None, **state: Any) -> None:
         self._history = History()

@@ -7,6 +7,7 @@ from typing import Any
 
 import traitlets
 
+from ..core.glossary import GLOSSARY
 from .panel import Panel
 
 
@@ -23,6 +24,7 @@ class VitalSigns(Panel, files=("vital_signs.js", "vital_signs.css")):
         share: Parameters that receive gradients, of those of the untied model, or None.
         held: Bytes of weights, gradients and optimizer state, or None.
         saved: Bytes that the untied model would take more, in the same proportion of bytes to parameters; or None.
+        glossary: Word -> what it means.
     """
 
     decision = traitlets.Int(0).tag(sync=True)
@@ -34,6 +36,7 @@ class VitalSigns(Panel, files=("vital_signs.js", "vital_signs.css")):
     share = traitlets.Float(None, allow_none=True).tag(sync=True)
     held = traitlets.Float(None, allow_none=True).tag(sync=True)
     saved = traitlets.Float(None, allow_none=True).tag(sync=True)
+    glossary = traitlets.Dict(GLOSSARY).tag(sync=True)
 
     def begin(self, *, layers: int, budget: int) -> None:
         """Another run: nothing is known of it but its size."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import traitlets
 
+from ..core.glossary import GLOSSARY
 from .listeners import Listeners
 from .messages import text
 from .panel import Panel
@@ -37,6 +38,7 @@ class Welcome(Panel, files=("welcome.js", "welcome.css")):
         doors: Where one can begin.
 
     Attributes:
+        glossary: Word -> what it means, as whoever asks for it is told.
         sentence: Why a door cannot be opened; "" if nothing is wrong.
     """
 
@@ -45,6 +47,7 @@ class Welcome(Panel, files=("welcome.js", "welcome.css")):
     about = traitlets.Unicode("").tag(sync=True)
     link = traitlets.List(traitlets.Unicode()).tag(sync=True)
     doors = traitlets.List(traitlets.Dict()).tag(sync=True)
+    glossary = traitlets.Dict(GLOSSARY).tag(sync=True)
     sentence = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, about: str, link: tuple[str, str], doors: Sequence[Door]) -> None:

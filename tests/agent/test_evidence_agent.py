@@ -214,6 +214,44 @@ def test_nothing_is_moved_when_too_few_steps_are_left() -> None:
     late = replace(state_at(TieMap((0, 1, 1, 1, 1, 1)), 53), layer=3)
     assert policy.greedy(late) == 1
     assert policy.greedy(replace(late, decision=40)) == 0
+    assert "would not pay in the steps that are left" in policy.reasons(late)[-1]
+
+
+def test_it_says_why_an_action_of_a_higher_forecast_is_passed_over() -> None:
+    policy = agent(owners=2)
+    ties = TieMap((0, 1, 1, 1, 1, 1))
+    costs = np.zeros((6, 6))
+    policy._evidence = Evidence(ties, 24, costs, np.zeros(6))
+    tied, owner = replace(state_at(ties, 30), layer=3), replace(state_at(ties, 30), layer=1)
+    forecast = policy.forecasts(tied)
+    assert forecast is not None
+    assert forecast[0].argmax() == 3  # on its own
+    assert policy.greedy(tied) == 1
+    said = policy.reasons(tied)[-1]
+    assert said.startswith("Training it on its own has a higher forecast")
+    assert said.endswith("it takes no more owners: it has 2 and aims at 2.")
+    policy._plan = TieMap((0, 1, 1, 1, 1, 1))
+    assert policy.reasons(tied)[-1].endswith("but the plan comes first.")
+    policy._plan = None
+    costs[1, 0] = -0.5
+    assert policy.greedy(owner) == 1
+    assert policy.reasons(owner)[-1].endswith("it gives up no owner: it has 2 and aims at 2.")
+    # Nothing is said where the proposed one is the highest.
+    costs[3, 0] = -5.0
+    assert policy.greedy(tied) == 0
+    assert "higher forecast" not in " ".join(policy.reasons(tied))
+
+
+def test_a_forecast_that_is_not_sure_enough_is_passed_over_for_that() -> None:
+    policy = agent(owners=2)
+    ties = TieMap((0, 1, 1, 1, 1, 1))
+    costs = np.full((6, 6), 1.0)
+    costs[3, :2] = [-0.5, 0.0]
+    policy._evidence = Evidence(ties, 24, costs, np.zeros(6))
+    policy._forecast.covariance *= 1e4
+    state = replace(state_at(ties, 30), layer=3)
+    assert policy.greedy(state) == 1
+    assert "standard deviation" in policy.reasons(state)[-1]
 
 
 def test_its_values_before_and_after_it_has_measured() -> None:
@@ -239,7 +277,7 @@ def test_its_values_before_and_after_it_has_measured() -> None:
         assert sum(row["value"] for row in rows if row["answer"] == action) == pytest.approx(value, abs=1e-12)
     said = explain(policy, state, KEY)
     assert said["unit"] == "nats/token"
-    assert len(said["reasons"]) == 4
+    assert len(said["reasons"]) == 5
     assert "1: +" in said["reasons"][1]
     assert "agent.owners" in said["reasons"][0]
 

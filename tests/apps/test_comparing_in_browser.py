@@ -77,6 +77,7 @@ def test_does_the_agent_beat_chance_in_two_clicks(visit: Visit, runs: Path) -> N
     view.list.get_by_role("button", name="See 50 runs: does the agent beat chance?").click()  # click 2
     view.says("lab-1 has 0.024 nats less loss than random, 95 % interval from 0.057 less to 0.010 more, 5 seeds")
     assert view.answer.get_attribute("data-told") == "no"
+    wait_for(lambda: "1 line chosen, 50 runs" in view.list.inner_text(), 20, "how many runs that is")
     assert "lab-1" in view.answer.locator("summary").inner_text()
     view.picture("By seed").wait_for()
     view.picture("Loss and size").wait_for()

@@ -138,11 +138,17 @@ def test_from_an_override_to_a_verdict_and_a_cancel(visit: Visit, server: Server
     assert tab.page.locator(".ll-charts [data-panel='The difference over the horizon'] canvas").count() == 1
     row = tab.page.locator(f"tr[data-study='{study.name}']")
     wait_for(lambda: row.get_attribute("data-outcome") == outcome, 10, "the list")
+    assert row.locator(".ll-replicates").inner_text() == str(len(study.replicates()))
     # A second one, cancelled half-way.
     fill(tab, "horizon", "300")
     press(tab, "state")
     wait_for(lambda: "replicates" in sentence(tab), 30, "its progress")
     wait_for(lambda: tab.page.locator(".ll-hypothesis progress").get_attribute("value") is not None, 30, "its share")
+    # The list counts along, and does not say 0 of a study whose replicates come in.
+    counted = tab.page.locator("tr[data-study='study-002'] .ll-replicates")
+    wait_for(lambda: not sentence(tab).startswith("0 of"), 60, "its first replicate")
+    wait_for(lambda: int(counted.inner_text()) >= 1, 5, "the count in the list")
+    assert form(tab).get_attribute("data-busy") == "true"
     press(tab, "cancel")
     wait_for(lambda: "Cancelled" in sentence(tab), 10, "the cancel")
     wait_for(lambda: tab.page.locator("tr[data-study='study-002'] button", has_text="Go on").count() == 1, 10, "Go on")
@@ -264,6 +270,14 @@ def test_rules_mask_the_answers_of_agent_and_person(visit: Visit, server: Server
     rules.locator("[data-rule=independent]").fill("nonsense")
     rules.get_by_role("button", name="Apply").click()
     wait_for(lambda: "whole numbers" in rules.locator(".ll-hint").first.inner_text(), 10, "the refusal")
+    # What the run itself refuses is said in the words of the form, and not in those of the command line.
+    rules.locator("[data-rule=independent]").fill("2")
+    rules.locator("[data-rule=locked]").fill("2")
+    rules.get_by_role("button", name="Apply").click()
+    wait_for(lambda: "leave none" in rules.inner_text(), 10, "the refusal of rules that contradict each other")
+    assert "always on its own: layer 2; layer 2 keeps its source" in rules.inner_text()
+    assert "independent=" not in tab.page.locator("body").inner_text()
+    rules.locator("[data-rule=locked]").fill("")
     rules.locator("[data-rule=independent]").fill("")
     rules.locator("[data-rule=neighbours]").check()
     rules.get_by_role("button", name="Apply").click()

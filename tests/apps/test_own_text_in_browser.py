@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +86,10 @@ def test_a_table_is_uploaded_and_trained_on_by_another_column(visit: Visit, serv
     assert "id (no text)" in column.inner_text()
     column.select_option("other")
     wait_for(lambda: "words of another column" in preview(tab), 30, "the other column")
+    # What is read is the column, and no more of the file.
+    (read,) = re.findall(r"characters \(([\d,]+) bytes\)", preview(tab))
+    column_only = len("words of another column") * len(rows)
+    assert column_only <= int(read.replace(",", "")) < 1.2 * column_only < table.stat().st_size
     text = trained_on(tab, server)
     assert text.column == "other"
     assert Path(text.corpus).read_bytes() == table.read_bytes()

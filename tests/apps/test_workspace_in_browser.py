@@ -258,6 +258,17 @@ def test_colours_and_the_large_type(visit: Visit) -> None:
     assert tab.page.get_by_role("button", name="New run").is_visible()
 
 
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080)])
+def test_what_stands_in_a_line_does_for_a_projector_too(visit: Visit, size: tuple[int, int]) -> None:
+    tab = visit("run=laptop-lab", viewport={"width": size[0], "height": size[1]})
+    wait_for(lambda: "200 of 200" in tab.page.locator(".ll-signs").inner_text(), 20, "where the run stands")
+    tab.page.get_by_role("button", name="Present").click()
+    lines = "parts => new Set(parts.map(part => Math.round(part.getBoundingClientRect().bottom))).size"
+    assert tab.page.locator(".ll-signs dl > div").evaluate_all(lines) == 1
+    assert tab.steer.locator(".ll-controls > button").evaluate_all(lines) == 1
+    assert tab.page.locator(".ll-workspace > .ll-tabs > .ll-strip button").evaluate_all(lines) == 1
+
+
 def test_the_page_offers_nothing_that_needs_a_network(visit: Visit) -> None:
     tab = visit("run=laptop-lab")
     for words in ("Download", "Export"):

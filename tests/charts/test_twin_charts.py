@@ -106,7 +106,7 @@ def test_the_band_stands_with_the_metric_that_it_is_about() -> None:
     other = replace(STATED, is_loss=False, metric="perplexity", unit="")
     assert bands(other) == 1
     assert bands(replace(STATED, band=0.0)) == 0
-    assert "answered minus proposed (nats)" in picture(study_chart(STATED, frames()).to_dict())
+    assert "chosen minus proposed (nats)" in picture(study_chart(STATED, frames()).to_dict())
 
 
 def test_the_page_has_nothing_from_the_network() -> None:

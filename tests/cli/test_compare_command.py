@@ -10,6 +10,7 @@ from compared_runs import compared_run
 
 from layertie_lab.cli import main
 from layertie_lab.core.errors import RecordError
+from layertie_lab.records.labels import Label, write_label
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,13 @@ def groups(*words: str, capsys: pytest.CaptureFixture[str]) -> dict[str, list[st
     assert len(lines) == 1
     found = json.loads(lines[0], parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     return {label: [run["run"] for run in runs] for label, runs in found["groups"].items()}
+
+
+def test_a_run_is_called_as_the_explorer_calls_it(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compared_run(root / "named", [3.0, 2.0], seed=1)
+    write_label(root / "named", Label("The one for class"))
+    found = groups("named", "lab/seed1", capsys=capsys)
+    assert found == {"The one for class": ["named"], "seed1": ["lab/seed1"]}
 
 
 LAB = ["lab/seed1", "lab/seed2"]

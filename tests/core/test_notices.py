@@ -18,6 +18,7 @@ WIRE = {
     "text": "sentence",
     "failed": "error sentence",
     "keep": "keep alone",
+    "left open": "decision episode layer legal choice present explored",
     "closed": "reason",
 }
 """Kind -> the columns of its lines, as they have been written all along, after kind and time."""

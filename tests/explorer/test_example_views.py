@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -76,7 +77,8 @@ def test_a_finished_study_is_shown_as_soon_as_somebody_looks_and_nothing_is_aske
 ) -> None:
     tab = explorer.tabs["did-it-matter"]
     assert isinstance(tab, DidItMatter)
-    assert (tab.panel.moments, tab.studies.studies) == ([], [])
+    wait_for(lambda: tab.tree.runs, "the tree")
+    assert (tab.panel.headline, tab.studies.studies) == ("", [])
     look_at(tab)
     wait_for(lambda: tab.panel.headline, "the verdict")
     (study,) = Study.all_of(EXAMPLES / NAME)[0]
@@ -169,3 +171,10 @@ def test_it_is_audited(explorer: Explorer) -> None:
     tab.panel.hear({"kind": "ask", "name": "audit"})
     wait_for(lambda: tab.panel.sentence.startswith("As of decision 200"), "the audit")
     assert len(tab.cards.cards) == 11
+    for card in tab.cards.cards:
+        where = dict(card["lines"])["Where it does that"]
+        assert re.fullmatch(r"[\w/]+\.py: [\w., ]+(; [\w/]+\.py: \w+)?", where)
+    # Each sign of the gradients is told what it means.
+    signs = {sign for line in tab.books.text.splitlines()[-3:] for sign in line.split()[-1]}
+    assert signs
+    assert all(f" {sign} " in tab.books.sentence for sign in signs)

@@ -113,6 +113,55 @@ def test_nothing_of_the_run_before_stays_when_another_begins(explorer: Explorer,
     assert (steer.decision, steer.asked) == (0, 1)
 
 
+@pytest.mark.parametrize("overruled", [True, False])
+def test_what_is_expected_of_an_override_can_be_said_after_the_run_is_opened_again(
+    overruled: bool, text_file: Path, tmp_path: Path
+) -> None:
+    with Session(RunConfig.preset("tiny", corpus=str(text_file), decisions=8), tmp_path / "mine") as session:
+        session.run(2)
+        proposal = session.propose()
+        session.commit(next(action for action in proposal.legal if action != proposal.choice))
+        if not overruled:
+            session.run(1)  # by now the last decision is the agent's
+    explorer = Explorer(tmp_path, examples=tmp_path / "none")
+    try:
+        matter = explorer.tabs["did-it-matter"]
+        assert isinstance(matter, DidItMatter)
+        wait_for(lambda: matter.panel.moments, "its moments")
+        wait_for(lambda: matter.tree.runs, "what comes after them")
+        assert bool(explorer.steer.hint) is overruled
+        if overruled:
+            press(explorer.steer, "expect", value="worse")
+            assert matter.panel.chosen == matter.panel.moments[0]["id"] == "decision-00003"
+            assert matter.panel.filled["values"] == {"expected": "worse"}
+    finally:
+        explorer.close()
+
+
+@pytest.mark.parametrize("where", ["the map", "the actions"])
+def test_an_action_on_a_run_that_stands_still_goes_on_with_it(where: str, text_file: Path, tmp_path: Path) -> None:
+    with Session(RunConfig.preset("tiny", corpus=str(text_file), decisions=8), tmp_path / "mine") as session:
+        session.run(3)
+        open_one = session.propose()
+    explorer = Explorer(tmp_path, examples=tmp_path / "none")
+    try:
+        steer, ties = explorer.steer, explorer.tie_map
+        assert (steer.asked, steer.proposed, steer.q_values) == (4, open_one.choice, list(open_one.q_values or ()))
+        assert (ties.layer, ties.legal, ties.can_act, steer.can_act) == (1, [0, 1], True, True)
+        assert steer.last["decision"] == 3
+        mine = 1 - open_one.choice
+        if where == "the map":
+            press(ties, "answer", layer=1, source=mine)
+        else:
+            press(steer, "press", command="commit", arguments={"choice": mine, "decision": 4}, sent=None)
+        wait_for(lambda: steer.asked == 5 and steer.can_act, "the proposal after it")
+        assert not steer.error
+    finally:
+        explorer.close()
+    decided = load_run(tmp_path / "mine").decisions.row(-1, named=True)
+    assert (decided["decision"], decided["choice"], decided["by"]) == (4, mine, "human")
+
+
 def test_the_map_of_a_run_goes_into_the_form_by_its_sources(text_file: Path, tmp_path: Path) -> None:
     with Session(RunConfig.preset("tiny", corpus=str(text_file), policy="repeat"), tmp_path / "mine"):
         pass
@@ -123,3 +172,13 @@ def test_the_map_of_a_run_goes_into_the_form_by_its_sources(text_file: Path, tmp
     assert config_of(explorer.form.draft).agent.map == "0 0 2 2"
     press(explorer.form, "change", path="agent.map", value="min")
     assert "there is no such folder" in explorer.form.problems["agent.map"]
+
+
+def test_a_folder_that_is_not_there_is_said_on_the_page(tmp_path: Path) -> None:
+    missing, there = Explorer(tmp_path / "nope", examples=tmp_path), Explorer(tmp_path, examples=tmp_path)
+    try:
+        assert missing.menu.note == f"{tmp_path / 'nope'} is not there yet: it is made with the first run."
+        assert there.menu.note == ""
+    finally:
+        missing.close()
+        there.close()

@@ -133,11 +133,20 @@ def test_a_bad_file_gets_one_sentence_and_nothing_is_lost(name: str, content: by
     sentence = page.blamed()
     assert said in sentence
     assert "\n" not in sentence
+    # As the person knows it, and not as the file that is kept here.
+    assert str(tmp_path) not in sentence
+    assert own_texts(tmp_path)[0].path.name not in sentence
     assert config_of(page.form.draft).seed == 17
     assert page.form.preview == {}
     page.change("text.corpus", "pydoc")
     assert page.read()["facts"]
     assert page.form.text_problems == {}
+
+
+def test_a_small_text_has_its_size_in_bytes(tmp_path: Path) -> None:
+    keep_text(tmp_path, "notes.txt", b"ten bytes!")
+    page = Page(tmp_path)
+    assert ["notes.txt, 10 bytes", "Your own"] in [entry[1:] for entry in page.form.suggestions["text.corpus"]]
 
 
 def test_nothing_is_read_for_a_form_that_nobody_looks_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,28 @@ def test_an_empty_run_says_so(tmp_path: Path) -> None:
     assert "no decision yet" in state["status_text"]
 
 
+def test_a_run_that_was_let_go_shows_what_can_be_answered(text_file: Path, tmp_path: Path) -> None:
+    config = RunConfig.preset("tiny", corpus=str(text_file), decisions=9, threads=1)
+    with Session(config, tmp_path / "asked") as session:
+        session.run(1)
+        session.set_rules("locked=2")
+        asked = session.propose()
+    state = state_of(load_run(tmp_path / "asked"), example=False)
+    assert (state["asked"], state["layer"], state["legal"], state["proposed"]) == (2, 2, [1], asked.choice)
+    assert (state["can_act"], state["choice"], state["last"]["decision"]) == (True, None, 1)
+
+    # Nobody had asked the agent, or it has been asked by another process since: the constraints tell what is legal.
+    Session.resume(tmp_path / "asked").close(save=False)
+    unasked = state_of(load_run(tmp_path / "asked"), example=False)
+    assert (unasked["legal"], unasked["proposed"], unasked["q_values"], unasked["can_act"]) == ([1], None, [], True)
+
+    # A decision under way is completed first, and who knows what the next is about.
+    session = Session.resume(tmp_path / "asked")
+    session.begin(1)
+    session.close()
+    assert not state_of(load_run(tmp_path / "asked"), example=False).get("can_act")
+
+
 @pytest.mark.parametrize("algorithm", ["lab", "paper", "official-code"])
 def test_the_panels_fit_the_live_chart(algorithm: str) -> None:
     config = RunConfig.preset("tiny", algorithm=algorithm)

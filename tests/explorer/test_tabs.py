@@ -46,7 +46,7 @@ def test_the_audit_of_a_run_is_sentences_and_pictures() -> None:
     _, sentence, text, cards, pictures = audits.audit(EXAMPLES / "laptop-lab")
     assert sentence.startswith("As of decision 200: ")
     assert [card.title.split()[0] for card in cards] == [str(number) for number in range(1, 12)]
-    assert all(len(card.lines) == 3 and all(said for _, said in card.lines) for card in cards)
+    assert all(len(card.lines) == 4 and all(said for _, said in card.lines) for card in cards)
     assert {card.shows for card in cards} == {"", *pictures}
     *notes, blank = text[: text.index("decision  ")].split("\n") if not text.startswith("decision  ") else [""]
     assert [line for line in notes if line] == list(load_run(EXAMPLES / "laptop-lab").notes)

@@ -132,7 +132,7 @@ def test_the_table_sends_what_a_view_has_not_seen() -> None:
     table.push(decisions(1, 2))
     first = say(table, kind="ready")
     assert (first[0]["kind"], first[0]["count"]) == ("reset", 2)
-    assert first[0]["rows"][0][first[0]["columns"].index("reward")] == 0.33333
+    assert first[0]["rows"][0][first[0]["columns"].index("reward")] == 0.3333333
     sent: list[Any] = []
     table.send = lambda content, buffers=None: sent.append(content)
     table.push(decisions(3))

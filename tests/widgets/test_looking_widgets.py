@@ -283,7 +283,7 @@ def test_rows_go_out_in_the_order_of_the_columns(monkeypatch: pytest.MonkeyPatch
         iter([{"by": "agent", "layer": 2, "more": 1}, {"layer": 0.123456789}, {"by": "you", "layer": math.nan}]),
         "Three rows.",
     )
-    rows = [[2, "agent"], [0.12346, None], [None, "you"]]
+    rows = [[2, "agent"], [0.1234568, None], [None, "you"]]
     assert sent == [{"rows": rows, "sentence": "Three rows."}]
     assert {"columns", "rows", "by", "sentence"} <= set(table.keys)
     table.set([])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from layertie_lab.core.glossary import GLOSSARY
 from layertie_lab.widgets import LiveChart, SteerPanel, TieMapView
 from layertie_lab.widgets.ask_panel import AskPanel
 from layertie_lab.widgets.assets import STATIC, VEGA
@@ -102,3 +103,12 @@ def test_no_element_is_looked_up_in_the_document() -> None:
     for path in FILES:
         if path.name != "vega.js":
             assert "document.querySelector" not in path.read_text(encoding="utf-8")
+
+
+def test_a_word_that_a_script_explains_is_in_the_glossary() -> None:
+    asked = re.compile(r"""means\.(\w+)|means\("([^"]+)"\)|glossary"\)\.(\w+)|glossary"\)\["([^"]+)"\]""")
+    found = [
+        word for script in STATIC.glob("*.js") for hit in asked.findall(script.read_text()) for word in hit if word
+    ]
+    assert {"override", "independent", "decision", "episode", "epsilon", "owner", "probe set"} <= set(found)
+    assert set(found) <= set(GLOSSARY)

@@ -302,7 +302,24 @@ class EvidenceAgent:
                 f"Layer {state.layer} {where}{cost} is forecast to gain {forecast[0][best]:+.2g} nats/token within "
                 f"{HORIZON} steps, standard deviation {forecast[1][best]:.2g}."
             )
-        return [*said, self._rule(state, choice)]
+        return [*said, self._rule(state, choice), *self._passed_over(state, choice, forecast)]
+
+    def _passed_over(self, state: AgentState, choice: int, forecast: tuple[np.ndarray, np.ndarray]) -> list[str]:
+        """Why the legal action of the highest forecast is not the proposed one, where that is lower."""
+        best = max(state.legal, key=forecast[0].__getitem__)
+        if forecast[0][best] <= forecast[0][choice]:
+            return []
+        layer = state.layer
+        what = "Training it on its own" if best == layer else f"Tying it to {best}"
+        said = f"{what} has a higher forecast ({forecast[0][best]:+.2g} against {forecast[0][choice]:+.2g}), but "
+        if self._plan is not None and choice == self._plan[layer]:
+            return [f"{said}the plan comes first."]
+        if math.isinf(self._caution(state)):
+            return [f"{said}it would not pay in the steps that are left."]
+        if layer in (state.present, best):
+            change = "gives up no owner" if state.present == layer else "takes no more owners"
+            return [f"{said}it {change}: it has {len(state.ties.independent_layers)} and aims at {self._owners}."]
+        return [f"{said}its standard deviation is {forecast[1][best]:.2g}, so that it is not sure enough of a gain."]
 
     def _front(self) -> list[str]:
         if self._worth is None:

@@ -140,7 +140,7 @@ def difference_over_horizon(stated: Stated, panel: Panel | None = None, rows: Ro
         rows: Rows of `twin_differences`, `twin_curve` and `twin_looks` to begin with.
     """
     panel = panel or Panel()
-    y = alt.Y("difference:Q", title="answered minus proposed (nats)", scale=alt.Scale(zero=False))
+    y = alt.Y("difference:Q", title="chosen minus proposed (nats)", scale=alt.Scale(zero=False))
     layers = [*_bands(stated, "twin_differences", shade_band=stated.is_loss), _horizon(stated)]
     layers.append(
         table("twin_differences")
@@ -191,7 +191,7 @@ def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None
     panel = panel or Panel()
     x = alt.X("order:Q", title="replicate", scale=alt.Scale(zero=True, nice=False), axis=alt.Axis(tickMinStep=1))
     unit = f" ({stated.unit})" if stated.unit else ""
-    y = alt.Y("difference:Q", title=f"answered minus proposed{unit}", scale=alt.Scale(zero=False))
+    y = alt.Y("difference:Q", title=f"chosen minus proposed{unit}", scale=alt.Scale(zero=False))
     dots = (
         table("twin_values")
         .mark_point(filled=True, size=60, opacity=0.9, color=palette.TIED)

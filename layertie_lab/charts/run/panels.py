@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import altair as alt
@@ -23,6 +23,7 @@ from .parts import (
     names,
     readout,
     table,
+    value,
 )
 
 CAPTIONS = {
@@ -78,22 +79,28 @@ def _in_words(base: alt.Chart) -> alt.Chart:
     return base.transform_calculate(said=_ANSWER.format("proposed"), done=_ANSWER.format("choice"))
 
 
-def override_marks(panel: Panel, y: Any, *, shift: float = 0.0) -> alt.Chart:
+def override_marks(
+    panel: Panel, y: Any, *, shift: float = 0.0, place: Callable[[alt.Chart], alt.Chart] | None = None
+) -> alt.Chart:
     """A yellow diamond with a dark edge at each decision whose action a person or a replay chose against the proposal.
 
     Args:
         panel: The layout.
         y: The y encoding.
         shift: Added to the place on the x axis.
+        place: Gives rows of decisions their place on the x axis ("at") and what `y` encodes; None = at the decision.
     """
     key = legend(panel)
+    decisions = table("decisions").transform_filter("datum.overridden")
+    where = f"{panel.at(by='decision')} + {shift}"
+    placed = decisions.transform_calculate(at=where) if place is None else place(decisions)
 
     def one(value: str) -> alt.Scale:
         return names(["override"], [value])
 
     return (
-        _in_words(table("decisions").transform_filter("datum.overridden"))
-        .transform_calculate(at=f"{panel.at(by='decision')} + {shift}", mark="'override'")
+        _in_words(placed)
+        .transform_calculate(mark="'override'")
         .mark_point(size=110, opacity=1, strokeWidth=1.5, clip=True)
         .encode(
             x=panel.axis(),
@@ -125,7 +132,7 @@ def loss(
     axis = alt.Y(
         "y:Q",
         title="perplexity (log scale)" if log else "loss (nats per token)",
-        scale=alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=True),
+        scale=alt.Scale(type="log", nice=False, padding=6) if log else alt.Scale(zero=False, nice=True, padding=6),
         axis=alt.Axis(format="~g", gridOpacity=0.5) if log else alt.Axis(),
     )
 
@@ -170,24 +177,50 @@ def loss(
                 x=panel.axis(), y=axis, color=of, tooltip=tips
             ),
         ]
+    # A decision's last step, since what the curve has there is what the action has come to.
+    last_step = alt.LookupData(data=alt.NamedData(name="steps"), key="decision", fields=["step", "loss"])
+
+    def on_the_curve(decisions: alt.Chart) -> alt.Chart:
+        return (
+            decisions.transform_lookup("decision", from_=last_step, as_=["last_step", "last_loss"])
+            # Of a thinned run some decisions have no step; their mean is near the curve.
+            .transform_calculate(step="isValid(datum.last_step) ? datum.last_step : datum.step")
+            .transform_calculate(
+                at=f"isValid(datum.last_step) ? {panel.at(by='step')} : {panel.at(by='decision')}",
+                y=f"isValid(datum.last_loss) ? {shown('datum.last_loss')} : {shown('datum.train_loss')}",
+            )
+        )
+
     floor = table(REFERENCE_DATA).transform_filter("datum.name == 'unigram'").transform_calculate(y=shown("datum.loss"))
     label = "'unigram baseline: ' + format(datum.y, '.3~g')"
-    named = floor.transform_calculate(label=label)
-    at_the_end = {"x": alt.value(alt.ExprRef(expr="width")), "y": axis, "text": "label:N"}
+    # Where no curve is: they come down from above it, so it is free above at the right once they are below, and free
+    # at the left until then, below where they cross it late.
+    last, half = "peek(data('steps'))", "data('steps')[floor(length(data('steps')) / 2)]"
+    named = floor.transform_calculate(
+        label=label,
+        right=f"length(data('steps')) > 0 && {half}.loss < datum.loss",
+        under=f"length(data('steps')) > 0 && {half}.loss >= datum.loss && {last}.loss < datum.loss",
+    )
+    at_the_end = {"x": value("datum.right ? width : 4"), "y": axis, "text": "label:N"}
+    beside: dict[str, Any] = {
+        "align": alt.ExprRef(expr="datum.right ? 'right' : 'left'"),
+        "dy": alt.ExprRef(expr="datum.under ? 16 : -3"),
+    }
     layers += [
         floor.mark_rule(style="reference", clip=True).encode(y=axis),
         # Its outline in the page's colour first, so that it can be read over a line.
-        named.mark_text(style=["reference-label", "halo"], dy=-3).encode(**at_the_end),
-        named.mark_text(style="reference-label", dy=-3).encode(**at_the_end),
+        named.mark_text(style=["reference-label", "halo"], **beside).encode(**at_the_end),
+        named.mark_text(style="reference-label", **beside).encode(**at_the_end),
         table("decisions")
         .transform_calculate(at=panel.at(by="decision"))
         .mark_rule(style="tick", clip=True)
         .encode(x=panel.axis(), y=alt.value("height"), y2=alt.value(alt.ExprRef(expr="height - 6"))),
-        override_marks(panel, alt.value(alt.ExprRef(expr="height - 9"))),
+        override_marks(panel, axis, place=on_the_curve),
         hover_rule(panel),
         readout(
             current("decisions"),
-            f"{_WHO} + ' · training {'perplexity' if log else 'loss'} ' + format({shown('datum.train_loss')}, '.4~g')",
+            f"{_WHO} + ' · training {'perplexity' if log else 'loss'} ' + "
+            f"format({shown('datum.train_loss')}, '{'.4~g' if log else '.3f'}')",
         ),
         *empty_note(("steps", "evaluations"), "No step has been taken yet."),
     ]
@@ -247,7 +280,7 @@ def reward(panel: Panel, rows: Rows | None = None, *, title: str = "reward (agen
         readout(
             _in_words(current("decisions")),
             "'decision ' + datum.decision + ': layer ' + datum.layer + ' ' + datum.done"
-            " + ', reward ' + format(datum.reward, '.2~g')",
+            " + ', reward ' + format(datum.reward, abs(datum.reward) < 0.001 ? '.2~g' : '.3f')",
         ),
         *empty_note(("decisions",), "No decision has come to its reward yet."),
     ]

@@ -75,8 +75,11 @@ class Panel:
         return alt.X(
             "at:Q",
             title=f"{name} (1 decision = {steps})",
-            # Room for the state before the first decision, in every panel so that they line up.
-            scale=alt.Scale(nice=False, zero=False, domainMin=-self.unit, padding=5),
+            # Room for the state before the first decision, in every panel so that they line up. In a long run a
+            # decision is narrower than a mark, which is not to be cut off: hence the pixels.
+            scale=alt.Scale(
+                nice=False, zero=False, domain=alt.DomainUnionWith(unionWith=[-self.unit, self.unit]), padding=6
+            ),
             # Nothing happens at half a decision or before the start.
             axis=alt.Axis(
                 tickMinStep=1, format="~s", labelExpr="datum.value < 0 || datum.value % 1 ? '' : datum.label"

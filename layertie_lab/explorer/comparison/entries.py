@@ -39,6 +39,7 @@ class Entry:
         state: running, finished, stopped, failed or damaged; of a sweep how many runs are finished.
         note: What is damaged, or why it cannot be chosen.
         runs: The runs behind it -> their settings.
+        recorded: How many there were, of a recorded comparison: they are not there any more.
         can_choose: Whether it can be compared at all.
         can_resume: Whether it is a sweep that can be gone on with.
         running: Whether somebody is at it.
@@ -57,6 +58,7 @@ class Entry:
     state: str = ""
     note: str = ""
     runs: dict[Path, RunConfig] = field(default_factory=dict)
+    recorded: int = 0
     can_choose: bool = True
     can_resume: bool = False
     running: bool = False
@@ -65,7 +67,8 @@ class Entry:
     def row(self) -> dict[str, Any]:
         """As the list shows it."""
         names = ("id", "kind", "name", "policy", "corpus", "seed", "decisions", "budget", "loss", "state", "note")
-        return {name: getattr(self, name) for name in (*names, "can_choose", "can_resume", "running")}
+        row = {name: getattr(self, name) for name in (*names, "can_choose", "can_resume", "running")}
+        return row | {"runs": self.recorded or len(self.runs)}
 
 
 def entries(root: Path, examples: Path | None, comparison: Path | None) -> list[Entry]:
@@ -181,6 +184,7 @@ def shipped_entry(place: Path) -> Entry:
         seed=_span(sorted(found["seed"].unique())),
         decisions=int(found["decisions"].sum()),
         budget=int(found["decisions"].sum()),
+        recorded=found.height,
     )
 
 

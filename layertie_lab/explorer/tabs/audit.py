@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from ...charts.comparisons.audit import Quantity
 
 ABOUT = "What the run claims, beside what is true of it."
-BOOKS = "The two books at the latest decisions, as claimed and as true."
+BOOKS = (
+    "The two books at the latest decisions, each pair as claimed | as true. Gradient, a sign for each layer from layer "
+    "0 on: o alone trains its weights, + adds its part to that of others with the same weights, . gives none (a copy "
+    "whose part is dropped, or frozen)."
+)
 WORKING = "Reading the run's records; training goes on meanwhile."
 PICTURES: dict[str, Quantity] = {"Layers": "layers", "Parameters": "parameters", "Memory, claimed and true": "memory"}
 """Title of a picture -> what it compares."""
@@ -126,7 +130,7 @@ def audit(path: Path) -> Audited:
     Raises:
         LayertieError: The run cannot be read, or has not begun.
     """
-    from ...analysis.audit.departures import DEPARTURES
+    from ...analysis.audit.departures import DEPARTURES, REPOSITORY
     from ...analysis.audit.run_audit import audit_run
     from ...charts.captions import captioned
     from ...charts.comparisons.audit import CAPTIONS, claimed_and_true, gradient_flow
@@ -143,14 +147,19 @@ def audit(path: Path) -> Audited:
             f"{finding.number} {finding.title}",
             finding.verdict,
             finding.verdict == "exhibited",
-            (("The paper", told.paper), ("The official code", told.code), ("This run", finding.sentence)),
+            (
+                ("The paper", told.paper),
+                ("The official code", told.code),
+                ("Where it does that", told.where),
+                ("This run", finding.sentence),
+            ),
             SHOWN_BY.get(finding.number, ""),
         )
         for finding, told in zip(found.findings, DEPARTURES, strict=True)
     ]
     sentence = (
         f"As of decision {found.run['decisions']}: {len(found.exhibited)} of {len(found.findings)} departures of the "
-        "official code from the paper are exhibited."
+        f"official code (github.com/{REPOSITORY}) from the paper are exhibited."
     )
     untold = sum(finding.verdict == "cannot be told" for finding in found.findings)
     if untold:
@@ -163,7 +172,7 @@ def audit(path: Path) -> Audited:
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     """The two books at the latest decisions, in columns of fixed width: each pair claimed | true."""
-    lines = ["decision  independent  trainable parameters    memory (MB)  gradient (claimed | true; o owner, + summed)"]
+    lines = ["decision  independent  trainable parameters    memory (MB)  gradient"]
     for row in rows:
         needed = "?" if row["true_bytes"] is None else f"{row['true_bytes'] / 1e6:.2f}"
         layers = f"{row['claimed_independent']} | {row['true_blocks']}"

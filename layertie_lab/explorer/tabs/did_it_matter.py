@@ -71,9 +71,10 @@ class DidItMatter(Tab):
         super().__init__(page)
         self.running = Running()
         self._shown: str | None = None
-        self._seen, self._chosen = False, ""
+        self._seen = False
         self._fillings = 0
         self._drawn = -1
+        self._told = False
         self.panel = HypothesisPanel(study_form.fields())
         self.chart = LiveChart({})
         self.studies = StudyList()
@@ -93,7 +94,7 @@ class DidItMatter(Tab):
     def show(self) -> None:
         stopped, example = self.running.name, self.run.example
         self.running.cancel()
-        self._shown, self._chosen = None, ""
+        self._shown, self._told = None, False
         self.page.steer.show(hint="")
         self.panel.show(
             moments=[],
@@ -135,11 +136,10 @@ class DidItMatter(Tab):
         self.running.cancel()
 
     def refresh(self, chosen: str = "") -> None:
-        """Read again what the run has on disk, in a thread, once somebody looks: verdicts load scipy."""
-        self._chosen = chosen or self._chosen
-        if self._seen and self.run.path is not None:
-            chosen, self._chosen = self._chosen, ""
-            self.when_done(_WORK.submit(inquiries.read, self.run.path), self._take, chosen)
+        """Read again what the run has on disk, in a thread; verdicts once somebody looks."""
+        if self.run.path is not None:
+            future = _WORK.submit(inquiries.read, self.run.path, judged=self._seen)
+            self.when_done(future, self._take, chosen)
 
     def _be_seen(self, seen: bool) -> None:
         self._seen = seen
@@ -148,6 +148,7 @@ class DidItMatter(Tab):
 
     def heard(self, entry: Entry) -> None:
         if isinstance(entry, DecisionMade):
+            self._told = True
             overruled = entry.by == "human" and entry.choice != entry.proposed
             if overruled:
                 self.refresh(moment_name(entry.decision))
@@ -163,6 +164,10 @@ class DidItMatter(Tab):
             return
         found, path = done.result(), self.run.folder
         present = [moment for moment in self.panel.moments if moment["id"] == PRESENT]
+        if found.overruled is not None and not self._told and not self.run.example:
+            # It was overruled before the page showed the run: what can be asked of it still can.
+            chosen = chosen or self.panel.chosen or moment_name(found.overruled)
+            self.page.steer.show(hint=inquiries.HINT)
         self.panel.show(moments=[*present, *found.moments], chosen=chosen or self.panel.chosen)
         self.tree.show(runs=found.tree, stored=found.stored, last=found.last, current=path.name)
         self.studies.show(studies=found.studies, note=found.note)

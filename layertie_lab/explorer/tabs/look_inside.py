@@ -321,7 +321,8 @@ def _about(decision: int, row: dict[str, Any] | None) -> str:
     who = {"human": "a person", "agent": "the agent"}.get(row["by"], row["by"])
     mark = ", an override" if row["overridden"] else ""
     owners = f"{row['owners']} owner{'' if row['owners'] == 1 else 's'}"
+    reward = f"{row['reward']:.3f}" if abs(row["reward"]) >= 0.001 else f"{row['reward']:.2g}"
     return (
         f"After decision {decision}: layer {row['layer']} {action(row['layer'], row['choice'])} (by {who}{mark}); "
-        f"reward {row['reward']:.3g}, training loss {row['train_loss']:.3f}, {owners}."
+        f"reward {reward}, training loss {row['train_loss']:.3f}, {owners}."
     )

@@ -53,6 +53,7 @@ class Reasons(View):
             lines.append(f"Values: {', '.join(f'{action(layer, one)} {value:+.3g}' for one, value in pairs)}.")
             if proposal["meaning"]:
                 lines.append(f"A value is {proposal['meaning']} ({proposal['unit']}).")
+            lines += _passed_over(proposal)
         # Answers that were found before agents gave reasons have none.
         lines += proposal.get("reasons", [])
         if answered is None:
@@ -129,6 +130,19 @@ def _proposed(proposal: Facts) -> str:
         return f"proposed: {action(layer, choice)}, its best action{drawn}"
     best = "" if choice == greedy else f"; its best action was: {action(layer, greedy)}"
     return f"proposed: {action(layer, choice)}, to explore{drawn}{best}"
+
+
+def _passed_over(proposal: Facts) -> list[str]:
+    """That a draw, and no value, decided, where another action has a higher one; other rules an agent tells itself."""
+    values = dict(zip(proposal["legal"], proposal["q_values"], strict=True))
+    choice, best = proposal["choice"], max(values, key=values.__getitem__)
+    if not proposal["explored"] or choice is None or values[best] <= values[choice]:
+        return []
+    layer = proposal["layer"]
+    return [
+        f"{action(layer, best).capitalize()} has the highest value, {values[best]:+.3g}, and was passed over: the "
+        f"proposal ({action(layer, choice)}, {values[choice]:+.3g}) is there to explore."
+    ]
 
 
 def _came(facts: Facts) -> list[str]:

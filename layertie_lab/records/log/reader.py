@@ -239,7 +239,7 @@ class Run:
         return self.table("process")
 
     def telemetry(self, kind: str) -> list[dict[str, Any]]:
-        """The telemetry of one kind (process, timing, checkpoint, failed, closed, keep) as plain values, in order."""
+        """The telemetry of one kind (process, timing, checkpoint, failed, left open, closed, keep), in order."""
         return list(self._telemetry.get(kind, ()))
 
     @property
@@ -291,6 +291,11 @@ class Run:
     def checkpoints(self) -> list[CheckpointInfo]:
         """The checkpoints there are now, oldest first."""
         return list_checkpoints(self.directory)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the last decision has no outcome yet."""
+        return self._last is not None and self._last.decision > self._last_outcome
 
     @property
     def status(self) -> Status:

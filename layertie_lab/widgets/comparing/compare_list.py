@@ -24,7 +24,7 @@ class CompareList(Panel, files=("compare_list.js", "compare_list.css")):
 
     Attributes:
         entries: Dicts of id, kind, name, policy, corpus, seed, decisions, budget, loss (or None), state, note,
-            can_choose, can_resume, running.
+            can_choose, can_resume, running, runs (how many stand behind it).
         chosen: Ids of those that are chosen.
         ready: Whether the list has been read.
         folded: Grows each time the list is to fold itself, so that what was chosen is in sight.

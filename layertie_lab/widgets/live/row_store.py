@@ -38,9 +38,12 @@ def names_of_data(spec: Mapping[str, Any]) -> list[str]:
 
 
 def short(value: Any) -> Any:
-    """A value for a message: five significant digits are more than a pixel shows; JSON knows no infinity."""
+    """A value for a message: seven significant digits are more than a pixel shows; JSON knows no infinity.
+
+    With fewer, a number that is rounded once more where it is read would differ from the same one rounded elsewhere.
+    """
     if isinstance(value, float):
-        return float(f"{value:.5g}") if math.isfinite(value) else None
+        return float(f"{value:.7g}") if math.isfinite(value) else None
     return value
 
 

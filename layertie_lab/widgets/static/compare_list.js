@@ -94,11 +94,20 @@ class CompareList {
     say(this.empty, this.get("ready") ? "There is no run here yet. Train one, run a sweep, or see what ships." : "Looking for runs.");
     set(this.offer, { hidden: offer ? null : "", class: chosen.length ? "ll-offer" : "ll-main ll-offer" });
     say(this.offer, offer);
-    say(this.count, chosen.length ? `${chosen.length} chosen` : "Tick what is to be compared.");
+    say(this.count, chosen.length ? this.chosenInWords(entries, chosen) : "Tick what is to be compared.");
     set(this.clear, { hidden: chosen.length ? null : "" });
     say(this.sentence, this.get("sentence"));
     set(this.sentence, { "data-alarm": this.get("alarm") ? "" : null });
     Object.assign(this.root.dataset, { entries: entries.length, chosen: chosen.length, ready: this.get("ready") });
+  }
+
+  /** How many lines are chosen, and how many runs stand behind them where those are more. */
+  chosenInWords(entries, chosen) {
+    const behind = entries.filter((entry) => chosen.includes(entry.id)).map((entry) => entry.runs ?? 1);
+    const runs = behind.reduce((sum, count) => sum + count, 0);
+    // A line that is chosen before the list has been read is not in it.
+    if (behind.length < chosen.length || runs === chosen.length) return `${chosen.length} chosen`;
+    return `${counted(chosen.length, "line")} chosen, ${counted(runs, "run")}`;
   }
 
   row(entry, on) {

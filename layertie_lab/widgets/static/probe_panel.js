@@ -31,7 +31,7 @@ class ProbePanel {
     this.list = html("ol", { class: "ll-sequences" });
     const controls = html("div", { class: "ll-line" }, html("label", {}, "From the validation text: ", this.count), this.own);
     const typed = html("div", { class: "ll-line" }, this.text, this.use);
-    return html("details", { "data-fold": "probe" }, html("summary", {}, "Probe set: ", this.source), controls, typed, this.wrong, this.warning, this.list);
+    return html("details", { "data-fold": "probe" }, html("summary", { title: this.get("glossary")["probe set"] }, "Probe set: ", this.source), controls, typed, this.wrong, this.warning, this.list);
   }
 
   others() {

@@ -39,11 +39,12 @@ class SteerPanel {
     this.save = this.button("Save", () => this.send("Save", {}, this.save));
     this.controls = html("div", { class: "ll-controls" }, this.step, this.toggle, count, this.save, this.said);
     this.status = html("p", { class: "ll-status", role: "status" });
-    this.rates = html("p", { class: "ll-rates" });
+    const means = (word) => ({ title: `${word[0].toUpperCase()}${word.slice(1)}: ${this.get("glossary")[word]}` });
+    this.rates = html("p", { class: "ll-rates", ...means("decision") });
     this.error = html("p", { class: "ll-error", role: "alert" });
-    this.title = html("strong", {});
-    this.last = html("p", { class: "ll-last" });
-    this.opinion = html("span", { class: "ll-opinion" });
+    this.title = html("strong", { title: [means("decision").title, means("episode").title].join("\n") });
+    this.last = html("p", { class: "ll-last", ...means("override") });
+    this.opinion = html("span", { class: "ll-opinion", title: [means("proposal").title, means("epsilon").title].join("\n") });
     this.actions = new ActionList(this);
     this.hint = html("span", { class: "ll-hint" });
     this.answers = html("span", { class: "ll-expect", role: "group", "aria-label": "What you expect of it" });
@@ -257,7 +258,8 @@ class SteerPanel {
       return;
     }
     say(this.title, `Layer ${layer}, decision ${this.get("asked")}, episode ${this.get("episode")}`);
-    say(this.opinion, this.get("proposed") === null ? "" : this.opinionInWords(layer));
+    const unasked = this.get("can_act") ? "The agent is asked when the run goes on." : "";
+    say(this.opinion, this.get("proposed") === null ? unasked : this.opinionInWords(layer));
     set(this.opinion, { "data-by": this.get("choice") === null ? "" : this.get("by") });
   }
 

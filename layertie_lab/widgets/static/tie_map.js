@@ -230,24 +230,26 @@ class TieMapPicture {
     const key = [differs, overridden, asked, proposed].join();
     if (key === this.legendKey) return;
     this.legendKey = key;
-    const row = (sample, words) => html("li", {}, sample, html("span", {}, words));
+    const means = this.get("glossary");
+    const row = (sample, words, title = "") => html("li", title ? { title } : {}, sample, html("span", {}, words));
     const small = (...parts) => svg("svg", { width: 26, height: 16, "aria-hidden": "true" }, ...parts);
     const grey = this.get("palette")[0];
     const rows = [
-      row(small(svg("rect", { x: 5, y: 1, width: 14, height: 14, rx: 3, fill: grey })), "filled: independent layer"),
+      row(small(svg("rect", { x: 5, y: 1, width: 14, height: 14, rx: 3, fill: grey })), "filled: independent layer", means.independent),
       row(
         small(
           svg("rect", { x: 5, y: 1, width: 14, height: 14, rx: 3, fill: grey }),
           svg("rect", { x: 8, y: 4, width: 8, height: 8, rx: 2, class: "ll-legend-copy", fill: "var(--ll-face)" }),
         ),
         "hollow: tied, in its owner's colour",
+        means.owner,
       ),
       row(small(svg("path", { class: "ll-arc", d: "M3,14C3,0 23,0 23,14", stroke: grey })), "arc: copies that layer"),
       row(
         small(svg("path", { class: "ll-asked", d: "M3,14C3,0 23,0 23,14" })),
         "dashed arc and blue ring: what the agent would do",
       ),
-      row(small(svg("path", { class: "ll-override", d: diamond(13, 8, 6) })), "yellow diamond: a person's override"),
+      row(small(svg("path", { class: "ll-override", d: diamond(13, 8, 6) })), "yellow diamond: a person's override", means.override),
     ];
     if (differs) {
       rows.push(

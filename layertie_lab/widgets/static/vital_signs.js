@@ -1,13 +1,13 @@
 // Where a run stands, in one line.
 
 const SIGNS = [
-  ["Decision", (get) => `${get("decision")}${get("budget") ? ` of ${get("budget")}` : ""}`, () => "decisions with an outcome"],
+  ["Decision", (get) => `${get("decision")}${get("budget") ? ` of ${get("budget")}` : ""}`, (get) => `Decisions with an outcome. ${get("glossary").decision}`],
   [
     "Validation loss",
     (get) => (get("loss") === null ? "not yet" : get("loss").toFixed(3)),
     (get) => (get("loss") === null ? "" : `nats per token, measured after decision ${get("evaluated")}`),
   ],
-  ["Owners", (get) => (get("owners") === null ? "–" : `${get("owners")} of ${get("layers")}`), () => "layers with parameters of their own"],
+  ["Owners", (get) => (get("owners") === null ? "–" : `${get("owners")} of ${get("layers")}`), (get) => get("glossary").owner],
   ["Parameters", (get) => (get("share") === null ? "–" : `${(100 * get("share")).toFixed(0)} %`), () => "trainable, in percent of the untied model"],
   [
     "Memory saved",

@@ -9,8 +9,10 @@ function render({ model, el }) {
     door.addEventListener("click", () => model.send({ kind: "enter", name }));
     return door;
   });
+  const meanings = Object.entries(model.get("glossary")).flatMap(([word, meaning]) => [html("dt", {}, word), html("dd", {}, meaning)]);
+  const glossary = html("details", { class: "ll-glossary" }, html("summary", {}, "Words used here"), html("dl", {}, ...meanings));
   const wrong = html("p", { class: "ll-wrong", role: "alert" });
-  const root = html("div", { class: "ll ll-welcome" }, about, html("div", { class: "ll-doors" }, ...doors), wrong);
+  const root = html("div", { class: "ll ll-welcome" }, about, html("div", { class: "ll-doors" }, ...doors), wrong, glossary);
   el.append(root);
   const stopTheme = followTheme(root);
   const paint = () => say(wrong, model.get("sentence"));
