@@ -23,7 +23,7 @@ from .directory import RunDirectory, is_run
 from .io.chain import carried
 from .io.disk import storage_error, write_atomically, writing
 from .io.document import read_document, reason, write_document
-from .io.regular import is_there
+from .io.regular import is_there, open_regular
 from .log.cursor import checked_lines, read_events
 from .log.ground import OTHER_LOG, LogGround
 from .log.recovery import check_end, check_settings, damaged_line
@@ -100,12 +100,21 @@ def stored_moments(run: str | Path) -> dict[int, CheckpointInfo]:
     found: dict[int, CheckpointInfo] = {}
     directory = RunDirectory.open(run)
     known = [info for info in list_checkpoints(directory) if not info.damage and info.resumable]
-    end = directory.events.stat().st_size if known else 0
+    end = _size(directory.events) if known else 0
     for info in sorted(known, key=lambda info: (not info.rolling, info.sequence)):
         # One that rests on more than the log holds is left from before a damaged end was cut off.
         if info.name != "best" and info.meta.get("under_way") is None and info.meta.get("offset", end + 1) <= end:
             found[info.meta["decision"] + 1] = info
     return dict(sorted(found.items()))
+
+
+def _size(log: Path) -> int:
+    """Bytes of a log; 0 where it is no file that can be read, which whoever reads it says."""
+    try:
+        with open_regular(log) as file:
+            return os.fstat(file.fileno()).st_size
+    except OSError:
+        return 0
 
 
 def damaged_moments(run: str | Path) -> list[str]:

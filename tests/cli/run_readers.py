@@ -235,7 +235,8 @@ READERS: dict[str, Reader] = {
     "studies": studies,
     "page": page,
     "still": lambda run: state_of(load_run(run, damaged="keep"), example=False),
-    "menu": lambda run: run_list.rows(run.parent),
+    # When a file changed is so, and says nothing of what it holds.
+    "menu": lambda run: [row | {"changed": ""} for row in run_list.rows(run.parent)],
     "list": lambda run: [(each.name, each.status, each.validation_loss, each.note) for each in list_runs(run.parent)],
     "rules": rules_in_force,
     "text": text,

@@ -209,6 +209,18 @@ def test_damage_is_named_and_nothing_else_changes(bench: Bench, damage: Damage) 
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.parametrize("target", ["events.jsonl", "nowhere"], ids=["itself", "nothing"])
+def test_the_log_of_a_branch_is_a_link_to(target: str, bench: Bench) -> None:
+    """A branch whose other files are whole has moments, which rest on its log."""
+
+    def linked(path: Path, draw: random.Random) -> None:
+        path.unlink()
+        path.symlink_to(target)
+
+    file = Path("branches/branch-001/events.jsonl")
+    assert not bench.problems(file, linked, 0, ["page", "moments", "tree", "menu"])
+
+
 # A stored state and a branch's leaving rest on a log, and so on the answers too; a finding is held against settings.
 RESTING = ("branch.json", "moment.safetensors", "best.safetensors", "spaced-00005.safetensors", "00003.safetensors")
 

@@ -48,7 +48,7 @@ def push_out_spaced(directory: RunDirectory, done: int, every: int) -> None:
 
 def push_out_answered(directory: RunDirectory) -> None:
     """Remove the oldest moments from before overrides, as far as there are too many or they are too large."""
-    found = [(path.stat(), decision, path) for decision, path in _named(directory, _ANSWERED)]
+    found = [(path.lstat(), decision, path) for decision, path in _named(directory, _ANSWERED)]
     # By time: a log that was cut and went on otherwise may have left moments of later decisions.
     found.sort(key=lambda one: (one[0].st_mtime_ns, one[1]), reverse=True)
     total = 0
