@@ -43,7 +43,7 @@ from .freed import give_back_soon
 from .held_run import HeldRun
 from .own_session import OwnSession
 from .own_text import OwnText, as_named
-from .query import NoAddress, Query, write_settings
+from .query import NoAddress, Query, write_run, write_settings
 from .run_on_page import RunOnPage, Shows
 from .server import forget, when_gone
 from .tab import Page, Tab
@@ -141,7 +141,7 @@ class Explorer:
             pointed.on_look(self._look)
         self.welcome.on_enter(self._enter)
         self.menu.on_list(self._list)
-        self.menu.on_open(self.open)
+        self.menu.on_open(self._open_asked)
         self.menu.on_label(self._shown.label)
         self.steer.on_press(self._press)
         self.tie_map.on_answer(self._answer)
@@ -262,6 +262,16 @@ class Explorer:
         """
         self._open(Path(path).absolute())
 
+    def _open_asked(self, name: str, *, copy: bool = True) -> None:
+        """Show a run that a person has asked for, an example too, which the page's address names then."""
+        self.open(name, copy=copy)
+        self._name_example()
+
+    def _name_example(self) -> None:
+        path = self._run.path
+        if self.examples is not None and path is not None and path.is_relative_to(self.examples):
+            write_run(self._query, path.relative_to(self.examples).as_posix())
+
     def _open_here(self, path: Path) -> None:
         """Show a run of the tree on the page.
 
@@ -293,6 +303,8 @@ class Explorer:
             try:
                 # An example that nobody asked for is there to be looked at; Start begins with the preset.
                 self.open(candidate, returning=candidate == name, copy=candidate == name or candidate in mine)
+                if candidate == name:
+                    self._name_example()
                 break
             except LayertieError as error:
                 missing = missing or str(error)
@@ -325,7 +337,7 @@ class Explorer:
             self.start(config_of(self.form.draft))
             return
         if run:
-            self.open(run, copy=False)
+            self._open_asked(run, copy=False)
         self.frame.turn(view)
         for name, tab in self.tabs.items():
             if TABS.describe(name).title == view:

@@ -31,6 +31,14 @@ class NoAddress(dict[str, str]):
         return dict(self)
 
 
+def write_run(query: Query, name: str) -> None:
+    """Put the name of the run that is shown into the address, "" for none; nothing where it is there already."""
+    if name and query.get("run") != name:
+        query.set("run", name)
+    elif not name and "run" in query:
+        query.remove("run")
+
+
 def write_settings(query: Query, draft: Draft) -> None:
     """Put a form's settings into the address, as far as they are not there yet."""
     wanted = to_query(draft)

@@ -28,7 +28,7 @@ from . import company, farewells, live_panels, run_list
 from .feed import Feed
 from .held_run import HeldRun, Past, Tables
 from .own_session import OwnSession
-from .query import Query
+from .query import Query, write_run
 from .shown_state import ShownState
 from .still_run import state_of
 from .tab import Tab
@@ -273,10 +273,16 @@ class RunOnPage:
             **run_list.label_of(path, config),
             can_label=path is not None and not run.example,
         )
+        write_run(self._query, self._address(path))
+
+    def _address(self, path: Path | None) -> str:
+        """A run's name in the address; an example's only where it stands there, because somebody asked for it."""
         if path is not None and path.is_relative_to(self._root):
-            self._query.set("run", path.relative_to(self._root).as_posix())
-        else:
-            self._query.remove("run")
+            return path.relative_to(self._root).as_posix()
+        if path is not None and self._examples is not None and path.is_relative_to(self._examples):
+            name = path.relative_to(self._examples).as_posix()
+            return name if self._query.get("run") == name else ""
+        return ""
 
     def _heard(self, entry: Entry) -> None:
         """An entry of the run, in one of its threads."""

@@ -21,7 +21,7 @@ FLUSH_SECONDS = 0.4
 
 _COLUMNS = (
     "decision", "episode", "layer", "present", "proposed", "choice", "by", "overridden", "explored", "epsilon",
-    "q_choice", "reward", "train_loss", "owners", "trainable_share",
+    "q_choice", "q_highest", "reward", "train_loss", "owners", "trainable_share",
 )  # fmt: skip
 
 

@@ -342,3 +342,17 @@ def test_inside_is_the_latest_while_paused_and_a_token_answers_in_sight(visit: V
 
     wait_for(in_sight, 10, "the answer to be in sight")
     assert never_scrolled(tab)
+
+
+def test_the_address_names_an_example_and_is_no_trail(visit: Visit) -> None:
+    tab = visit("run=laptop-lab")
+    came = tab.page.evaluate("history.length")
+    tab.open("found-four-owners")
+    wait_for(lambda: "run=found-four-owners" in tab.query, 30, "the example in the address")
+    tab.page.reload()
+    tab.steer.wait_for(timeout=60_000)
+    wait_for(lambda: tab.run == "found-four-owners", 60, "the example after a reload")
+    tab.open("official-code")
+    wait_for(lambda: "run=official-code" in tab.query and "algorithm=official-code" in tab.query, 30, "the address")
+    # Back leaves the page: on the way it would name another run than the one that is shown.
+    assert tab.page.evaluate("history.length") == came

@@ -120,7 +120,7 @@ def test_a_branch_can_leave_from_before_each_decision(page: Controls) -> None:
 
 def decision(number: int, **values: Any) -> dict[str, Any]:
     made = {"decision": number, "episode": 1, "layer": 1, "present": 0, "proposed": 1, "choice": 1, "by": "agent"}
-    came = {"reward": 0.25, "train_loss": 3.5, "owners": 2, "trainable_share": 0.5, "q_choice": 0.1}
+    came = {"reward": 0.25, "train_loss": 3.5, "owners": 2, "trainable_share": 0.5, "q_choice": 0.1, "q_highest": 0.1}
     return {**made, "overridden": False, "explored": False, "epsilon": None, **came, **values}
 
 
@@ -130,6 +130,12 @@ def test_what_is_nothing_at_the_shown_precision_is_shown_as_nothing(page: Contro
     page.until(lambda: page.table.locator("tbody tr").count() == 2)
     cells = [row.locator("td").all_inner_texts()[6:8] for row in page.table.locator("tbody tr").all()]
     assert cells == [["0.001", "-1.25"], ["0.000", "0.000"]]
+    # The agent acts by its rule where another action has a higher value, and where it has no values.
+    ruled = [decision(3, q_highest=0.2), decision(4, q_choice=None, q_highest=None), decision(5)]
+    page.tell("table", "push", {"decisions": ruled})
+    page.until(lambda: page.table.locator("tbody tr").count() == 5)
+    why = [row.locator("td").nth(5).inner_text() for row in page.table.locator("tbody tr").all()[:3]]
+    assert why == ["highest value", "its rule", "its rule"]
     hand = {"layer": 2, "asked": 3, "legal": [0, 1, 2], "owners": [0, 0, 2], "q_values": [-1.73e-17, 0.0, -0.02]}
     page.tell("steer", "show", status="paused", can_act=True, proposed=1, present=0, **hand)
     page.until(lambda: page.steer.locator(".ll-answer").count() == 3)
@@ -142,7 +148,7 @@ def test_a_value_has_the_interval_that_the_agent_has_of_it(page: Controls) -> No
     hand = {"layer": 2, "asked": 4, "legal": [0, 1, 2], "owners": [0, 1, 2], "q_values": [0.0, 0.02, -0.01]}
     page.tell("steer", "show", episode=2, present=0, proposed=1, q_deviations=[0.0, 0.01, 0.04], **hand)
     key = page.steer.locator(".ll-key")
-    page.until(lambda: "Line: its 80 % interval." in key.inner_text())
+    page.until(lambda: "Line: 80 % interval." in key.inner_text())
 
     def spans(part: str) -> list[list[float]]:
         marks = page.steer.locator(f".ll-answer {part}").all()
@@ -172,9 +178,9 @@ def test_an_action_is_offered_only_where_one_is_awaited(page: Controls) -> None:
     hand = {"layer": 1, "asked": 1, "legal": [0, 1], "owners": [0, 1], "q_values": [0.1, 0.2]}
     page.tell("steer", "show", status="paused", can_act=True, proposed=1, present=0, **hand)
     key = page.steer.locator(".ll-key")
-    page.until(lambda: key.inner_text().startswith("Press an action to take it in the agent's place."))
+    page.until(lambda: key.inner_text().startswith("Press one to take it in the agent's place."))
     page.tell("steer", "show", status="finished", can_act=False)
-    page.until(lambda: key.inner_text().startswith("Bar: the agent's value (Q value) against keeping the present tie"))
+    page.until(lambda: key.inner_text().startswith("Bar: its value (Q); 0 keeps the present tie."))
     page.tell("steer", "show", status="empty", layer=None, legal=[], owners=[], q_values=[])
     page.until(lambda: key.inner_text() == "")
 

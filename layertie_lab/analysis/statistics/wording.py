@@ -40,7 +40,7 @@ def plain_sentence(found: Comparison, metric: Metric = "validation-loss") -> str
     if found.difference == 0:
         opening = f"{found.other} and {found.first} have the same {metric.replace('-', ' ')}"
     if found.kind == "single":
-        shared = "in the one seed that both have" if found.pairs == 1 else "and share no two seeds"
+        shared = "in the one seed that both have" if found.pairs == 1 else "in runs that share no two seeds"
         return f"{opening}, {shared}: no interval, so this is no claim. It takes two seeds on both sides at the least."
     how = f"{found.pairs} seeds" if found.kind == "paired" else "runs of different seeds (Welch)"
     if found.interval is None:

@@ -209,7 +209,8 @@ def _confounds(kept: Mapping[str, Sequence[Run]], configs: Mapping[Path, RunConf
             for path in changed(there, here)
             if path not in apart
             and not path.startswith("records.")
-            and f"{path.rpartition('.')[2]}=" not in label + first  # they say so themselves
+            # Their names say so themselves; of another model or text that is not enough.
+            and (path.startswith(("model.", "text.")) or f"{path.rpartition('.')[2]}=" not in label + first)
             and not (here.algorithm != there.algorithm and path.rpartition(".")[2] in algorithmic)
         ]
         if names:

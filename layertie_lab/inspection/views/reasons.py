@@ -127,7 +127,9 @@ def _proposed(proposal: Facts) -> str:
         return "trains each action ahead before it proposes, so that its proposal is not known from here"
     drawn = "" if proposal["epsilon"] is None else f" (a random draw had probability {proposal['epsilon']:.2g})"
     if not proposal["explored"]:
-        return f"proposed: {action(layer, choice)}, its best action{drawn}"
+        values = dict(zip(proposal["legal"], proposal["q_values"] or (), strict=False))
+        ruled = bool(values) and values[choice] < max(values.values())
+        return f"proposed: {action(layer, choice)}, {'by its rule' if ruled else 'its best action'}{drawn}"
     best = "" if choice == greedy else f"; its best action was: {action(layer, greedy)}"
     return f"proposed: {action(layer, choice)}, to explore{drawn}{best}"
 

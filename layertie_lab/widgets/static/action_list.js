@@ -52,10 +52,12 @@ class ActionList {
     this.focused = Math.min(this.focused, Math.max(0, places.length - 1));
     const running = this.panel.shownStatus() === "running";
     shown.forEach((answer, at) => this.paintAnswer(answer, places[at], { layer, worths, running, focused: at === this.focused }));
-    const offer = this.get("can_act") && !this.panel.silent ? "Press an action to take it in the agent's place. " : "";
+    const many = this.list.scrollHeight > this.list.clientHeight + 4 ? ` (${places.length}, scroll)` : "";
+    const free = this.get("can_act") && !this.panel.silent;
+    const offer = free ? `Press one to take it in the agent's place${many}. ` : many && `${places.length} actions, scroll. `;
     const chance = this.get("epsilon") === null ? "" : " Epsilon: chance of a random draw.";
-    const line = worths && [...worths.values()].some(({ reach }) => reach > 0) ? " Line: its 80 % interval." : "";
-    const bars = worths ? `Bar: the agent's value (Q value) against keeping the present tie, which is 0.${line}${chance}` : chance;
+    const line = worths && [...worths.values()].some(({ reach }) => reach > 0) ? " Line: 80 % interval." : "";
+    const bars = worths ? `Bar: its value (Q); 0 keeps the present tie.${line}${chance}` : chance;
     say(this.key, places.length ? offer + bars : "");
     if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
   }

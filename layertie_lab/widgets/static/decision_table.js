@@ -150,7 +150,8 @@ function whyInWords(d) {
   if (d.overridden) return `override; the agent: ${tie(d.layer, d.proposed)}`;
   if (d.by === "human") return "as the agent proposed";
   if (d.explored) return d.epsilon === null ? "random draw" : `random draw (chance ${d.epsilon.toFixed(2)})`;
-  return d.q_choice === null ? "its rule" : "its values";
+  // An agent may keep a tie though another is worth more on average, as Reasons says.
+  return d.q_choice === null || d.q_choice < d.q_highest ? "its rule" : "highest value";
 }
 
 function compare(a, b) {

@@ -239,7 +239,10 @@ function render({ model, el }) {
   model.on("change:turned", turn);
   turn();
   model.send({ kind: "open" });
+  // The host puts each change of the address on the trail of Back, which would change the address and not the page.
+  if (model.get("plan").fills) history.pushState = (...entry) => history.replaceState(...entry);
   return () => {
+    delete history.pushState;
     model.off("change:turned", turn);
     model.off("msg:custom", receive);
     stopTheme();
