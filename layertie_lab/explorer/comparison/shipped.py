@@ -19,7 +19,8 @@ FIRST, OTHER = "random", "lab-1"
 """What answers that: chance, and the agent."""
 NOTE = (
     "Recorded in November 2026: ten policies, five seeds, laptop scale, the text pydoc. Its agent is the one of before,"
-    " today's policy lab-1; what the present one is worth is asked in data/study, and answered in the README."
+    " today's policy lab-1. Today's lab, in other runs (data/study: 12 layers, pydoc, four owners, eight seeds), has"
+    " 0.260 nats less loss on the test split than chance of as many owners, 95 % interval [0.141, 0.379]."
 )
 ENDS_ONLY = (
     "Of these runs the ends alone are kept, in a table: there are no curves and no tie maps, and they cannot be held "
