@@ -198,6 +198,7 @@ class LeftOpen(Notice):
     explored: bool
     q_values: list[float] | None = None
     epsilon: float | None = None
+    q_deviations: list[float] | None = None
 
     @classmethod
     def of(cls, proposal: Proposal) -> LeftOpen:
@@ -212,6 +213,7 @@ class LeftOpen(Notice):
             explored=proposal.explored,
             q_values=None if proposal.q_values is None else list(proposal.q_values),
             epsilon=proposal.epsilon,
+            q_deviations=None if proposal.q_deviations is None else list(proposal.q_deviations),
         )
 
 

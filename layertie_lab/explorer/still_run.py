@@ -67,6 +67,7 @@ def _at_hand(run: Run) -> dict[str, Any]:
     if not legal:
         return {}
     values = [] if open_one is None else open_one.q_values or []
+    deviations = [] if open_one is None else open_one.q_deviations or []
     last = run.decisions.row(-1, named=True) if run.decisions.height else {}
     return {
         "asked": decision,
@@ -75,6 +76,7 @@ def _at_hand(run: Run) -> dict[str, Any]:
         "legal": legal,
         "owners": _owners(ties, layer, legal),
         "q_values": values if all(map(math.isfinite, values)) else [],
+        "q_deviations": deviations if all(map(math.isfinite, deviations)) else [],
         "present": ties[layer],
         "proposed": None if open_one is None else open_one.choice,
         "explored": open_one is not None and open_one.explored,
@@ -97,7 +99,7 @@ def _left_open(run: Run, decision: int, layer: int, ties: TieMap) -> LeftOpen | 
         return None  # whoever reads what a run noted may find another version's words
     of_this = (found.decision, found.layer, found.present) == (decision, layer, ties[layer])
     may_be = found.choice in found.legal and all(0 <= action <= layer for action in found.legal)
-    valued = found.q_values is None or len(found.q_values) == len(found.legal)
+    valued = all(each is None or len(each) == len(found.legal) for each in (found.q_values, found.q_deviations))
     return found if of_this and may_be and valued else None
 
 

@@ -147,6 +147,7 @@ def test_an_action_on_a_run_that_stands_still_goes_on_with_it(where: str, text_f
     try:
         steer, ties = explorer.steer, explorer.tie_map
         assert (steer.asked, steer.proposed, steer.q_values) == (4, open_one.choice, list(open_one.q_values or ()))
+        assert steer.q_deviations == list(open_one.q_deviations or ())
         assert (ties.layer, ties.legal, ties.can_act, steer.can_act) == (1, [0, 1], True, True)
         assert steer.last["decision"] == 3
         mine = 1 - open_one.choice

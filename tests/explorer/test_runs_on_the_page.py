@@ -115,6 +115,7 @@ def test_a_run_that_was_let_go_shows_what_can_be_answered(text_file: Path, tmp_p
     Session.resume(tmp_path / "asked").close(save=False)
     unasked = state_of(load_run(tmp_path / "asked"), example=False)
     assert (unasked["legal"], unasked["proposed"], unasked["q_values"], unasked["can_act"]) == ([1], None, [], True)
+    assert unasked["q_deviations"] == []  # and not those of the last decision's values
 
     # A decision under way is completed first, and who knows what the next is about.
     session = Session.resume(tmp_path / "asked")
