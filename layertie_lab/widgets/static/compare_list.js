@@ -15,6 +15,7 @@ class CompareList {
     this.by = "";
     this.down = false;
     this.folds = model.get("folded");
+    this.rows = new Map();
     this.offer = html("button", { type: "button", class: "ll-main ll-offer" }, model.get("offer"));
     this.offer.addEventListener("click", () => this.send("offer"));
     this.count = html("span", { class: "ll-count" });
@@ -82,9 +83,7 @@ class CompareList {
       this.folds = this.get("folded");
       this.fold.open = false;
     }
-    const focused = this.root.getRootNode().activeElement?.dataset?.key;
-    this.body.replaceChildren(...entries.map((entry) => this.row(entry, chosen.includes(entry.id))));
-    if (focused) [...this.body.querySelectorAll("[data-key]")].find((each) => each.dataset.key === focused)?.focus();
+    this.keep(entries.map((entry) => this.row(entry, chosen.includes(entry.id))));
     this.heads.forEach((head, at) => {
       const here = COLUMNS[at][0] === this.by;
       set(head, { "aria-sort": here ? (this.down ? "descending" : "ascending") : null });
@@ -110,35 +109,71 @@ class CompareList {
     return `${counted(chosen.length, "line")} chosen, ${counted(runs, "run")}`;
   }
 
-  row(entry, on) {
-    const box = html("input", { type: "checkbox", "data-key": `box ${entry.id}`, "aria-label": `Compare ${entry.name}` });
-    box.checked = on;
-    box.disabled = !entry.can_choose;
-    box.addEventListener("change", () => this.send("choose", { entry: entry.id, on: box.checked }));
-    const name = html("span", { class: "ll-who" }, html("span", { class: "ll-word" }, entry.name));
-    if (entry.kind !== "run") name.append(" ", html("small", { class: "ll-kind" }, entry.kind));
-    name.addEventListener("click", () => !box.disabled && box.click());
-    const cells = {
-      name: [name],
-      decisions: [entry.budget && entry.budget !== entry.decisions ? `${entry.decisions} of ${entry.budget}` : String(entry.decisions)],
-      loss: [entry.loss === null ? "" : entry.loss.toFixed(3)],
-      state: [entry.state],
-    };
-    if (entry.can_resume) {
-      const button = html("button", { type: "button", class: "ll-go-on", "data-key": `on ${entry.id}` }, "Go on");
-      button.addEventListener("click", () => this.send("resume", { entry: entry.id }));
-      cells.state.push(" ", button);
+  /**
+   * Put the rows in their order. A row is made once: the list is told anew while it is read and ticked, and what lies
+   * under the pointer must not be another element by the time that the button comes up.
+   */
+  keep(rows) {
+    const there = new Set(rows);
+    for (const [id, kept] of this.rows) {
+      if (there.has(kept.row)) continue;
+      kept.row.remove();
+      this.rows.delete(id);
     }
-    if (entry.note) cells.name.push(html("span", { class: "ll-damage" }, entry.note));
-    const columns = COLUMNS.map(([column]) => {
-      const parts = cells[column] ?? [String(entry[column] ?? "")];
-      const cell = html("td", { class: `ll-${column}` }, ...parts);
-      if (column === "policy" || column === "name") set(cell, { title: String(entry[column] ?? "") });
-      return cell;
-    });
-    const row = html("tr", { "data-entry": entry.id, "data-state": entry.state }, html("td", {}, box), ...columns);
-    set(row, { "data-chosen": on ? "" : null });
-    return row;
+    if (rows.every((row, at) => this.body.children[at] === row)) return;
+    const focused = this.root.getRootNode().activeElement;
+    this.body.replaceChildren(...rows);
+    if (focused?.dataset?.key) focused.focus();
+  }
+
+  row(entry, on) {
+    if (!this.rows.has(entry.id)) this.rows.set(entry.id, this.made(entry.id));
+    const kept = this.rows.get(entry.id);
+    const told = JSON.stringify(entry);
+    if (kept.told !== told) {
+      kept.told = told;
+      this.fill(kept, entry);
+    }
+    kept.box.checked = on;
+    set(kept.row, { "data-chosen": on ? "" : null });
+    return kept.row;
+  }
+
+  made(id) {
+    const box = html("input", { type: "checkbox", "data-key": `box ${id}` });
+    box.addEventListener("change", () => this.send("choose", { entry: id, on: box.checked }));
+    const word = html("span", { class: "ll-word" });
+    const kind = html("small", { class: "ll-kind" });
+    const who = html("span", { class: "ll-who" }, word, " ", kind);
+    who.addEventListener("click", () => !box.disabled && box.click());
+    const damage = html("span", { class: "ll-damage" });
+    const state = html("span", {});
+    const goOn = html("button", { type: "button", class: "ll-go-on", "data-key": `on ${id}` }, "Go on");
+    goOn.addEventListener("click", () => this.send("resume", { entry: id }));
+    const parts = { name: [who, damage], state: [state, " "] };
+    const cells = Object.fromEntries(
+      COLUMNS.map(([column]) => [column, html("td", { class: `ll-${column}` }, ...(parts[column] ?? []))]),
+    );
+    const row = html("tr", { "data-entry": id }, html("td", {}, box), ...Object.values(cells));
+    return { row, box, word, kind, damage, state, goOn, cells, told: "" };
+  }
+
+  fill({ row, box, word, kind, damage, state, goOn, cells }, entry) {
+    set(box, { "aria-label": `Compare ${entry.name}` });
+    box.disabled = !entry.can_choose;
+    say(word, entry.name);
+    say(kind, entry.kind === "run" ? "" : entry.kind);
+    set(kind, { hidden: entry.kind === "run" ? "" : null });
+    say(damage, entry.note ?? "");
+    set(damage, { hidden: entry.note ? null : "" });
+    say(state, entry.state);
+    if (entry.can_resume) cells.state.append(goOn);
+    else goOn.remove();
+    const done = entry.budget && entry.budget !== entry.decisions ? `${entry.decisions} of ${entry.budget}` : String(entry.decisions);
+    const words = { decisions: done, loss: entry.loss === null ? "" : entry.loss.toFixed(3) };
+    for (const column of ["policy", "corpus", "seed", "decisions", "loss"]) say(cells[column], words[column] ?? String(entry[column] ?? ""));
+    for (const column of ["policy", "name"]) set(cells[column], { title: String(entry[column] ?? "") });
+    set(row, { "data-state": entry.state });
   }
 
   close() {
