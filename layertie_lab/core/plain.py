@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 import re
+import sys
 import types
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -19,6 +20,7 @@ DEPTH = 64
 """Lists and objects inside one another; the deepest file that is written here has 9."""
 _MOST = 1 << 63
 """Whole numbers are below it in size: what a column of 64 bits holds."""
+_HUGE = int(sys.float_info.max)
 _OVERFLOWING = re.compile(r"[eE]\+?0*[1-9]\d\d|\d{300}")
 """Whether a number may be too large for a float: `json` reads 1e999 as infinity without a word."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -36,7 +38,7 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
     """
     words = text.decode() if isinstance(text, bytes) else text
     value = _decoded(words, _FINITE if finite else _ANY)
-    if finite and _OVERFLOWING.search(words):
+    if _OVERFLOWING.search(words):
         _check_leaves(value, finite)
     return value
 
@@ -216,7 +218,10 @@ def _depth(words: str) -> int:
 
 
 def _check_leaves(value: Any, finite: bool) -> None:
-    """Refuse what `json` reads and cannot write again: half a character, and (where asked) infinity."""
+    """Refuse what `json` reads and nobody can go on with: half a character, and (where asked) infinity.
+
+    Whole numbers are read at any length; one that no float holds raises OverflowError wherever it is reckoned with.
+    """
     rest = [value]
     while rest:
         one = rest.pop()
@@ -226,7 +231,9 @@ def _check_leaves(value: Any, finite: bool) -> None:
             rest += one
         elif isinstance(one, str):
             one.encode()  # UnicodeEncodeError is a ValueError
-        elif finite and isinstance(one, float) and not math.isfinite(one):
+        elif (isinstance(one, int) and abs(one) > _HUGE) or (
+            finite and isinstance(one, float) and not math.isfinite(one)
+        ):
             raise ValueError("it holds a number that is too large")
 
 

@@ -8,7 +8,7 @@ from ..widgets.welcome import Door
 DOORS = (
     Door("watch", "Watch a recorded run", "An agent that finds four owners for twelve layers, and why it does."),
     Door("train", "Train one now", "A small transformer on this machine; the first decisions come within seconds."),
-    Door("chance", "Does the agent beat chance?", "Fifty recorded runs against each other, with an interval."),
+    Door("chance", "Does the agent beat chance?", "Eighty-eight recorded runs against each other, with an interval."),
     Door("doubt", "Doubt it", "The official code against the paper, departure by departure, in a run of its own."),
 )
 BEHIND = {

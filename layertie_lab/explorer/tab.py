@@ -28,7 +28,7 @@ class Page:
         open_run: Shows another run, given its folder. It does not keep the page.
         mark: Marks the decision that is looked back at, in sight of all views; None for none.
         examples: A folder of recorded runs to look at; None = those that ship.
-        comparison: A folder with the results of a recorded sweep (results.csv); None = the one that ships.
+        comparison: A folder with the results of recorded runs (runs.csv); None = the one that ships.
     """
 
     run: HeldRun

@@ -92,7 +92,7 @@ def states(tab: Tab) -> Iterator[str]:
     tab.tab("Compare")
     page.locator(".ll-compare-list[data-ready='true']").wait_for(timeout=30_000)
     page.locator(".ll-sweep summary").first.click()
-    page.get_by_role("button", name="See 50 runs: does the agent beat chance?").click()
+    page.get_by_role("button", name="See 88 runs: does the agent beat chance?").click()
     headline = page.locator(".ll-compare-answer .ll-headline")
     wait_for(lambda: "interval" in headline.inner_text(), 60, "the answer")
     for picture in page.locator(".ll-compare-answer [role=tab], [data-view='Compare'] .ll-tabs [role=tab]").all():

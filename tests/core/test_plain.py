@@ -26,6 +26,8 @@ from layertie_lab.core.plain import DEPTH, fits, of_type, parse_json, parse_obje
         '{"a": [-1E+400]}',
         "1" + "0" * 400 + ".0",
         "9" * 5_000,
+        "9" * 400,
+        '{"a": [-1' + "0" * 309 + "]}",
         '"\\ud800"',
         '{"\\udc00": 1}',
         b"\xff",
@@ -51,6 +53,9 @@ def test_what_is_read() -> None:
         assert parse_json(json.dumps(value)) == value
         assert parse_json(json.dumps(value, ensure_ascii=False).encode()) == value
     assert parse_json("[NaN, Infinity]", finite=False)[1] == float("inf")
+    assert parse_json(str(1 << 128)) == 1 << 128  # the counter of a generator
+    with pytest.raises(ValueError, match="too large"):
+        parse_json("9" * 400, finite=False)
     for text in ("[]", "1", "null", '"x"'):
         with pytest.raises(ValueError, match="and no object"):
             parse_object(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from compared_runs import compared_run
 
@@ -20,7 +20,7 @@ from layertie_lab.explorer import Explorer
 from layertie_lab.explorer.comparison import shipped, sweeping
 from layertie_lab.explorer.comparison.answer import CURVES, GROUPS, MAPS, SEEDS, SIZE, Answer, Wish, answer
 from layertie_lab.explorer.comparison.choice import grouped
-from layertie_lab.explorer.comparison.entries import Entry, entries, shipped_entry
+from layertie_lab.explorer.comparison.entries import Entry, entries, shipped_entries
 from layertie_lab.explorer.tabs import compare as tab_module
 from layertie_lab.explorer.tabs.compare import Compare
 from layertie_lab.records.sweeps import SweepDirectory
@@ -59,10 +59,10 @@ def damage(run: Path) -> None:
 def test_runs_branches_sweeps_examples_and_what_ships_are_listed(root: Path) -> None:
     make_branch(root / "lab-1", 2)
     SweepDirectory.plan(root / "a-sweep", [RunConfig.preset("tiny", seed=seed) for seed in (1, 2)])
-    found = entries(root, DATA / "examples", DATA / "comparison")
+    found = entries(root, DATA / "examples", DATA / "study")
     kinds = {entry.kind for entry in found}
     assert kinds == {"run", "branch", "sweep", "example", "recorded comparison"}
-    assert [entry.kind for entry in found][-3:] == ["example", "example", "recorded comparison"]
+    assert [entry.kind for entry in found][-6:] == ["example", "example", *["recorded comparison"] * 4]
     by_name = {entry.name: entry for entry in found}
     run = by_name["random-2"].row
     assert (run["policy"], run["corpus"], run["seed"], run["decisions"], run["state"]) == (
@@ -76,7 +76,9 @@ def test_runs_branches_sweeps_examples_and_what_ships_are_listed(root: Path) -> 
     assert by_name["lab-1 / branch-001"].kind == "branch"
     sweep = by_name["a-sweep"]
     assert (sweep.state, sweep.can_resume, sweep.can_choose) == ("stopped, 0 of 2 runs", True, False)
-    assert by_name[shipped.NAME].seed == "1 to 5"
+    recorded = by_name["88 runs that ship: pydoc, 12 layers of width 64"]
+    assert (recorded.seed, recorded.recorded, recorded.corpus) == ("201 to 208", 88, "pydoc")
+    assert recorded.row["decisions"] is None  # nobody wrote down how many
     assert len({entry.id for entry in found}) == len(found)
 
 
@@ -162,30 +164,53 @@ def test_a_run_called_as_a_group_is_not_taken_for_it(root: Path) -> None:
 # -- the answer --------------------------------------------------------------------------------------------------------
 
 
+def recorded(cell: str = "pydoc-12x64-800") -> Entry:
+    return next(entry for entry in shipped_entries(DATA / "study") if entry.cell == cell)
+
+
 def test_does_the_agent_beat_chance() -> None:
-    found = answer([shipped_entry(DATA / "comparison")], Wish())
-    # As the sweep's own report has it, data/comparison/aggregates.csv.
+    found = answer([recorded()], Wish())
+    # As the study has it, data/study/README.md.
     assert found.headline == (
-        "lab-1 has 0.024 nats less loss than random, 95 % interval from 0.057 less to 0.010 more, 5 seeds: "
-        "not told apart."
+        "lab, 4 owners has 0.26 nats less loss than random, 4 owners, 95 % interval [0.14, 0.38], 8 seeds."
     )
-    assert (found.first, found.other, found.told, found.where) == ("random", "lab-1", "no", "after 800 optimizer steps")
-    assert "lab-1" in found.notes[0]
-    assert len(found.groups) == 10
+    assert (found.first, found.other, found.told) == ("random, 4 owners", "lab, 4 owners", "yes")
+    assert found.where == "pydoc, 12 layers of width 64; test split, after 800 optimizer steps"
+    assert "stdlib, 12 layers of width 64: -0.141 [-0.224, -0.057]" in found.notes[1]
+    assert "stdlib, 6 layers of width 64: -0.215 [-0.226, -0.204]" in found.notes[1]
+    assert len(found.groups) == 11
     assert list(found.groups[0]) == [column.name for column in GROUPS]
     assert set(found.pictures) == {SEEDS, SIZE, CURVES, MAPS}
     assert not found.has_curves
+    assert "test loss (nats per token)" in json.dumps(found.pictures[SIZE])
+    assert "validation" not in json.dumps(found.pictures)
+    assert found.left_out == [
+        "2 runs that train a found map again from its first step are left out: what a search costs is another question "
+        "(data/study)."
+    ]
+    assert recorded() == shipped_entries(DATA / "study")[0]  # what the door opens
 
 
-def test_the_intervals_are_those_of_the_report() -> None:
-    aggregates = pl.read_csv(DATA / "comparison" / "aggregates.csv").drop_nulls("difference")
-    found = answer([shipped_entry(DATA / "comparison")], Wish(first="independent", other="sandwich"))
-    rows = {row["group"]: row["difference"] for row in found.groups}
-    assert found.first == "independent"
-    for row in aggregates.iter_rows(named=True):
-        value, low, high = (row[name] for name in ("difference", "difference_low", "difference_high"))
-        said = [float(word.strip("[],")) for word in rows["lab-1" if row["policy"] == "lab" else row["policy"]].split()]
-        assert said == pytest.approx([value, low, high], abs=6e-4)
+@pytest.mark.parametrize("cell", ["pydoc-12x64-800", "stdlib-12x64-800", "pydoc-6x64-800", "stdlib-6x64-800"])
+def test_the_intervals_are_those_of_the_study(cell: str) -> None:
+    lines = [line.strip("| ").split(" | ") for line in (DATA / "study" / "results.md").read_text().splitlines()]
+    checked = 0
+    for _, other, first, seeds, difference, interval in (line for line in lines if line[0] == cell and len(line) == 6):
+        rows = {row["group"]: row["difference"] for row in answer([recorded(cell)], Wish(first=first)).groups}
+        if shipped.AGAIN in first + other or not interval.startswith("["):
+            continue
+        wanted = [float(word.strip("[],")) for word in (difference, *interval.split())]
+        assert [float(word.strip("[],")) for word in rows[other].split()] == pytest.approx(wanted, abs=6e-3)
+        assert seeds == "8"
+        checked += 1
+    assert checked >= 5
+
+
+def test_one_recorded_comparison_is_shown_at_a_time() -> None:
+    found = answer([recorded("stdlib-6x64-800"), recorded()], Wish())
+    assert "8 seeds" in found.headline
+    assert "0.215" in found.headline
+    assert found.left_out[0].startswith("88 runs that ship: pydoc, 12 layers of width 64 is left out.")
 
 
 def test_groups_of_runs_with_curves_sizes_and_maps(root: Path) -> None:
@@ -260,16 +285,24 @@ def test_where_a_setting_varies_policies_are_told_apart_at_one_value(tmp_path: P
 
 def test_recorded_results_are_not_held_against_runs(root: Path) -> None:
     found = named(root)
-    shown = answer([found["lab-1"], found["random-1"], shipped_entry(DATA / "comparison")], Wish())
+    shown = answer([found["lab-1"], found["random-1"], recorded()], Wish())
     assert shown.left_out == [shipped.ENDS_ONLY]
     assert "lab has" in shown.headline
 
 
 def test_results_that_cannot_be_read_are_a_sentence(tmp_path: Path) -> None:
-    entry = shipped_entry(tmp_path)
+    (entry,) = shipped_entries(tmp_path)
     assert (entry.state, entry.can_choose) == ("damaged", False)
-    (tmp_path / "results.csv").write_text("run,status\na,finished\n")
-    assert "lacks" in shipped_entry(tmp_path).note
+    for text, said in (
+        ("cell,policy\na,lab\n", "lacks seed, test_loss"),
+        ("cell,policy,seed,test_loss,trainable_parameters\n", "no runs"),
+        ("cell,policy,seed,test_loss,trainable_parameters\na-1x2-3,lab,1,,5\n", "empty places"),
+        ("cell,policy,seed,test_loss,trainable_parameters\na-1x2-3,lab,x,1.0,5\n", "cannot be read"),
+    ):
+        (tmp_path / shipped.FILE).write_text(text)
+        (entry,) = shipped_entries(tmp_path)
+        assert said in entry.note
+        assert not entry.can_choose
 
 
 # -- the form of a sweep -----------------------------------------------------------------------------------------------
@@ -375,20 +408,20 @@ def test_nothing_is_read_before_somebody_looks(tab: Compare) -> None:
         "lab-1",
         "other",
         "A map that moves half of the time",
-        shipped.NAME,
+        "88 runs that ship: pydoc, 12 layers of width 64",
     }
 
 
 def test_the_offer_is_one_press(tab: Compare) -> None:
-    assert tab.list.offer == "See 50 runs: does the agent beat chance?"
+    assert tab.list.offer == shipped.QUESTION
     send(tab.list, "offer")
-    assert tab.list.chosen == [shipped.ID]
-    assert tab.answer.headline.startswith("lab-1 has 0.024 nats less loss than random, 95 % interval")
+    assert tab.list.chosen == [recorded().id]
+    assert tab.answer.headline.startswith("lab, 4 owners has 0.26 nats less loss than random, 4 owners, 95 % int")
     assert tab.answer.offered == []
     assert len(tab.pictures[SEEDS].panels) == len(tab.pictures[SIZE].panels) == 1
-    assert len(tab.table.rows) == 10
+    assert len(tab.table.rows) == 11
     send(tab.answer, "choose", name="first", value="sandwich")
-    assert tab.answer.headline.startswith("lab-1 has 0.194 nats more loss than sandwich, 95 % interval [0.150, 0.238]")
+    assert tab.answer.headline.startswith("lab, 4 owners has 0.00 nats less loss than sandwich, 95 % interval")
     send(tab.list, "clear")
     assert tab.answer.headline == ""
     assert tab.answer.where == tab_module.NOTHING

@@ -11,8 +11,10 @@ from ..frames import check, rows
 from ..palette import OWNER_COLOURS, POLICIES
 from ..run.parts import Panel, Width, figure, legend, names, words_only
 from ..run.strips import owner_scale
-from .compare import TITLES
+from .compare import TITLES as OF_RUNS
 
+TITLES = {**OF_RUNS, "test-loss": "test loss (nats per token)"}
+"""Y title of each metric: those of `compare.TITLES`, and what is read once and has no curve."""
 CAPTIONS = {
     "compared_curves": (
         "Lower is better: thin lines are runs, thick ones the mean of a group, shaded with its 95 % interval over runs."
@@ -20,8 +22,9 @@ CAPTIONS = {
         " each stands at its own amount."
     ),
     "seed_differences": (
-        "Each dot is a seed: what the group has there minus what the first group has with the same seed. Diamond and"
-        " line: their mean with its 95 % t interval. Left of zero is better; a line across zero tells nothing apart."
+        "Each dot is a seed: what the group has there minus what the group that it is held against has with the same"
+        " seed. Diamond and line: their mean with its 95 % t interval. Left of zero is better; a line across zero tells"
+        " nothing apart."
     ),
     "loss_and_size": (
         "Down and to the left is better: less loss with fewer parameters. Small: a run each, its trainable parameters"
@@ -65,7 +68,7 @@ def seed_differences(
         first: The group that the others are held against.
         groups: The rows, from the top.
         colours: Of the rows.
-        metric: A key of `compare.TITLES`.
+        metric: A key of `TITLES`.
         width: Of the whole chart.
         dark: Whether the page is dark.
 
@@ -133,7 +136,7 @@ def loss_and_size(
         best: The same columns: the front (`analysis.statistics.groups.front`); may be empty.
         groups: All groups.
         colours: Of the groups.
-        metric: A key of `compare.TITLES`.
+        metric: A key of `TITLES`.
         width: Of the whole chart.
         height: Of the plot, in pixels.
         dark: Whether the page is dark.

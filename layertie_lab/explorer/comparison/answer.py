@@ -105,7 +105,8 @@ def answer(chosen: Sequence[Entry], wish: Wish) -> Answer:
     """What the chosen come to. A comparison of recorded results is shown by itself."""
     recorded = [entry for entry in chosen if entry.kind == SHIPPED]
     if recorded and len(recorded) == len(chosen):
-        return _of_results(recorded[0], wish)
+        others = [f"{entry.name} is left out. {shipped.ONE}" for entry in recorded[1:]]
+        return _of_results(recorded[0], wish, others)
     left_out = [shipped.ENDS_ONLY] if recorded else []
     others = [entry for entry in chosen if entry.kind != SHIPPED]
     if not any(entry.runs for entry in others):
@@ -191,7 +192,7 @@ def _with_pictures(
     }
     if comparisons:
         fixed = [label for label, runs in kept.items() if _is_fixed(configs[runs[0].path])]
-        pictures |= _numbers_drawn(numbers.sizes(kept, members), members, comparisons, labels, fixed, wish)
+        pictures |= _numbers_drawn(numbers.sizes(kept, members), members, comparisons, labels, fixed, wish.metric)
     return replace(found, pictures=pictures)
 
 
@@ -227,30 +228,32 @@ def _is_fixed(config: RunConfig) -> bool:
 # -- recorded results --------------------------------------------------------------------------------------------------
 
 
-def _of_results(entry: Entry, wish: Wish) -> Answer:
-    from ...analysis.statistics.aggregates import finished
-    from ...analysis.statistics.compare import Member, group_notes, held_against
+def _of_results(entry: Entry, wish: Wish, left_out: list[str]) -> Answer:
+    from ...analysis.statistics.compare import group_notes, held_against
 
     try:
-        done = finished(shipped.results(entry.place))
+        found = shipped.results(entry.place)
     except LayertieError as error:
-        return Answer(str(error))
-    # The table holds losses after the last decision alone.
+        return Answer(str(error), left_out=left_out)
+    here = found.filter(cell=entry.cell)
+    done, again = here.filter(left_out=False), here.filter("left_out")
+    if again.height:
+        left_out = [
+            *left_out,
+            f"{again.height} {'run' if again.height == 1 else 'runs'} that train a found map again from its first step "
+            "are left out: what a search costs is another question (data/study).",
+        ]
+    # The table holds losses after the last step alone.
     wish = Wish(first=wish.first or shipped.FIRST, other=wish.other or shipped.OTHER)
-    members: dict[str, list[Member]] = {}
-    for row in done.iter_rows(named=True):
-        steps = float(row["steps"])
-        member = Member(Path(row["run"]), row["seed"], row["replicate"], row["validation_loss"], steps, steps)
-        members.setdefault(row["policy"], []).append(member)
-    members = _first_first(members, wish)
+    members = _first_first(_members(done), wish)
     comparisons = held_against(members)
     first, other, comparison = _pick(comparisons, wish)
     sized = done.select(
         group="policy",
-        run="run",
+        run=_run_name(),
         seed="seed",
         parameters=pl.col("trainable_parameters").cast(pl.Float64),
-        value="validation_loss",
+        value="test_loss",
     )
     fixed = [label for label in members if label in PATTERNS]
     return Answer(
@@ -259,12 +262,49 @@ def _of_results(entry: Entry, wish: Wish) -> Answer:
         groups=_rows(dict.fromkeys(members, ()), members, comparisons),
         first=first,
         other=other,
-        where=_where(wish, float(done["steps"].to_numpy().max())),
-        notes=[shipped.NOTE, *_corrected(comparisons), *group_notes(members, comparisons)],
+        where=f"{shipped.in_words(entry.cell)}; test split, {_where(wish, shipped.steps_of(entry.cell))}",
+        left_out=left_out,
+        notes=[
+            shipped.NOTES[0],
+            *_elsewhere(found, entry.cell, first, other),
+            *shipped.NOTES[1:],
+            *_corrected(comparisons),
+            *group_notes(members, comparisons),
+        ],
         has_curves=False,
-        pictures=_numbers_drawn(sized, members, comparisons, list(members), fixed, wish)
+        pictures=_numbers_drawn(sized, members, comparisons, list(members), fixed, "test-loss")
         | {title: _no_picture(shipped.ENDS_ONLY) for title in (CURVES, MAPS)},
     )
+
+
+def _members(done: pl.DataFrame) -> dict[str, list[Member]]:
+    """Policy -> its recorded runs."""
+    from ...analysis.statistics.compare import Member
+
+    members: dict[str, list[Member]] = {}
+    for row in done.with_columns(run=_run_name()).iter_rows(named=True):
+        steps = float(shipped.steps_of(row["cell"]))
+        member = Member(Path(row["run"]), row["seed"], 0, row["test_loss"], steps, steps)
+        members.setdefault(row["policy"], []).append(member)
+    return members
+
+
+def _run_name() -> pl.Expr:
+    return pl.format("{}, seed {}", "policy", "seed")
+
+
+def _elsewhere(found: pl.DataFrame, cell: str, first: str, other: str) -> list[str]:
+    """How the same two compare in the other recorded comparisons."""
+    from ...analysis.statistics.compare import held_against
+
+    said = []
+    for elsewhere in shipped.cells(found):
+        members = _members(found.filter(cell=elsewhere, left_out=False))
+        if elsewhere == cell or not {first, other} <= members.keys():
+            continue
+        (comparison,) = held_against({label: members[label] for label in (first, other)})
+        said.append(f"{shipped.in_words(elsewhere)}: {_difference(comparison, 'validation-loss')}")
+    return [f"{other} minus {first} elsewhere (nats, 95 % intervals): {'; '.join(said)}."] if said else []
 
 
 # -- both --------------------------------------------------------------------------------------------------------------
@@ -375,7 +415,7 @@ def _numbers_drawn(
     comparisons: Sequence[Comparison],
     labels: list[str],
     fixed: Sequence[str],
-    wish: Wish,
+    metric: str,
 ) -> dict[str, dict[str, Any]]:
     """The pictures that need no curves."""
     from ...analysis.statistics import groups as numbers
@@ -389,7 +429,7 @@ def _numbers_drawn(
         first=comparisons[0].first,
         groups=others,
         colours=[colours[label] for label in others],
-        metric=wish.metric,
+        metric=metric,
     )
     averages = numbers.means(sized)
     size = loss_and_size(
@@ -398,7 +438,7 @@ def _numbers_drawn(
         numbers.front(averages, fixed),
         groups=labels,
         colours=[colours[label] for label in labels],
-        metric=wish.metric,
+        metric=metric,
     )
     return {SEEDS: _captioned(dots, "seed_differences"), SIZE: _captioned(size, "loss_and_size")}
 

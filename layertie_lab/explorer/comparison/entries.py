@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from ...core.config import RunConfig
 from ...core.errors import LayertieError, RecordError
 from ...records.directory import RunDirectory, is_run
@@ -40,6 +42,7 @@ class Entry:
         note: What is damaged, or why it cannot be chosen.
         runs: The runs behind it -> their settings.
         recorded: How many there were, of a recorded comparison: they are not there any more.
+        cell: What its runs have in common, of a recorded comparison.
         can_choose: Whether it can be compared at all.
         can_resume: Whether it is a sweep that can be gone on with.
         running: Whether somebody is at it.
@@ -59,6 +62,7 @@ class Entry:
     note: str = ""
     runs: dict[Path, RunConfig] = field(default_factory=dict)
     recorded: int = 0
+    cell: str = ""
     can_choose: bool = True
     can_resume: bool = False
     running: bool = False
@@ -68,6 +72,8 @@ class Entry:
         """As the list shows it."""
         names = ("id", "kind", "name", "policy", "corpus", "seed", "decisions", "budget", "loss", "state", "note")
         row = {name: getattr(self, name) for name in (*names, "can_choose", "can_resume", "running")}
+        if self.recorded:
+            row["decisions"] = None  # the table of what they came to does not say
         return row | {"runs": self.recorded or len(self.runs)}
 
 
@@ -77,7 +83,7 @@ def entries(root: Path, examples: Path | None, comparison: Path | None) -> list[
     Args:
         root: The folder of runs.
         examples: A folder of recorded runs.
-        comparison: A folder with the results of a recorded sweep.
+        comparison: A folder with the results of recorded runs (`shipped.results`).
 
     Raises:
         RecordError: The folder of runs cannot be listed.
@@ -89,7 +95,7 @@ def entries(root: Path, examples: Path | None, comparison: Path | None) -> list[
         for run in sorted(list_runs(examples), key=lambda run: run.name):
             found += _with_branches(run, EXAMPLE, f"example/{run.path.name}", examples)
     if comparison is not None:
-        found.append(shipped_entry(comparison))
+        found += shipped_entries(comparison)
     return found
 
 
@@ -171,20 +177,28 @@ def _sweep(path: Path, root: Path) -> Entry:
     )
 
 
-def shipped_entry(place: Path) -> Entry:
-    """The comparison that ships, whose results lie in a folder."""
-    entry = Entry(shipped.ID, SHIPPED, shipped.NAME, place, corpus="pydoc", state="recorded")
+def shipped_entries(place: Path) -> list[Entry]:
+    """The comparisons that ship, whose results lie in a folder; that of the question is the first."""
+    damaged = Entry("shipped", SHIPPED, "What ships", place, state="damaged", can_choose=False)
     try:
         found = shipped.results(place)
     except RecordError as error:
-        return _with(entry, state="damaged", note=str(error), can_choose=False)
-    return _with(
-        entry,
+        return [_with(damaged, note=str(error))]
+    return [_recorded(place, cell, found.filter(cell=cell, left_out=False)) for cell in shipped.cells(found)]
+
+
+def _recorded(place: Path, cell: str, found: pl.DataFrame) -> Entry:
+    return Entry(
+        f"shipped/{cell}",
+        SHIPPED,
+        f"{found.height} runs that ship: {shipped.in_words(cell)}",
+        place,
         policy=", ".join(found["policy"].unique(maintain_order=True)),
+        corpus=shipped.text_of(cell),
         seed=_span(sorted(found["seed"].unique())),
-        decisions=int(found["decisions"].sum()),
-        budget=int(found["decisions"].sum()),
+        state="recorded",
         recorded=found.height,
+        cell=cell,
     )
 
 

@@ -22,7 +22,7 @@ from ...workers.sweep import Progress, Swept
 from ..comparison import shipped, sweeping
 from ..comparison.answer import CURVES, GROUPS, MAPS, SEEDS, SIZE, TITLES, Answer, Wish, answer
 from ..comparison.entries import Entry as Comparable
-from ..comparison.entries import entries, shipped_entry
+from ..comparison.entries import entries, shipped_entries
 from ..tab import Page, Tab
 from ..weakly import weakly
 from .registry import TABS
@@ -63,7 +63,7 @@ class Compare(Tab):
     def __init__(self, page: Page) -> None:
         super().__init__(page)
         self.examples = page.examples or shipped.folder("examples")
-        self.comparison = page.comparison or shipped.folder("comparison")
+        self.comparison = page.comparison or shipped.folder(shipped.FOLDER)
         self.making = sweeping.Making()
         self._known: dict[str, Comparable] = {}
         self._wish, self._asked, self._seen, self._listing = Wish(), 0, False, False
@@ -116,7 +116,7 @@ class Compare(Tab):
         """
         if self.comparison is None:
             raise LayertieError("Expected the comparison that ships, but it is not there.", "Run a sweep.")
-        found = shipped_entry(self.comparison)
+        found = shipped_entries(self.comparison)[0]
         if not found.can_choose:
             raise LayertieError(found.note)
         with self._lock:
@@ -124,7 +124,7 @@ class Compare(Tab):
         self._wish = Wish()
         self.answer.show(chosen={name: next(iter(values)) for name, (_, values) in CHOICES.items()})
         self.list.show(folded=self.list.folded + 1)
-        self._take([shipped.ID])
+        self._take([found.id])
 
     def _listed(self, done: Future[list[Comparable]]) -> None:
         self._listing = False

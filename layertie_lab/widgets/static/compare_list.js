@@ -170,7 +170,7 @@ class CompareList {
     if (entry.can_resume) cells.state.append(goOn);
     else goOn.remove();
     const done = entry.budget && entry.budget !== entry.decisions ? `${entry.decisions} of ${entry.budget}` : String(entry.decisions);
-    const words = { decisions: done, loss: entry.loss === null ? "" : entry.loss.toFixed(3) };
+    const words = { decisions: entry.decisions === null ? "" : done, loss: entry.loss === null ? "" : entry.loss.toFixed(3) };
     for (const column of ["policy", "corpus", "seed", "decisions", "loss"]) say(cells[column], words[column] ?? String(entry[column] ?? ""));
     for (const column of ["policy", "name"]) set(cells[column], { title: String(entry[column] ?? "") });
     set(row, { "data-state": entry.state });
