@@ -13,6 +13,7 @@ from ..core.events import DecisionFinished, DecisionMade, Event, Finished, Opene
 from ..core.notices import AheadChanged, Entry, Failed, Proposed, StatusChanged
 from ..core.ties import TieMap
 from ..widgets.live.row_store import short
+from .bar_scale import BarScale
 
 RATE_SECONDS = 4.0
 """Rates are taken over this long."""
@@ -65,6 +66,7 @@ class ShownState:
         self.step = 0
         self.awaiting = False
         self._hand = dict(_NO_HAND)
+        self._scale = BarScale()
         self._last: dict[str, Any] = {}
         self._overridden = False
         self._times: dict[str, deque[float]] = {"decisions": deque(), "steps": deque()}
@@ -136,7 +138,7 @@ class ShownState:
             if event.by == "human":
                 self.ahead.pop(event.layer, None)
             self._hand = _hand_of(event, asked=event.decision, proposed=event.proposed)
-            self._hand |= {"choice": event.choice, "by": event.by}
+            self._hand |= {"choice": event.choice, "by": event.by, "q_scale": self._scaled()}
             self._last = {name: getattr(event, name) for name in ("decision", "layer", "choice", "proposed", "by")}
             self._overridden = event.choice != event.proposed
         elif isinstance(event, Stepped):
@@ -164,7 +166,11 @@ class ShownState:
         if proposal.decision <= self._begun:
             return  # answered already
         self._hand = _hand_of(proposal, asked=proposal.decision, proposed=proposal.choice)
+        self._hand["q_scale"] = self._scaled()
         self.awaiting = True
+
+    def _scaled(self) -> float:
+        return short(self._scale.take(self._hand))
 
     def _rate(self, kind: str) -> float:
         times = self._times[kind]
@@ -179,7 +185,7 @@ class ShownState:
 
 _NO_HAND: dict[str, Any] = {
     "asked": 0, "episode": 0, "layer": None, "legal": [], "q_values": [], "q_deviations": [], "present": None,
-    "proposed": None,
+    "q_scale": 0.0, "proposed": None,
     "explored": False, "epsilon": None, "choice": None, "by": "",
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from ..agent.schedule import next_layer
@@ -15,6 +16,7 @@ from ..core.ties import TieMap
 from ..records.directory import ENDED_BY_ERROR
 from ..records.log.cursor import read_events
 from ..records.log.reader import Run
+from .bar_scale import BarScale
 
 
 def state_of(run: Run, *, example: bool, cut_off: bool = False) -> dict[str, Any]:
@@ -28,7 +30,8 @@ def state_of(run: Run, *, example: bool, cut_off: bool = False) -> dict[str, Any
     asked = {} if example or run.damage else _at_hand(run)
     standing = _standing(run, example, cut_off)
     said = " ".join(filter(None, [standing.get("error", ""), *(each for each in run.losses if each != run.damage)]))
-    return {**_last_decision(run), **asked, **standing, **({"error": said} if said else {})}
+    hand = {**_last_decision(run), **asked}
+    return {**hand, **_scale(run, hand), **standing, **({"error": said} if said else {})}
 
 
 def _last_decision(run: Run) -> dict[str, Any]:
@@ -51,6 +54,26 @@ def _last_decision(run: Run) -> dict[str, Any]:
             for name in ("episode", "layer", "present", "proposed", "explored", "epsilon", "choice", "by")
         },
     }
+
+
+def _scale(run: Run, hand: Mapping[str, Any]) -> dict[str, float]:
+    """The scale of its bars: what the sweep that it belongs to has seen."""
+    if not hand:
+        return {}
+    scale = BarScale()
+    for made in run.decisions.filter(run.decisions["episode"] == hand["episode"]).iter_rows(named=True):
+        valued = run.q_values.filter(run.q_values["decision"] == made["decision"]).sort("answer")
+        deviations = valued["q_deviation"].to_list()
+        scale.take(
+            {
+                "episode": made["episode"],
+                "legal": valued["answer"].to_list(),
+                "q_values": valued["q_value"].to_list(),
+                "q_deviations": [] if None in deviations else deviations,
+                "present": made["present"],
+            }
+        )
+    return {"q_scale": scale.take(hand)}
 
 
 def _at_hand(run: Run) -> dict[str, Any]:

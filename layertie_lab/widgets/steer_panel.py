@@ -65,6 +65,8 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
         owners: The owner that the layer would have with each, aligned with `legal`: whose colour it is shown in.
         q_values: The agent's value of each, aligned with `legal`; empty if it has none.
         q_deviations: Standard deviation of each value, likewise; empty if the agent has none.
+        q_scale: What a bar across half of its place stands for, at least: the farthest that a value, with its interval,
+            was from that of the present tie in this sweep over the layers.
         present: The layer's source now, or None.
         proposed: What the agent would do, or None.
         explored: Whether that is a random draw.
@@ -109,6 +111,7 @@ class SteerPanel(Panel, files=("action_list.js", "steer_panel.js", "steer_panel.
     owners = traitlets.List(traitlets.Int()).tag(sync=True)
     q_values = traitlets.List(traitlets.Float()).tag(sync=True)
     q_deviations = traitlets.List(traitlets.Float()).tag(sync=True)
+    q_scale = traitlets.Float(0.0).tag(sync=True)
     present = traitlets.Int(None, allow_none=True).tag(sync=True)
     proposed = traitlets.Int(None, allow_none=True).tag(sync=True)
     explored = traitlets.Bool(False).tag(sync=True)

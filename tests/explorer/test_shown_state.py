@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 from pretend_run import PretendSession
 
+from layertie_lab.core.config import RunConfig
 from layertie_lab.core.events import DecisionFinished, DecisionMade
 from layertie_lab.core.notices import Proposed, StatusChanged
+from layertie_lab.explorer.bar_scale import TENTH, BarScale
 from layertie_lab.explorer.shown_state import ShownState
+from layertie_lab.explorer.still_run import state_of
+from layertie_lab.records.log.cursor import read_events
+from layertie_lab.records.log.reader import load_run
+from layertie_lab.session.session import Session
 
 
 def started() -> tuple[PretendSession, ShownState, list[Any]]:
@@ -19,6 +27,40 @@ def started() -> tuple[PretendSession, ShownState, list[Any]]:
     entries: list[Any] = []
     session.subscribe(entries.append)
     return session, state, entries
+
+
+def test_bars_have_one_scale_in_a_sweep_whoever_looks_and_since_when(text_file: Path, tmp_path: Path) -> None:
+    config = RunConfig.preset("tiny", corpus=str(text_file), decisions=9, threads=1)
+    watched, seen = ShownState(clock=lambda: 0.0), []
+    with Session(config, tmp_path / "run") as session:
+        session.subscribe(watched.take)
+        for _ in range(7):
+            session.run(1)
+            seen.append(watched.panel_traits()["q_scale"])
+        session.propose()
+    layers = config.model.layers
+    assert seen[: layers - 1] == sorted(seen[: layers - 1])
+    assert max(seen) > 0
+    # A page that comes later has the log alone, and one of a run that stands still its tables.
+    run = load_run(tmp_path / "run")
+    joined = ShownState(clock=lambda: 0.0)
+    for event in read_events(run.directory):
+        joined.take(event)
+    assert joined.panel_traits()["q_scale"] == seen[-1]
+    still = state_of(run, example=True)
+    assert still["asked"] == 7
+    assert still["q_scale"] == pytest.approx(seen[-1], rel=1e-3)
+
+
+def test_bars_are_whole_at_the_end_of_the_longest_interval() -> None:
+    scale = BarScale()
+    hand = {"episode": 1, "legal": [0, 1], "q_values": [0.1, 0.3], "q_deviations": [0.0, 0.1], "present": 0}
+    assert scale.take(hand) == pytest.approx(0.2 + TENTH * 0.1)
+    # Where the present tie's own value is uncertain there is no interval of the difference.
+    assert scale.take(hand | {"q_deviations": [0.1, 0.1]}) == pytest.approx(0.2 + TENTH * 0.1)
+    assert scale.take(hand | {"episode": 2, "q_deviations": [0.1, 0.1]}) == pytest.approx(0.2)
+    assert scale.take(hand | {"episode": 2, "q_values": [0.0, float("nan")]}) == pytest.approx(0.2)
+    assert scale.take(hand | {"episode": 3, "legal": [], "q_values": []}) == 0.0
 
 
 def test_the_map_and_the_true_sharing_change_together() -> None:

@@ -167,6 +167,11 @@ def test_a_value_has_the_interval_that_the_agent_has_of_it(page: Controls) -> No
     labels = [button.get_attribute("aria-label") for button in page.steer.locator(".ll-answer").all()]
     assert ["80 % interval" in (label or "") for label in labels] == [True, False, True]
     assert "80 % interval +0.007 to +0.033" in (labels[2] or "")
+    # Other decisions of the sweep, which this page may not have seen, set the scale too, and it is said.
+    page.tell("steer", "show", q_scale=0.2)
+    page.until(lambda: "whole at 0.200;" in key.inner_text())
+    assert spans("svg rect:nth-of-type(2)")[2] == [50, 5.0]
+    page.tell("steer", "show", q_scale=0.0)
     # Values whose zero is itself uncertain have no interval of their difference, and nothing is no full bar.
     page.tell("steer", "show", episode=3, asked=5, q_deviations=[0.1, 0.1, 0.1])
     page.until(lambda: "Line:" not in key.inner_text())
@@ -180,7 +185,7 @@ def test_an_action_is_offered_only_where_one_is_awaited(page: Controls) -> None:
     key = page.steer.locator(".ll-key")
     page.until(lambda: key.inner_text().startswith("Press one to take it in the agent's place."))
     page.tell("steer", "show", status="finished", can_act=False)
-    page.until(lambda: key.inner_text().startswith("Bar: its value (Q); 0 keeps the present tie."))
+    page.until(lambda: key.inner_text().startswith("Bar: its value (Q), whole at 0.100; 0 keeps the present tie."))
     page.tell("steer", "show", status="empty", layer=None, legal=[], owners=[], q_values=[])
     page.until(lambda: key.inner_text() == "")
 

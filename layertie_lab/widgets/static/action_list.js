@@ -33,9 +33,8 @@ class ActionList {
     const of = (at) => ({ mean: values[at] - base, reach: sure ? TENTH * doubts[at] : null });
     const worths = new Map(legal.map((source, at) => [source, of(at)]));
     const most = Math.max(...[...worths.values()].map(({ mean, reach }) => Math.abs(mean) + (reach ?? 0)));
-    // One scale for a sweep over the layers: bars of two decisions can be compared.
-    if (this.scale?.episode !== this.get("episode")) this.scale = { episode: this.get("episode"), most: LEAST_SCALE };
-    this.scale.most = Math.max(this.scale.most, most);
+    // One scale for a sweep over the layers, and for all pages of a run: bars of two decisions can be compared.
+    this.most = Math.max(LEAST_SCALE, this.get("q_scale"), most);
     return worths;
   }
 
@@ -57,7 +56,7 @@ class ActionList {
     const offer = free ? `Press one to take it in the agent's place${many}. ` : many && `${places.length} actions, scroll. `;
     const chance = this.get("epsilon") === null ? "" : " Epsilon: chance of a random draw.";
     const line = worths && [...worths.values()].some(({ reach }) => reach > 0) ? " Line: 80 % interval." : "";
-    const bars = worths ? `Bar: its value (Q); 0 keeps the present tie.${line}${chance}` : chance;
+    const bars = worths ? `Bar: its value (Q), whole at ${inThousandths(this.most)}; 0 keeps the present tie.${line}${chance}` : chance;
     say(this.key, places.length ? offer + bars : "");
     if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
   }
@@ -75,7 +74,7 @@ class ActionList {
     say(answer.words, words);
     say(answer.tags, [chosen && whose, proposed && !(chosen && whose === "taken") && "agent's", present && (known ? "now: 0" : "now")].filter(Boolean).join(", "));
     say(answer.worth, known && !present ? signed(mean) : "");
-    const percent = (value) => (known && this.scale.most > 0 ? (50 * value) / this.scale.most : 0);
+    const percent = (value) => (known ? (50 * value) / this.most : 0);
     const share = percent(Math.abs(mean));
     const fill = this.colour(this.get("owners")[legal] ?? source);
     set(answer.bar, { x: `${(mean < 0 ? 50 - share : 50).toFixed(1)}%`, width: `${share.toFixed(1)}%`, fill });

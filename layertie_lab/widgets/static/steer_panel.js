@@ -298,7 +298,7 @@ function render({ model, el }) {
   const panel = new SteerPanel(model, root);
   const stopTheme = followTheme(root);
   const names = [
-    "status", "status_text", "error", "decision", "step", "asked", "episode", "layer", "legal", "owners", "q_values", "q_deviations", "present",
+    "status", "status_text", "error", "decision", "step", "asked", "episode", "layer", "legal", "owners", "q_values", "q_deviations", "q_scale", "present",
     "proposed", "explored", "epsilon", "choice", "by", "last", "can_act", "can_save", "can_keep", "can_resume", "keep", "decisions_per_second",
     "steps_per_second", "palette", "said", "hint", "expectations",
   ];
