@@ -8,8 +8,8 @@ In reading order:
   holds the other.
 - `held_run`: the run on the page, apart from the page. `run_list`: the runs that can be opened. `still_run`: what is
   shown of one that does not go on. `farewells`: pages that are only reloaded. `live_panels`: the charts at the top.
-- `feed`: from a run's entries to the widgets, with `shown_state` (where the run stands), `bar_scale` and `pilot` (from a press to a
-  command). `control_room`: the small one, over a Session or a Worker.
+- `feed`: from a run's entries to the widgets, with `shown_state` (where the run stands), `bar_scale` and `pilot` (from
+  a press to a command). `control_room`: the small one, over a Session or a Worker.
 - `terms`: what whoever runs a server lets its visitors do, and which folders a page reaches. `visitors`: one folder of
   runs for all, or one for each. `gate`: who may come in. `server`: the same before the page is there, for
   `layertie explore`.

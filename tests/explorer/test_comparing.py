@@ -283,6 +283,19 @@ def test_where_a_setting_varies_policies_are_told_apart_at_one_value(tmp_path: P
     assert not [note for note in shown.notes if "differ in more" in note]
 
 
+def test_a_map_says_of_when_it_is_and_how_many_are_not_drawn(tmp_path: Path) -> None:
+    compared_run(tmp_path / "half", [3.0, 2.5], seed=1, policy="lab", decisions=9)
+    for seed in range(1, 20):
+        compared_run(tmp_path / f"whole-{seed}", [3.0, 2.6], seed=seed, policy="random", decisions=2)
+    found = {entry.name: entry for entry in entries(tmp_path, None, None)}
+    shown = answer([found["half"], found["whole-1"]], Wish())
+    drawn = json.dumps(shown.pictures[MAPS])
+    assert "half (2 of 9)" in drawn
+    assert "whole-1 (" not in drawn
+    assert not [note for note in shown.notes if "are drawn" in note]
+    assert answer(list(found.values()), Wish()).notes[-1].endswith("the first 18 of 20 runs are drawn.")
+
+
 def test_recorded_results_are_not_held_against_runs(root: Path) -> None:
     found = named(root)
     shown = answer([found["lab-1"], found["random-1"], recorded()], Wish())

@@ -41,6 +41,8 @@ ROW = 30
 """Height of a group's row, in pixels."""
 LABEL = 30
 """Characters of a name beside a row."""
+MOST_MAPS = 18
+"""Tie maps below each other, before they are too small to be read."""
 
 
 def colours_of(labels: Sequence[str]) -> list[str]:
@@ -200,7 +202,7 @@ def loss_and_size(
 
 
 def aligned_maps(
-    maps: pl.DataFrame, *, most: int = 18, width: Width = "container", row: int = 22, dark: bool = False
+    maps: pl.DataFrame, *, most: int = MOST_MAPS, width: Width = "container", row: int = 22, dark: bool = False
 ) -> alt.LayerChart:
     """Tie maps below each other, a row per run and a column per layer.
 

@@ -36,7 +36,7 @@ TITLES = {
     SEEDS: "The difference at each seed",
     SIZE: "Loss against trainable parameters",
     CURVES: "Over training",
-    MAPS: "Tie maps at the end",
+    MAPS: "The last tie map of each run",
 }
 """Picture -> what stands over it."""
 GROUPS = (
@@ -170,7 +170,7 @@ def _with_pictures(
 ) -> Answer:
     from ...analysis.statistics import groups as numbers
     from ...charts.comparisons.compare import compared_curves
-    from ...charts.comparisons.groups import aligned_maps, colours_of
+    from ...charts.comparisons.groups import MOST_MAPS, aligned_maps, colours_of
 
     labels = list(kept)
     colours = colours_of(labels)
@@ -186,6 +186,12 @@ def _with_pictures(
         height=210,
     )
     names = {str(path): name for path, name in names_of(chosen).items()}
+    runs = [run for members in kept.values() for run in members]
+    for run in runs:
+        done, budget = run.decisions.height, run.config.decisions
+        if done < budget:  # so its last map is not that of its end
+            names[str(run.path)] = f"{names.get(str(run.path), run.name)} ({done} of {budget})"
+    more = [f"{TITLES[MAPS]}: the first {MOST_MAPS} of {len(runs)} runs are drawn."] if len(runs) > MOST_MAPS else []
     pictures = {
         CURVES: _captioned(lines, "compared_curves"),
         MAPS: _captioned(aligned_maps(numbers.last_maps(kept, names)), "aligned_maps"),
@@ -193,7 +199,7 @@ def _with_pictures(
     if comparisons:
         fixed = [label for label, runs in kept.items() if _is_fixed(configs[runs[0].path])]
         pictures |= _numbers_drawn(numbers.sizes(kept, members), members, comparisons, labels, fixed, wish.metric)
-    return replace(found, pictures=pictures)
+    return replace(found, pictures=pictures, notes=[*found.notes, *more])
 
 
 def _confounds(kept: Mapping[str, Sequence[Run]], configs: Mapping[Path, RunConfig]) -> list[str]:
