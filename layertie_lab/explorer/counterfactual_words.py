@@ -16,6 +16,7 @@ from ..records.directory import is_run
 from ..records.studies import missing_studies
 from ..records.tree import as_row, damaged_moments, last_decision, leaving_of, make_branch, moment_name, tree_of
 from .study_form import PRESENT, planned
+from .study_watch import Going, Traces, going_of, traces
 
 # Verdicts (scipy) and charts (polars) are imported where a study is there: a page without one is not to wait.
 
@@ -28,7 +29,6 @@ EXAMPLE = (
     " trains one that you can ask."
 )
 NO_BRANCH = "No branch is made of a recorded example; those that it has can be opened."
-HINT = "Did it matter? I expect it to be"
 EXPECTATIONS = {"better": "better", "worse": "worse", "no difference that matters": "no different"}
 """What may be expected of an override (`spec.Expected`) -> words on its button."""
 CANCELLED_EARLY = "Cancelled before the first replicate; Go on in the list runs {}."
@@ -56,8 +56,10 @@ class Found(NamedTuple):
         tree: The tree's runs.
         studies: The list's rows, the latest first.
         note: What holds for all studies.
-        others: Whether a study runs.
-        overruled: The last decision, where a person overruled the agent in it; None otherwise.
+        going: The studies that somebody runs.
+        overruled: The last decision and its layer, where a person overruled the agent in it; None otherwise.
+        stated: Decisions about which a study has been stated; a pilot states nothing.
+        traces: Of the studies, as they were just before they were read.
     """
 
     moments: list[dict[str, Any]]
@@ -66,8 +68,10 @@ class Found(NamedTuple):
     tree: list[dict[str, Any]]
     studies: list[dict[str, Any]]
     note: str
-    others: bool = False
-    overruled: int | None = None
+    going: list[Going] = []
+    overruled: tuple[int, int] | None = None
+    stated: frozenset[int] = frozenset()
+    traces: Traces = {}
 
 
 def read(path: Path, *, judged: bool = True) -> Found:
@@ -82,6 +86,7 @@ def read(path: Path, *, judged: bool = True) -> Found:
     """
     if not is_run(path):  # it has only just been made
         return Found([], [], 0, [], [], "")
+    before = traces(path)
     damage: list[str] = []
     asked: list[Question] = []
     try:
@@ -98,7 +103,7 @@ def read(path: Path, *, judged: bool = True) -> Found:
     studies, damaged = Study.all_of(path)
     notes = [*(_family(path, studies) if judged else ()), *damage, *damaged]
     notes += [f"{row['name']}: {row['note']}" for row in tree if row["note"]]
-    overruled = next((each.decision for each in asked if each.overridden and each.by == "human"), 0)
+    overruled = next(((each.decision, each.layer) for each in asked if each.overridden and each.by == "human"), (0, 0))
     return Found(
         moments,
         stored,
@@ -106,9 +111,11 @@ def read(path: Path, *, judged: bool = True) -> Found:
         tree,
         _rows(studies) if judged else [],
         " ".join(notes),
-        any(study.running for study in studies),
+        going_of(studies),
         # One under way has no outcome yet, and is not among the tree's.
-        overruled if overruled and overruled >= last else None,
+        overruled if overruled[0] and overruled[0] >= last else None,
+        frozenset(study.spec.decision for study in studies if not study.spec.is_pilot),
+        before,
     )
 
 
@@ -150,6 +157,11 @@ def present(state: Any) -> dict[str, Any]:
         "legal": list(state.legal),
         "answered": None,
     }
+
+
+def asking(decision: int, layer: int) -> str:
+    """What is asked of an override, before the answers to it: it stands beside the decision that follows."""
+    return f"Did decision {decision} (layer {layer}) matter? I expect it to be"
 
 
 def offer(event: Any) -> str:
@@ -426,7 +438,8 @@ def _row(study: Study, verdict: Any) -> dict[str, Any]:
         "estimate": "" if verdict is None else _estimate(verdict),
         "replicates": count,
         "horizon": stated.horizon,
-        "can_resume": open_still and not study.running,
+        "running": (running := study.running),
+        "can_resume": open_still and not running,
     }
 
 

@@ -193,7 +193,12 @@ class StudyFolder:
     @property
     def running(self) -> bool:
         """Whether anybody is adding replicates now."""
-        return is_held(self.path / "writer.lock")
+        return self.is_running(self.path)
+
+    @staticmethod
+    def is_running(path: Path) -> bool:
+        """Whether anybody is adding replicates now to the study in a folder, which is not read for it."""
+        return is_held(path / "writer.lock")
 
     @property
     def numbers(self) -> Sequence[int]:

@@ -17,7 +17,7 @@ class StudyList(Panel, files=("study_list.js", "study_list.css"), refusal="note"
 
     Attributes:
         studies: Dicts of `name`, `statement`, `expected`, `outcome` ("" before a verdict), `estimate` (with its
-            interval, in words), `replicates`, `horizon`, `state` ("exploratory", "pilot" or "stated"), `can_resume`.
+            interval, in words), `replicates`, `horizon`, `running` (whether somebody adds replicates), `can_resume`.
         current: The name of the study that is shown.
         note: What holds for all of them, such as how many they were corrected for.
     """

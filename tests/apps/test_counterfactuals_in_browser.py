@@ -113,7 +113,7 @@ def test_from_an_override_to_a_verdict_and_a_cancel(visit: Visit, server: Server
     tab = paused(visit)
     clicks = 4  # Start, Pause, the answer, the tab
     overrule(tab)
-    assert "Did it matter?" in tab.steer.locator(".ll-hint").inner_text()
+    assert re.match(r"Did decision \d+ \(layer \d\) matter\?", tab.steer.locator(".ll-hint").inner_text())
     wait_for(lambda: "Say what you expect" in sentence(tab), 10, "the offer")
     wait_for(lambda: "you: " in chosen(tab), 10, "the override as the decision that is asked about")
     path = server.runs / tab.run

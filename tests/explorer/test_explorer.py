@@ -129,11 +129,12 @@ def test_what_is_expected_of_an_override_can_be_said_after_the_run_is_opened_aga
         assert isinstance(matter, DidItMatter)
         wait_for(lambda: matter.panel.moments, "its moments")
         wait_for(lambda: matter.tree.runs, "what comes after them")
-        assert bool(explorer.steer.hint) is overruled
+        named = f"Did decision 3 (layer {proposal.layer}) matter? I expect it to be"
+        assert explorer.steer.hint == (named if overruled else "")
         if overruled:
             press(explorer.steer, "expect", value="worse")
             assert matter.panel.chosen == matter.panel.moments[0]["id"] == "decision-00003"
-            assert matter.panel.filled["values"] == {"expected": "worse"}
+            assert matter.panel.filled["values"] == {"expected": "worse", "moment": "decision-00003"}
     finally:
         explorer.close()
 

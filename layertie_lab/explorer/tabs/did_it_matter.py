@@ -24,15 +24,13 @@ from ...widgets.live.live_chart import LiveChart
 from ...widgets.study_list import StudyList
 from ...workers.limits import check_room
 from .. import counterfactual_words as inquiries
-from .. import study_form
+from .. import study_form, study_watch
 from ..study_form import PRESENT
 from ..tab import Page, Tab
 from ..terms import place_of
 from ..weakly import weakly
 from .registry import TABS
 
-LOOK_AGAIN = 2.0
-"""Seconds until a list is read again in which somebody else's study runs."""
 _WORK = ThreadPoolExecutor(1, thread_name_prefix="layertie studies")
 """What reads a run's files for this tab, one at a time: training is what the cores are for."""
 
@@ -75,6 +73,10 @@ class DidItMatter(Tab):
         self._fillings = 0
         self._drawn = -1
         self._told = False
+        self._about: tuple[int, int] | None = None
+        self._going: list[study_watch.Going] = []
+        self._traces: study_watch.Traces = {}
+        self._timer: threading.Timer | None = None
         self.panel = HypothesisPanel(study_form.fields())
         self.chart = LiveChart({})
         self.studies = StudyList()
@@ -94,8 +96,8 @@ class DidItMatter(Tab):
     def show(self) -> None:
         stopped, example = self.running.name, self.run.example
         self.running.cancel()
-        self._shown, self._told = None, False
-        self.page.steer.show(hint="")
+        self._shown, self._told, self._going = None, False, []
+        self._ask(None)
         self.panel.show(
             moments=[],
             chosen="",
@@ -110,6 +112,7 @@ class DidItMatter(Tab):
             offers=[],
             files={},
             kept="",
+            elsewhere="",
             ready=not example,
             recorded=example,
             sentence=inquiries.opening(example, stopped),
@@ -134,6 +137,8 @@ class DidItMatter(Tab):
 
     def end(self) -> None:
         self.running.cancel()
+        self._seen = False
+        self._about = None
 
     def refresh(self, chosen: str = "") -> None:
         """Read again what the run has on disk, in a thread; verdicts once somebody looks."""
@@ -153,10 +158,15 @@ class DidItMatter(Tab):
             if overruled:
                 self.refresh(moment_name(entry.decision))
                 self.panel.show(sentence=inquiries.offer(entry), alarm=False)
-            if overruled or self.page.steer.hint:
-                self.page.steer.show(hint=inquiries.HINT if overruled else "")
+            if overruled or self._about is not None:
+                self._ask((entry.decision, entry.layer) if overruled else None)
         elif isinstance(entry, StatusChanged) and entry.status in ("ready", "finished"):
             self.refresh()
+
+    def _ask(self, about: tuple[int, int] | None) -> None:
+        """Ask, beside the actions, whether a decision about a layer mattered; None asks nothing."""
+        self._about = about
+        self.page.steer.show(hint="" if about is None else inquiries.asking(*about))
 
     def _take(self, chosen: str, done: Future[inquiries.Found]) -> None:
         if (error := done.exception()) is not None:
@@ -166,8 +176,10 @@ class DidItMatter(Tab):
         present = [moment for moment in self.panel.moments if moment["id"] == PRESENT]
         if found.overruled is not None and not self._told and not self.run.example:
             # It was overruled before the page showed the run: what can be asked of it still can.
-            chosen = chosen or self.panel.chosen or moment_name(found.overruled)
-            self.page.steer.show(hint=inquiries.HINT)
+            chosen = chosen or self.panel.chosen or moment_name(found.overruled[0])
+            self._ask(None if found.overruled[0] in found.stated else found.overruled)
+        elif self._about is not None and self._about[0] in found.stated:
+            self._ask(None)
         self.panel.show(moments=[*present, *found.moments], chosen=chosen or self.panel.chosen)
         self.tree.show(runs=found.tree, stored=found.stored, last=found.last, current=path.name)
         self.studies.show(studies=found.studies, note=found.note)
@@ -175,11 +187,48 @@ class DidItMatter(Tab):
         if self.run.example and found.studies and self._shown is None:
             # Nothing can be asked of it, so what was found comes first.
             self._look_at(Study.open(place_of(str(found.studies[0]["name"]), path / "studies")))
-        if found.others and not self.running.name:
-            # Another page's study, or one that this page has just left: its end is not told here.
-            timer = threading.Timer(LOOK_AGAIN, weakly(self.refresh))
-            timer.daemon = True
-            timer.start()
+        self._take_others(found)
+        self._watch()
+
+    def _take_others(self, found: inquiries.Found) -> None:
+        """Say what others do with the run's studies, and draw the one that is shown where it is theirs."""
+        own, before = self._own, {each.name for each in self._going}
+        self._traces = found.traces
+        self._going = [each for each in found.going if each.name != own]
+        self.panel.show(elsewhere=study_watch.elsewhere(self._going))
+        if self._shown is None or self._shown not in before | {each.name for each in self._going}:
+            return
+        study = Study.open(place_of(self._shown, self.run.folder / "studies"))
+        self._draw(study)
+        if not study.running:
+            self._offer(study)
+
+    @property
+    def _own(self) -> str:
+        """The study of the run on the page that this page runs; "" if none."""
+        runner = self.running.runner
+        mine = (
+            runner is not None and runner.study.run == self.run.path and runner.progress.state in ("ready", "running")
+        )
+        return runner.study.name if mine and runner is not None else ""
+
+    def _watch(self) -> None:
+        """Look again in a moment whether others have added to the run's studies, as long as that is in sight."""
+        wanted = self.run.path is not None and not self.run.example and (self._seen or self._about is not None)
+        if wanted and self._timer is None:
+            self._timer = threading.Timer(study_watch.LOOK_AGAIN, weakly(self._look_again))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _look_again(self) -> None:
+        self._timer = None
+        path, own = self.run.path, self._own
+        if path is None:
+            return
+        if study_watch.without(study_watch.traces(path), own) != study_watch.without(self._traces, own):
+            self.refresh()
+        else:
+            self._watch()
 
     def _show_present(self, _: object = None) -> None:
         """The decision at hand is the first of the moments, while its action is awaited."""
@@ -240,6 +289,8 @@ class DidItMatter(Tab):
     def _check_free(self) -> None:
         if self.panel.share is not None:
             raise LayertieError("Expected one study at a time, but one runs.", "Wait for it, or cancel it.")
+        # Before it is stated: what cannot run is not to count among the hypotheses of the run.
+        check_room("studies under way", sum(bool(other.name) for other in _every), "Wait for one to end.")
 
     def _on_page(self) -> Study:
         """The study that is shown.
@@ -269,9 +320,10 @@ class DidItMatter(Tab):
         self.when_done(_WORK.submit(inquiries.fresh_form, study, ids, at_hand), self._fill)
 
     def _expect(self, value: str) -> None:
-        """What somebody expects of the decision that the form is about."""
+        """What somebody expects of the decision that was asked about."""
         self._fillings += 1
-        self.panel.show(filled={"number": self._fillings, "values": {"expected": value}})
+        values = {"expected": value} | ({} if self._about is None else {"moment": moment_name(self._about[0])})
+        self.panel.show(filled={"number": self._fillings, "values": values})
 
     def _fill(self, done: Future[dict[str, str]]) -> None:
         if (error := done.exception()) is not None:
@@ -393,6 +445,11 @@ class DidItMatter(Tab):
             self._look_at(study)
         elif self.run.example:
             self._own_run()
+        elif study.running and name != self._own:
+            raise LayertieError(
+                f"Expected a study that nobody runs, but {name} is under way in another page.",
+                "What comes of it is listed here as well.",
+            )
         else:
             self._check_free()
             self.running.cancelled = False

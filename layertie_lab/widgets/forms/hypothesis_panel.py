@@ -34,6 +34,7 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         chosen: The moment that the page suggests (its id); the person may choose another one.
         wrong: Name of a field -> a sentence beside it.
         sentence: What goes on, or what could not be done.
+        elsewhere: What others run of the same run's studies; "" for nothing.
         alarm: Whether the sentence is about something that went wrong.
         share: How much of what runs is done, 0 to 1; None if nothing runs, below 0 if nobody knows.
         forecast: What so many replicates would show and how long they take; "" before a pilot.
@@ -44,7 +45,7 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         offers: What can honestly be done after a plan that was used up without a verdict: dicts of `kind` (of the
             press), `words` (on its button; "" for none) and `why` (beside it).
         filled: What the page fills into the form: `number` (of the filling, so that each is done once) and `values`
-            (name of a field -> value; "" lets the person choose; without a `moment` the rest of the form stays as it
+            (name of a field -> value; "" lets the person choose; without an `answer` the rest of the form stays as it
             is). Empty at first.
         files: Format -> words on the button that keeps the study that is shown; empty where none is.
         kept: What became of a file.
@@ -63,6 +64,7 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
     chosen = traitlets.Unicode("").tag(sync=True)
     wrong = traitlets.Dict().tag(sync=True)
     sentence = traitlets.Unicode("").tag(sync=True)
+    elsewhere = traitlets.Unicode("").tag(sync=True)
     alarm = traitlets.Bool(False).tag(sync=True)
     share = traitlets.Float(None, allow_none=True).tag(sync=True)
     forecast = traitlets.Unicode("").tag(sync=True)

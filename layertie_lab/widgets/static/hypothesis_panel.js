@@ -23,6 +23,7 @@ class HypothesisPanel {
     this.cancel = this.button("Cancel", "cancel");
     this.bar = html("progress", { max: 1 });
     this.sentence = html("p", { class: "ll-sentence", role: "status" });
+    this.elsewhere = html("p", { class: "ll-elsewhere", role: "status" });
     this.forecast = html("p", { class: "ll-forecast" });
     const wraps = (wanted) => model.get("fields").filter(wanted).map((field) => this.wraps[field.name]);
     const short = (field) => !field.folded && field.name !== "statement";
@@ -33,7 +34,7 @@ class HypothesisPanel {
     fold.append(html("div", { class: "ll-fields" }, ...wraps((field) => field.folded)));
     const buttons = html("div", { class: "ll-line" }, this.go, this.explore, this.pilot, this.cancel, this.bar);
     this.toFill = [first, second, fold, buttons];
-    this.form = html("form", { novalidate: "" }, ...this.toFill, this.sentence, this.forecast);
+    this.form = html("form", { novalidate: "" }, ...this.toFill, this.sentence, this.elsewhere, this.forecast);
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.outcome = html("p", { class: "ll-outcome" });
     this.headline = html("p", { class: "ll-headline" });
@@ -116,8 +117,13 @@ class HypothesisPanel {
     const { number, values } = this.get("filled");
     if (!number || number === this.filled) return;
     this.filled = number;
-    if (values.moment === undefined) {
-      // An expectation alone: of the decision that is chosen, with the form as it stands.
+    if (values.answer === undefined) {
+      // An expectation alone: of the decision that was asked about, with the rest of the form as it stands.
+      const asked = this.get("moments").some((moment) => moment.id === values.moment);
+      if (asked && this.fields.moment.value !== values.moment) {
+        this.fields.moment.value = values.moment;
+        this.turn();
+      }
       this.fields.expected.value = values.expected;
       this.word();
       this.go.focus({ preventScroll: true });
@@ -200,6 +206,7 @@ class HypothesisPanel {
     }
     say(this.sentence, this.get("sentence"));
     set(this.sentence, { "data-alarm": this.get("alarm") ? "" : null });
+    say(this.elsewhere, this.get("elsewhere"));
     say(this.forecast, this.get("forecast"));
     const outcome = this.get("outcome");
     this.fillIn();
@@ -225,7 +232,7 @@ function render({ model, el }) {
   const panel = new HypothesisPanel(model, root);
   const stopTheme = followTheme(root);
   const names = ["moments", "chosen", "wrong", "sentence", "alarm", "share", "forecast", "outcome", "label", "headline"];
-  const stop = observe(model, [...names, "verdict", "ready", "recorded", "offers", "filled", "files", "kept"], panel.repaint);
+  const stop = observe(model, [...names, "verdict", "ready", "recorded", "offers", "filled", "files", "kept", "elsewhere"], panel.repaint);
   const receive = (message, buffers) => {
     if (message.kind === "file") root.dataset.saved = saveFile(message.name, buffers[0]);
   };

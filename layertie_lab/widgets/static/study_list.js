@@ -36,6 +36,7 @@ class StudyList {
     open.addEventListener("click", () => send("show"));
     cells[0].replaceChildren(open);
     const last = html("td", {});
+    if (study.running) last.append("running");
     if (study.can_resume) {
       const resume = html("button", { type: "button" }, "Go on");
       resume.addEventListener("click", () => send("resume"));
