@@ -23,7 +23,7 @@ from ..counterfactual.report import values_of
 from ..counterfactual.runner import StudyProgress, StudyRunner
 from ..counterfactual.study import Study
 from ..counterfactual.verdict import Verdict
-from ..counterfactual.wording import counted, headline_of, sentence_of
+from ..counterfactual.wording import counted, headline_of, outcome_in_words, sentence_of
 from ..records.directory import RunDirectory
 from ..records.io.output import check_output, write_output
 from . import arguments
@@ -196,7 +196,7 @@ def _draw(study: Study, verdict: Verdict | None, path: Path) -> None:
     from ..counterfactual.frames import stated_for_charts, tables_of
 
     spec = study.spec
-    said = "no verdict yet" if verdict is None else f"{verdict.outcome}. {headline_of(verdict)}"
+    said = "no verdict yet" if verdict is None else f"{outcome_in_words(verdict)}. {headline_of(verdict)}"
     words = spec.statement if spec.primary else f"Exploratory: {spec.statement or 'no hypothesis'}"
     replicates = study.replicates()
     tables = tables_of(spec, replicates)
@@ -209,11 +209,11 @@ def _listed(run: Path, json: bool, output: Console) -> dict[str, Any]:
     studies, damaged = Study.all_of(run)
     verdicts, ended = verdicts_of_run(studies), []
     if not json:
-        table = Table("study", "decision", "hypothesis", "expected", "verdict", "R", "steps", box=None)
+        table = Table("study", "decision", "hypothesis", "expected", "verdict", "replicates", "steps", box=None)
         for study in studies:
             spec, verdict = study.spec, verdicts[study.name]
             refused = verdict is None and refusal_of(spec, study.replicates())
-            outcome = verdict.outcome if verdict is not None else "refused" if refused else "none yet"
+            outcome = outcome_in_words(verdict) if verdict is not None else "refused" if refused else "none yet"
             ended += [f"{study.name}: {refused}"] if refused else []
             words = spec.statement if spec.primary else f"exploratory: {spec.statement or 'no hypothesis'}"
             counts = str(len(study.replicates())), str(spec.horizon)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..analysis.statistics.intervals import Estimate
 from ..analysis.statistics.paired import paired_difference
+from ..core.durations import in_time
 from ..core.errors import AnalysisError
 from .interim import Plan
 from .judging import Replicates, differences
@@ -59,8 +60,8 @@ class Forecast:
             f"{self.chances.right:.2f}."
         )
         takes = (
-            f"All replicates take about {self.seconds:.0f} s here; the plan ends after {self.chances.replicates:.1f} "
-            f"of them on average, about {self.seconds_expected:.0f} s."
+            f"All replicates take about {in_time(self.seconds)} here; the plan ends after {self.chances.replicates:.1f} "
+            f"of them on average, about {in_time(self.seconds_expected)}."
         )
         return f"{seen} {ends} {takes}"
 

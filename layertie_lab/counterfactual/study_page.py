@@ -17,7 +17,7 @@ from .spec import AFTERWARDS, METRICS, StudySpec
 from .spec import in_words as made_of
 from .study import Study
 from .verdict import Verdict
-from .wording import counted, headline_of, plan_in_words, sentence_of
+from .wording import counted, headline_of, outcome_in_words, plan_in_words, sentence_of
 
 FORMATS = ("html", "json")
 """What a study can be kept as."""
@@ -53,7 +53,7 @@ def _page(study: Study, verdict: Verdict | None) -> str:
         lead = f"No verdict, after {counted(len(replicates), 'replicate')}."
         small = "A pilot has none." if spec.is_pilot else f"The first analysis is at {spec.plan.first} replicates."
     else:
-        lead, small = f"{label}: {verdict.outcome}. {headline_of(verdict)}", sentence_of(verdict)
+        lead, small = f"{label}: {outcome_in_words(verdict)}. {headline_of(verdict)}", sentence_of(verdict)
     try:
         tables = tables_of(spec, replicates)
         pictures = twin_pictures(stated_for_charts(spec, replicates), tables) if replicates else {}

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .extension import extended
 from .interim import SHAPE_FROM, GroupSequential, Plan
 from .verdict import Verdict
+
+
+def outcome_in_words(verdict: Verdict) -> str:
+    """The outcome as it is told: "not decided yet" only as long as something can still come.
+
+    Nothing can once a plan that cannot be extended is used up; but what was taken back by the correction for the run's
+    other hypotheses comes back when these are decided.
+    """
+    plan, came = verdict.hypothesis.plan, verdict.replicates + len(verdict.later)
+    if verdict.decided or verdict.taken_back or came < plan.last or extended(plan).plan is not None:
+        return verdict.outcome
+    return "not decided"
 
 
 def sentence_of(verdict: Verdict) -> str:
@@ -14,7 +27,7 @@ def sentence_of(verdict: Verdict) -> str:
         part
         for part in (
             _stated(verdict),
-            f"Verdict: {verdict.outcome}{_against(verdict)}.",
+            f"Verdict: {outcome_in_words(verdict)}{_against(verdict)}.",
             _numbers(verdict),
             _shape(verdict),
             _small(verdict),
@@ -30,7 +43,11 @@ def sentence_of(verdict: Verdict) -> str:
 
 
 def headline_of(verdict: Verdict) -> str:
-    """What came out, in one plain sentence with its interval and level, for whoever reads no further."""
+    """What came out, in plain words with its interval and level, and why that is its level where it is not 95 %."""
+    return " ".join(part for part in (_found(verdict), _level(verdict)) if part)
+
+
+def _found(verdict: Verdict) -> str:
     found, stated, interval = verdict.difference, verdict.hypothesis, verdict.interval
     one, other = stated.sides
     when = f"{counted(stated.horizon, 'step')} later"
@@ -64,6 +81,17 @@ def headline_of(verdict: Verdict) -> str:
         why = f"which would decide by itself, but not as one of {verdict.family} hypotheses of this run"
     return (
         f"Not decided: {one} against {other}. {_upper(when)} the {stated.metric} differed by {signed}, {size}, {why}."
+    )
+
+
+def _level(verdict: Verdict) -> str:
+    """Why the interval's level is not the usual one."""
+    plan, interval = verdict.hypothesis.plan, verdict.interval
+    if interval is None or abs(interval.level - 0.95) < 1e-9:
+        return ""
+    return (
+        f"{100 * interval.level:g} %, not 95 %: set so that all looks of the plan together are wrong in at most "
+        f"{100 * plan.total:.2g} % of cases."
     )
 
 
@@ -132,7 +160,7 @@ def _against(verdict: Verdict) -> str:
 def _numbers(verdict: Verdict) -> str:
     found, stated, interval = verdict.difference, verdict.hypothesis, verdict.interval
     value = f"{verdict.estimate:+.4g}" if verdict.estimate else "0"
-    size = f"R = {found.replicates}, horizon {stated.horizon} steps"
+    size = f"{counted(found.replicates, 'replicate')}, horizon {stated.horizon} steps"
     opening = f"{_upper(stated.compared)}: {value} {stated.unit}".rstrip()
     opening += " in the median" if verdict.by_sign else ""
     if interval is None:
@@ -161,8 +189,8 @@ def _shape(verdict: Verdict) -> str:
             "another's."
         )
     return (
-        f"The differences look normal ({p}), so Student's t decides: mean and median are one, unless differences of "
-        f"another kind come less often than once in {found.replicates} replicates."
+        f"The differences look normal ({p}), so Student's t decides, about their mean. It is the typical difference too, "
+        f"unless a few replicates come out quite differently, so few that among {found.replicates} there was none."
     )
 
 

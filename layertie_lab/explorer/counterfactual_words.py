@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..core.durations import in_time
 from ..core.errors import LayertieError, RecordError
 from ..counterfactual.questions import Question, questions
 from ..counterfactual.runner import StudyProgress
@@ -226,7 +227,7 @@ def how_far(progress: StudyProgress) -> str:
     done = f"{progress.replicates} of at most {progress.wanted} replicates"
     if progress.seconds_left is None:
         return f"{done}. Both futures are being trained."
-    return f"{done}; at most {max(1, round(progress.seconds_left))} s more. The run may go on meanwhile."
+    return f"{done}; at most {in_time(progress.seconds_left)} more. The run may go on meanwhile."
 
 
 def ended(study: Study, progress: StudyProgress) -> str:
@@ -238,8 +239,7 @@ def ended(study: Study, progress: StudyProgress) -> str:
         which = "which is kept" if done == 1 else "which are kept"
         kept = f"after {_replicates(done)}, {which}" if done else "before the first one"
         return f"Cancelled {kept}; Go on in the list continues it."
-    seconds = f"{progress.seconds:.0f} s"
-    return f"{study.name} has ended after {_replicates(progress.replicates)} in {seconds}."
+    return f"{study.name} has ended after {_replicates(progress.replicates)} in {in_time(progress.seconds)}."
 
 
 def _replicates(count: int) -> str:
@@ -249,7 +249,7 @@ def _replicates(count: int) -> str:
 def verdict_traits(study: Study) -> dict[str, Any]:
     """The panel's attributes for what a study has come to."""
     from ..counterfactual.judging import refusal_of, verdicts_of_run
-    from ..counterfactual.wording import headline_of, sentence_of
+    from ..counterfactual.wording import headline_of, outcome_in_words, sentence_of
 
     replicates, stated = study.replicates(), study.spec
     if refusal := refusal_of(stated, replicates):
@@ -266,7 +266,7 @@ def verdict_traits(study: Study) -> dict[str, Any]:
         words = words if replicates else ""
         return {"outcome": "", "label": label if words else "", "headline": "", "verdict": words, "forecast": ""}
     return {
-        "outcome": verdict.outcome,
+        "outcome": outcome_in_words(verdict),
         "label": label,
         "headline": headline_of(verdict),
         "verdict": sentence_of(verdict),
@@ -425,6 +425,7 @@ def _rows(studies: list[Study]) -> list[dict[str, Any]]:
 
 def _row(study: Study, verdict: Any) -> dict[str, Any]:
     from ..counterfactual.judging import refusal_of
+    from ..counterfactual.wording import outcome_in_words
 
     stated, replicates = study.spec, study.replicates()
     count, refused = len(replicates), bool(refusal_of(stated, replicates))
@@ -434,7 +435,7 @@ def _row(study: Study, verdict: Any) -> dict[str, Any]:
         "name": study.name,
         "statement": words,
         "expected": stated.expected if stated.primary else "",
-        "outcome": "refused" if refused else "" if verdict is None or stated.is_pilot else verdict.outcome,
+        "outcome": "refused" if refused else "" if verdict is None or stated.is_pilot else outcome_in_words(verdict),
         "estimate": "" if verdict is None else _estimate(verdict),
         "replicates": count,
         "horizon": stated.horizon,

@@ -10,9 +10,9 @@ from scipy import stats
 
 from layertie_lab.analysis.statistics.paired import paired_difference
 from layertie_lab.core.errors import AnalysisError
-from layertie_lab.counterfactual.interim import GroupSequential, OpenEnded
+from layertie_lab.counterfactual.interim import GroupSequential, OpenEnded, Plan, plan_at
 from layertie_lab.counterfactual.verdict import OUTCOMES, Hypothesis, classify, correct, further_replicates, judge
-from layertie_lab.counterfactual.wording import sentence_of
+from layertie_lab.counterfactual.wording import headline_of, outcome_in_words, sentence_of
 
 STATED = Hypothesis("middle layers can share", horizon=100, steps_per_decision=4)
 OLD = GroupSequential(alphas=(0.01, 0.015, 0.03), rule="t")
@@ -95,7 +95,7 @@ def test_the_sentence_says_all_that_a_reader_needs() -> None:
         "Verdict: better, as expected.",
         "99.95 % interval from -0.0",
         "before 8 replicates only what is far beyond doubt",
-        "R = 4",
+        "; 4 replicates, horizon 100 steps",
         "horizon 100 steps",
         "batches",
         "dropout masks",
@@ -104,6 +104,35 @@ def test_the_sentence_says_all_that_a_reader_needs() -> None:
     ):
         assert part in said, part
     assert sentence_of(judge(0.02 + 0.001 * NOISE, STATED)).count("Verdict: worse, where better was expected.") == 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "came", "words"),
+    [
+        (GroupSequential(), 16, "not decided"),
+        (GroupSequential(), 8, "not decided yet"),
+        (GroupSequential(), 12, "not decided yet"),
+        (plan_at((4, 8)), 8, "not decided yet"),  # it can be made longer
+        (plan_at((4, 8)), 4, "not decided yet"),
+    ],
+)
+def test_what_is_undecided_is_so_yet_as_long_as_more_can_come(plan: Plan, came: int, words: str) -> None:
+    found = judge(0.006 * NOISE[:came], dataclasses.replace(STATED, plan=plan))
+    assert not found.decided
+    assert outcome_in_words(found) == words
+    assert f"Verdict: {words}." in sentence_of(found)
+    # The correction for other hypotheses may give it back.
+    assert outcome_in_words(dataclasses.replace(found, taken_back=True)) == "not decided yet"
+
+
+def test_the_headline_says_why_its_level_is_not_the_usual_one() -> None:
+    said = headline_of(judge(0.02 + 0.001 * NOISE, STATED))
+    assert ", 99.95 % interval " in said
+    assert said.endswith(
+        " 99.95 %, not 95 %: set so that all looks of the plan together are wrong in at most 5.5 % of cases."
+    )
+    usual = dataclasses.replace(STATED, plan=GroupSequential((4,), (0.05,)))
+    assert "not 95 %" not in headline_of(judge(0.02 + 0.001 * NOISE, usual))
 
 
 def test_undecided_says_how_many_more_would_decide() -> None:

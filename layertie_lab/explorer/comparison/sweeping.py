@@ -15,6 +15,7 @@ from typing import Any
 
 from ...agent.policies.registry import POLICIES
 from ...core.config import RunConfig, Scale, TextConfig
+from ...core.durations import in_time
 from ...core.errors import ConfigError, LayertieError
 from ...core.serialize import Setting, settings_of
 from ...records.directory import RunDirectory, is_run
@@ -209,7 +210,7 @@ def duration(root: Path, configs: list[RunConfig]) -> str:
             if len(seconds) >= 5:
                 each = float(seconds.to_numpy().mean())
                 total = each * sum(config.decisions for config in configs) / processes(len(configs))
-                took = f"About {_time(total)} of training, by the times of {run.name}"
+                took = f"About {in_time(total)} of training, by the times of {run.name}"
                 return f" {took}, and some seconds to begin each run."
     return " How long it takes is said when the first decisions are made."
 
@@ -231,12 +232,6 @@ def _size(run: RunSummary) -> tuple[int, int]:
         model = RunDirectory.open(run.path).config.model
         return model.layers, model.width
     return 0, 0
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} minutes" if seconds < 5_400 else f"{seconds / 3600:.1f} hours"
 
 
 def processes(runs: int) -> int:
@@ -341,5 +336,5 @@ def how_far(progress: Progress, before: int) -> str:
     made = f"{progress.decisions:,} of {progress.budget:,} decisions"
     # The first decisions come late, since processes begin with them: an estimate by these would be far too long.
     told = progress.decisions - before >= max(TOLD_AFTER, progress.budget // 20)
-    left = f"; about {_time(progress.seconds_left)} more" if told and progress.seconds_left is not None else ""
+    left = f"; about {in_time(progress.seconds_left)} more" if told and progress.seconds_left is not None else ""
     return f"{done}, {made}{left}."

@@ -38,7 +38,7 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         alarm: Whether the sentence is about something that went wrong.
         share: How much of what runs is done, 0 to 1; None if nothing runs, below 0 if nobody knows.
         forecast: What so many replicates would show and how long they take; "" before a pilot.
-        outcome: One of `counterfactual.verdict.OUTCOMES`; "" before a verdict.
+        outcome: As `counterfactual.wording.outcome_in_words` says it; "" before a verdict.
         label: What was expected and "Verdict", "Exploratory" or what else stands before the outcome.
         headline: What came out, in one plain sentence.
         verdict: The whole verdict, in sentences.

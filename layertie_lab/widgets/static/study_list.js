@@ -2,7 +2,7 @@
 
 const HEADS = {
   name: "Study", statement: "Hypothesis", expected: "Expected", outcome: "Verdict", estimate: "Difference",
-  replicates: "R", horizon: "Steps",
+  replicates: "Replicates", horizon: "Steps",
 };
 
 class StudyList {
