@@ -44,13 +44,13 @@ def other_answer(session: Session) -> int:
     return proposal.layer if proposal.choice != proposal.layer else 0
 
 
-def made_up(study: Study, values: list[float]) -> None:
-    """Replicates that say what a test wants."""
+def made_up(study: Study, values: list[float], **more: float) -> None:
+    """Replicates that say what a test wants, with more values beside."""
     have = {each["replicate"] for each in study.replicates()}
     wanted = [number for number in study.numbers if number not in have]
     for number, value in zip(wanted, values, strict=True):
         one, other = ({"metrics": {"last": loss}, "losses": [2.0, loss]} for loss in (2.0, 2.0 + value))
-        study.append({"replicate": number, "marks": [0, study.spec.horizon], "proposed": one, "answered": other})
+        study.append({"replicate": number, "marks": [0, study.spec.horizon], "proposed": one, "answered": other} | more)
 
 
 def everything(session: Session) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

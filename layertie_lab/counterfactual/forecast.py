@@ -60,8 +60,8 @@ class Forecast:
             f"{self.chances.right:.2f}."
         )
         takes = (
-            f"All replicates take about {in_time(self.seconds)} here; the plan ends after {self.chances.replicates:.1f} "
-            f"of them on average, about {in_time(self.seconds_expected)}."
+            f"All replicates take about {in_time(self.seconds)} here; the plan ends after "
+            f"{self.chances.replicates:.1f} of them on average, about {in_time(self.seconds_expected)}."
         )
         return f"{seen} {ends} {takes}"
 

@@ -189,8 +189,8 @@ def _shape(verdict: Verdict) -> str:
             "another's."
         )
     return (
-        f"The differences look normal ({p}), so Student's t decides, about their mean. It is the typical difference too, "
-        f"unless a few replicates come out quite differently, so few that among {found.replicates} there was none."
+        f"The differences look normal ({p}), so Student's t decides, about their mean. It is the typical difference "
+        f"too, unless a few replicates come out quite differently, so few that among {found.replicates} there was none."
     )
 
 

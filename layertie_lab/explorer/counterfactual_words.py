@@ -17,6 +17,7 @@ from ..records.directory import is_run
 from ..records.studies import missing_studies
 from ..records.tree import as_row, damaged_moments, last_decision, leaving_of, make_branch, moment_name, tree_of
 from .study_form import PRESENT, planned
+from .study_times import of_pairs
 from .study_watch import Going, Traces, going_of, traces
 
 # Verdicts (scipy) and charts (polars) are imported where a study is there: a page without one is not to wait.
@@ -60,6 +61,7 @@ class Found(NamedTuple):
         going: The studies that somebody runs.
         overruled: The last decision and its layer, where a person overruled the agent in it; None otherwise.
         stated: Decisions about which a study has been stated; a pilot states nothing.
+        pace: Seconds of an optimizer step in their pairs; 0 where none has come.
         traces: Of the studies, as they were just before they were read.
     """
 
@@ -72,6 +74,7 @@ class Found(NamedTuple):
     going: list[Going] = []
     overruled: tuple[int, int] | None = None
     stated: frozenset[int] = frozenset()
+    pace: float = 0.0
     traces: Traces = {}
 
 
@@ -116,6 +119,7 @@ def read(path: Path, *, judged: bool = True) -> Found:
         # One under way has no outcome yet, and is not among the tree's.
         overruled if overruled[0] and overruled[0] >= last else None,
         frozenset(study.spec.decision for study in studies if not study.spec.is_pilot),
+        of_pairs(studies),
         before,
     )
 

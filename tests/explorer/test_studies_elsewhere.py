@@ -123,3 +123,16 @@ def test_what_cannot_run_is_refused_beside_the_button_and_not_stated(
     assert "this server has 1 studies under way already" in tab.panel.sentence
     assert tab.panel.alarm
     assert Study.all_of(run)[0] == []
+
+
+def test_how_long_pairs_take_is_told_by_pairs_of_the_run_or_by_its_own_pace(tab: DidItMatter, run: Path) -> None:
+    press(tab.panel, "seen", view="a", seen=True)
+    assert tab.panel.timing == {}  # nothing was measured
+    tab.page.steer.show(steps_per_second=20.0)
+    assert tab.panel.timing["seconds"] == pytest.approx(1 / 20)  # the run has one thread
+    assert tab.panel.timing["replicates"]["looks"] == 16
+    tab.page.steer.show(steps_per_second=19.0)
+    assert tab.panel.timing["seconds"] == pytest.approx(1 / 20)
+    study = another(run, horizon=40)
+    made_up(study, [0.01] * 16, seconds=8.0)
+    wait_for(lambda: tab.panel.timing["seconds"] == pytest.approx(0.1), "the pairs that were trained")

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from marimo_pages import Page, served
 
+from layertie_lab.core.durations import in_time
+
 pytestmark = pytest.mark.browser
 
 
@@ -20,10 +22,11 @@ class Controls(Page):
         super().__init__(browser, address)
         self.remote = self.page.locator(".remote")
         self.remote.wait_for(state="attached", timeout=30_000)
-        self.tree, self.table, self.rules, self.steer, self.map = (
-            self.page.locator(f".ll-{name}") for name in ("tree", "table", "rules", "steer", "map")
+        self.tree, self.table, self.rules, self.steer, self.map, self.form, self.studies = (
+            self.page.locator(f".ll-{name}")
+            for name in ("tree", "table", "rules", "steer", "map", "hypothesis", "studies")
         )
-        for widget in (self.tree, self.table, self.rules, self.steer, self.map):
+        for widget in (self.tree, self.table, self.rules, self.steer, self.map, self.form, self.studies):
             widget.wait_for(timeout=30_000)
 
     def tell(self, widget: str, method: str, *args: Any, **kwargs: Any) -> None:
@@ -209,3 +212,54 @@ def test_what_is_wrong_with_a_rule_stands_beside_its_field(page: Controls) -> No
     assert hint.get_attribute("role") == "alert"
     page.tell("rules", "show", wrong={})
     page.until(lambda: hint.inner_text() == "0 = no limit")
+
+
+def moment(decision: int, layer: int) -> dict[str, Any]:
+    return {
+        "id": f"decision-{decision:05}",
+        "words": f"{decision}, layer {layer}",
+        "layer": layer,
+        "proposed": layer,
+        "legal": [0, layer],
+        "answered": 0,
+    }
+
+
+def test_what_is_expected_is_of_the_decision_that_was_asked_about(page: Controls) -> None:
+    page.tell("hypothesis", "show", moments=[moment(7, 2), moment(5, 3)], chosen="decision-00007")
+    at, statement = (page.form.locator(f"[data-field={name}]") for name in ("moment", "statement"))
+    page.until(lambda: at.input_value() == "decision-00007")
+    values = {"expected": "worse", "moment": "decision-00005"}
+    page.tell("hypothesis", "show", filled={"number": 1, "values": values})
+    page.until(lambda: at.input_value() == "decision-00005")
+    assert statement.input_value() == "For layer 3, tying it to layer 0 is worse than training it on its own."
+
+
+def test_before_a_study_is_stated_its_longest_time_is_said_where_it_was_measured(page: Controls) -> None:
+    takes, horizon = page.form.locator(".ll-takes"), page.form.locator("[data-field=horizon]")
+    assert takes.inner_text() == ""
+    replicates = {"looks": 16, "two": 8}
+    page.tell("hypothesis", "show", timing={"seconds": 0.5, "processes": 2, "replicates": replicates, "pilot": 4})
+    for steps, most, pilot in ((10, 80, 20), (100, 800, 200), (1_000, 8_000, 2_000)):
+        horizon.fill(str(steps))
+        page.until(
+            lambda: (
+                takes.inner_text()
+                == f"The 16 replicates of this plan take about {in_time(most)} at most, a pilot {in_time(pilot)}; by "  # noqa: B023
+                "the pace so far."
+            )
+        )
+    page.form.locator(".ll-fold > summary").click()
+    page.form.locator("[data-field=plan]").select_option("two")
+    page.until(lambda: takes.inner_text().startswith("The 8 replicates of this plan take about 1 h 7 min at most"))
+    horizon.fill("soon")
+    page.until(lambda: takes.inner_text() == "")
+
+
+def test_a_study_that_runs_is_listed_as_running(page: Controls) -> None:
+    study = {"name": "study-001", "replicates": 3, "horizon": 40, "running": True, "can_resume": False}
+    page.tell("studies", "show", studies=[study])
+    row = page.studies.locator("tr[data-study=study-001]")
+    page.until(lambda: row.locator("td").last.inner_text() == "running")
+    page.tell("studies", "show", studies=[study | {"running": False, "can_resume": True}])
+    page.until(lambda: row.locator("td").last.inner_text() == "Go on")

@@ -24,7 +24,7 @@ from ...widgets.live.live_chart import LiveChart
 from ...widgets.study_list import StudyList
 from ...workers.limits import check_room
 from .. import counterfactual_words as inquiries
-from .. import study_form, study_watch
+from .. import study_form, study_times, study_watch
 from ..study_form import PRESENT
 from ..tab import Page, Tab
 from ..terms import place_of
@@ -76,6 +76,7 @@ class DidItMatter(Tab):
         self._about: tuple[int, int] | None = None
         self._going: list[study_watch.Going] = []
         self._traces: study_watch.Traces = {}
+        self._pair_pace = 0.0
         self._timer: threading.Timer | None = None
         self.panel = HypothesisPanel(study_form.fields())
         self.chart = LiveChart({})
@@ -87,6 +88,7 @@ class DidItMatter(Tab):
         self.tree.on_press(self._tree_press)
         page.steer.expectations = inquiries.EXPECTATIONS
         page.steer.on_expect(self._expect)
+        page.steer.observe(weakly(self._time), names=["steps_per_second"])
         page.steer.observe(weakly(self._show_present), names=["can_act", "asked", "proposed"])
 
     @property
@@ -96,7 +98,7 @@ class DidItMatter(Tab):
     def show(self) -> None:
         stopped, example = self.running.name, self.run.example
         self.running.cancel()
-        self._shown, self._told, self._going = None, False, []
+        self._shown, self._told, self._going, self._pair_pace = None, False, [], 0.0
         self._ask(None)
         self.panel.show(
             moments=[],
@@ -113,6 +115,7 @@ class DidItMatter(Tab):
             files={},
             kept="",
             elsewhere="",
+            timing={},
             ready=not example,
             recorded=example,
             sentence=inquiries.opening(example, stopped),
@@ -188,7 +191,16 @@ class DidItMatter(Tab):
             # Nothing can be asked of it, so what was found comes first.
             self._look_at(Study.open(place_of(str(found.studies[0]["name"]), path / "studies")))
         self._take_others(found)
+        self._pair_pace = found.pace
+        self._time()
         self._watch()
+
+    def _time(self, _: object = None) -> None:
+        """Say how long pairs take: by those that were trained, else by the run's own steps."""
+        threads, before = self.run.config.training.threads, self.panel.timing.get("seconds", 0.0)
+        pace = self._pair_pace or study_times.of_run(self.page.steer.steps_per_second, threads)
+        if pace and study_times.is_news(before, pace):
+            self.panel.show(timing=study_times.timing(pace))
 
     def _take_others(self, found: inquiries.Found) -> None:
         """Say what others do with the run's studies, and draw the one that is shown where it is theirs."""

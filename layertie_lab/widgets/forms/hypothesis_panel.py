@@ -34,6 +34,8 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
         chosen: The moment that the page suggests (its id); the person may choose another one.
         wrong: Name of a field -> a sentence beside it.
         sentence: What goes on, or what could not be done.
+        timing: What a duration is made of before a study is stated: `seconds` of an optimizer step, `processes` at a
+            time, `replicates` (plan -> at most so many) and those of a `pilot`; empty where nothing was measured.
         elsewhere: What others run of the same run's studies; "" for nothing.
         alarm: Whether the sentence is about something that went wrong.
         share: How much of what runs is done, 0 to 1; None if nothing runs, below 0 if nobody knows.
@@ -64,6 +66,7 @@ class HypothesisPanel(Panel, files=("hypothesis_panel.js", "hypothesis_panel.css
     chosen = traitlets.Unicode("").tag(sync=True)
     wrong = traitlets.Dict().tag(sync=True)
     sentence = traitlets.Unicode("").tag(sync=True)
+    timing = traitlets.Dict().tag(sync=True)
     elsewhere = traitlets.Unicode("").tag(sync=True)
     alarm = traitlets.Bool(False).tag(sync=True)
     share = traitlets.Float(None, allow_none=True).tag(sync=True)

@@ -14,12 +14,11 @@ class HypothesisPanel {
     for (const field of model.get("fields")) this.field(field);
     this.fields.moment.addEventListener("change", () => this.turn());
     for (const name of ["answer", "expected"]) this.fields[name].addEventListener("change", () => this.word());
+    for (const name of ["horizon", "plan"]) this.fields[name]?.addEventListener("input", () => this.paintTime());
     for (const name of ["after", "metric"]) this.fields[name].addEventListener("change", () => this.paint());
     this.go = this.button("State it and run the pairs", "state", "ll-main");
     this.explore = this.button("Only explore", "explore");
-    set(this.explore, { title: "Run pairs without a hypothesis: what comes of it is labelled exploratory." });
     this.pilot = this.button("Pilot", "pilot");
-    set(this.pilot, { title: "Four replicates whose spread tells how many are needed; they do not count afterwards." });
     this.cancel = this.button("Cancel", "cancel");
     this.bar = html("progress", { max: 1 });
     this.sentence = html("p", { class: "ll-sentence", role: "status" });
@@ -33,7 +32,14 @@ class HypothesisPanel {
     const fold = html("details", { class: "ll-fold" }, summary);
     fold.append(html("div", { class: "ll-fields" }, ...wraps((field) => field.folded)));
     const buttons = html("div", { class: "ll-line" }, this.go, this.explore, this.pilot, this.cancel, this.bar);
-    this.toFill = [first, second, fold, buttons];
+    this.takes = html("p", { class: "ll-takes" });
+    const explained = [
+      "Each replicate is a pair: both futures, trained on the same batches.",
+      "Only explore runs them without a hypothesis, and what comes of it is labelled exploratory.",
+      "Pilot runs four, whose spread tells how many are needed; they do not count afterwards.",
+    ];
+    const help = html("p", { class: "ll-help" }, explained.join(" "));
+    this.toFill = [first, second, fold, buttons, this.takes, help];
     this.form = html("form", { novalidate: "" }, ...this.toFill, this.sentence, this.elsewhere, this.forecast);
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.outcome = html("p", { class: "ll-outcome" });
@@ -185,8 +191,20 @@ class HypothesisPanel {
     set(moment, { title: moment.selectedOptions[0]?.textContent ?? null });
   }
 
+  /** How long it takes at most, by what was measured; nothing where nothing was. */
+  paintTime() {
+    const { seconds, processes, replicates, pilot } = this.get("timing");
+    const horizon = Number(this.fields.horizon.value);
+    const most = replicates?.[this.fields.plan?.value];
+    const able = seconds && most && Number.isInteger(horizon) && horizon > 0;
+    const takes = (count) => inTime(Math.ceil(count / Math.min(count, processes)) * 2 * horizon * seconds);
+    const words = `The ${most} replicates of this plan take about ${able ? takes(most) : ""} at most, a pilot`;
+    say(this.takes, able ? `${words} ${takes(pilot)}; by the pace so far.` : "");
+  }
+
   paint() {
     this.paintMoments();
+    this.paintTime();
     const share = this.get("share");
     const busy = share !== null && share !== undefined;
     for (const part of this.toFill) set(part, { hidden: this.get("recorded") ? "" : null });
@@ -232,7 +250,7 @@ function render({ model, el }) {
   const panel = new HypothesisPanel(model, root);
   const stopTheme = followTheme(root);
   const names = ["moments", "chosen", "wrong", "sentence", "alarm", "share", "forecast", "outcome", "label", "headline"];
-  const stop = observe(model, [...names, "verdict", "ready", "recorded", "offers", "filled", "files", "kept", "elsewhere"], panel.repaint);
+  const stop = observe(model, [...names, "verdict", "ready", "recorded", "offers", "filled", "files", "kept", "elsewhere", "timing"], panel.repaint);
   const receive = (message, buffers) => {
     if (message.kind === "file") root.dataset.saved = saveFile(message.name, buffers[0]);
   };

@@ -119,6 +119,15 @@ function inThousandths(value) {
   return words === "-0.000" ? "0.000" : words;
 }
 
+/** A duration in the unit that people use: "95 s", "12 min", "1 h 28 min" (as `core.durations` has it). */
+function inTime(seconds) {
+  if (seconds < 119.5) return `${Math.max(1, Math.round(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  if (!hours) return `${minutes} min`;
+  return rest ? `${hours} h ${rest} min` : `${hours} h`;
+}
+
 /** A number of things: "1 decision", "2 decisions". */
 function counted(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
