@@ -109,6 +109,18 @@ def _whole(replicates: Replicates) -> list[Mapping[str, Any]]:
     return [values for values in replicates if "marks" in values]
 
 
+def windows_of(replicates: Replicates) -> tuple[int, int] | None:
+    """From how many windows a study's curves are drawn, and on how many its metric is compared; None if not known."""
+    return next(
+        (
+            (each["curve_windows"], each["windows"])
+            for each in replicates
+            if {"curve_windows", "windows"} <= each.keys()
+        ),
+        None,
+    )
+
+
 def stated_for_charts(spec: StudySpec, replicates: Replicates) -> Stated:
     """What the panels draw of a study besides its frames."""
     metric = METRICS[spec.metric]
@@ -120,4 +132,5 @@ def stated_for_charts(spec: StudySpec, replicates: Replicates) -> Stated:
         metric.unit,
         is_loss=spec.metric == "last",
         uneven=ends_on_other_windows(replicates),
+        windows=windows_of(replicates),
     )

@@ -10,8 +10,8 @@ from ..core.errors import LayertieError
 from ..core.measures import in_words
 from ..core.version import __version__
 from ..records.studies import in_order
-from .frames import stated_for_charts, tables_of
-from .judging import verdicts_of_run
+from .frames import stated_for_charts, tables_of, windows_of
+from .judging import ends_on_other_windows, verdicts_of_run
 from .report import left_out, plans_after, values_of
 from .spec import AFTERWARDS, METRICS, StudySpec
 from .spec import in_words as made_of
@@ -63,7 +63,7 @@ def _page(study: Study, verdict: Verdict | None) -> str:
         Section("As it was stated", facts=_facts(study)),
         Section("The plan", [f"Stated: {plan_in_words(spec.stated_plan)}", *_extensions(spec)]),
         Section("What came of it", pictures=pictures),
-        Section("Every replicate", columns=_COLUMNS, rows=_rows(study, verdict)),
+        Section("Every replicate", [_measured(study)], columns=_columns(spec), rows=_rows(study, verdict)),
         Section(
             "Interim analyses",
             ["The estimate and its interval at each analysis that was reached, at the level of that one."],
@@ -71,7 +71,7 @@ def _page(study: Study, verdict: Verdict | None) -> str:
             rows=[
                 (
                     str(row["order"]),
-                    *(f"{row[name]:+.5g}" for name in ("value", "low", "high")),
+                    *(_signed(row[name]) for name in ("value", "low", "high")),
                     f"{100 * (1 - float(spec.plan.alpha_at(row['order']))):g} %",
                 )
                 for row in (tables["twin_looks"].to_dicts() if tables else ())
@@ -84,7 +84,27 @@ def _page(study: Study, verdict: Verdict | None) -> str:
     return to_document(title, lead, small, [each for each in sections if _says(each)])
 
 
-_COLUMNS = ("", "number", "as proposed", "as chosen", "difference", "seconds", "in the verdict")
+def _columns(spec: StudySpec) -> tuple[str, ...]:
+    number = () if _counts_from_one(spec) else ("number in the run",)
+    return ("replicate", *number, "as proposed", "as chosen", "difference", "seconds", "in the verdict")
+
+
+def _counts_from_one(spec: StudySpec) -> bool:
+    """Whether the replicates' numbers, which no two studies of a run share, say nothing that their order does not."""
+    return list(spec.numbers) == list(range(1, len(spec.numbers) + 1))
+
+
+def _measured(study: Study) -> str:
+    """On what the table's numbers were measured, where the charts' lines end at others."""
+    replicates = study.replicates()
+    windows, metric = windows_of(replicates), METRICS[study.spec.metric]
+    if windows is None or windows[0] >= windows[1] or ends_on_other_windows(replicates) or study.spec.metric != "last":
+        return ""
+    drawn, counted = windows
+    return (
+        f"The {metric.label} at the horizon, on all {counted:,} windows. The lines of the charts are drawn from "
+        f"{drawn:,} of these, so that they end at other numbers."
+    )
 
 
 def _says(section: Section) -> bool:
@@ -122,19 +142,24 @@ def _rows(study: Study, verdict: Verdict | None) -> list[tuple[str, ...]]:
     known = {values["replicate"]: values for values in study.replicates()}
     ordered = in_order(list(known.values()), spec.numbers)
     used = 0 if verdict is None else verdict.replicates
-    rows = []
+    rows, alike = [], _counts_from_one(spec)
     for place, number in enumerate(spec.numbers, start=1):
         if number not in known:
             continue
         values = known[number]
+        called = (str(place),) if alike else (str(place), str(number))
         counts = "yes" if place <= min(used, len(ordered)) else "no"
         if "error" in values:
-            rows.append((str(place), str(number), "", "", f"ended: {values['error']}", "", "no"))
+            rows.append((*called, "", "", f"ended: {values['error']}", "", "no"))
             continue
         one, other = (values[side]["metrics"].get(spec.metric) for side in ("proposed", "answered"))
         seconds = f"{values['seconds']:.1f}" if "seconds" in values else ""
-        rows.append((str(place), str(number), f"{one:.6g}", f"{other:.6g}", f"{other - one:+.5g}", seconds, counts))
+        rows.append((*called, f"{one:.6g}", f"{other:.6g}", _signed(other - one), seconds, counts))
     return rows
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.5g}" if value else "0"
 
 
 def _run_in_words(study: Study) -> str:

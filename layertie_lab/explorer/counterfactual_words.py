@@ -449,7 +449,7 @@ def _row(study: Study, verdict: Any) -> dict[str, Any]:
 
 
 def _estimate(verdict: Any) -> str:
-    unit, value = verdict.hypothesis.unit, f"{verdict.estimate:+.4g}"
+    unit, value = verdict.hypothesis.unit, f"{verdict.estimate:+.4g}" if verdict.estimate else "0"
     if verdict.interval is None:
         return f"{value} {unit} in every replicate"
     return f"{value} [{float(verdict.interval.low):+.4g}, {float(verdict.interval.high):+.4g}] {unit}"

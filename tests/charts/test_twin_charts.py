@@ -73,7 +73,10 @@ def test_live_panels_wait_in_words_and_carry_their_captions() -> None:
         data = {key for key in spec["datasets"] if key.startswith("twin_")}
         assert data
         assert all(spec["datasets"][key] == [] for key in data)
-        assert WAITING in picture(spec | {"width": 500})
+        waiting = picture(spec | {"width": 500})
+        assert WAITING in waiting
+        assert ">0<" in waiting
+        assert "0.000" not in waiting
         filled = picture(spec | {"width": 500, "datasets": spec["datasets"] | {k: tables()[k] for k in data}})
         assert WAITING not in filled
         assert "NaN" not in filled

@@ -19,7 +19,7 @@ from .. import palette
 from ..captions import captioned
 from ..drawn import VConcatChart
 from ..frames import rows as rows_of
-from ..run.parts import MAIN, Panel, Rows, Width, assemble, empty_note, legend, names, table
+from ..run.parts import MAIN, SHORT_ZERO, Panel, Rows, Width, assemble, empty_note, legend, names, table
 from ..theme import vega_config
 
 CAPTIONS = {
@@ -29,9 +29,9 @@ CAPTIONS = {
         " that was stated."
     ),
     "difference_over_horizon": (
-        "Above zero the answer is worse, below it better. Thin grey: one replicate each. Orange: their mean, shaded"
-        " with its 95 % t interval, at each point by itself. Diamond at the dashed horizon, which was stated before:"
-        " what the verdict is about, on all windows, with the interval of the latest interim analysis. Green band:"
+        "Above zero what was chosen is worse, below it better. Thin grey: one replicate each. Orange: their mean,"
+        " shaded with its 95 % t interval, at each point by itself. Diamond at the dashed horizon, which was stated"
+        " before: what the verdict is about, on all windows, with the interval of the latest interim analysis. Green band:"
         " differences that do not matter. Brown, at the left: the steps after which the agent is rewarded."
     ),
     "replicate_dots": (
@@ -42,7 +42,9 @@ CAPTIONS = {
     ),
 }
 """Chart -> how to read it."""
-EVEN = " All points of a line are evaluated on the same windows of the text."
+EVEN = " All points of a line are evaluated on the same windows of the text"
+PART = ", {}, so that it ends at another number than each replicate has there."
+"""What is to be added to that where the curves are drawn from a part of the windows that count."""
 UNEVEN = (
     " In this study the points at the horizon were evaluated on more of the text than those before, so a step of all"
     " lines there comes from the text, not from training."
@@ -52,6 +54,8 @@ UNEVEN = (
 BRANCHES = ["as proposed", "as chosen"]
 DASHES = [[1, 0], [5, 4]]
 """Dash and gap of their lines, px."""
+PLAIN = alt.Axis(labelExpr=SHORT_ZERO)
+WHOLE = alt.Axis(tickMinStep=1, labelExpr=SHORT_ZERO)
 WAITING = "No replicate has come yet."
 
 
@@ -67,6 +71,8 @@ class Stated:
         unit: Its unit.
         is_loss: Whether the metric is the held-out loss that the curves draw, so that the band belongs there too.
         uneven: Whether the curves' last points were evaluated on other windows than those before.
+        windows: From how many windows the curves are drawn, and on how many the metric is compared; None before a
+            replicate has said so.
     """
 
     horizon: int
@@ -76,11 +82,17 @@ class Stated:
     unit: str = "nats"
     is_loss: bool = True
     uneven: bool = False
+    windows: tuple[int, int] | None = None
 
 
 def _steps() -> alt.X:
     scale = alt.Scale(zero=True, nice=False)
-    return alt.X("steps:Q", title="optimizer steps after the fork", scale=scale, axis=alt.Axis(tickMinStep=1))
+    return alt.X(
+        "steps:Q",
+        title="optimizer steps after the fork",
+        scale=scale,
+        axis=WHOLE,
+    )
 
 
 def _one(**values: Any) -> alt.Chart:
@@ -101,7 +113,7 @@ def twin_curves(stated: Stated, panel: Panel | None = None, rows: Rows | None = 
     """
     panel = panel or Panel()
     scale = names(BRANCHES, [palette.AGENT, palette.ANSWERED])
-    y = alt.Y("loss:Q", title="held-out loss (nats per token)", scale=alt.Scale(zero=False))
+    y = alt.Y("loss:Q", title="held-out loss (nats per token)", scale=alt.Scale(zero=False), axis=PLAIN)
     colour = alt.Color("branch:N", scale=scale, legend=legend(panel, columns=2))
     # Where both futures are nearly the same, the one drawn last would hide the other if its lines were unbroken.
     lines = [
@@ -140,7 +152,7 @@ def difference_over_horizon(stated: Stated, panel: Panel | None = None, rows: Ro
         rows: Rows of `twin_differences`, `twin_curve` and `twin_looks` to begin with.
     """
     panel = panel or Panel()
-    y = alt.Y("difference:Q", title="chosen minus proposed (nats)", scale=alt.Scale(zero=False))
+    y = alt.Y("difference:Q", title="chosen minus proposed (nats)", scale=alt.Scale(zero=False), axis=PLAIN)
     layers = [*_bands(stated, "twin_differences", shade_band=stated.is_loss), _horizon(stated)]
     layers.append(
         table("twin_differences")
@@ -157,9 +169,9 @@ def difference_over_horizon(stated: Stated, panel: Panel | None = None, rows: Ro
         y=alt.Y("value:Q"),
         tooltip=[
             alt.Tooltip("steps:Q", title="steps"),
-            alt.Tooltip("value:Q", title="mean (nats)", format="+.4f"),
-            alt.Tooltip("low:Q", format="+.4f"),
-            alt.Tooltip("high:Q", format="+.4f"),
+            alt.Tooltip("value:Q", title="mean (nats)", format="+.4~f"),
+            alt.Tooltip("low:Q", format="+.4~f"),
+            alt.Tooltip("high:Q", format="+.4~f"),
             alt.Tooltip("count:Q", title="replicates"),
         ],
     )
@@ -189,13 +201,18 @@ def replicate_dots(stated: Stated, panel: Panel | None = None, rows: Rows | None
         rows: Rows of `twin_values` and `twin_looks` to begin with.
     """
     panel = panel or Panel()
-    x = alt.X("order:Q", title="replicate", scale=alt.Scale(zero=True, nice=False), axis=alt.Axis(tickMinStep=1))
+    x = alt.X(
+        "order:Q",
+        title="replicate",
+        scale=alt.Scale(zero=True, nice=False),
+        axis=WHOLE,
+    )
     unit = f" ({stated.unit})" if stated.unit else ""
-    y = alt.Y("difference:Q", title=f"chosen minus proposed{unit}", scale=alt.Scale(zero=False))
+    y = alt.Y("difference:Q", title=f"chosen minus proposed{unit}", scale=alt.Scale(zero=False), axis=PLAIN)
     dots = (
         table("twin_values")
         .mark_point(filled=True, size=60, opacity=0.9, color=palette.TIED)
-        .encode(x=x, y=y, tooltip=[alt.Tooltip("replicate:Q"), alt.Tooltip("difference:Q", format="+.5f")])
+        .encode(x=x, y=y, tooltip=[alt.Tooltip("replicate:Q"), alt.Tooltip("difference:Q", format="+.5~f")])
         .properties(name=MAIN)
     )
     mean = table("twin_values").mark_line(strokeWidth=2, color=palette.ANSWERED).encode(x=x, y=alt.Y("mean:Q"))
@@ -220,9 +237,9 @@ def _estimates(analyses: alt.Chart) -> list[alt.Chart]:
         y=alt.Y("value:Q"),
         tooltip=[
             alt.Tooltip("order:Q", title="interim analysis at"),
-            alt.Tooltip("value:Q", title="estimate", format="+.5f"),
-            alt.Tooltip("low:Q", format="+.5f"),
-            alt.Tooltip("high:Q", format="+.5f"),
+            alt.Tooltip("value:Q", title="estimate", format="+.5~f"),
+            alt.Tooltip("low:Q", format="+.5~f"),
+            alt.Tooltip("high:Q", format="+.5~f"),
         ],
     )
     return [whisker, middle]
@@ -256,7 +273,14 @@ def caption_of(name: str, stated: Stated) -> str:
     """How to read a chart of a study."""
     if name not in ("twin_curves", "difference_over_horizon"):
         return CAPTIONS[name]
-    return CAPTIONS[name] + (UNEVEN if stated.uneven else EVEN)
+    return CAPTIONS[name] + (UNEVEN if stated.uneven else f"{EVEN}{_part(stated.windows)}")
+
+
+def _part(windows: tuple[int, int] | None) -> str:
+    if windows is None:
+        return PART.format("as a rule fewer than the verdict goes by")
+    drawn, counted = windows
+    return PART.format(f"{drawn:,} of the {counted:,} that the verdict goes by") if drawn < counted else "."
 
 
 def twin_specs(stated: Stated, *, height: int = 200) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from ..captions import OVERRIDE, ZOOM, ZOOM_BOTH
 from .parts import (
     MAIN,
     REFERENCE_DATA,
+    SHORT_ZERO,
     Panel,
     Rows,
     assemble,
@@ -62,8 +63,6 @@ CAPTIONS = {
 }
 """Chart -> how to read it."""
 
-_SHORT_ZERO = "datum.value ? datum.label : '0'"
-"""Labels of an axis: without this the single 0 of an axis that has no data yet is written with six decimals."""
 _WHO = "'decision ' + datum.decision + ' · step ' + datum.step"
 _ANSWER = "(datum.{0} == datum.layer ? 'on its own' : 'tie to ' + datum.{0})"
 _DECISION_TIPS = [
@@ -240,7 +239,7 @@ def reward(panel: Panel, rows: Rows | None = None, *, title: str = "reward (agen
         "reward:Q",
         title=title,
         scale=alt.Scale(nice=False, padding=8),
-        axis=alt.Axis(labelExpr=_SHORT_ZERO),
+        axis=alt.Axis(labelExpr=SHORT_ZERO),
     )
     kinds = ["as proposed", "random draw", "override"]
     key = legend(panel, below=575)
@@ -358,7 +357,7 @@ def blocks(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
         "blocks:Q",
         title="layers (count)",
         scale=alt.Scale(zero=True, nice=False, padding=3),
-        axis=alt.Axis(tickMinStep=1, labelExpr=_SHORT_ZERO),
+        axis=alt.Axis(tickMinStep=1, labelExpr=SHORT_ZERO),
     )
     text = "'decision ' + datum.decision + ' · ' + datum.owners + ' independent · ' + datum.blocks + ' distinct'"
     layers = [
@@ -383,7 +382,7 @@ def memory(panel: Panel, rows: Rows | None = None) -> alt.LayerChart:
     def draw(rows: alt.Chart) -> alt.Chart:
         return rows.mark_area(clip=True, opacity=0.9, interpolate="step-before").encode(
             x=panel.axis(),
-            y=alt.Y("bottom:Q", title="memory (MB)", scale=alt.Scale(zero=True), axis=alt.Axis(labelExpr=_SHORT_ZERO)),
+            y=alt.Y("bottom:Q", title="memory (MB)", scale=alt.Scale(zero=True), axis=alt.Axis(labelExpr=SHORT_ZERO)),
             y2="top:Q",
             color=alt.Color("component:N", scale=scale, legend=key),
         )

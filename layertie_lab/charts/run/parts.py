@@ -30,6 +30,9 @@ ZOOM_SIGNAL = "zoom_at"
 MAIN = "main"
 """Name of the layer that zoom is attached to."""
 
+SHORT_ZERO = "datum.value ? datum.label : '0'"
+"""Labels of an axis: without this the single 0 of an axis that has no data yet is written with six decimals."""
+
 # A plain wheel must keep scrolling the page that the chart is in.
 _ZOOM_EVENT = "wheel![event.ctrlKey || event.metaKey]"
 _ZOOM_Y_EVENT = "wheel![event.altKey]"
