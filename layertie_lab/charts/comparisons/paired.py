@@ -31,8 +31,8 @@ CAPTIONS = {
     "difference_over_horizon": (
         "Above zero what was chosen is worse, below it better. Thin grey: one replicate each. Orange: their mean,"
         " shaded with its 95 % t interval, at each point by itself. Diamond at the dashed horizon, which was stated"
-        " before: what the verdict is about, on all windows, with the interval of the latest interim analysis. Green band:"
-        " differences that do not matter. Brown, at the left: the steps after which the agent is rewarded."
+        " before: what the verdict is about, on all windows, with the interval of the latest interim analysis. Green"
+        " band: differences that do not matter. Brown, at the left: the steps after which the agent is rewarded."
     ),
     "replicate_dots": (
         "Grey dots: the difference in the stated metric at the horizon, a dot per replicate. Orange line: the mean so"
