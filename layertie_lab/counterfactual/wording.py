@@ -90,7 +90,7 @@ def _level(verdict: Verdict) -> str:
     if interval is None or abs(interval.level - 0.95) < 1e-9:
         return ""
     return (
-        f"{100 * interval.level:g} %, not 95 %: set so that all looks of the plan together are wrong in at most "
+        f"{100 * interval.level:g} % rather than 95 %, so that all looks of the plan together err in at most "
         f"{100 * plan.total:.2g} % of cases."
     )
 

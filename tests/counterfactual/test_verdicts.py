@@ -129,10 +129,10 @@ def test_the_headline_says_why_its_level_is_not_the_usual_one() -> None:
     said = headline_of(judge(0.02 + 0.001 * NOISE, STATED))
     assert ", 99.95 % interval " in said
     assert said.endswith(
-        " 99.95 %, not 95 %: set so that all looks of the plan together are wrong in at most 5.5 % of cases."
+        " 99.95 % rather than 95 %, so that all looks of the plan together err in at most 5.5 % of cases."
     )
     usual = dataclasses.replace(STATED, plan=GroupSequential((4,), (0.05,)))
-    assert "not 95 %" not in headline_of(judge(0.02 + 0.001 * NOISE, usual))
+    assert "rather than 95 %" not in headline_of(judge(0.02 + 0.001 * NOISE, usual))
 
 
 def test_undecided_says_how_many_more_would_decide() -> None:

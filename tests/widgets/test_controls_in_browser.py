@@ -260,6 +260,9 @@ def test_a_study_that_runs_is_listed_as_running(page: Controls) -> None:
     study = {"name": "study-001", "replicates": 3, "horizon": 40, "running": True, "can_resume": False}
     page.tell("studies", "show", studies=[study])
     row = page.studies.locator("tr[data-study=study-001]")
-    page.until(lambda: row.locator("td").last.inner_text() == "running")
+    page.until(lambda: row.locator(".ll-outcome").inner_text() == "running")
+    page.tell("studies", "show", studies=[study | {"outcome": "not decided yet"}])
+    page.until(lambda: row.locator(".ll-outcome").inner_text() == "running, not decided yet")
     page.tell("studies", "show", studies=[study | {"running": False, "can_resume": True}])
     page.until(lambda: row.locator("td").last.inner_text() == "Go on")
+    assert row.locator(".ll-outcome").inner_text() == ""

@@ -2,7 +2,7 @@
 
 const HEADS = {
   name: "Study", statement: "Hypothesis", expected: "Expected", outcome: "Verdict", estimate: "Difference",
-  replicates: "Replicates", horizon: "Steps",
+  replicates: "Pairs", horizon: "Steps",
 };
 
 class StudyList {
@@ -32,11 +32,12 @@ class StudyList {
   row(study, current) {
     const send = (kind) => this.model.send({ kind, name: study.name, sent: now() });
     const cells = Object.keys(HEADS).map((name) => html("td", { class: `ll-${name}` }, String(study[name] ?? "")));
+    // Here, since the row's end is out of sight on a narrow page.
+    if (study.running) say(cells[3], ["running", study.outcome].filter(Boolean).join(", "));
     const open = html("button", { type: "button" }, study.name);
     open.addEventListener("click", () => send("show"));
     cells[0].replaceChildren(open);
     const last = html("td", {});
-    if (study.running) last.append("running");
     if (study.can_resume) {
       const resume = html("button", { type: "button" }, "Go on");
       resume.addEventListener("click", () => send("resume"));
