@@ -224,6 +224,34 @@ def test_branches_are_a_tree_that_can_be_opened_and_undone(visit: Visit, server:
     wait_for(lambda: tab.run == trunk, 20, "the trunk")
 
 
+def test_another_page_on_the_run_says_what_this_one_runs_and_can_start_its_own(visit: Visit, server: Server) -> None:
+    tab = paused(visit)
+    overrule(tab)
+    other = visit(f"run={tab.run}")
+    other.tab("Did it matter?")
+    asked = other.steer.locator(".ll-hint")
+    wait_for(lambda: "matter? I expect it to be" in asked.inner_text(), 30, "what is asked there too")
+    assert asked.inner_text() == tab.steer.locator(".ll-hint").inner_text()
+    wait_for(lambda: "you: " in chosen(tab), 20, "the override as the decision that is asked about")
+    fill(tab, "horizon", "3000")
+    expect(tab)
+    press(tab, "state")
+    said = form(other).locator(".ll-elsewhere")
+    wait_for(lambda: "study-001" in said.inner_text(), 60, "the study of the first page")
+    row = other.page.locator("tr[data-study='study-001']")
+    wait_for(lambda: row.locator(".ll-outcome").inner_text() == "running", 20, "the study in the list")
+    for each in (tab, other):
+        wait_for(lambda: not each.steer.locator(".ll-hint").inner_text(), 20, "the question to go")  # noqa: B023
+    assert form(tab).locator(".ll-elsewhere").inner_text() == ""
+    fill(other, "horizon", "3000")
+    press(other, "explore")
+    wait_for(lambda: "study-002" in form(tab).locator(".ll-elsewhere").inner_text(), 60, "the second page's study")
+    press(tab, "cancel")
+    press(other, "cancel")
+    wait_for(lambda: not said.inner_text(), 30, "their end")
+    assert [study.name for study in Study.all_of(server.runs / tab.run)[0]] == ["study-001", "study-002"]
+
+
 def test_closing_the_page_ends_the_twins(visit: Visit, server: Server) -> None:
     import psutil
 
