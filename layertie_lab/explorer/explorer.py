@@ -25,7 +25,7 @@ from ..widgets.forms.settings_form import SettingsForm
 from ..widgets.forms.wording import Departure
 from ..widgets.frame import Frame
 from ..widgets.kept import Kept
-from ..widgets.layout import Rows, Tabbed, Workspace, framed
+from ..widgets.layout import Rows, Tabbed, Workspace, framed, titles_at
 from ..widgets.live.live_chart import LiveChart
 from ..widgets.panel import Panel
 from ..widgets.run_menu import RunMenu
@@ -43,7 +43,7 @@ from .freed import give_back_soon
 from .held_run import HeldRun
 from .own_session import OwnSession
 from .own_text import OwnText, as_named
-from .query import NoAddress, Query, write_run, write_settings
+from .query import VIEW, NoAddress, Query, write_run, write_settings
 from .run_on_page import RunOnPage, Shows
 from .server import forget, when_gone
 from .tab import Page, Tab
@@ -67,7 +67,7 @@ class Explorer:
             what LAYERTIE_RUNS names. A session trains in a thread from then on, and is claimed as by a `ControlRoom`.
         terms: What whoever serves the page allows; None = what the environment says, for somebody at this machine.
         session: What the server knows the page by (`server.when_gone`).
-        query: The page's address (`marimo.query_params()`): settings, and `run`. None where it has none.
+        query: The page's address (`marimo.query_params()`): settings, `run` and `view`. None where it has none.
         examples: A folder of recorded runs to look at; None = those that ship.
 
     Raises:
@@ -134,7 +134,8 @@ class Explorer:
             query=self._query,
             failed=weakly(self._could_not_start),
         )
-        self.frame = framed(self._page(fills=bool(session)))
+        page_plan = self._page(fills=bool(session))
+        self.frame = framed(page_plan)
         self.form.on_start(self.start)
         self.form.on_change(self._link)
         for pointed in (self.tie_map, self.chart, *self.tabs.values()):
@@ -158,6 +159,8 @@ class Explorer:
             self._join(self._own)
         else:
             self._open_first(name or str(self._query.get("run") or ""))
+        if (asked := titles_at(str(self._query.get(VIEW) or ""), page_plan.views)) is not None:
+            self.frame.turn(*asked)
         if folder is not None and not Path(folder).expanduser().exists():
             # A slip in its name would else look like a folder without runs.
             self.menu.note = f"{folder} is not there yet: it is made with the first run."

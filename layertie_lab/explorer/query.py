@@ -1,4 +1,4 @@
-"""The address of a page as the explorer reads and writes it: settings, and which run is shown."""
+"""The address of a page as the explorer reads and writes it: settings, which run is shown, and which view."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..widgets.forms.form import Draft, query_names, to_query
+
+
+VIEW = "view"
+"""The parameter that names the view that is open, which the page itself writes, as it does `present` (`frame.js`)."""
 
 
 class Query(Protocol):

@@ -61,7 +61,8 @@ class Frame(anywidget.AnyWidget):
     Attributes:
         plan: As given.
         kinds: Name of a panel -> which of the scripts draws it.
-        turned: The view or drawer of a workspace that was asked for last, and the how-many-eth that was.
+        turned: The view or drawer of a workspace that was asked for last, the how-many-eth that was, and what is shown
+            of the parts within that view ("" where that stays as it is).
     """
 
     plan = traitlets.Dict().tag(sync=True)
@@ -93,9 +94,14 @@ class Frame(anywidget.AnyWidget):
         """(data, metadata) that Jupyter shows it by."""
         return self._repr_mimebundle_() or ({}, {})
 
-    def turn(self, title: str) -> None:
-        """Have a workspace show a view, and nothing in its place, or open a drawer."""
-        self.turned = [title, self.turned[1] + 1 if self.turned else 1]
+    def turn(self, title: str, within: str = "") -> None:
+        """Have a workspace show a view, and nothing in its place, or open a drawer.
+
+        Args:
+            title: Of the view or drawer.
+            within: Title of one of the parts within the view; "" leaves that as it is.
+        """
+        self.turned = [title, self.turned[1] + 1 if self.turned else 1, within]
 
     def set_state(self, sync_data: Any) -> None:
         """Nothing: a page that sets attributes would decide what the program knows of runs and folders."""

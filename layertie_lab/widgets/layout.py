@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +99,40 @@ def panels_of(part: Part) -> Iterator[Panel]:
         case Workspace():
             for each in (part.head, *part.drawers.values(), part.side, part.views, part.foot):
                 yield from panels_of(each)
+
+
+def address_of(title: str) -> str:
+    """A title as it stands in a page's address; `slug` of `frame.js` says the same."""
+    return "-".join(re.findall("[a-z0-9]+", title.lower()))
+
+
+def titles_at(address: str, views: Tabbed) -> tuple[str, str] | None:
+    """What an address names, as the page writes it there: "look-inside", or "look-inside.reasons".
+
+    Returns:
+        (title of the view, title of a part within it or ""), or None where there is no such view. A part that is not
+        there is left out.
+    """
+    outer, _, inner = address.partition(".")
+    for title, part in views.parts.items():
+        if address_of(title) == outer:
+            within = [each for tabs in _tabs_in(part) for each in tabs.parts if address_of(each) == inner]
+            return title, next(iter(within), "")
+    return None
+
+
+def _tabs_in(part: Part) -> Iterator[Tabbed]:
+    match part:
+        case Tabbed():
+            yield part
+        case Rows(parts):
+            for each in parts:
+                yield from _tabs_in(each)
+        case Pair(first, second):
+            yield from _tabs_in(first)
+            yield from _tabs_in(second)
+        case _:
+            return
 
 
 def _plan(part: Part, names: Mapping[Any, str]) -> dict[str, Any]:

@@ -356,3 +356,26 @@ def test_the_address_names_an_example_and_is_no_trail(visit: Visit) -> None:
     wait_for(lambda: "run=official-code" in tab.query and "algorithm=official-code" in tab.query, 30, "the address")
     # Back leaves the page: on the way it would name another run than the one that is shown.
     assert tab.page.evaluate("history.length") == came
+
+
+def test_a_reload_keeps_the_view_and_the_large_type(visit: Visit) -> None:
+    tab = visit("run=found-four-owners")
+    shown = tab.page.locator(".ll-workspace > .ll-tabs > .ll-view:visible")
+    tab.tab("Audit")
+    tab.tab("Look inside")
+    tab.page.get_by_role("tab", name="Reasons", exact=True).click()
+    tab.page.get_by_role("button", name="Present", exact=True).click()
+    assert "view=look-inside.reasons" in tab.query and "present=1" in tab.query
+    tab.page.reload()
+    tab.page.locator(".ll-view[data-view='Reasons']").wait_for(timeout=60_000)
+    assert shown.first.get_attribute("data-view") == "Look inside"
+    assert tab.page.locator(".ll-workspace[data-present]").count() == 1
+    # The address is a link: somebody else sees the same, and what the server writes into it leaves that alone.
+    other = visit(tab.query.lstrip("?"), welcome=True)
+    other.page.locator(".ll-view[data-view='Reasons']").wait_for(timeout=60_000)
+    other.page.get_by_role("button", name="Present: off").click()
+    other.open("laptop-lab")
+    wait_for(lambda: "run=laptop-lab" in other.query, 30, "the example in the address")
+    assert "view=look-inside.reasons" in other.query and "present" not in other.query
+    other.tab("Watch")
+    assert "view" not in other.query

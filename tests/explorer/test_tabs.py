@@ -18,6 +18,7 @@ from layertie_lab.core.descriptions import Description, Registry
 from layertie_lab.core.errors import RecordError
 from layertie_lab.explorer import Explorer
 from layertie_lab.explorer.doors import AT_ONCE, BEHIND
+from layertie_lab.explorer.query import NoAddress
 from layertie_lab.explorer.tab import Page, Tab
 from layertie_lab.explorer.tabs import audit as audits
 from layertie_lab.explorer.tabs.audit import AuditTab
@@ -161,6 +162,25 @@ def test_the_doors_of_the_first_page_lead_somewhere(tmp_path: Path) -> None:
     assert explorer.frame.turned[0] == "New run"
     explorer.welcome.hear({"kind": "enter", "name": "elsewhere"})
     assert "Expected a door" in explorer.welcome.sentence
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ({"view": "audit"}, ["Audit", ""]),
+        ({"view": "did-it-matter", "run": "laptop-lab"}, ["Did it matter?", ""]),
+        ({"view": "look-inside.reasons"}, ["Look inside", "Reasons"]),
+        ({"view": "look-inside.elsewhere"}, ["Look inside", ""]),
+        ({"view": "elsewhere.reasons"}, ["Start here", ""]),
+        ({"view": ".."}, ["Start here", ""]),
+        # A link that cannot be used in full says so first.
+        ({"view": "audit", "scale": "elsewhere"}, ["New run", ""]),
+    ],
+)
+def test_the_address_says_which_view_is_open(tmp_path: Path, address: dict[str, str], shown: list[str]) -> None:
+    explorer = Explorer(tmp_path, query=NoAddress(address), examples=EXAMPLES)
+    title, _, within = explorer.frame.turned
+    assert [title, within] == shown
 
 
 def test_the_tour_points_at_what_is_there(tmp_path: Path) -> None:

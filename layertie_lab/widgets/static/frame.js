@@ -50,11 +50,25 @@ class Page {
     this.root = root;
     this.models = {};
     this.ends = [];
+    this.tabs = []; // all that the plan has so far, the outer before the inner
     this.waiting = []; // places whose panel is drawn when the state is there
     for (const name of Object.keys(model.get("kinds"))) this.models[name] = new PartModel(model, name);
     const plan = model.get("plan");
     set(root, { "data-fills": plan.fills ? "" : null });
     root.append(this.place(plan));
+  }
+
+  /** Put what is looked at into the address, so that a reload and a link show it; what stands first goes without saying. */
+  locate() {
+    if (!this.model.get("plan").fills || !this.workspace) return;
+    const { views, element } = this.workspace;
+    const inner = this.tabs.find((tabs) => views.panes[views.at].contains(tabs.element));
+    const view = [views, ...(inner?.at ? [inner] : [])].map(({ titles, at }) => slug(titles[at])).join(".");
+    const address = new URL(location.href);
+    const put = (name, value) => (value ? address.searchParams.set(name, value) : address.searchParams.delete(name));
+    put("view", views.at || inner?.at ? view : "");
+    put("present", element.hasAttribute("data-present") ? "1" : "");
+    if (address.href !== location.href) history.replaceState(history.state, "", address);
   }
 
   receive(message, buffers) {
@@ -111,6 +125,7 @@ class Tabs {
     this.strip = html("div", { class: "ll-strip", role: "tablist", ...KEYS_STAY_HERE }, ...this.tabs);
     this.strip.addEventListener("keydown", (event) => this.press(event));
     this.element = html("div", { class: "ll-tabs" }, this.strip, ...this.panes);
+    page.tabs.push(this);
     this.show(0);
   }
 
@@ -121,6 +136,7 @@ class Tabs {
     this.panes.forEach((pane, n) => (pane.hidden = n !== at));
     if (!this.drawn[at]) this.panes[at].append((this.drawn[at] = this.page.place(this.plans[at])));
     this.element.dataset.shown = this.titles[at];
+    this.page.locate();
   }
 
   press(event) {
@@ -145,16 +161,19 @@ class Workspace {
     const side = html("div", { class: "ll-side" }, page.place(plan.side));
     const foot = html("div", { class: "ll-foot" }, page.place(plan.foot));
     this.element = html("div", { class: "ll-workspace" }, head, side, this.views.element, foot);
-    this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.leavePresenting());
+    this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.present(false));
     this.views.element.append(...this.drawers.map((drawer) => drawer.element));
     this.views.strip.addEventListener("click", () => this.close());
+    if (plan.fills && new URLSearchParams(location.search).get("present") === "1") this.present(true);
   }
 
-  /** Show a view by its title, and nothing over it; or open a drawer. */
-  turn(title) {
+  /** Show a view by its title, and nothing over it, and in it one of its own; or open a drawer. */
+  turn(title, within) {
     if (title === undefined) return;
     for (const drawer of this.drawers) drawer.toggle(drawer.title === title);
     this.views.show(this.views.titles.indexOf(title));
+    const pane = this.views.panes[this.views.at];
+    for (const tabs of this.page.tabs) if (within && pane.contains(tabs.element)) tabs.show(tabs.titles.indexOf(within));
   }
 
   /** Close what is open in place of the view. */
@@ -180,13 +199,13 @@ class Workspace {
   presenting() {
     const button = html("button", { type: "button", class: "ll-quiet", "aria-pressed": "false" }, "Present");
     button.title = "Larger type, and nothing but the map, the controls and one view.";
-    const turn = (on) => {
+    this.present = (on) => {
       this.element.toggleAttribute("data-present", on);
       set(button, { "aria-pressed": on });
       say(button, on ? "Present: off" : "Present");
+      this.page.locate();
     };
-    button.addEventListener("click", () => turn(!this.element.hasAttribute("data-present")));
-    this.leavePresenting = () => turn(false);
+    button.addEventListener("click", () => this.present(!this.element.hasAttribute("data-present")));
     return button;
   }
 }
@@ -220,6 +239,11 @@ class Drawer {
   }
 }
 
+/** A title as it stands in an address; `layout.address_of` says the same. */
+function slug(title) {
+  return title.toLowerCase().split(/[^a-z0-9]+/).filter(Boolean).join("-");
+}
+
 function themeSwitch(root) {
   const names = [["", "As the system"], ["light", "Light"], ["dark", "Dark"]];
   const choice = html("select", { "aria-label": "Colours" }, ...names.map(([value, words]) => html("option", { value }, words)));
@@ -235,7 +259,7 @@ function render({ model, el }) {
   const page = new Page(model, root);
   const receive = (message, buffers) => page.receive(message, buffers);
   model.on("msg:custom", receive);
-  const turn = () => page.workspace?.turn(model.get("turned")[0]);
+  const turn = () => page.workspace?.turn(model.get("turned")[0], model.get("turned")[2]);
   model.on("change:turned", turn);
   turn();
   model.send({ kind: "open" });
