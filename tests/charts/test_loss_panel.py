@@ -96,12 +96,26 @@ def test_the_baselines_name_does_not_lie_over_the_curves(name: str, log: bool) -
         of = live_spec("perplexity", steps_per_decision=STEPS, height=130)
         chart = of | {"datasets": chart["datasets"], "width": WIDTH}
     label = next(mark for mark in marks(chart) if mark.text.startswith("unigram baseline"))
-    width = LETTER * len(label.text)
-    # The text is at its end at the right, or at its beginning at the left; its line is above it.
-    left, right = (label.at[0] - width, label.at[0]) if label.at[0] > WIDTH / 2 else (label.at[0], label.at[0] + width)
+    left, right = label.at[0] - LETTER * len(label.text), label.at[0]
     points = curve_of(chart)
+    # Always at the right end of its line, which is above it, or below.
+    assert right >= max(x for x, _ in points) - 8
     over = [point for point in points if left <= point[0] <= right and label.at[1] - LINE <= point[1] <= label.at[1]]
     assert not over
+
+
+def test_the_baselines_name_changes_sides_once() -> None:
+    def is_over(steps: int) -> bool:
+        chart = spec(60, lambda t: 4.5 - 3 * t + 0.4 * math.sin(200 * t))
+        rows = {"steps": chart["datasets"]["steps"][:steps], "evaluations": []}
+        drawn = marks(chart | {"datasets": chart["datasets"] | rows})
+        label = next(mark for mark in drawn if mark.text.startswith("unigram baseline"))
+        line = next(mark for mark in drawn if mark.kind == "rule" and mark.fields.get("loss (nats per token)") == "3")
+        return label.at[1] < line.at[1]
+
+    sides = [is_over(steps) for steps in range(80, 160, 4)]
+    assert sides == sorted(sides)
+    assert sides[0] is False and sides[-1] is True
 
 
 @pytest.mark.parametrize("decisions", [10, 2000])

@@ -128,11 +128,13 @@ def loss(
         splits: Which splits' evaluations to show.
     """
     log = y == "perplexity"
+    # The baseline alone would be the axis's one number, with all its digits.
+    words = "length(data('steps')) + length(data('evaluations')) ? datum.label : ''"
     axis = alt.Y(
         "y:Q",
         title="perplexity (log scale)" if log else "loss (nats per token)",
         scale=alt.Scale(type="log", nice=False, padding=6) if log else alt.Scale(zero=False, nice=True, padding=6),
-        axis=alt.Axis(format="~g", gridOpacity=0.5) if log else alt.Axis(),
+        axis=alt.Axis(format="~g", gridOpacity=0.5, labelExpr=words) if log else alt.Axis(labelExpr=words),
     )
 
     def shown(expression: str) -> str:
@@ -192,19 +194,18 @@ def loss(
 
     floor = table(REFERENCE_DATA).transform_filter("datum.name == 'unigram'").transform_calculate(y=shown("datum.loss"))
     label = "'unigram baseline: ' + format(datum.y, '.3~g')"
-    # Where no curve is: they come down from above it, so it is free above at the right once they are below, and free
-    # at the left until then, below where they cross it late.
-    last, half = "peek(data('steps'))", "data('steps')[floor(length(data('steps')) / 2)]"
-    named = floor.transform_calculate(
-        label=label,
-        right=f"length(data('steps')) > 0 && {half}.loss < datum.loss",
-        under=f"length(data('steps')) > 0 && {half}.loss >= datum.loss && {last}.loss < datum.loss",
+    # It stands at the right end of its line, where no curve is: below it as long as they all are above, then above
+    # it and them, so that it changes sides once.
+    losses = [f"pluck(data('{name}'), 'loss')" for name in ("steps", "evaluations")]
+    late = [f"slice({each}, floor((1 - min(0.6, 150 / width)) * length({each})))" for each in losses]
+    lowest = f"min({', '.join(f'(extent({each})[0] || datum.loss)' for each in losses)})"
+    highest = f"max(datum.loss, {', '.join(f'(extent({each})[1] || datum.loss)' for each in late)})"
+    named = floor.transform_calculate(label=label, over=f"{lowest} < datum.loss").transform_calculate(
+        y=f"datum.over ? {highest} : datum.loss"
     )
-    at_the_end = {"x": value("datum.right ? width : 4"), "y": axis, "text": "label:N"}
-    beside: dict[str, Any] = {
-        "align": alt.ExprRef(expr="datum.right ? 'right' : 'left'"),
-        "dy": alt.ExprRef(expr="datum.under ? 16 : -3"),
-    }
+    named = named.transform_calculate(y="exp(datum.y)") if log else named
+    at_the_end = {"x": value("width"), "y": axis, "text": "label:N"}
+    beside: dict[str, Any] = {"align": "right", "dy": alt.ExprRef(expr="datum.over ? -3 : 16")}
     layers += [
         floor.mark_rule(style="reference", clip=True).encode(y=axis),
         # Its outline in the page's colour first, so that it can be read over a line.

@@ -29,6 +29,8 @@ ZOOM = "zoom"
 ZOOM_SIGNAL = "zoom_at"
 MAIN = "main"
 """Name of the layer that zoom is attached to."""
+SHORT_ZERO = "datum.value ? datum.label : '0'"
+"""Labels of an axis: without this the single 0 of an axis that has no data yet is written with six decimals."""
 
 SHORT_ZERO = "datum.value ? datum.label : '0'"
 """Labels of an axis: without this the single 0 of an axis that has no data yet is written with six decimals."""
@@ -78,11 +80,8 @@ class Panel:
         return alt.X(
             "at:Q",
             title=f"{name} (1 decision = {steps})",
-            # Room for the state before the first decision, in every panel so that they line up. In a long run a
-            # decision is narrower than a mark, which is not to be cut off: hence the pixels.
-            scale=alt.Scale(
-                nice=False, zero=False, domain=alt.DomainUnionWith(unionWith=[-self.unit, self.unit]), padding=6
-            ),
+            # In a long run a decision is narrower than a mark, which is not to be cut off: hence the pixels.
+            scale=alt.Scale(nice=False, zero=False, padding=6),
             # Nothing happens at half a decision or before the start.
             axis=alt.Axis(
                 tickMinStep=1, format="~s", labelExpr="datum.value < 0 || datum.value % 1 ? '' : datum.label"
@@ -222,6 +221,15 @@ def words_only(words: str, *, height: int, width: Width, dark: bool) -> alt.Laye
     return LayerChart(layer=[note], height=height, width=width, config=vega_config(dark), description=words)
 
 
+def _span(panel: Panel) -> alt.Chart:
+    """Room for the state before the first decision, in every panel so that they line up.
+
+    A layer that shows nothing: a domain given to each layer's scale is the same, but Vega-Lite warns of each pair.
+    """
+    ends = alt.Chart(alt.InlineData(values=[{"at": -panel.unit}, {"at": panel.unit}]))
+    return ends.mark_text(text="", clip=True).encode(x=panel.axis())
+
+
 def assemble(
     layers: Sequence[alt.Chart],
     panel: Panel,
@@ -240,7 +248,7 @@ def assemble(
         panel: The layout.
         tables: Names of the data sets that the layers read.
         rows: Rows to begin with, by data set.
-        zoom: Whether the x axis can be dragged and zoomed.
+        zoom: Whether the x axis is the run's (`Panel.axis`), and can be dragged and zoomed.
         zoom_y: Whether the y axis can too; a parameter of its own, so that linked panels share x alone.
         hover: Whether a layer reads `HOVER_DATA`.
         description: For screen readers.
@@ -250,7 +258,7 @@ def assemble(
         extra["params"] = [_bound(ZOOM, "x", _ZOOM_EVENT), *([_bound("zoom_y", "y", _ZOOM_Y_EVENT)] if zoom_y else [])]
     begin = {name: list((rows or {}).get(name, ())) for name in (*tables, *([HOVER_DATA] if hover else []))}
     return LayerChart(
-        layer=list(layers),
+        layer=[*layers, *([_span(panel)] if zoom else [])],
         width=panel.width,
         height=panel.height,
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
