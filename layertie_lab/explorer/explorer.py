@@ -335,15 +335,17 @@ class Explorer:
         Raises:
             LayertieError: What lies behind it cannot be shown.
         """
-        run, view = doors.behind(name)
+        behind = doors.behind(name)
         if name == doors.AT_ONCE and not self.form.problems:
             self.start(config_of(self.form.draft))
             return
-        if run:
-            self._open_asked(run, copy=False)
-        self.frame.turn(view)
+        if behind.run:
+            self._open_asked(behind.run, copy=False)
+        if behind.decision is not None:
+            self._look(behind.decision)
+        self.frame.turn(behind.view, behind.within)
         for name, tab in self.tabs.items():
-            if TABS.describe(name).title == view:
+            if TABS.describe(name).title == behind.view:
                 tab.begin()
 
     def _press(self, press: Press) -> None:

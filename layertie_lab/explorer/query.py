@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from ..widgets.forms.form import Draft, query_names, to_query
 
-
 VIEW = "view"
 """The parameter that names the view that is open, which the page itself writes, as it does `present` (`frame.js`)."""
 

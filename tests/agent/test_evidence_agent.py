@@ -12,7 +12,7 @@ from walks import config_of, state_at
 
 from layertie_lab import RunConfig, Session, load_run
 from layertie_lab.agent.bandit.evidence import Evidence, split_gains
-from layertie_lab.agent.bandit.goal import Goal
+from layertie_lab.agent.bandit.goal import Goal, signed
 from layertie_lab.agent.bandit.recorded import candidates, recorded, traits
 from layertie_lab.agent.explanations import explain, input_attribution
 from layertie_lab.agent.policies.evidence import EvidenceAgent
@@ -252,6 +252,18 @@ def test_a_forecast_that_is_not_sure_enough_is_passed_over_for_that() -> None:
     state = replace(state_at(ties, 30), layer=3)
     assert policy.greedy(state) == 1
     assert "standard deviation" in policy.reasons(state)[-1]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.0, "0.000"), (-0.0, "0.000"), (-0.0004, "0.000"), (0.0004, "0.000"), (0.0006, "+0.001"), (-1.5, "-1.500")],
+)
+def test_a_difference_that_rounds_to_zero_has_no_sign(value: float, words: str) -> None:
+    assert signed(value, 3) == words
+
+
+def test_every_layer_on_its_own_loses_nothing_against_itself() -> None:
+    assert "6: 0.000" in agent(owners=2).reasons(state_at(TieMap((0,) * 6), 1))[1]
 
 
 def test_its_values_before_and_after_it_has_measured() -> None:

@@ -115,7 +115,7 @@ def test_the_baselines_name_changes_sides_once() -> None:
 
     sides = [is_over(steps) for steps in range(80, 160, 4)]
     assert sides == sorted(sides)
-    assert sides[0] is False and sides[-1] is True
+    assert (sides[0], sides[-1]) == (False, True)
 
 
 @pytest.mark.parametrize("decisions", [10, 2000])

@@ -148,13 +148,15 @@ def test_a_run_is_shown_by_its_folder() -> None:
 def test_the_doors_of_the_first_page_lead_somewhere(tmp_path: Path) -> None:
     explorer = Explorer(tmp_path, examples=EXAMPLES)
     assert explorer.frame.turned[0] == "Start here"
-    for name, (run, view) in BEHIND.items():
+    for name, behind in BEHIND.items():
         if name == AT_ONCE:
             continue
         explorer.welcome.hear({"kind": "enter", "name": name})
-        assert explorer.frame.turned[0] == view
-        assert view in (*explorer.frame.plan["views"]["titles"], "New run")
-        assert not run or explorer.menu.current == run
+        assert explorer.frame.turned == [behind.view, explorer.frame.turned[1], behind.within]
+        assert behind.view in (*explorer.frame.plan["views"]["titles"], "New run")
+        assert not behind.run or explorer.menu.current == behind.run
+        assert behind.decision is None or explorer.tie_map.looked == behind.decision
+        assert behind.within in ("", "Reasons")
     assert explorer.welcome.sentence == ""
     # With settings that are wrong the door of a new run shows them.
     explorer.form.hear({"kind": "change", "path": "decisions", "value": "-1"})

@@ -266,3 +266,17 @@ def test_a_study_that_runs_is_listed_as_running(page: Controls) -> None:
     page.tell("studies", "show", studies=[study | {"running": False, "can_resume": True}])
     page.until(lambda: row.locator("td").last.inner_text() == "Go on")
     assert row.locator(".ll-outcome").inner_text() == ""
+
+
+def test_only_a_decision_against_the_agent_has_the_mark_of_an_override(page: Controls) -> None:
+    hand = {"layer": 1, "asked": 3, "legal": [0, 1], "owners": [0, 1], "q_values": [], "present": 0}
+    done = {"decision": 2, "layer": 2, "proposed": 1, "by": "human"}
+    last, opinion = page.steer.locator(".ll-last"), page.steer.locator(".ll-opinion")
+    edge = "element => getComputedStyle(element).borderLeftWidth"
+    page.tell("steer", "show", status="paused", last={**done, "choice": 1}, **hand, proposed=0, choice=0, by="human")
+    page.until(lambda: "as the agent would have" in last.inner_text() and "You tied it" in opinion.inner_text())
+    assert [each.evaluate(edge) for each in (last, opinion)] == ["0px", "0px"]
+    page.tell("steer", "show", last={**done, "choice": 0}, choice=1)
+    page.until(lambda: "the agent would have" in last.inner_text() and "You trained it" in opinion.inner_text())
+    page.until(lambda: [each.evaluate(edge) for each in (last, opinion)] == ["3px", "3px"])
+    page.tell("steer", "show", last={}, choice=None, layer=None, legal=[], owners=[], status="empty", present=None)

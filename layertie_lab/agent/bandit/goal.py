@@ -82,5 +82,11 @@ def _owners(count: int) -> str:
     return "1 owner" if count == 1 else f"{count} owners"
 
 
+def signed(value: float, decimals: int) -> str:
+    """A difference with its sign; one that rounds to zero has none."""
+    words = f"{value:+.{decimals}f}"
+    return words if float(words) else words[1:]
+
+
 def _predicted(excess: tuple[float, float]) -> str:
-    return f"recorded runs: {excess[0]:+.4f}, standard deviation {excess[1]:.4f}"
+    return f"recorded runs: {signed(excess[0], 4)}, standard deviation {excess[1]:.4f}"

@@ -17,7 +17,7 @@ from ...core.rules import Rules
 from ...core.ties import TieMap
 from ..bandit.evidence import Evidence, Kind, kind_of
 from ..bandit.forecast import HORIZON, Forecast, untie_size
-from ..bandit.goal import Goal
+from ..bandit.goal import Goal, signed
 from ..bandit.plans import agreeing_runs, cheapest_ties
 from ..bandit.recorded import recorded
 from ..descriptions import PolicyDescription
@@ -324,7 +324,7 @@ class EvidenceAgent:
     def _front(self) -> list[str]:
         if self._worth is None:
             return []
-        points = [f"{owners}: {loss:+.3f}" for owners, loss in self._worth.front(self.layers)]
+        points = [f"{owners}: {signed(loss, 3)}" for owners, loss in self._worth.front(self.layers)]
         few = points if len(points) <= MOST_POINTS else [*points[: MOST_POINTS - 1], "...", points[-1]]
         return [
             f"Predicted from recorded runs, owners: loss against every layer on its own: {', '.join(few)} nats/token."

@@ -50,7 +50,7 @@ class Reasons(View):
         ]
         if proposal["q_values"] is not None:
             pairs = zip(proposal["legal"], proposal["q_values"], strict=True)
-            lines.append(f"Values: {', '.join(f'{action(layer, one)} {value:+.3g}' for one, value in pairs)}.")
+            lines.append(f"Values: {', '.join(f'{action(layer, one)} {_signed(value)}' for one, value in pairs)}.")
             if proposal["meaning"]:
                 lines.append(f"A value is {proposal['meaning']} ({proposal['unit']}).")
             lines += _passed_over(proposal)
@@ -119,6 +119,10 @@ _PRECEDENTS = (
     Column("reward", "reward", number=True, digits=4),
     Column("above_trend", "above its trend", number=True, digits=4),
 )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}" if value else "0"
 
 
 def _proposed(proposal: Facts) -> str:

@@ -246,7 +246,7 @@ class SteerPanel {
     const { decision, layer, choice, proposed, by } = this.get("last");
     const what = decision === undefined ? "" : doneInWords({ layer, choice, proposed, by, why: "" });
     say(this.last, what && `Decision ${decision}, layer ${layer}: ${what}`);
-    set(this.last, { "data-by": what ? by : "" });
+    set(this.last, { "data-by": what ? by : "", "data-override": what && choice !== proposed ? "" : null });
   }
 
   paintHand() {
@@ -260,7 +260,8 @@ class SteerPanel {
     say(this.title, `Layer ${layer}, decision ${this.get("asked")}, episode ${this.get("episode")}`);
     const unasked = this.get("can_act") ? "The agent is asked when the run goes on." : "";
     say(this.opinion, this.get("proposed") === null ? unasked : this.opinionInWords(layer));
-    set(this.opinion, { "data-by": this.get("choice") === null ? "" : this.get("by") });
+    const against = this.get("choice") !== null && this.get("choice") !== this.get("proposed");
+    set(this.opinion, { "data-by": this.get("choice") === null ? "" : this.get("by"), "data-override": against ? "" : null });
   }
 
   /** What the agent would do, or what was done, by whom and instead of what. */
