@@ -36,7 +36,7 @@ from ..widgets.welcome import Welcome
 from ..workers.pool import Handle, check_room_for, get
 from ..workers.thread import SessionThread
 from ..workers.worker import Worker
-from . import doors, farewells, first_steps, live_panels, run_list, shown
+from . import company, doors, farewells, first_steps, live_panels, run_list, shown
 from .collected import when_collected
 from .comparison import shipped
 from .freed import give_back_soon
@@ -297,7 +297,12 @@ class Explorer:
         self._link()
 
     def _open_first(self, name: str) -> None:
-        """The run that the link names, else the latest one, else an example."""
+        """The run that the link names, else the latest one, else an example.
+
+        The latest one may be somebody else's, and go on: who shares a folder of runs shares them, so that a class that
+        opens the server's name sees the run that is on. Beside its name stands how many other pages show it
+        (`company`), and Start here is in the head of each page; it opens by itself only where there is no run yet.
+        """
         linked = any(parameter in self._query for parameter in query_names())
         wanted, missing = self.form.draft, ""
         mine = run_list.names(self.root)
@@ -429,5 +434,6 @@ def _end(session: str, run: HeldRun, tabs: list[Tab], frame: Frame) -> None:
     # The host may have closed the connection already.
     with suppress(RuntimeError, KeyError):
         frame.close()
+    company.recount()
     if session:
         give_back_soon()

@@ -89,6 +89,7 @@ class RunOnPage:
         self._tables = Tables()
         self._feed: Feed | None = None
         self._memory_due, self._drawn = 0.0, live_panels.kind_of(run.config)
+        self._left = False
         company.enter(self)
 
     # -- which one ---------------------------------------------------------------------------------------------------
@@ -159,6 +160,8 @@ class RunOnPage:
         for tab in self._shows.tabs.values():
             tab.leave()
         self.leave(FAREWELL_GRACE)
+        self._left = True
+        company.recount()
 
     def goes_on(self, path: Path) -> None:
         """Another page of this process trains a run: join it where it stands still on this one.
@@ -168,6 +171,16 @@ class RunOnPage:
         """
         if self.run.path == path and self.run.is_still:
             self.open(path)
+
+    @property
+    def shared(self) -> Path | None:
+        """The run's folder; None where this page was left, or shows an example, which is everybody's."""
+        return None if self._left or self.run.example else self.run.path
+
+    def in_company(self, others: int) -> None:
+        """So many other pages show the same run."""
+        pages = "1 other page" if others == 1 else f"{others} other pages"
+        self._shows.menu.show(company=f"also open in {pages}" if others else "")
 
     # -- what becomes of it ------------------------------------------------------------------------------------------
 
@@ -274,6 +287,8 @@ class RunOnPage:
             can_label=path is not None and not run.example,
         )
         write_run(self._query, self._address(path))
+        self._left = False
+        company.recount()
 
     def _address(self, path: Path | None) -> str:
         """A run's name in the address; an example's only where it stands there, because somebody asked for it."""

@@ -24,6 +24,7 @@ class RunMenu(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
         remark: A person's note on it; "" for none.
         can_label: Whether its name and note can be changed.
         about: A line on it.
+        company: Who else shows it; "" for nobody.
         note: What became of the run that was shown before, or of the folder of runs; "" for nothing.
         runs: One dict of short texts per run, the latest first: name (of the folder), title (a person's, or ""),
             status, policy, corpus, seed, reached, loss, when, changed (seconds since 1970), note.
@@ -38,6 +39,7 @@ class RunMenu(Panel, files=("run_menu.js", "run_menu.css"), refusal="problem"):
     remark = traitlets.Unicode("").tag(sync=True)
     can_label = traitlets.Bool(False).tag(sync=True)
     about = traitlets.Unicode("").tag(sync=True)
+    company = traitlets.Unicode("").tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)
     problem = traitlets.Unicode("").tag(sync=True)

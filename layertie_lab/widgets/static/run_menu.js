@@ -13,6 +13,7 @@ class RunMenu {
     this.root = root;
     this.name = html("strong", { class: "ll-name" });
     this.about = html("span", { class: "ll-about" });
+    this.company = html("span", { class: "ll-company", role: "status" });
     this.note = html("span", { class: "ll-fate", role: "status" });
     this.button = html("button", { type: "button", "aria-expanded": "false", "aria-haspopup": "true" }, "Open a run");
     this.button.addEventListener("click", () => (this.menu.hidden ? this.open() : this.close()));
@@ -24,7 +25,7 @@ class RunMenu {
     set(this.rename, { title: "Give this run a name and a note of your own" });
     this.rename.addEventListener("click", () => (this.label.hidden ? this.openLabel() : this.closeLabel()));
     this.label = this.labelForm();
-    const now = html("span", { class: "ll-now" }, this.name, this.about, this.note);
+    const now = html("span", { class: "ll-now" }, this.name, this.company, this.about, this.note);
     root.append(html("div", { class: "ll-line" }, now, this.rename, this.button), this.label, this.menu, this.problem);
     root.addEventListener("keydown", (event) => this.press(event));
     this.outside = (event) => {
@@ -123,6 +124,7 @@ class RunMenu {
     say(this.name, this.get("title") || this.get("current") || "No run");
     say(this.about, this.get("about"));
     set(this.about, { title: this.get("about") || null });
+    say(this.company, this.get("company"));
     say(this.note, this.get("note"));
     set(this.note, { title: this.get("note") || null });
     const more = [this.get("remark"), this.get("current") && `Folder: ${this.get("current")}`].filter(Boolean);
@@ -184,7 +186,7 @@ function render({ model, el }) {
   const menu = new RunMenu(model, root);
   const stopTheme = followTheme(root);
   const stop = observe(
-    model, ["current", "title", "named", "remark", "can_label", "about", "note", "runs", "problem"], menu.repaint,
+    model, ["current", "title", "named", "remark", "can_label", "about", "company", "note", "runs", "problem"], menu.repaint,
   );
   const receive = (message) => menu.receive(message);
   model.on("msg:custom", receive);
