@@ -122,7 +122,8 @@ class Explorer:
         self.menu, self.steer, self.tie_map = RunMenu(), SteerPanel(), TieMapView()
         self.signs = VitalSigns()
         self.welcome = Welcome(first_steps.ABOUT, first_steps.PAPER, doors.DOORS)
-        self.chart = LiveChart(live_panels.panels(self._run.config), instead_of=live_panels.INSTEAD_OF, columns=2)
+        panels, instead = live_panels.panels(self._run.config), live_panels.INSTEAD_OF
+        self.chart = LiveChart(panels, instead_of=instead, columns=2, fills=True)
         page = Page(self._run, self.root, self.steer, weakly(self._open_here), weakly(self._mark), self.examples)
         self.tabs: dict[str, Tab] = {tab.name: TABS.get(tab.name)(page) for tab in TABS}
         shows = Shows(self.menu, self.steer, self.tie_map, self.signs, self.chart, self.tabs)

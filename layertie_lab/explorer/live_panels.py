@@ -12,7 +12,7 @@ from ..charts.run.live import live_spec
 from ..core.config import RunConfig
 
 HEIGHT = 114
-"""Of each plot, pixels: four of them stand on a screen of 768."""
+"""Of each plot at least, pixels: four of them stand on a screen of 768."""
 INSTEAD_OF = {"Perplexity": "Loss", "Distinct blocks": "Trainable parameters", "Epsilon": "Reward"}
 """Title -> that of the panel in whose place it can be shown."""
 

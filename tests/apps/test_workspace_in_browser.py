@@ -380,3 +380,41 @@ def test_a_reload_keeps_the_view_and_the_large_type(visit: Visit) -> None:
     assert "present" not in other.query
     other.tab("Watch")
     assert "view" not in other.query
+
+
+def test_the_controls_are_whole_while_the_last_of_twelve_layers_waits(visit: Visit) -> None:
+    tab = visit(f"{TINY}&layers=12&policy=human&decisions=40&seed=3")
+    tab.start()
+    for layers in range(1, 12):
+        wait_for(lambda layers=layers: tab.answers() == layers + 1, 60, f"layer {layers}")
+        if layers < 11:
+            tab.steer.locator("button.ll-answer").first.click()
+    side, keep = tab.page.locator(".ll-side"), tab.steer.locator(".ll-keep")
+    below = tab.steer.locator(".ll-below")
+    for present in (False, True):
+        if present:
+            tab.page.get_by_role("button", name="Present", exact=True).click()
+        # The override's sentence and question, twelve actions and what is below them, at 1366 x 768.
+        assert tab.steer.locator(".ll-asking").is_visible()
+        room, box = side.bounding_box(), keep.bounding_box()
+        assert box["y"] + box["height"] <= room["y"] + room["height"] <= 768
+        assert tab.steer.locator(".ll-answer-box").bounding_box()["height"] >= 80
+        assert below.inner_text() == "6 more ▾"
+    tab.steer.locator("button.ll-answer").last.scroll_into_view_if_needed()
+    wait_for(lambda: not below.is_visible(), 10, "the end of the list")
+
+
+def test_the_charts_use_the_height_of_the_page(visit: Visit) -> None:
+    tab = visit("run=found-four-owners")
+    view = tab.page.locator(".ll-view[data-view='Watch']")
+
+    def used() -> float:
+        return tab.charts.bounding_box()["height"] / view.bounding_box()["height"]
+
+    for size in ({"width": 1920, "height": 1080}, {"width": 1366, "height": 768}):
+        tab.page.set_viewport_size(size)
+        wait_for(lambda: 0.9 < used() <= 1, 20, f"the charts to fill {size}, not {used():.2f} of it")
+    low = tab.charts.locator(".ll-plot:visible").first.bounding_box()["height"]
+    # In one column the page is as long as it is.
+    tab.page.set_viewport_size({"width": 420, "height": 2000})
+    wait_for(lambda: tab.charts.locator(".ll-plot:visible").first.bounding_box()["height"] <= low, 20, "low charts")

@@ -36,6 +36,7 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
         columns: Most columns of the grid, 1 to 3; a narrow page gets fewer.
         x: What the x axis of the specs counts, "decision" or "step".
         steps_per_decision: Optimizer steps per decision of the run, which relates the two.
+        fills: Whether the plots grow until all of the view that the widget stands in is used; it is alone there.
 
     Charts that bring rows along bring those of one run: what several say of a decision or a step is one row.
 
@@ -53,6 +54,7 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
     themes = traitlets.Dict().tag(sync=True)
     x = traitlets.Enum(("decision", "step"), "decision").tag(sync=True)
     steps_per_decision = traitlets.Int(4, min=1).tag(sync=True)
+    fills = traitlets.Bool(False).tag(sync=True)
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
         columns: int = 3,
         x: str = "decision",
         steps_per_decision: int = 4,
+        fills: bool = False,
     ) -> None:
         specs = {title: _as_spec(spec) for title, spec in panels.items()}
         self._looks = Listeners()
@@ -78,6 +81,7 @@ class LiveChart(Panel, files=(VEGA, "panel.js", "live_chart.js", "live_chart.css
             themes={"light": vega_config(dark=False), "dark": vega_config(dark=True)},
             x=x,
             steps_per_decision=steps_per_decision,
+            fills=fills,
         )
         self._keep(joined({title: _rows_in(spec) for title, spec in specs.items()}))
 

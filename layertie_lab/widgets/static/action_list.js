@@ -10,6 +10,10 @@ class ActionList {
     this.focused = 0;
     this.list = html("div", { class: "ll-answers", role: "group", "aria-label": "Actions for the layer at hand" });
     this.list.addEventListener("keydown", (event) => this.press(event));
+    this.below = html("span", { class: "ll-below", "aria-hidden": "true" });
+    this.box = html("div", { class: "ll-answer-box" }, this.list, this.below);
+    this.list.addEventListener("scroll", () => this.paintBelow());
+    new ResizeObserver(() => this.paintBelow()).observe(this.list);
     this.key = html("p", { class: "ll-key" });
   }
 
@@ -59,6 +63,14 @@ class ActionList {
     const bars = worths ? `Bar: its value (Q), whole at ${inThousandths(this.most)}; 0 keeps the present tie.${line}${chance}` : chance;
     say(this.key, places.length ? offer + bars : "");
     if (this.get("asked") !== this.scrolledFor) this.scrollToProposed(shown);
+    this.paintBelow();
+  }
+
+  /** How many actions stand below what is in sight, where the box has no bar that says so. */
+  paintBelow() {
+    const end = this.list.scrollTop + this.list.clientHeight;
+    const hidden = [...this.list.children].filter((each) => each.offsetTop + each.offsetHeight / 2 > end).length;
+    say(this.below, hidden ? `${hidden} more ▾` : "");
   }
 
   paintAnswer(answer, source, { layer, worths, running, focused }) {

@@ -1,5 +1,8 @@
 // Several Vega views in one widget, each made once; rows come by message and are appended, never re-drawn from scratch.
 
+const ROW_GAP = 6;
+const ROOM_BELOW = 12;
+
 class LiveChart {
   constructor(model, root) {
     this.model = model;
@@ -14,10 +17,28 @@ class LiveChart {
       for (const entry of entries) {
         const panel = this.panels.find((panel) => panel.plot === entry.target);
         if (panel && entry.contentRect.width) panel.resize(Math.floor(entry.contentRect.width));
+        if (!panel) this.unfitted = true;
       }
       this.refresh(); // one that has come into sight has missed some rows
     });
     this.build();
+  }
+
+  /** Share out what height the view has beyond what the plots need; only where that changes, so that nothing jumps. */
+  fit() {
+    const view = this.model.get("fills") && this.root.closest(".ll-view");
+    if (!view || !isShown(this.root)) return;
+    const seen = this.panels.filter((panel) => panel.view && isShown(panel.element));
+    const rows = new Map();
+    for (const panel of seen) {
+      const around = panel.element.offsetHeight - panel.height;
+      rows.set(panel.element.offsetTop, Math.max(around, rows.get(panel.element.offsetTop) ?? 0));
+    }
+    const taken = [...rows.values()].reduce((sum, around) => sum + around + ROW_GAP, ROOM_BELOW);
+    // In one column the page is as long as it is.
+    const free = getComputedStyle(view).overflowY === "auto";
+    const height = free ? Math.floor((view.clientHeight - taken) / rows.size) : 0;
+    for (const panel of this.panels) panel.wanted = Math.max(panel.spec.height, height);
   }
 
   build() {
@@ -29,6 +50,8 @@ class LiveChart {
     this.share();
     this.theme();
     this.panels.forEach((panel) => this.resizer.observe(panel.plot));
+    const view = this.root.closest(".ll-view");
+    if (view) this.resizer.observe(view);
   }
 
   /** Panels that share a place: one is shown, and each names the others. */
@@ -63,6 +86,7 @@ class LiveChart {
         panel.plot.replaceChildren(html("p", { class: "ll-wrong" }, `This chart cannot be drawn: ${error.message}`));
       }
     }
+    this.unfitted = true;
     this.refresh();
   }
 
@@ -122,6 +146,11 @@ class LiveChart {
       const start = performance.now();
       const seen = this.panels.filter((panel) => isShown(panel.element));
       await Promise.all(seen.map((panel) => panel.update(this.store, this.hovered)));
+      if (this.unfitted && seen.length) {
+        this.unfitted = false;
+        this.fit();
+        await Promise.all(seen.map((panel) => panel.update(this.store, this.hovered)));
+      }
       const spent = performance.now() - start;
       this.root.dataset.drawMs = spent.toFixed(1);
       this.root.dataset.draws = Number(this.root.dataset.draws ?? 0) + 1;

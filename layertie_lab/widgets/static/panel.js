@@ -58,6 +58,7 @@ class Panel {
     this.shown = {};
     this.whole = true;
     this.width = 0;
+    this.height = this.wanted = spec.height;
   }
 
   /** Make the view. Called once, and again only where the theme has turned. */
@@ -66,7 +67,7 @@ class Panel {
     this.view?.finalize();
     // Vega finds a pointer over an empty part of a plot only where the plot has a fill, be it transparent.
     const view = { ...config.view, fill: config.view?.fill ?? "transparent" };
-    const { spec } = vegaBundle.compile({ ...this.spec, width, config: { ...config, view } });
+    const { spec } = vegaBundle.compile({ ...this.spec, width, height: this.height, config: { ...config, view } });
     const options = { renderer: "canvas", container: this.plot, hover: true, logLevel: 1, loader: noNetwork };
     this.view = new vegaBundle.View(vegaBundle.parse(spec), options);
     // Vega keeps what rows that have left looked like, up to 10,000 per mark: 9 MB a minute over all panels.
@@ -107,6 +108,7 @@ class Panel {
       this.hovered = hovered;
       this.view.change(HOVER, changeset().remove(() => true).insert(hovered ? [{ ...hovered }] : []));
     }
+    if (this.wanted !== this.height) this.view.height((this.height = this.wanted));
     await this.view.runAsync();
   }
 

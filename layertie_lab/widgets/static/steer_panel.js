@@ -59,7 +59,7 @@ class SteerPanel {
     this.keepLine.title = "Else it is saved and ended: at once, or within two minutes if the browser was killed.";
     const hand = html("div", { class: "ll-hand", "aria-live": "off" }, this.title, this.opinion);
     const lines = html("div", { class: "ll-lines" }, this.status, this.rates);
-    root.append(this.controls, lines, this.error, this.last, this.asking, hand, this.actions.list, this.actions.key);
+    root.append(this.controls, lines, this.error, this.last, this.asking, hand, this.actions.box, this.actions.key);
     root.append(this.keepLine);
     this.repaint = oncePerFrame(() => this.paint());
     this.heard = performance.now();

@@ -185,7 +185,7 @@ class TieMapPicture {
     if (asked) {
       const [x, y] = [this.centre(hand), MAP.arcs + MAP.block + 10];
       set(this.hand, { d: `M${x},${y}l7,9h-14z` });
-      const half = 48;
+      const half = 54;
       const width = Number(this.picture.getAttribute("width"));
       set(this.handText, { x: Math.max(half, Math.min(width - half, x)), y: y + 22 });
       say(this.handText, `layer ${hand} at hand`);
