@@ -104,6 +104,17 @@ def test_the_baselines_name_does_not_lie_over_the_curves(name: str, log: bool) -
     assert not over
 
 
+def test_the_first_evaluation_alone_does_not_lift_the_baselines_name() -> None:
+    def height(evaluations: int) -> float:
+        chart = spec(20, lambda t: 4.5 - 3 * t + 0.9 * t * t)
+        rows = {"evaluations": chart["datasets"]["evaluations"][:evaluations]}
+        drawn = marks(chart | {"datasets": chart["datasets"] | rows})
+        return next(mark.at[1] for mark in drawn if mark.text.startswith("unigram baseline"))
+
+    # Its own bar moves the axis a little.
+    assert abs(height(1) - height(0)) < 8
+
+
 def test_the_baselines_name_changes_sides_once() -> None:
     def is_over(steps: int) -> bool:
         chart = spec(60, lambda t: 4.5 - 3 * t + 0.4 * math.sin(200 * t))

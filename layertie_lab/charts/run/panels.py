@@ -197,7 +197,7 @@ def loss(
     # It stands at the right end of its line, where no curve is: below it as long as they all are above, then above
     # it and them, so that it changes sides once.
     losses = [f"pluck(data('{name}'), 'loss')" for name in ("steps", "evaluations")]
-    late = [f"slice({each}, floor((1 - min(0.6, 150 / width)) * length({each})))" for each in losses]
+    late = [f"slice({each}, ceil((1 - min(0.6, 150 / width)) * length({each})))" for each in losses]
     lowest = f"min({', '.join(f'(extent({each})[0] || datum.loss)' for each in losses)})"
     highest = f"max(datum.loss, {', '.join(f'(extent({each})[1] || datum.loss)' for each in late)})"
     named = floor.transform_calculate(label=label, over=f"{lowest} < datum.loss").transform_calculate(

@@ -50,7 +50,7 @@ class Reasons(View):
         ]
         if proposal["q_values"] is not None:
             pairs = zip(proposal["legal"], proposal["q_values"], strict=True)
-            lines.append(f"Values: {', '.join(f'{action(layer, one)} {_signed(value)}' for one, value in pairs)}.")
+            lines.append(f"Values: {', '.join(f'{action(layer, one)}: {_signed(value)}' for one, value in pairs)}.")
             if proposal["meaning"]:
                 lines.append(f"A value is {proposal['meaning']} ({proposal['unit']}).")
             lines += _passed_over(proposal)

@@ -174,6 +174,12 @@ class Workspace {
     this.views.show(this.views.titles.indexOf(title));
     const pane = this.views.panes[this.views.at];
     for (const tabs of this.page.tabs) if (within && pane.contains(tabs.element)) tabs.show(tabs.titles.indexOf(within));
+    if (within) this.bring(pane);
+  }
+
+  /** Where all is one column, what opens stands far below what opened it. */
+  bring(element) {
+    if (getComputedStyle(this.element).display === "flex") element.scrollIntoView({ block: "start" });
   }
 
   /** Close what is open in place of the view. */
@@ -232,9 +238,7 @@ class Drawer {
     set(this.button, { "aria-expanded": open });
     if (open) {
       this.element.focus({ preventScroll: true });
-      // Where all is one column, it opens far below its button.
-      const column = getComputedStyle(this.workspace.element).display === "flex";
-      if (column) this.element.scrollIntoView({ block: "start" });
+      this.workspace.bring(this.element);
     } else if (within) this.button.focus();
   }
 }
