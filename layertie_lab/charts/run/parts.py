@@ -32,8 +32,6 @@ MAIN = "main"
 SHORT_ZERO = "datum.value ? datum.label : '0'"
 """Labels of an axis: without this the single 0 of an axis that has no data yet is written with six decimals."""
 
-SHORT_ZERO = "datum.value ? datum.label : '0'"
-"""Labels of an axis: without this the single 0 of an axis that has no data yet is written with six decimals."""
 
 # A plain wheel must keep scrolling the page that the chart is in.
 _ZOOM_EVENT = "wheel![event.ctrlKey || event.metaKey]"
