@@ -244,13 +244,12 @@ def make_branch(
     """
     directory, trunk = RunDirectory.open(run), trunk_of(run)
     check_settings(directory)
-    if decision is None:
-        check_end(directory)
     cut = _cut(directory, decision)
+    if not cut.logged:
+        check_end(directory)  # a log that lost its end lacks decisions that there were, and what came of the last
     if not cut.opened:
         raise RecordError(f"Expected a run that has begun, but {directory.path} has no log yet.", "Run it first.")
     if decision is not None and not 1 <= decision <= cut.decision:
-        check_end(directory)  # a log that lost its end lacks decisions that there were
         raise RecordError(
             f"Expected a decision from 1 to {cut.decision} to branch before, but got {decision}.",
             "A branch answers a decision anew that was chosen, or the one that comes next.",
@@ -270,12 +269,14 @@ def make_branch(
 
 @dataclass(frozen=True)
 class _Cut:
-    """Where a log is cut: what comes before it, the decision that comes next, the steps done."""
+    """Where a log is cut: what comes before it, the decision that comes next, the steps done; and whether the log goes
+    on with that decision."""
 
     log: bytes
     decision: int
     step: int
     opened: bool
+    logged: bool = False
 
 
 def _cut(directory: RunDirectory, decision: int | None) -> _Cut:
@@ -289,7 +290,7 @@ def _cut(directory: RunDirectory, decision: int | None) -> _Cut:
             raise damaged_line(directory.events, number) from None
         if isinstance(event, DecisionMade):
             if event.decision == decision:
-                return _Cut(_first(lines, end), event.decision, event.step, True)
+                return _Cut(_first(lines, end), event.decision, event.step, True, logged=True)
             offset = end
         end += len(line) + 1
         if isinstance(event, DecisionFinished):

@@ -81,6 +81,22 @@ def test_a_branch_that_is_answered_alike_is_the_same_run(trunk: Path, decision: 
     assert files(trunk) == before
 
 
+@pytest.mark.parametrize("decision", [4, None])
+def test_what_comes_next_is_certain_only_where_the_log_has_its_end(
+    trunk: Path, tmp_path: Path, decision: int | None
+) -> None:
+    run = Path(shutil.copytree(trunk, tmp_path / "run", ignore=shutil.ignore_patterns("branches")))
+    log = (run / "events.jsonl").read_bytes()
+    # Zeros from within the last line before decision 4 on, as a disk leaves them: what it said is lost as well.
+    start = log.rindex(b"\n", 0, log.index(b'{"event":"decided"', log.index(b'"decision":3'))) - 40
+    (run / "events.jsonl").write_bytes(log[:start] + bytes(len(log) - start))
+    before = files(run)
+    with pytest.raises(RecordError, match=r"events\.jsonl"):
+        make_branch(run, decision)
+    assert files(run) == before
+    assert not (run / "branches").exists()
+
+
 def test_what_is_common_is_shared_on_disk(trunk: Path) -> None:
     branch = make_branch(trunk, 7)
     shared = list((branch / "checkpoints").iterdir())
