@@ -279,7 +279,7 @@ def _of_results(entry: Entry, wish: Wish, left_out: list[str]) -> Answer:
         ],
         has_curves=False,
         pictures=_numbers_drawn(sized, members, comparisons, list(members), fixed, "test-loss")
-        | {title: _no_picture(shipped.ENDS_ONLY) for title in (CURVES, MAPS)},
+        | {title: _no_picture("Not kept.", shipped.ENDS_ONLY) for title in (CURVES, MAPS)},
     )
 
 
@@ -459,7 +459,9 @@ def _captioned(chart: Any, name: str) -> dict[str, Any]:
     return captioned(spec, CAPTIONS[name])
 
 
-def _no_picture(words: str) -> dict[str, Any]:
+def _no_picture(words: str, why: str) -> dict[str, Any]:
+    """A few words in a picture's place, which is as narrow as the page; why there is none stands below."""
+    from ...charts.captions import captioned
     from ...charts.run.parts import words_only
 
-    return words_only(words, height=60, width="container", dark=False).to_dict()
+    return captioned(words_only(words, height=60, width="container", dark=False).to_dict(), why)
