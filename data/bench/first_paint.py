@@ -1,8 +1,9 @@
 """How soon a page is there, beside an empty marimo page: `python data/bench/first_paint.py [FILE]` from a clone.
 
 A warm server each; a browser that has nothing stored opens them in turn. Milliseconds from the request, by the
-browser's own clock: until the frame stands (for the empty page: its one sentence), until it can be used (the controls
-say where the run stands, and the first view is drawn), and from Start until the first decision has come.
+browser's own clock: until anything is painted (for the explorer: its name and what it is), until the frame stands (for
+the empty page: its one sentence), until it can be used (the controls say where the run stands, and the first view is
+drawn), and from Start until the first decision has come.
 """
 
 from __future__ import annotations
@@ -56,9 +57,11 @@ const look = () => {
 };
 requestAnimationFrame(look);
 """
+PAINTED = "performance.getEntriesByName('first-contentful-paint').length"
 MARKS = {
-    "empty": {"there": "document.body?.innerText.includes('Nothing here.')"},
+    "empty": {"painted": PAINTED, "there": "document.body?.innerText.includes('Nothing here.')"},
     "explorer": {
+        "painted": PAINTED,
         "there": "ours('.ll-workspace')?.clientHeight > 100",
         "usable": "ours('.ll-steer')?.dataset.status && ours('canvas, .ll-welcome button')",
     },

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from explorer_tab import Tab, wait_for
+from explorer_tab import Server, Tab, wait_for
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Tab]
@@ -64,6 +64,22 @@ def test_a_run_is_made_steered_and_looked_at_on_one_screen(visit: Visit) -> None
         assert tab.map.is_visible()
         assert tab.steer.is_visible()
         assert never_scrolled(tab)
+
+
+def test_the_page_says_what_it_is_before_a_script_has_run(browser: Any, server: Server) -> None:
+    said = "element => ['::before', '::after'].map((part) => getComputedStyle(element, part).content)"
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    page = context.new_page()
+    page.route("**/*.js", lambda route: route.abort())
+    page.goto(f"{server.address}/")
+    name, about = page.locator("body").evaluate(said)
+    assert name == '"Layer tying explorer"'
+    assert "While a transformer trains" in about
+    page.unroute("**/*.js")
+    page.reload()
+    page.locator(".ll-steer").wait_for(timeout=60_000)
+    assert page.locator("body").evaluate(said) == ["none", "none"]
+    context.close()
 
 
 class Mouse:
