@@ -110,7 +110,10 @@ class Frame(anywidget.AnyWidget):
         """End it; the panels are what they are, and may be shown again."""
         for member in self.members.values():
             member.closed(self)
+        layout = self.layout
         super().close()
+        # ipywidgets makes it with the widget and leaves it; its connection holds all that the page was sent.
+        layout.close()
 
     def _receive(self, widget: object, message: Any, buffers: object) -> None:
         kind = message.get("kind") if isinstance(message, dict) else None

@@ -153,6 +153,16 @@ def test_a_frame_passes_on_what_panels_and_page_say() -> None:
     assert sent == []
 
 
+def test_a_frame_that_ends_leaves_no_connection_behind() -> None:
+    frame = framed(Rows((Counter(),)))
+    layout = frame.layout
+    assert layout.comm is not None
+    frame.close()
+    assert layout.comm is None
+    frame.close()  # whoever ends a page need not know whether it has ended
+    assert frame.comm is None
+
+
 def test_attributes_shown_together_stay_together_whoever_shows_them() -> None:
     widget = Counter()
     torn: list[tuple[int, int]] = []
