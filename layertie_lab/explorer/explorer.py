@@ -39,7 +39,7 @@ from ..workers.worker import Worker
 from . import company, doors, farewells, first_steps, live_panels, run_list, shown
 from .collected import when_collected
 from .comparison import shipped
-from .freed import give_back_soon
+from .freed import give_back_large_blocks, give_back_soon
 from .held_run import HeldRun
 from .own_session import OwnSession
 from .own_text import OwnText, as_named
@@ -98,6 +98,8 @@ class Explorer:
         session: str = "",
     ) -> None:
         name = ""
+        if session:
+            give_back_large_blocks()  # the process is a server's
         # Before anything is shown, since it is refused where somebody else runs the session.
         self._own = None if root is None or isinstance(root, str | Path) else OwnSession(root)
         folder = root if root is None or isinstance(root, str | Path) else OwnSession.folder_of(root)
