@@ -180,7 +180,7 @@ class Explorer:
             title="Layer tying explorer",
             head=self.menu,
             side=Rows((self.tie_map, self.signs, self.steer)),
-            views=Tabbed({WATCH: self.chart, **views}),
+            views=Tabbed({WATCH: self.chart, **views}, first_steps.TRIES),
             foot=Rows(tuple(tab.foot for tab in self.tabs.values() if tab.foot is not None)),
             drawers={WELCOME: self.welcome, NEW_RUN: self.form},
             tour=first_steps.tour(tie_map=self.tie_map, signs=self.signs, steer=self.steer, menu=self.menu),

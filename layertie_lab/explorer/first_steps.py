@@ -12,6 +12,18 @@ ABOUT = (
 )
 PAPER = ("Dynamic Layer Tying, Hay & Wolf, ICLR 2024", "https://arxiv.org/abs/2401.12819")
 
+TRIES = {
+    "Watch": "pause, press another block of the map than the agent proposes, and Run: a yellow diamond marks what you "
+    "decided.",
+    "Look inside": "set Look at decision to 1, then to Now, in Similarity: which layers have become alike?",
+    "Did it matter?": "state that your last override makes no difference that matters, and let the pairs tell.",
+    "Compare": "tick two runs that differ in their seed alone: how far apart do they end?",
+    "Audit": "open the example of the official code, audit it, and count the departures that it exhibits.",
+    "Rules": "allow three independent layers at most, Apply, Run, and see which ones the agent keeps.",
+    "Decisions": "sort by Reward and press the worst: was it a random draw?",
+}
+"""Title of a view -> one thing to try there, as it goes on after "To try: "."""
+
 
 def tour(*, tie_map: Panel, signs: Panel, steer: Panel, menu: Panel) -> tuple[Stop, ...]:
     """Six stops at most, each at something that is on the page."""

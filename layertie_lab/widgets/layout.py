@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .frame import Frame
@@ -28,9 +28,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Tabbed:
-    """Parts of which one is shown, by title; each is drawn when it is shown first."""
+    """Parts of which one is shown, by title; each is drawn when it is shown first.
+
+    Args:
+        parts: Title -> part.
+        tries: Title -> one thing to try there, which stands below it; titles may be missing.
+    """
 
     parts: Mapping[str, Part]
+    tries: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -143,8 +149,14 @@ def _plan(part: Part, names: Mapping[Any, str]) -> dict[str, Any]:
             return {"kind": "rows", "parts": [_plan(each, names) for each in parts]}
         case Pair(first, second):
             return {"kind": "pair", "parts": [_plan(first, names), _plan(second, names)]}
-        case Tabbed(parts):
-            return {"kind": "tabs", "titles": list(parts), "parts": [_plan(each, names) for each in parts.values()]}
+        case Tabbed(parts, tries):
+            drawn = [_plan(each, names) for each in parts.values()]
+            return {
+                "kind": "tabs",
+                "titles": list(parts),
+                "parts": drawn,
+                "tries": [tries.get(each, "") for each in parts],
+            }
         case Workspace():
             return {
                 "kind": "workspace",

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from explorer_tab import Server, Tab, wait_for
 
+from layertie_lab.explorer.first_steps import TRIES
+
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Tab]
 TINY = "scale=tiny&threads=1&evaluate_every=5"
@@ -61,6 +63,7 @@ def test_a_run_is_made_steered_and_looked_at_on_one_screen(visit: Visit) -> None
     ):
         tab.tab(view)
         tab.page.locator(f"{there}:visible").first.wait_for(timeout=20_000)
+        tab.page.locator(f".ll-view[data-view='{view}'] > .ll-try", has_text=TRIES[view]).wait_for(timeout=20_000)
         assert tab.map.is_visible()
         assert tab.steer.is_visible()
         assert never_scrolled(tab)

@@ -18,6 +18,8 @@ from layertie_lab.core.descriptions import Description, Registry
 from layertie_lab.core.errors import RecordError
 from layertie_lab.explorer import Explorer
 from layertie_lab.explorer.doors import AT_ONCE, BEHIND
+from layertie_lab.explorer.explorer import WATCH
+from layertie_lab.explorer.first_steps import TRIES
 from layertie_lab.explorer.query import NoAddress
 from layertie_lab.explorer.tab import Page, Tab
 from layertie_lab.explorer.tabs import audit as audits
@@ -30,6 +32,10 @@ from layertie_lab.widgets.layout import Part
 from layertie_lab.workers.worker import Worker
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
+
+
+def test_below_each_view_stands_one_thing_to_try() -> None:
+    assert set(TRIES) == {WATCH, *(TABS.describe(tab.name).title for tab in TABS)}
 
 
 def test_decisions_as_files() -> None:

@@ -106,8 +106,9 @@ class Page {
 
 /** Parts of which one is shown. Each is drawn when it is shown first, and then kept. */
 class Tabs {
-  constructor(page, { titles, parts }) {
+  constructor(page, { titles, parts, tries }) {
     this.page = page;
+    this.tries = tries;
     this.titles = titles;
     this.plans = parts;
     this.drawn = [];
@@ -134,7 +135,10 @@ class Tabs {
     this.at = at;
     this.tabs.forEach((tab, n) => set(tab, { "aria-selected": n === at, tabindex: n === at ? 0 : -1 }));
     this.panes.forEach((pane, n) => (pane.hidden = n !== at));
-    if (!this.drawn[at]) this.panes[at].append((this.drawn[at] = this.page.place(this.plans[at])));
+    if (!this.drawn[at]) {
+      this.panes[at].append((this.drawn[at] = this.page.place(this.plans[at])));
+      if (this.tries[at]) this.panes[at].append(html("p", { class: "ll-try" }, html("b", {}, "To try: "), this.tries[at]));
+    }
     this.element.dataset.shown = this.titles[at];
     this.page.locate();
   }

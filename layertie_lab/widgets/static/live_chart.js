@@ -34,7 +34,8 @@ class LiveChart {
       const around = panel.element.offsetHeight - panel.height;
       rows.set(panel.element.offsetTop, Math.max(around, rows.get(panel.element.offsetTop) ?? 0));
     }
-    const taken = [...rows.values()].reduce((sum, around) => sum + around + ROW_GAP, ROOM_BELOW);
+    const below = ROOM_BELOW + (view.querySelector(":scope > .ll-try")?.offsetHeight ?? 0);
+    const taken = [...rows.values()].reduce((sum, around) => sum + around + ROW_GAP, below);
     // In one column the page is as long as it is.
     const free = getComputedStyle(view).overflowY === "auto";
     const height = free ? Math.floor((view.clientHeight - taken) / rows.size) : 0;
